@@ -1,0 +1,59 @@
+# Node 24 comes with the dependencies; it goes first on the path of everything below.
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help install build demo dev test check types lint format tidy docs-check fmt docs bench soak clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: node_modules/.installed ## install the pinned dependencies, Node 24 with them
+node_modules/.installed: package-lock.json
+	npm ci
+	@touch $@
+
+build: dist/.built ## compile src to dist, when something changed
+dist/.built: node_modules/.installed tsconfig.json $(shell find src)
+	tsc -p tsconfig.json
+	@touch $@
+
+demo: install build ## generate a log, follow it, show the rollups
+	@./tailrace demo
+
+dev: install ## compile again on every change
+	tsc -p tsconfig.json --watch --preserveWatchOutput
+
+test: install build ## run every test; the last line is `N passed, N failed`
+	@node scripts/test.ts
+
+check: install types lint format tidy docs-check ## types, lint, format, tidiness, generated docs
+
+types: install
+	tsc -p tsconfig.test.json
+
+lint: install
+	oxlint --type-aware --deny-warnings
+
+format: install
+	oxfmt --check
+
+tidy: install
+	@npm run --silent jest -- test/tidy.test.ts
+
+docs-check: install
+	@node scripts/docs.ts --check
+
+fmt: install ## format the sources
+	oxfmt
+
+docs: install ## write the generated pages of docs/reference
+	@node scripts/docs.ts
+
+bench: install build ## run the benchmarks of test/bench
+	@node scripts/bench.ts
+
+soak: install build ## run the long tests with large counts (by hand, hours)
+	@TAILRACE_SOAK=1 node scripts/test.ts test/property test/system
+
+clean: ## remove what build and test made (not node_modules)
+	rm -rf dist coverage tailrace-data

@@ -1,0 +1,11 @@
+// Runs before every test file.
+import { expect, jest } from '@jest/globals';
+
+const SYSTEM_TEST_TIMEOUT_MS = 300_000;
+
+// Without `--experimental-vm-modules` the transform falls back to CommonJS and tests something that never ships.
+if (typeof require !== 'undefined') {
+  throw new Error('tests must run as ES modules: use `make test`, `npm run jest` or `npx jest`');
+}
+
+if (expect.getState().testPath?.includes('/test/system/')) jest.setTimeout(SYSTEM_TEST_TIMEOUT_MS);
