@@ -1,0 +1,57 @@
+import type { z } from 'zod';
+import type { Batch, FieldType } from '../record/batch.ts';
+
+/** The lines of one block as a decoder gets them. */
+export interface BlockLines {
+  /** The block's value. */
+  readonly bytes: Uint8Array;
+  readonly lines: number;
+  /** Source offset of `bytes[0]`, where lines are contiguous. */
+  readonly start: number;
+  /** Source offset of each line, where they are not. */
+  readonly offsets?: readonly number[];
+  /** Length of each line in `bytes`, newline excluded, where a line may hold one. */
+  readonly lengths?: readonly number[];
+}
+
+/** What the pipeline wants of each line: only these fields are decoded. */
+export interface DecodeRequest {
+  /** The field that becomes `Batch.eventTimeMs`; undefined when processing time is used (the caller fills it). */
+  readonly eventTimeField?: string;
+  /** The projected fields, one batch column each, in this order. */
+  readonly fields: readonly { readonly name: string; readonly type: FieldType }[];
+}
+
+/**
+ * Fills `batch` with every line of the block: line bounds, offsets, event time, columns, and a reason for each bad line.
+ * A bad line is never thrown. The columns of a bad line hold nothing to rely on. Synchronous; keeps nothing of its arguments.
+ * The caller has made the batch with the request's field types, in order, and has NOT called `reset`: the decoder does.
+ */
+export type Decoder = (lines: BlockLines, batch: Batch) => void;
+
+/**
+ * A codec: how the lines of one kind of log become columns. One file holds its options, docs, examples and both decoders:
+ * `compile` makes the fast one as generated code for one request; `interpret` is the slow plain one, its oracle.
+ */
+export interface CodecDefinition<Options = unknown> {
+  readonly type: string;
+  readonly summary: string;
+  readonly options: z.ZodType<Options>;
+  /** The fields a line of this codec has, with their types; streams can use no others. */
+  fields(options: Options): Readonly<Record<string, FieldType>>;
+  /** The field that is event time when the stream names none. */
+  readonly defaultEventTimeField?: string;
+  compile(options: Options, request: DecodeRequest): Decoder;
+  interpret(options: Options, request: DecodeRequest): Decoder;
+  /** How many of these sample lines look like this codec's, for the zero-config form; the best codec wins. */
+  detect(lines: readonly Uint8Array[]): number;
+  readonly examples: readonly CodecExample<Options>[];
+}
+
+export interface CodecExample<Options = unknown> {
+  readonly title: string;
+  readonly options: Options;
+  readonly line: string;
+  /** Field values; `@timestamp` and other dates in milliseconds, NULL as null. */
+  readonly record: Readonly<Record<string, string | number | null>>;
+}

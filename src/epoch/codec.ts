@@ -1,0 +1,190 @@
+import type { OutgoingMessage } from '../broker/broker.ts';
+import { assert } from '../lib/assert.ts';
+import { ByteReader, ByteWriter } from '../lib/bytes.ts';
+import { decodeHead, encodeHead } from '../record/head.ts';
+import type { DeadLetter, Epoch, EpochBody, EpochEnvelope, KeyColumn, LateLine, RollupRows } from './epoch.ts';
+import { SectionReader, SectionWriter } from './sections.ts';
+
+const MAGIC_ENVELOPE = 0x45; // 'E'
+const MAGIC_BODY = 0x59; // 'Y'
+const VERSION = 1;
+
+/** A body larger than this goes in parts: well below the topic's limit, whatever the compression does. */
+export const PART_BYTES_MAX = 4 * 1024 * 1024;
+/** The limit an epoch topic must have. */
+export const EPOCH_MESSAGE_BYTES_MAX = 8 * 1024 * 1024;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** The messages of an epoch, in order: part messages, and last the epoch message that counts. */
+export function encodeEpoch(epoch: Epoch, partBytesMax = PART_BYTES_MAX): OutgoingMessage[] {
+  const body = encodeBody(epoch.body);
+  const parts = Math.max(1, Math.ceil(body.length / partBytesMax));
+  return Array.from({ length: parts }, (_, part) => ({
+    kind: part === parts - 1 ? 'epoch' : 'part',
+    header: encodeEnvelope({ ...epoch.envelope, part, parts }),
+    value: body.subarray(part * partBytesMax, (part + 1) * partBytesMax),
+  }));
+}
+
+export function encodeEnvelope(envelope: EpochEnvelope): Uint8Array {
+  const out = new ByteWriter();
+  encodeHead(out, MAGIC_ENVELOPE, VERSION, envelope);
+  return out.view().slice();
+}
+
+/** Throws an OperatingError for a newer version, a RangeError or SyntaxError for damaged bytes. */
+export function decodeEnvelope(header: Uint8Array): EpochEnvelope {
+  return decodeHead(new ByteReader(header), MAGIC_ENVELOPE, VERSION, 'epoch') as unknown as EpochEnvelope;
+}
+
+export function encodeBody(body: EpochBody): Uint8Array {
+  const out = new SectionWriter();
+  const { rows, late, deadLetters, watermarkMs, ...plain } = body;
+  return out.finish(MAGIC_BODY, VERSION, {
+    ...plain,
+    watermarkMs: watermarkMs === -Infinity ? null : watermarkMs,
+    rows: rows.map((rollup) => encodeRows(out, rollup)),
+    late: encodeLate(out, late),
+    deadLetters: encodeDeadLetters(out, deadLetters),
+  });
+}
+
+/** Throws an OperatingError for a newer version, a RangeError or SyntaxError for damaged bytes. */
+export function decodeBody(bytes: Uint8Array): EpochBody {
+  const sections = new SectionReader(bytes, MAGIC_BODY, VERSION, 'epoch body');
+  const { rows, late, deadLetters, watermarkMs, sections: _, ...plain } = sections.head as Record<string, any>;
+  return {
+    ...(plain as EpochBody),
+    watermarkMs: (watermarkMs as number | null) ?? -Infinity,
+    rows: (rows as Record<string, any>[]).map((rollup) => decodeRows(sections, rollup)),
+    late: decodeLate(sections, late as Record<string, any>),
+    deadLetters: decodeDeadLetters(sections, deadLetters as Record<string, any>),
+  };
+}
+
+function encodeRows(out: SectionWriter, rows: RollupRows): object {
+  const { windowStartMs, windowEndMs, revision, lines, sumA, sumB, keys, accumulators, rollup, length } = rows;
+  const arrays = [windowStartMs, windowEndMs, lines, revision, sumA, sumB, ...accumulators];
+  assert(
+    arrays.every((array) => array.length === length),
+    `rows of ${rollup}: every column has ${length} values`,
+  );
+  return {
+    rollup,
+    length,
+    windowStartMs: out.add(windowStartMs),
+    windowEndMs: out.add(windowEndMs),
+    revision: out.add(revision),
+    lines: out.add(lines),
+    sumA: out.add(sumA),
+    sumB: out.add(sumB),
+    keys: keys.map((key) => encodeKey(out, key)),
+    accumulators: accumulators.map((values) => out.add(values)),
+  };
+}
+
+function encodeKey(out: SectionWriter, key: KeyColumn): object {
+  if (key.kind === 'number') return { kind: key.kind, values: out.add(key.values) };
+  return { kind: key.kind, offsets: out.add(key.offsets), bytes: out.add(key.bytes), nulls: out.add(key.nulls) };
+}
+
+function decodeRows(sections: SectionReader, rows: Record<string, any>): RollupRows {
+  return {
+    rollup: rows['rollup'] as string,
+    length: rows['length'] as number,
+    windowStartMs: sections.f64(rows['windowStartMs']),
+    windowEndMs: sections.f64(rows['windowEndMs']),
+    revision: sections.u32(rows['revision']),
+    lines: sections.f64(rows['lines']),
+    sumA: sections.u32(rows['sumA']),
+    sumB: sections.u32(rows['sumB']),
+    keys: (rows['keys'] as Record<string, any>[]).map((key) =>
+      key['kind'] === 'number'
+        ? { kind: 'number', values: sections.f64(key['values']) }
+        : { kind: 'string', offsets: sections.u32(key['offsets']), bytes: sections.u8(key['bytes']), nulls: sections.u8(key['nulls']) },
+    ),
+    accumulators: (rows['accumulators'] as number[]).map((index) => sections.f64(index)),
+  };
+}
+
+/** Late lines by column; sources and rollups, which repeat, as indices into lists of names. */
+function encodeLate(out: SectionWriter, late: readonly LateLine[]): object {
+  const sources = new NameList();
+  const rollups = new NameList();
+  const numbers = (of: (line: LateLine) => number): number => out.add(Float64Array.from(late, of));
+  return {
+    length: late.length,
+    source: out.add(Uint32Array.from(late, (line) => sources.indexOf(line.source))),
+    rollup: out.add(Uint32Array.from(late, (line) => rollups.indexOf(line.rollup))),
+    offset: numbers((line) => line.offset),
+    eventTimeMs: numbers((line) => line.eventTimeMs),
+    windowStartMs: numbers((line) => line.windowStartMs),
+    windowEndMs: numbers((line) => line.windowEndMs),
+    watermarkMs: numbers((line) => line.watermarkMs),
+    keys: out.add(encoder.encode(JSON.stringify(late.map((line) => line.key)))),
+    sources: sources.names,
+    rollups: rollups.names,
+  };
+}
+
+function decodeLate(sections: SectionReader, late: Record<string, any>): LateLine[] {
+  const source = sections.u32(late['source']);
+  const rollup = sections.u32(late['rollup']);
+  const [offset, eventTimeMs, windowStartMs, windowEndMs, watermarkMs] = [
+    'offset',
+    'eventTimeMs',
+    'windowStartMs',
+    'windowEndMs',
+    'watermarkMs',
+  ].map((name) => sections.f64(late[name]));
+  const keys = JSON.parse(decoder.decode(sections.u8(late['keys']))) as (string | null)[][];
+  return Array.from({ length: late['length'] as number }, (_, i) => ({
+    source: (late['sources'] as string[])[source[i]!]!,
+    rollup: (late['rollups'] as string[])[rollup[i]!]!,
+    offset: offset![i]!,
+    eventTimeMs: eventTimeMs![i]!,
+    windowStartMs: windowStartMs![i]!,
+    windowEndMs: windowEndMs![i]!,
+    watermarkMs: watermarkMs![i]!,
+    key: keys[i]!,
+  }));
+}
+
+function encodeDeadLetters(out: SectionWriter, letters: readonly DeadLetter[]): object {
+  const bytes = new ByteWriter();
+  const offsets = new Uint32Array(letters.length + 1);
+  letters.forEach((letter, i) => {
+    bytes.append(letter.bytes);
+    offsets[i + 1] = bytes.length;
+  });
+  return {
+    letters: letters.map(({ bytes: _, ...plain }) => plain),
+    offsets: out.add(offsets),
+    bytes: out.add(bytes.view().slice()),
+  };
+}
+
+function decodeDeadLetters(sections: SectionReader, list: Record<string, any>): DeadLetter[] {
+  const offsets = sections.u32(list['offsets']);
+  const bytes = sections.u8(list['bytes']);
+  return (list['letters'] as Omit<DeadLetter, 'bytes'>[]).map((plain, i) => ({
+    ...plain,
+    bytes: bytes.subarray(offsets[i], offsets[i + 1]),
+  }));
+}
+
+class NameList {
+  readonly names: string[] = [];
+  readonly #indices = new Map<string, number>();
+
+  indexOf(name: string): number {
+    let index = this.#indices.get(name);
+    if (index === undefined) {
+      index = this.names.push(name) - 1;
+      this.#indices.set(name, index);
+    }
+    return index;
+  }
+}

@@ -1,0 +1,166 @@
+import type { DeadLetterReason } from '../record/batch.ts';
+import type { LineSum } from '../record/line-id.ts';
+import type { SourceId } from '../record/source.ts';
+import type { Pipeline, TaskId } from './pipeline.ts';
+
+/**
+ * What every reader of an epoch partition needs to judge a record: it stands in the message's header, so that a chain can be
+ * followed without a body. The body is the value, or the values of `parts − 1` part messages and the epoch message's own.
+ */
+export interface EpochEnvelope {
+  /** 128 random bits as 32 hex digits. */
+  readonly id: string;
+  /** Id of the last epoch its writer's state contains; for the first, the epoch log's id. */
+  readonly prev: string;
+  readonly task: TaskId;
+  /** 1 for the first that counts, then rising by 1. */
+  readonly n: number;
+  /** Raw offsets: this epoch decided on [from, to). */
+  readonly from: number;
+  readonly to: number;
+  /** Id of the raw log those offsets belong to. */
+  readonly rawLog: string;
+  /** Hash of the header of raw message `to` − 1, to recognise another log under the same offsets; '' before the first. */
+  readonly rawId: string;
+  /** Holds the whole state: everything counts as changed. */
+  readonly isSnapshot: boolean;
+  /** Grows by 1 when a snapshot switches to a changed pipeline. */
+  readonly generation: number;
+  /** Which part this message carries, from 0; the last, `parts` − 1, is the epoch message that counts. */
+  readonly part: number;
+  readonly parts: number;
+}
+
+/** What a task knows of a source. In an epoch: of those that changed; in a snapshot: of all. */
+export interface SourceMark {
+  readonly source: SourceId;
+  readonly identity: string;
+  readonly path: string;
+  readonly origin: number;
+  /** High-water mark: everything below is decided. */
+  readonly position: number;
+  /** Hash of the 64 bytes below `position`. */
+  readonly tail: string;
+  /** `gap`: bytes between `position` and `gapEnd` are missing; the source is stopped and holds the watermark. */
+  readonly state: 'announced' | 'reading' | 'caught_up' | 'closed' | 'unreadable' | 'gap' | 'forgotten';
+  /** Largest event time accepted, or null before the first. */
+  readonly eventTimeMsMax: number | null;
+  readonly quietSinceMs: number;
+  readonly gapEnd: number | null;
+  /** The agent's own count and sum of a closed source. */
+  readonly agentSum: LineSum | null;
+  readonly possibleLossBytes: number;
+}
+
+export interface AgentMark {
+  readonly agent: string;
+  /** Highest source number ever seen of it: a source is new only above it. Never forgotten. */
+  readonly numberMax: number;
+  /** `tMs` of its last beat. */
+  readonly tMs: number;
+  /** Log time of its last beat. */
+  readonly logTimeMs: number;
+  readonly hasEnded: boolean;
+  /** Raw offset of the first message of its last complete full beat: raw must be kept from there on. */
+  readonly fullBeatOffset: number | null;
+}
+
+/** What became of lines, per source and consumer. Totals since the source began, not differences. */
+export interface LedgerEntry {
+  readonly source: SourceId;
+  /** The rollup's name. */
+  readonly consumer: string;
+  readonly fate: Fate;
+  /** The dead letter's reason, the filter's name, else ''. */
+  readonly reason: string;
+  readonly sum: LineSum;
+}
+export const FATES = ['in', 'rolled_up', 'filtered', 'late', 'dead_letter', 'declared_loss'] as const;
+export type Fate = (typeof FATES)[number];
+
+/** A late line: it touched no row, because the window it belongs to was closed. */
+export interface LateLine {
+  readonly source: SourceId;
+  readonly offset: number;
+  readonly eventTimeMs: number;
+  readonly rollup: string;
+  readonly windowStartMs: number;
+  readonly windowEndMs: number;
+  /** The watermark just before the line. */
+  readonly watermarkMs: number;
+  /** The key's values as text, one a key field; null is NULL. */
+  readonly key: readonly (string | null)[];
+}
+
+/** A line no consumer could take, with its bytes. */
+export interface DeadLetter {
+  readonly source: SourceId;
+  readonly offset: number;
+  readonly reason: DeadLetterReason;
+  /** At most DEAD_LETTER_BYTES_MAX of it. */
+  readonly bytes: Uint8Array;
+  readonly isCut: boolean;
+  readonly lengthBytes: number;
+}
+export const DEAD_LETTER_BYTES_MAX = 4096;
+
+/** Rollup rows, columnar. Absolute values: a row replaces the one of the same key and window. */
+export interface RollupRows {
+  readonly rollup: string;
+  readonly length: number;
+  readonly windowStartMs: Float64Array;
+  readonly windowEndMs: Float64Array;
+  readonly revision: Uint32Array;
+  readonly lines: Float64Array;
+  /** Line-id hash sum of the row's own lines, two lanes. */
+  readonly sumA: Uint32Array;
+  readonly sumB: Uint32Array;
+  readonly keys: readonly KeyColumn[];
+  /** One array an accumulator, measures in the order of the rollup's definition. */
+  readonly accumulators: readonly Float64Array[];
+}
+
+export type KeyColumn =
+  | { readonly kind: 'number'; readonly values: Float64Array }
+  /** `bytes[offsets[i] … offsets[i+1])` is UTF-8 text; `nulls[i]` is 1 for NULL. */
+  | { readonly kind: 'string'; readonly offsets: Uint32Array; readonly bytes: Uint8Array; readonly nulls: Uint8Array };
+
+/** All that one engine task decided in one checkpoint interval. */
+export interface EpochBody {
+  /** −Infinity travels as null. */
+  readonly watermarkMs: number;
+  /** Sum of the steps between `appendedAt`s, each counted as at most 10 s. */
+  readonly logTimeMs: number;
+  readonly lastAppendedAtMs: number;
+  readonly agents: readonly AgentMark[];
+  readonly sources: readonly SourceMark[];
+  readonly ledger: readonly LedgerEntry[];
+  readonly rows: readonly RollupRows[];
+  readonly late: readonly LateLine[];
+  readonly deadLetters: readonly DeadLetter[];
+  /** Messages of raw that did not count, with the reason: refused blocks, damaged ones. For alarms and `audit`. */
+  readonly refusals: readonly Refusal[];
+  /** In snapshots: the pipeline this generation runs. */
+  readonly pipeline: Pipeline | null;
+  /** Rollup → hash of its normalised definition. */
+  readonly fingerprints: Readonly<Record<string, string>>;
+  /** Raw offset this pipeline's history begins at, when raw had been trimmed before; null: from the first message. */
+  readonly historyFrom: number | null;
+  /** Reserved, empty until patterns and keyed state are built. */
+  readonly detections: readonly unknown[];
+  readonly keyedState: readonly unknown[];
+}
+
+export interface Refusal {
+  readonly rawOffset: number;
+  /** '' where the message was too damaged to say. */
+  readonly source: SourceId | '';
+  readonly reason: 'forgotten_source' | 'wrong_identity' | 'wrong_tail' | 'gap' | 'damaged' | 'hole';
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface Epoch {
+  readonly envelope: EpochEnvelope;
+  readonly body: EpochBody;
+}

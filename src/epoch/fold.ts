@@ -1,0 +1,159 @@
+import type { Message } from '../broker/broker.ts';
+import { assert } from '../lib/assert.ts';
+import { OperatingError, describeError } from '../lib/errors.ts';
+import { isMutant } from '../lib/mutant.ts';
+import { decodeGenesis } from '../record/control.ts';
+import { decodeBody, decodeEnvelope } from './codec.ts';
+import type { EpochBody, EpochEnvelope } from './epoch.ts';
+
+/** Parts of epochs that may still count are held at most to this size: a snapshot is no larger, and a dead writer's parts are dropped. */
+const PARTS_BYTES_MAX = 2 * 1024 ** 3;
+
+/** An epoch that counts. */
+export interface CountedEpoch {
+  readonly envelope: EpochEnvelope;
+  /** Undefined when the fold follows envelopes only. */
+  readonly body: EpochBody | undefined;
+  /** Offset of its first message: where a partition may be trimmed to, if it is a snapshot. */
+  readonly firstOffset: number;
+  /** Offset of the epoch message itself. A reader's cursor after it is this + 1. */
+  readonly offset: number;
+}
+
+/** The end of the chain: what the next epoch that counts must follow. */
+export interface ChainEnd {
+  readonly id: string;
+  readonly n: number;
+  readonly to: number;
+}
+
+export interface FoldOptions {
+  /** Names the partition in errors. */
+  readonly name: string;
+  readonly hasBodies: boolean;
+  /** Where the reader begins. At 0 the genesis comes first; elsewhere see `chain`. */
+  readonly offset: number;
+  /**
+   * The chain's end just before `offset`, for a reader that goes on from its cursor. Without it and with `offset` above 0 the partition was
+   * trimmed: exactly to a counted snapshot, so its first record counts by definition.
+   */
+  readonly chain?: ChainEnd;
+}
+
+/**
+ * The epoch rule (docs/DESIGN.md): an epoch counts iff its `prev` is the id of the last epoch that counted; the first one's is the
+ * log's id. First in log order wins. Everything that reads epochs goes through this class, so all readers agree.
+ */
+export class Fold {
+  readonly #options: FoldOptions;
+  #expectedOffset: number;
+  #chain: ChainEnd | undefined;
+  #parts = new Map<string, { firstOffset: number; count: number; values: Uint8Array[]; sizeBytes: number }>();
+  /** Id of the genesis record, once it has been read. */
+  logId: string | undefined;
+  /** Records that did not count. */
+  uncounted = 0;
+
+  constructor(options: FoldOptions) {
+    this.#options = options;
+    this.#expectedOffset = options.offset;
+    this.#chain = options.chain;
+  }
+
+  /** The end of the counted chain, or undefined before the genesis or the trimmed partition's first record. */
+  get chain(): ChainEnd | undefined {
+    return this.#chain;
+  }
+
+  /** The offset the next message must have. */
+  get nextOffset(): number {
+    return this.#expectedOffset;
+  }
+
+  /** Takes the next message in log order and returns the epoch that counts with it, if one does. Throws OperatingErrors for holes and damage. */
+  push(message: Message): CountedEpoch | undefined {
+    this.#checkPlace(message);
+    this.#expectedOffset = message.offset + 1;
+    if (message.kind === 'genesis') return this.#genesis(message);
+    if (message.kind !== 'epoch' && message.kind !== 'part') return undefined;
+    const envelope = decodeEnvelope(message.header);
+    const isFirstOfTrimmed = this.#chain === undefined;
+    if (isFirstOfTrimmed) {
+      assert(envelope.isSnapshot && envelope.part === 0, `${this.#options.name} begins at a part or an epoch that is no snapshot`);
+      this.#chain = { id: envelope.prev, n: envelope.n - 1, to: envelope.from };
+    }
+    const isChained = isMutant('epoch.every_counts') || envelope.prev === this.#chain!.id;
+    if (!isChained) return this.#reject();
+    return message.kind === 'part' ? this.#part(message, envelope) : this.#epoch(message, envelope);
+  }
+
+  #checkPlace(message: Message): void {
+    const { name } = this.#options;
+    if (message.offset !== this.#expectedOffset) {
+      throw new OperatingError(`${name}: offset ${this.#expectedOffset} is missing, the next message is ${message.offset}`, {
+        code: 'LOG_HOLE',
+        hint: 'the log was damaged: restore it, or begin again in another data_dir',
+      });
+    }
+    if (message.damaged === undefined) return;
+    throw new OperatingError(`${name}: message ${message.offset} is damaged: ${message.damaged}`, {
+      code: 'LOG_DAMAGED',
+      hint: 'restore the log from a copy, or begin again in another data_dir',
+    });
+  }
+
+  #genesis(message: Message): undefined {
+    // Two writers may both have found the partition empty: the first record counts, a second genesis says nothing.
+    if (message.offset !== 0) return undefined;
+    this.logId = decodeGenesis(message.header).log;
+    this.#chain = { id: this.logId, n: 0, to: 0 };
+    return undefined;
+  }
+
+  #reject(): undefined {
+    this.uncounted++;
+    return undefined;
+  }
+
+  #part(message: Message, envelope: EpochEnvelope): undefined {
+    const known = this.#parts.get(envelope.id);
+    if (known === undefined) {
+      if (envelope.part !== 0) return this.#reject();
+      this.#parts.set(envelope.id, { firstOffset: message.offset, count: 1, values: [message.value], sizeBytes: message.value.length });
+    } else if (envelope.part === known.count) {
+      known.count++;
+      known.values.push(message.value);
+      known.sizeBytes += message.value.length;
+      assert(known.sizeBytes <= PARTS_BYTES_MAX, `epoch ${envelope.id} is larger than ${PARTS_BYTES_MAX} bytes`);
+    }
+    return undefined;
+  }
+
+  #epoch(message: Message, envelope: EpochEnvelope): CountedEpoch | undefined {
+    const parts = this.#parts.get(envelope.id);
+    if ((parts?.count ?? 0) !== envelope.parts - 1) return this.#reject();
+    const chain = this.#chain!;
+    if (!isMutant('epoch.every_counts')) {
+      assert(envelope.from === chain.to, `${this.#options.name}: epoch ${envelope.n} begins at ${envelope.from}, the chain ends at ${chain.to}`);
+      assert(envelope.n === chain.n + 1, `${this.#options.name}: epoch ${envelope.n} follows ${chain.n}`);
+    }
+    this.#chain = { id: envelope.id, n: envelope.n, to: envelope.to };
+    // The chain has moved: no other epoch that is under way can count any more.
+    this.#parts.clear();
+    const body = this.#options.hasBodies ? this.#decode(message, envelope, parts?.values ?? []) : undefined;
+    return { envelope, body, firstOffset: parts?.firstOffset ?? message.offset, offset: message.offset };
+  }
+
+  #decode(message: Message, envelope: EpochEnvelope, values: readonly Uint8Array[]): EpochBody {
+    try {
+      return decodeBody(values.length === 0 ? message.value : Buffer.concat([...values, message.value]));
+    } catch (error) {
+      if (error instanceof OperatingError) throw error;
+      throw new OperatingError(`${this.#options.name}: epoch ${envelope.n} at ${message.offset} is damaged: ${describeError(error)}`, {
+        code: 'LOG_DAMAGED',
+        hint: 'restore the log from a copy, or begin again in another data_dir',
+        cause: error,
+      });
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import type { FieldType } from '../record/batch.ts';
+
+/**
+ * The normalised pipeline: what the configuration means, with every default filled in and every name resolved. It travels in the
+ * snapshot that switches to it, and sinks make their tables from there, never from a configuration of their own.
+ */
+export interface Pipeline {
+  readonly version: 1;
+  readonly name: string;
+  readonly streams: Readonly<Record<string, StreamSpec>>;
+  readonly rollups: Readonly<Record<string, RollupSpec>>;
+}
+
+export interface StreamSpec {
+  readonly partitions: number;
+  /** `type` names the codec, the rest are its options. */
+  readonly codec: Readonly<Record<string, unknown>> & { readonly type: string };
+  readonly eventTime: EventTimeSpec;
+}
+
+export interface EventTimeSpec {
+  /** A field of the codec, or `read_at` for processing time. */
+  readonly field: string;
+  readonly outOfOrdernessMs: number;
+  readonly idleTimeoutMs: number;
+  readonly maxFutureMs: number;
+  readonly agentLostTimeoutMs: number;
+}
+
+export interface RollupSpec {
+  readonly from: string;
+  readonly by: readonly KeySpec[];
+  readonly window: WindowSpec;
+  readonly allowedLatenessMs: number;
+  readonly measures: readonly MeasureSpec[];
+}
+
+export interface KeySpec {
+  readonly field: string;
+  readonly type: FieldType;
+  /** The column's name in the view: dots become underscores. */
+  readonly column: string;
+}
+
+export interface WindowSpec {
+  readonly type: 'tumbling';
+  readonly sizeMs: number;
+  readonly offsetMs: number;
+}
+
+export interface MeasureSpec {
+  readonly name: string;
+  readonly aggregate: string;
+  readonly field?: string;
+  readonly fieldType?: FieldType;
+}
+
+/** Which task of which pipeline wrote an epoch. */
+export interface TaskId {
+  readonly pipeline: string;
+  readonly stream: string;
+  readonly partition: number;
+}

@@ -1,0 +1,84 @@
+import { crc32 } from 'node:zlib';
+import { assert } from '../lib/assert.ts';
+import { ByteReader, ByteWriter } from '../lib/bytes.ts';
+import { decodeHead, encodeHead } from '../record/head.ts';
+
+/** Columns start at multiples of 8 bytes, so that they can be read as typed arrays in place. */
+const ALIGN = 8;
+const PADDING = new Uint8Array(ALIGN);
+
+type SectionType = 'f64' | 'u32' | 'u8';
+type SectionArray = Float64Array | Uint32Array | Uint8Array;
+
+/**
+ * A JSON head followed by typed arrays: head (see record/head.ts), padding to 8, then each section padded to 8, then the CRC-32 of
+ * everything before it. The head's `sections` lists type and element count; other head fields name sections by index.
+ */
+export class SectionWriter {
+  readonly #arrays: SectionArray[] = [];
+  readonly #directory: [SectionType, number][] = [];
+
+  /** Adds an array and returns the index by which the head names it. */
+  add(array: SectionArray): number {
+    const type = array instanceof Float64Array ? 'f64' : array instanceof Uint32Array ? 'u32' : 'u8';
+    this.#directory.push([type, array.length]);
+    return this.#arrays.push(array) - 1;
+  }
+
+  finish(magic: number, version: number, head: object): Uint8Array {
+    const bytes = this.#arrays.reduce((sum, array) => sum + array.byteLength + ALIGN, 4096);
+    const out = new ByteWriter(bytes);
+    encodeHead(out, magic, version, { ...head, sections: this.#directory });
+    for (const array of this.#arrays) {
+      out.append(PADDING.subarray(0, (ALIGN - (out.length % ALIGN)) % ALIGN));
+      out.append(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+    }
+    out.u32(crc32(out.view()));
+    return out.view();
+  }
+}
+
+export class SectionReader {
+  readonly head: Record<string, unknown>;
+  readonly #arrays: SectionArray[] = [];
+
+  /** Throws a RangeError where bytes and checksum disagree, an OperatingError for a newer version. */
+  constructor(bytes: Uint8Array, magic: number, version: number, what: string) {
+    const body = bytes.byteOffset % ALIGN === 0 ? bytes : bytes.slice();
+    const crcAt = body.length - 4;
+    if (crcAt < 0 || new ByteReader(body, crcAt).u32() !== crc32(body.subarray(0, crcAt))) {
+      throw new RangeError(`checksum of the ${what} does not match`);
+    }
+    const reader = new ByteReader(body);
+    this.head = decodeHead(reader, magic, version, what);
+    for (const [type, length] of this.head['sections'] as [SectionType, number][]) {
+      reader.take((ALIGN - (reader.position % ALIGN)) % ALIGN);
+      this.#arrays.push(view(type, length, reader));
+    }
+  }
+
+  f64(index: unknown): Float64Array {
+    const array = this.#arrays[index as number];
+    assert(array instanceof Float64Array, `section ${String(index)} is not f64`);
+    return array;
+  }
+
+  u32(index: unknown): Uint32Array {
+    const array = this.#arrays[index as number];
+    assert(array instanceof Uint32Array, `section ${String(index)} is not u32`);
+    return array;
+  }
+
+  u8(index: unknown): Uint8Array {
+    const array = this.#arrays[index as number];
+    assert(array instanceof Uint8Array, `section ${String(index)} is not u8`);
+    return array;
+  }
+}
+
+function view(type: SectionType, length: number, reader: ByteReader): SectionArray {
+  const width = type === 'f64' ? 8 : type === 'u32' ? 4 : 1;
+  const bytes = reader.take(length * width);
+  if (type === 'f64') return new Float64Array(bytes.buffer, bytes.byteOffset, length);
+  return type === 'u32' ? new Uint32Array(bytes.buffer, bytes.byteOffset, length) : bytes;
+}

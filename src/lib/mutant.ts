@@ -1,0 +1,35 @@
+/**
+ * Deliberate defects in the protocol, each switched on by a test-only flag: the suite must turn red for every one of them,
+ * or a test is missing. Inert unless `TAILRACE_MUTANT` names one at start, or a simulation sets it.
+ */
+export const MUTANTS = [
+  /** The block rule without its high-water mark: what comes twice counts twice. */
+  'block.no_high_water_mark',
+  /** The block rule without `prev`: a gap is taken as progress. */
+  'block.no_prev',
+  /** A new source starts at its first block instead of its origin. */
+  'block.any_first_block',
+  /** Every epoch counts, whatever its `prev`. */
+  'epoch.every_counts',
+  /** The warehouse writes its cursor in a transaction of its own. */
+  'warehouse.cursor_apart',
+  /** The agent registers positions before the log has acknowledged them. */
+  'agent.register_before_ack',
+  /** The watermark ignores announced sources that were not read yet. */
+  'watermark.no_announced_hold',
+  /** A beat moves time although the reader has not yet everything it speaks of. */
+  'beat.position_ignored',
+  /** Raw is trimmed without asking the agents' last full beats and the sinks' cursors. */
+  'trim.past_readers',
+] as const;
+export type Mutant = (typeof MUTANTS)[number];
+
+let active: Mutant | undefined = MUTANTS.find((name) => name === process.env['TAILRACE_MUTANT']);
+
+export function isMutant(name: Mutant): boolean {
+  return active === name;
+}
+
+export function setMutant(name: Mutant | undefined): void {
+  active = name;
+}

@@ -1,0 +1,119 @@
+import { assert } from '../lib/assert.ts';
+
+/** Types of fields, named as Elasticsearch names them. `ip` and `keyword` are strings, `date` is milliseconds since 1970. */
+export const FIELD_TYPES = ['keyword', 'ip', 'long', 'double', 'boolean', 'date'] as const;
+export type FieldType = (typeof FIELD_TYPES)[number];
+
+export function isStringType(type: FieldType): boolean {
+  return type === 'keyword' || type === 'ip';
+}
+
+/** Why a line became a dead letter. Order is the wire order of `Batch.reason`: append only. */
+export const DEAD_LETTER_REASONS = [
+  'none',
+  /** The codec's grammar does not match. */
+  'malformed',
+  /** The event-time field is missing or is no time. */
+  'no_event_time',
+  /** More than `max_future` ahead of the moment the agent read it: it would poison the watermark. */
+  'future',
+] as const;
+export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number];
+export const REASON_NONE = 0;
+export const REASON_MALFORMED = 1;
+export const REASON_NO_EVENT_TIME = 2;
+export const REASON_FUTURE = 3;
+
+/** A column of numbers, dates and booleans (0, 1). NaN is NULL. */
+export interface NumberColumn {
+  readonly kind: 'number';
+  values: Float64Array;
+}
+
+/**
+ * A column of strings as slices of the block: `start` and `length` in bytes, length −1 is NULL. Where the text is not in the
+ * block as it is (a JSON escape), `start` is −1 − position in the batch's `scratch`.
+ */
+export interface StringColumn {
+  readonly kind: 'string';
+  start: Int32Array;
+  length: Int32Array;
+}
+
+export type Column = NumberColumn | StringColumn;
+
+/**
+ * The decoded lines of one block, by column, for the fields the pipeline uses. One batch per decoder is filled again and
+ * again: whoever gets it may read it until its call returns, and keeps nothing of it.
+ */
+export class Batch {
+  length = 0;
+  /** The block's value; string columns are slices of it. */
+  bytes: Uint8Array = new Uint8Array(0);
+  /** Unescaped strings that are not in the block byte for byte. */
+  scratch: Uint8Array = new Uint8Array(0);
+  scratchLength = 0;
+  /** First byte of the line in `bytes`. */
+  lineStart: Int32Array;
+  /** One past the last byte of the line in `bytes`, without its newline and without a carriage return before it. */
+  lineEnd: Int32Array;
+  /** Offset of the line's first byte in its source. */
+  lineOffset: Float64Array;
+  /** NaN where there is none. */
+  eventTimeMs: Float64Array;
+  /** Index into DEAD_LETTER_REASONS; 0 for a good line. */
+  reason: Uint8Array;
+  /** One column a projected field, in the order of the request. */
+  readonly columns: readonly Column[];
+  #capacity: number;
+
+  constructor(fieldTypes: readonly FieldType[], capacity = 8192) {
+    this.#capacity = capacity;
+    this.lineStart = new Int32Array(capacity);
+    this.lineEnd = new Int32Array(capacity);
+    this.lineOffset = new Float64Array(capacity);
+    this.eventTimeMs = new Float64Array(capacity);
+    this.reason = new Uint8Array(capacity);
+    this.columns = fieldTypes.map((type) =>
+      isStringType(type)
+        ? { kind: 'string', start: new Int32Array(capacity), length: new Int32Array(capacity) }
+        : { kind: 'number', values: new Float64Array(capacity) },
+    );
+  }
+
+  /** Empties the batch and makes room for `lines` lines of `bytes`. The arrays may be replaced: take them after this call. */
+  reset(bytes: Uint8Array, lines: number): void {
+    this.length = 0;
+    this.bytes = bytes;
+    this.scratchLength = 0;
+    if (lines <= this.#capacity) return;
+    const capacity = Math.max(lines, this.#capacity * 2);
+    this.#capacity = capacity;
+    this.lineStart = new Int32Array(capacity);
+    this.lineEnd = new Int32Array(capacity);
+    this.lineOffset = new Float64Array(capacity);
+    this.eventTimeMs = new Float64Array(capacity);
+    this.reason = new Uint8Array(capacity);
+    for (const column of this.columns) {
+      if (column.kind === 'number') column.values = new Float64Array(capacity);
+      else {
+        column.start = new Int32Array(capacity);
+        column.length = new Int32Array(capacity);
+      }
+    }
+  }
+
+  /** The bytes of a string cell, or undefined for NULL. For slow paths: late lines, tests, the interpreter. */
+  stringBytes(column: StringColumn, row: number): Uint8Array | undefined {
+    const length = column.length[row]!;
+    if (length < 0) return undefined;
+    const start = column.start[row]!;
+    return start >= 0 ? this.bytes.subarray(start, start + length) : this.scratch.subarray(-1 - start, -1 - start + length);
+  }
+
+  /** The bytes of a line without its newline. */
+  lineBytes(row: number): Uint8Array {
+    assert(row >= 0 && row < this.length, `row ${row} of ${this.length}`);
+    return this.bytes.subarray(this.lineStart[row]!, this.lineEnd[row]!);
+  }
+}
