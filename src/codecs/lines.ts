@@ -1,0 +1,105 @@
+import { type Batch, type Column, REASON_MALFORMED, REASON_NONE, REASON_NO_EVENT_TIME } from '../record/batch.ts';
+import type { BlockLines, DecodeRequest } from './codec.ts';
+
+/** A cell as an interpreter gives it: a number, text in the block as [start, end), text that is not in the block, or NULL. */
+export type Cell = number | readonly [start: number, end: number] | Uint8Array | null;
+
+/** The fields of one line by name, a missing one being NULL; undefined where the line does not match the codec's grammar. */
+export type LineRecord = ReadonlyMap<string, Cell> | undefined;
+
+/** Reads the line `bytes[start, end)`. */
+export type LineParser = (bytes: Buffer, start: number, end: number) => LineRecord;
+
+/** The block's bytes as a Buffer, for its `indexOf`, and so that hot loops see one class of array whatever the caller has. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** What every decoder throws when a block's header does not fit its bytes: the block is damaged, not one of its lines. */
+export function damagedBlock(lines: number): RangeError {
+  return new RangeError(`the block does not hold the ${lines} lines its header says`);
+}
+
+/** The slow, plain decoder of any codec: finds the lines, calls `parse` for each, and fills the batch. The oracle of generated code. */
+export function interpretLines(block: BlockLines, batch: Batch, request: DecodeRequest, parse: LineParser): void {
+  const bytes = asBuffer(block.bytes);
+  batch.reset(block.bytes, block.lines);
+  let next = 0;
+  for (let row = 0; row < block.lines; row++) {
+    const start = next;
+    if (start > bytes.length || (start === bytes.length && block.lengths?.[row] !== 0)) throw damagedBlock(block.lines);
+    const end = lineEnd(block, bytes, row, start);
+    next = end + 1;
+    setBounds(block, batch, row, start, end);
+    fillRow(batch, row, request, parse(bytes, start, batch.lineEnd[row]!));
+  }
+  if (next < bytes.length) throw damagedBlock(block.lines);
+  batch.length = block.lines;
+}
+
+function lineEnd(block: BlockLines, bytes: Buffer, row: number, start: number): number {
+  const length = block.lengths?.[row];
+  if (length !== undefined) {
+    const end = start + length;
+    if (end > bytes.length || (end < bytes.length && bytes[end] !== 0x0a)) throw damagedBlock(block.lines);
+    return end;
+  }
+  const newline = bytes.indexOf(0x0a, start);
+  return newline < 0 ? bytes.length : newline;
+}
+
+/** Sets the bounds of a row whose line ends at `end`, where its newline is; a carriage return before it is no part of the line. */
+export function setBounds(block: BlockLines, batch: Batch, row: number, start: number, end: number): void {
+  batch.lineStart[row] = start;
+  batch.lineEnd[row] = end > start && block.bytes[end - 1] === 0x0d ? end - 1 : end;
+  batch.lineOffset[row] = block.offsets === undefined ? block.start + start : block.offsets[row]!;
+}
+
+/** Writes one row as an interpreter read it. */
+export function fillRow(batch: Batch, row: number, request: DecodeRequest, record: LineRecord): void {
+  if (request.eventTimeField !== undefined) batch.eventTimeMs[row] = Number.NaN;
+  batch.reason[row] = REASON_MALFORMED;
+  if (record === undefined) return;
+  batch.reason[row] = REASON_NONE;
+  for (const [i, { name }] of request.fields.entries())
+    setCell(batch, batch.columns[i]!, row, record.get(name) ?? null);
+  if (request.eventTimeField === undefined) return;
+  const time = record.get(request.eventTimeField);
+  if (typeof time === 'number' && !Number.isNaN(time)) batch.eventTimeMs[row] = time;
+  else batch.reason[row] = REASON_NO_EVENT_TIME;
+}
+
+function setCell(batch: Batch, column: Column, row: number, cell: Cell): void {
+  if (column.kind === 'number') {
+    column.values[row] = typeof cell === 'number' ? cell : Number.NaN;
+    return;
+  }
+  column.start[row] = 0;
+  column.length[row] = -1;
+  if (cell === null || typeof cell === 'number') return;
+  if (cell instanceof Uint8Array) {
+    column.start[row] = -1 - appendScratch(batch, cell);
+    column.length[row] = cell.length;
+  } else {
+    column.start[row] = cell[0];
+    column.length[row] = cell[1] - cell[0];
+  }
+}
+
+/** Copies text into the batch's scratch and gives its position there. */
+function appendScratch(batch: Batch, text: Uint8Array): number {
+  const at = batch.scratchLength;
+  reserveScratch(batch, text.length);
+  batch.scratch.set(text, at);
+  batch.scratchLength = at + text.length;
+  return at;
+}
+
+/** Makes room for `sizeBytes` more bytes of scratch; what is there stays. */
+export function reserveScratch(batch: Batch, sizeBytes: number): void {
+  const needed = batch.scratchLength + sizeBytes;
+  if (needed <= batch.scratch.length) return;
+  const grown = new Uint8Array(Math.max(needed, batch.scratch.length * 2, 4096));
+  grown.set(batch.scratch.subarray(0, batch.scratchLength));
+  batch.scratch = grown;
+}
