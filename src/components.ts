@@ -1,0 +1,25 @@
+/**
+ * Every component there is, by kind, in the order of the documentation. From these lists come the configuration's schema,
+ * the reference pages, `tailrace list`, and the tests that run over all components of a kind.
+ */
+import type { AggregateDefinition } from './aggregates/aggregate.ts';
+import { avg } from './aggregates/avg.ts';
+import { count } from './aggregates/count.ts';
+import { max } from './aggregates/max.ts';
+import { min } from './aggregates/min.ts';
+import { sum } from './aggregates/sum.ts';
+import type { CodecDefinition } from './codecs/codec.ts';
+import { combined } from './codecs/combined.ts';
+import { common } from './codecs/common.ts';
+import type { SourceDefinition } from './agent/source.ts';
+import { fileSource } from './agent/sources/file.ts';
+import { type SinkDefinition, duckdbSink } from './config/duckdb-sink.ts';
+
+/** A definition handles its own options only; the lists are read by those who do not know them. */
+type AnyCodec = CodecDefinition<any>;
+type AnySource = SourceDefinition<any>;
+
+export const CODECS: readonly AnyCodec[] = [combined, common];
+export const AGGREGATES: readonly AggregateDefinition[] = [count, sum, min, max, avg];
+export const SOURCES: readonly AnySource[] = [fileSource];
+export const SINKS: readonly SinkDefinition[] = [duckdbSink];

@@ -1,0 +1,67 @@
+import type { Pipeline } from '../epoch/pipeline.ts';
+
+/**
+ * What a configuration means, with every default filled in and every path absolute: plain JSON, so that `run` can hand it to
+ * the roles it starts exactly as it was loaded.
+ */
+export interface Config {
+  /** The file it came from; null for a configuration made of log files named on the command line. */
+  readonly file: string | null;
+  readonly name: string;
+  readonly dataDir: string;
+  readonly broker: BrokerConfig;
+  readonly inputs: readonly InputConfig[];
+  readonly pipeline: Pipeline;
+  readonly sinks: Readonly<Record<string, SinkConfig>>;
+  readonly checkpoint: CheckpointConfig;
+}
+
+export interface BrokerConfig {
+  readonly type: 'embedded';
+  readonly topicPrefix: string;
+  readonly retainMs: number;
+  readonly diskBytesMax: number;
+}
+
+/** One entry of `sources`. */
+export interface InputConfig {
+  readonly name: string;
+  readonly type: 'file';
+  readonly stream: string;
+  /** Absolute patterns. */
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+  readonly lineBytesMax: number;
+}
+
+export interface SinkConfig {
+  readonly type: 'duckdb';
+}
+
+export interface CheckpointConfig {
+  readonly intervalMs: number;
+  readonly minPauseMs: number;
+  readonly timeoutMs: number;
+}
+
+/** Topics of the embedded log begin with it; on Kafka it will be a setting. */
+export const TOPIC_PREFIX = 'tailrace';
+
+/** Columns every rollup's tables have; no key and no measure may take their names. */
+export const RESERVED_COLUMNS: readonly string[] = [
+  'partition',
+  'window_start',
+  'window_end',
+  'status',
+  'revision',
+  'lines',
+  'late_lines',
+  'overflow',
+  'sum_a',
+  'sum_b',
+];
+
+/** The column of a field: whatever SQL would need quotes for becomes an underscore. */
+export function columnOf(field: string): string {
+  return field.replaceAll(/[^A-Za-z0-9_]/g, '_');
+}

@@ -1,0 +1,84 @@
+import { readFileSync, statSync } from 'node:fs';
+import { dirname, relative, resolve } from 'node:path';
+import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
+import { formatSize } from '../lib/units.ts';
+import type { Config } from './config.ts';
+import { CONFIG_BYTES_MAX, type ConfigDocument, parseConfigDocument } from './document.ts';
+import { type Environment, applyEnvironment, replaceReferences } from './environment.ts';
+import { ConfigError, type Problem } from './problem.ts';
+import { resolveConfig } from './resolve.ts';
+
+/** What is looked for when no file is named. */
+export const DEFAULT_CONFIG_FILE = 'tailrace.yaml';
+
+export interface LoadedConfig {
+  readonly config: Config;
+  /** Things to tell the user that stop nothing. */
+  readonly warnings: readonly string[];
+}
+
+/** Reads, checks and resolves a configuration file. Throws a ConfigError with every problem, or an OperatingError with exit code 3. */
+export function loadConfig(path: string, environment: Environment): LoadedConfig {
+  return resolveText(readConfigFile(path), path, environment);
+}
+
+/** The same for a text that is not in a file of its own: `path` names it in messages. */
+export function resolveText(text: string, path: string, environment: Environment): LoadedConfig {
+  const shown = shownPath(path);
+  const document = parseConfigDocument(text);
+  if (document.problems.length > 0) throw new ConfigError(shown, text, document.problems);
+  const folder = dirname(resolve(path));
+  const overridden = applyEnvironment(document.value, environment);
+  const replaced = replaceReferences(overridden.value, { environment, folder }, document);
+  const { config, problems } = resolveConfig(replaced.value, { file: resolve(path), folder, document });
+  const all = [...overridden.problems, ...replaced.problems, ...problems];
+  if (config === undefined || all.length > 0) {
+    throw new ConfigError(shown, text, inOrder(all.map((problem) => withOrigin(problem, overridden.origins, document))));
+  }
+  return { config, warnings: overridden.warnings };
+}
+
+/** A value that came from the environment is not to be found in the file: the problem names its variable instead. */
+function withOrigin(problem: Problem, origins: ReadonlyMap<string, string>, document: ConfigDocument): Problem {
+  for (const [path, variable] of origins) {
+    const position = document.valueAt(path.split(/[.[\]]+/).filter((step) => step !== ''));
+    if (!problem.message.startsWith(path) || position.line !== problem.position?.line) continue;
+    return { ...problem, message: `${problem.message} (from ${variable})`, position: undefined };
+  }
+  return problem;
+}
+
+function inOrder(problems: readonly Problem[]): Problem[] {
+  const place = ({ position }: Problem): number => (position === undefined ? 0 : position.line * 10_000 + position.column);
+  return problems.toSorted((left, right) => place(left) - place(right));
+}
+
+function readConfigFile(path: string): string {
+  const shown = shownPath(path);
+  const refuse = (what: string, hint?: string): never => {
+    const options = { code: 'CONFIG_FILE', exitCode: EXIT.config };
+    throw new OperatingError(`${shown} ${what}`, hint === undefined ? options : { ...options, hint });
+  };
+  try {
+    const stats = statSync(path);
+    if (stats.isDirectory()) refuse('is a folder', `name a file, such as ${shown.replace(/\/+$/, '')}/${DEFAULT_CONFIG_FILE}`);
+    if (!stats.isFile()) refuse('is no regular file', 'a configuration is a YAML file');
+    if (stats.size > CONFIG_BYTES_MAX) refuse(`has ${formatSize(stats.size)}`, `a configuration has at most ${formatSize(CONFIG_BYTES_MAX)}`);
+    const bytes = readFileSync(path);
+    if (bytes.includes(0)) refuse('is no text file', 'a configuration is a YAML file');
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (code === 'ENOENT') refuse('does not exist', 'name a configuration with -c, or log files: tailrace run access.log');
+    if (code === 'EACCES' || code === 'EPERM') refuse('cannot be read: permission denied', `see ls -l ${shown}`);
+    if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') refuse('is not UTF-8', 'save it as UTF-8');
+    throw error;
+  }
+}
+
+/** Paths below the working directory are shown as the user would type them. */
+function shownPath(path: string): string {
+  const below = relative(process.cwd(), path);
+  return below === '' || below.startsWith('..') ? path : below;
+}
+

@@ -1,0 +1,73 @@
+import type { AggregateDefinition } from '../aggregates/aggregate.ts';
+import type { MeasureSpec } from '../epoch/pipeline.ts';
+import type { FieldType } from '../record/batch.ts';
+import { UNBUILT_AGGREGATES } from './not-built.ts';
+import { suggestion } from './nearest.ts';
+
+const MEASURE = /^([A-Za-z_][A-Za-z0-9_]*)\s*(?:\(\s*([^()\s]*)\s*\))?$/;
+
+export interface MeasureError {
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string | undefined;
+}
+
+/** What a measure may be written as, and what the stream's lines have. */
+export interface MeasureContext {
+  readonly aggregates: readonly AggregateDefinition[];
+  readonly fields: Readonly<Record<string, FieldType>>;
+}
+
+/** Reads `count`, `count(field)`, `sum(field)`, …; says what is wrong where it cannot. */
+export function parseMeasure(name: string, text: string, context: MeasureContext): MeasureSpec | MeasureError {
+  const match = MEASURE.exec(text.trim());
+  if (match === null) {
+    return { code: 'CONFIG_MEASURE', message: `"${text}" is no measure`, hint: 'write count, count(field) or sum(field)' };
+  }
+  const [, aggregate = '', field] = match;
+  const definition = context.aggregates.find((one) => one.name === aggregate);
+  if (definition === undefined) return unknownAggregate(aggregate, context);
+  if (field === undefined || field === '') {
+    return definition.argument === 'number'
+      ? { code: 'CONFIG_MEASURE', message: `${aggregate} needs a field`, hint: `write ${aggregate}(field)` }
+      : { name, aggregate };
+  }
+  if (definition.argument === 'none') {
+    return { code: 'CONFIG_MEASURE', message: `${aggregate} takes no field`, hint: `write ${aggregate}` };
+  }
+  const fieldType = Object.hasOwn(context.fields, field) ? context.fields[field] : undefined;
+  if (fieldType === undefined) return unknownField(field, context.fields);
+  if (definition.argument === 'number' && fieldType !== 'long' && fieldType !== 'double') {
+    return { code: 'CONFIG_MEASURE', message: `${aggregate} needs a number, and ${field} is a ${fieldType}`, hint: numbersOf(context) };
+  }
+  return { name, aggregate, field, fieldType };
+}
+
+export function isMeasureError(result: MeasureSpec | MeasureError): result is MeasureError {
+  return 'code' in result;
+}
+
+export function unknownField(field: string, fields: Readonly<Record<string, FieldType>>): MeasureError {
+  return {
+    code: 'CONFIG_UNKNOWN_FIELD',
+    message: `the stream's lines have no field "${field}"`,
+    hint: suggestion(field, Object.keys(fields)),
+  };
+}
+
+function unknownAggregate(aggregate: string, context: MeasureContext): MeasureError {
+  if (UNBUILT_AGGREGATES.includes(aggregate)) {
+    return { code: 'CONFIG_NOT_BUILT', message: `the aggregate ${aggregate} is not built yet`, hint: `there are ${namesOf(context)}` };
+  }
+  const names = context.aggregates.map((one) => one.name);
+  return { code: 'CONFIG_MEASURE', message: `there is no aggregate "${aggregate}"`, hint: suggestion(aggregate, names) };
+}
+
+function namesOf({ aggregates }: MeasureContext): string {
+  return aggregates.map((one) => one.name).join(', ');
+}
+
+function numbersOf({ fields }: MeasureContext): string | undefined {
+  const numbers = Object.keys(fields).filter((field) => fields[field] === 'long' || fields[field] === 'double');
+  return numbers.length === 0 ? undefined : `numbers are ${numbers.slice(0, 5).join(', ')}`;
+}

@@ -1,0 +1,36 @@
+/**
+ * What the design names and this version does not have yet: one clear answer instead of "unknown key". A name leaves this
+ * list when its part is built.
+ */
+
+/** Keys by the section they stand in; `*` stands for a name the user chose. */
+export const UNBUILT_KEYS: Readonly<Record<string, readonly string[]>> = {
+  '': ['enrich', 'patterns', 'detections', 'alerts', 'serve', 'metrics', 'monitor', 'relays', 'lookups', 'restart'],
+  'streams.*': ['enrich', 'filter', 'multiline', 'partition_by', 'derive'],
+  'rollups.*': ['where', 'filter', 'having', 'partition_by', 'early'],
+  broker: ['brokers', 'topic_prefix', 'tls', 'sasl'],
+};
+
+/** Values of `type` by the section they stand in. */
+export const UNBUILT_TYPES: Readonly<Record<string, readonly string[]>> = {
+  broker: ['kafka'],
+  'sources.*': ['stdin', 'syslog', 'http', 'otlp', 'kafka', 'generator', 'journald', 'docker'],
+  'streams.*.codec': ['regex', 'grok', 'syslog', 'logfmt', 'csv', 'cef', 'leef', 'raw'],
+  'rollups.*.window': ['sliding', 'hopping', 'session'],
+  'sinks.*': ['elasticsearch', 'alerts', 'webhook', 'relay'],
+};
+
+export const UNBUILT_AGGREGATES: readonly string[] = [
+  'distinct',
+  'quantile',
+  'median',
+  'p50',
+  'p90',
+  'p95',
+  'p99',
+  'stddev',
+  'first',
+  'last',
+  'top',
+  'histogram',
+];

@@ -1,0 +1,265 @@
+import { resolve } from 'node:path';
+import type { z } from 'zod';
+import type { fileOptions } from '../agent/sources/file.ts';
+import { AGGREGATES, CODECS } from '../components.ts';
+import type { EventTimeSpec, Pipeline, RollupSpec, StreamSpec } from '../epoch/pipeline.ts';
+import { present } from '../lib/assert.ts';
+import type { FieldType } from '../record/batch.ts';
+import { type Config, type InputConfig, RESERVED_COLUMNS, type SinkConfig, TOPIC_PREFIX, columnOf } from './config.ts';
+import type { ConfigDocument, Path } from './document.ts';
+import { dotted, problemsOfIssues } from './issues.ts';
+import { isMeasureError, parseMeasure, unknownField } from './measures.ts';
+import { suggestion } from './nearest.ts';
+import type { Problem } from './problem.ts';
+import { type ConfigFile, configSchema, rollupSection, streamSection } from './schema.ts';
+
+export interface ResolveContext {
+  /** The configuration's own path, or null. */
+  readonly file: string | null;
+  /** Relative paths begin here. */
+  readonly folder: string;
+  readonly document: Pick<ConfigDocument, 'valueAt' | 'keyAt'>;
+}
+
+/** In place of a field: processing time. */
+const READ_AT = 'read_at';
+
+/** What is wrong with a place of the file, before its position is looked up. */
+type Report = (path: Path, part: 'key' | 'value', problem: Omit<Problem, 'position'>) => void;
+
+/** A stream that can be used, with the fields its rollups may name. */
+interface ResolvedStream {
+  /** Undefined when something but its codec is wrong. */
+  readonly spec: StreamSpec | undefined;
+  readonly fields: Fields;
+}
+
+type Fields = Readonly<Record<string, FieldType>>;
+
+/**
+ * Checks the plain values of a file and fills in what they leave out. Sections that are right are checked against each other
+ * even where another section is wrong, so that one run shows everything there is to mend.
+ */
+export function resolveConfig(
+  raw: unknown,
+  context: ResolveContext,
+): { readonly config: Config | undefined; readonly problems: readonly Problem[] } {
+  const { document } = context;
+  const parsed = configSchema.safeParse(raw);
+  const problems = parsed.success ? [] : problemsOfIssues(parsed.error.issues, configSchema, raw, document);
+  const report: Report = (path, part, problem) => {
+    problems.push({ ...problem, position: part === 'key' ? document.keyAt(path) : document.valueAt(path) });
+  };
+  const sections = sectionsOf(raw);
+  const streams = resolveStreams(sections.streams, report);
+  const rollups = resolveRollups(sections.rollups, streams, Object.keys(sections.streams), report);
+  checkWiring(sections, report);
+  if (!parsed.success || problems.length > 0) return { config: undefined, problems };
+  return { config: assemble(parsed.data, streams, rollups, context), problems };
+}
+
+type Section = Readonly<Record<string, unknown>>;
+
+interface Sections {
+  readonly sources: Section;
+  readonly streams: Section;
+  readonly rollups: Section;
+}
+
+function sectionsOf(raw: unknown): Sections {
+  const { sources, streams, rollups } = asSection(raw);
+  return { sources: asSection(sources), streams: asSection(streams), rollups: asSection(rollups) };
+}
+
+function asSection(value: unknown): Section {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Section) : {};
+}
+
+/** The sections are looked at one by one, so that what is wrong in one does not hide what is wrong in another. */
+function resolveStreams(section: Section, report: Report): Map<string, ResolvedStream> {
+  const streams = new Map<string, ResolvedStream>();
+  for (const [name, raw] of Object.entries(section)) {
+    const parsed = streamSection.shape.codec.safeParse(asSection(raw)['codec']);
+    if (!parsed.success) continue;
+    const codec = parsed.data as { readonly type: string };
+    const definition = CODECS.find(({ type }) => type === codec.type);
+    if (definition === undefined) continue;
+    const { type: _type, ...options } = codec;
+    const fields = definition.fields(options);
+    const whole = streamSection.safeParse(raw);
+    const field = whole.success ? eventTimeField(['streams', name], whole.data, definition.defaultEventTimeField, fields, report) : '';
+    const spec = whole.success
+      ? { partitions: whole.data.partitions, codec, eventTime: eventTimeSpec(field, whole.data.event_time) }
+      : undefined;
+    streams.set(name, { spec, fields });
+  }
+  return streams;
+}
+
+function eventTimeField(
+  path: Path,
+  section: z.output<typeof streamSection>,
+  fallback: string | undefined,
+  fields: Fields,
+  report: Report,
+): string {
+  const field = section.event_time.field ?? fallback;
+  const hint = 'name a field of type date, or read_at';
+  if (field === undefined) {
+    const message = `${dotted(path)} names no event_time.field, and its lines have none by themselves`;
+    report([...path, 'event_time'], 'key', { code: 'CONFIG_MISSING_KEY', message, hint });
+    return '';
+  }
+  if (field === READ_AT) return field;
+  const type = Object.hasOwn(fields, field) ? fields[field] : undefined;
+  const at = [...path, 'event_time', 'field'];
+  if (type === undefined) report(at, 'value', unknownField(field, { ...fields, [READ_AT]: 'date' }));
+  else if (type !== 'date') {
+    report(at, 'value', { code: 'CONFIG_VALUE', message: `event time needs a date, and ${field} is a ${type}`, hint });
+  }
+  return field;
+}
+
+function eventTimeSpec(field: string, section: z.output<typeof streamSection>['event_time']): EventTimeSpec {
+  return {
+    field,
+    outOfOrdernessMs: section.out_of_orderness,
+    idleTimeoutMs: section.idle_timeout,
+    maxFutureMs: section.max_future,
+    agentLostTimeoutMs: section.agent_lost_timeout,
+  };
+}
+
+function resolveRollups(
+  section: Section,
+  streams: ReadonlyMap<string, ResolvedStream>,
+  streamNames: readonly string[],
+  report: Report,
+): Record<string, RollupSpec> {
+  const rollups: Record<string, RollupSpec> = {};
+  for (const [name, raw] of Object.entries(section)) {
+    const path = ['rollups', name];
+    const { from } = asSection(raw);
+    if (typeof from === 'string' && !streamNames.includes(from)) {
+      report([...path, 'from'], 'value', {
+        code: 'CONFIG_UNKNOWN_STREAM',
+        message: `there is no stream "${from}"`,
+        hint: suggestion(from, streamNames) ?? 'add it under streams',
+      });
+    }
+    const stream = typeof from === 'string' ? streams.get(from) : undefined;
+    const columns = stream === undefined ? undefined : resolveColumns(path, asSection(raw), stream.fields, report);
+    const parsed = rollupSection.safeParse(raw);
+    if (!parsed.success || columns === undefined) continue;
+    const { size, offset, type } = parsed.data.window;
+    if (offset >= size) {
+      const message = 'the offset of a window must be less than its size';
+      report([...path, 'window', 'offset'], 'value', { code: 'CONFIG_VALUE', message });
+    }
+    rollups[name] = {
+      from: parsed.data.from,
+      window: { type, sizeMs: size, offsetMs: offset },
+      allowedLatenessMs: parsed.data.allowed_lateness,
+      ...columns,
+    };
+  }
+  return rollups;
+}
+
+/** Keys and measures: what they name must be there, and no two of them may be the same column. */
+function resolveColumns(path: Path, raw: Section, fields: Fields, report: Report): Pick<RollupSpec, 'by' | 'measures'> {
+  const owners = new Map<string, string>(RESERVED_COLUMNS.map((column) => [column, `every table's own ${column}`]));
+  const claim = (column: string, what: string, at: Path, part: 'key' | 'value'): void => {
+    const owner = owners.get(column.toLowerCase());
+    if (owner === undefined) {
+      owners.set(column.toLowerCase(), what);
+      return;
+    }
+    const message = `${what} and ${owner} would both be the column ${column}`;
+    report(at, part, { code: 'CONFIG_COLUMN_CLASH', message, hint: part === 'key' ? 'choose another name' : 'leave one out' });
+  };
+  const keys = rollupSection.shape.by.safeParse(raw['by']);
+  const by = (keys.data ?? []).map((field, i) => {
+    const type = Object.hasOwn(fields, field) ? fields[field] : undefined;
+    if (type === undefined) report([...path, 'by', i], 'value', unknownField(field, fields));
+    else claim(columnOf(field), `the key ${field}`, [...path, 'by', i], 'value');
+    return { field, type: type ?? ('keyword' as const), column: columnOf(field) };
+  });
+  const named = rollupSection.shape.measures.safeParse(raw['measures']);
+  const measures = Object.entries(named.data ?? {}).flatMap(([name, text]) => {
+    const at = [...path, 'measures', name];
+    claim(name, `the measure ${name}`, at, 'key');
+    const measure = parseMeasure(name, text, { aggregates: AGGREGATES, fields });
+    if (!isMeasureError(measure)) return [measure];
+    report(at, 'value', measure);
+    return [];
+  });
+  return { by, measures };
+}
+
+/** Every stream is fed by a source and read by a rollup, and every source feeds a stream. */
+function checkWiring({ sources, streams, rollups }: Sections, report: Report): void {
+  const streamNames = Object.keys(streams);
+  for (const [name, raw] of Object.entries(sources)) {
+    const { stream } = asSection(raw);
+    if (typeof stream !== 'string' || streamNames.includes(stream)) continue;
+    const hint = suggestion(stream, streamNames) ?? 'add it under streams';
+    report(['sources', name, 'stream'], 'value', { code: 'CONFIG_UNKNOWN_STREAM', message: `there is no stream "${stream}"`, hint });
+  }
+  // A source without a stream is an error of its own; which stream it meant is not known.
+  const isKnown = Object.values(sources).every((raw) => typeof asSection(raw)['stream'] === 'string');
+  const fed = Object.values(sources).map((raw) => asSection(raw)['stream']);
+  const read = Object.values(rollups).map((raw) => asSection(raw)['from']);
+  for (const name of streamNames) {
+    const path = ['streams', name];
+    if (isKnown && !fed.includes(name)) {
+      report(path, 'key', { code: 'CONFIG_UNUSED', message: `no source feeds the stream ${name}`, hint: `add a source with stream: ${name}` });
+    } else if (!read.includes(name)) {
+      report(path, 'key', { code: 'CONFIG_UNUSED', message: `no rollup reads the stream ${name}`, hint: `add a rollup with from: ${name}` });
+    }
+  }
+}
+
+function assemble(
+  file: ConfigFile,
+  streams: ReadonlyMap<string, ResolvedStream>,
+  rollups: Readonly<Record<string, RollupSpec>>,
+  context: ResolveContext,
+): Config {
+  const { checkpoint } = file.engine;
+  const pipeline: Pipeline = {
+    version: 1,
+    name: file.name,
+    streams: Object.fromEntries([...streams].map(([name, { spec }]) => [name, present(spec, `stream ${name} is resolved`)])),
+    rollups,
+  };
+  return {
+    file: context.file,
+    name: file.name,
+    dataDir: resolve(context.folder, file.data_dir),
+    broker: {
+      type: file.broker.type,
+      topicPrefix: TOPIC_PREFIX,
+      retainMs: file.broker.retain,
+      diskBytesMax: file.broker.disk_max,
+    },
+    inputs: Object.entries(file.sources).map(([name, source]) => inputOf(name, source as FileSource, context.folder)),
+    pipeline,
+    sinks: file.sinks as Record<string, SinkConfig>,
+    checkpoint: { intervalMs: checkpoint.interval, minPauseMs: checkpoint.min_pause, timeoutMs: checkpoint.timeout },
+  };
+}
+
+type FileSource = z.output<typeof fileOptions> & { readonly type: 'file'; readonly stream: string };
+
+function inputOf(name: string, source: FileSource, folder: string): InputConfig {
+  return {
+    name,
+    type: source.type,
+    stream: source.stream,
+    include: source.include.map((pattern) => resolve(folder, pattern)),
+    // A pattern without a slash is one of names, wherever the file lies.
+    exclude: source.exclude.map((pattern) => (pattern.includes('/') ? resolve(folder, pattern) : pattern)),
+    lineBytesMax: source.line_bytes_max,
+  };
+}

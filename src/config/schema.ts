@@ -1,0 +1,126 @@
+import { z } from 'zod';
+import { CODECS, SINKS, SOURCES } from '../components.ts';
+import { duration, size } from '../lib/units.ts';
+
+/** Names become parts of topics, files and tables: short, plain, lower case. */
+const SLUG = /^[a-z][a-z0-9_-]{0,62}$/;
+/** Names of views and columns: what SQL takes without quotes. */
+const SQL_NAME = /^[a-z_][a-z0-9_]{0,62}$/;
+
+const SLUG_FORM = 'a name: a lower-case letter, then letters, digits, _ and -, at most 63';
+const SQL_NAME_FORM = 'a name for SQL: lower-case letters, digits and _, at most 63, not beginning with a digit';
+
+export const slug = z.string({ error: () => `expects ${SLUG_FORM}` }).regex(SLUG, { error: () => `expects ${SLUG_FORM}` });
+const sqlName = z.string().regex(SQL_NAME, { error: () => `expects ${SQL_NAME_FORM}` });
+const text = z.string({ error: () => 'expects text' }).min(1, { error: () => 'must not be empty' });
+
+/** Tumbling windows from a tenth of a second, so that a window holds more than its own bookkeeping, to a month. */
+const WINDOW_RANGE = { min: '100ms', max: '31d' };
+
+/** The options of a listed component, told from its neighbours by `type`. One cast: every component's options are an object. */
+function typed(component: { type: string; options: z.ZodType }): z.ZodObject {
+  const { type, options } = component;
+  return (options as z.ZodObject).extend({ type: z.literal(type) });
+}
+
+function oneOf(components: readonly { type: string; options: z.ZodType }[], shared: z.ZodRawShape = {}): z.ZodDiscriminatedUnion {
+  const [first, ...rest] = components.map((component) => typed(component).extend(shared));
+  return z.discriminatedUnion('type', [first!, ...rest]);
+}
+
+/** What every source has, whatever its kind. */
+const SOURCE_SHAPE = {
+  stream: z.string({ error: () => 'expects the name of a stream' }).describe('The stream its lines belong to.'),
+};
+
+export const brokerSection = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('embedded').describe('One file in `data_dir`, for the roles of one machine.'),
+    retain: duration({ min: '1m', max: '3650d' })
+      .prefault('7d')
+      .describe('Raw blocks stay at least this long after every reader is past them, and at most half of `disk_max`.'),
+    disk_max: size({ min: '16MiB', max: '1024TiB' })
+      .prefault('20GiB')
+      .describe('At this size the log takes no more: agents wait, nothing is deleted that a reader still needs.'),
+  }),
+]);
+
+export const eventTimeSection = z.strictObject({
+  field: text.optional().describe("The field that is event time, or `read_at` for the moment of reading. The codec's own by default."),
+  out_of_orderness: duration({ min: '0s', max: '30d' })
+    .prefault('60s')
+    .describe('How far a line may lie behind the newest before it and still count.'),
+  idle_timeout: duration({ min: '100ms', max: '30d' })
+    .prefault('30s')
+    .describe('A source that is read to its end and quiet this long no longer holds the watermark.'),
+  max_future: duration({ min: '1s', max: '3650d' })
+    .prefault('1h')
+    .describe('A line this far ahead of the moment it was read is a dead letter: it would poison the watermark.'),
+  agent_lost_timeout: duration({ min: '1s', max: '365d' })
+    .prefault('1h')
+    .describe('An agent that was silent this long in log time no longer holds the watermark.'),
+});
+
+export const streamSection = z.strictObject({
+  codec: oneOf(CODECS).describe('How the lines are written.'),
+  event_time: eventTimeSection.prefault({}),
+  partitions: z
+    .int({ error: () => 'expects a whole number' })
+    .min(1, { error: () => 'must be between 1 and 64' })
+    .max(64, { error: () => 'must be between 1 and 64' })
+    .prefault(1)
+    .describe('Partitions of the topics, fixed at the birth of the stream.'),
+});
+
+export const windowSection = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('tumbling').describe('Windows of one size, side by side: [start, end).'),
+    size: duration(WINDOW_RANGE).describe('Length of a window.'),
+    offset: duration({ min: '0ms', max: WINDOW_RANGE.max })
+      .prefault('0ms')
+      .describe('Moves every window: an offset of 8h begins days of `1d` at 08:00 UTC. Less than `size`.'),
+  }),
+]);
+
+export const rollupSection = z.strictObject({
+  from: text.describe('The stream it reads.'),
+  by: z
+    .array(text, { error: () => 'expects a list of fields' })
+    .max(8, { error: () => 'takes at most 8 fields' })
+    .prefault([])
+    .describe('Key fields, in the order of the columns. None: one row a window.'),
+  window: windowSection,
+  allowed_lateness: duration({ min: '0s', max: '31d' })
+    .prefault('0s')
+    .describe('A closed window stays open for late lines this long, in event time; they revise its row.'),
+  measures: z.record(sqlName, text).describe('Column name → aggregate, such as `sum(http.response.body.bytes)`.'),
+});
+
+export const checkpointSection = z.strictObject({
+  interval: duration({ min: '50ms', max: '10m' }).prefault('1s').describe('How often what was decided is committed.'),
+  min_pause: duration({ min: '0s', max: '10m' }).prefault('0s').describe('Pause between the end of one checkpoint and the next.'),
+  timeout: duration({ min: '1s', max: '1h' }).prefault('60s').describe('A checkpoint that takes longer has failed.'),
+});
+
+export const engineSection = z.strictObject({ checkpoint: checkpointSection.prefault({}) });
+
+const slugRecord = <T extends z.ZodType>(values: T): z.ZodRecord<typeof slug, T> =>
+  z.record(slug, values, { error: () => 'expects a map of names' });
+
+export const configSchema = z.strictObject({
+  version: z.literal(1, { error: () => 'expects 1, the version of this file format' }),
+  name: slug.describe('The name of the pipeline. It is part of the names of topics and of consumer groups.'),
+  data_dir: text
+    .prefault('./tailrace-data')
+    .describe("Everything Tailrace keeps: log, registry, warehouse, locks. Relative to this file's folder."),
+  broker: brokerSection.prefault({ type: 'embedded' }).describe('The durable log between the stages.'),
+  sources: slugRecord(oneOf(SOURCES, SOURCE_SHAPE)).describe('What is read.'),
+  streams: slugRecord(streamSection).describe('Kinds of lines.'),
+  rollups: z.record(sqlName, rollupSection, { error: () => 'expects a map of names' }).describe('Tables that are kept up to date.'),
+  sinks: slugRecord(oneOf(SINKS))
+    .prefault({ warehouse: { type: 'duckdb' } })
+    .describe('Where the tables go.'),
+  engine: engineSection.prefault({}),
+});
+
+export type ConfigFile = z.output<typeof configSchema>;

@@ -1,0 +1,46 @@
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import type { Exit, Service, ServiceProcess, StartProcess } from './service.ts';
+
+export interface ChildOptions {
+  /** The program: dist/main.js, or src/main.ts while developing. */
+  readonly program: string;
+  readonly environment: NodeJS.ProcessEnv;
+  /** Lines the role writes to stderr or stdout; it has nothing else to say there. */
+  readonly onLine: (service: string, line: string) => void;
+}
+
+/**
+ * Starts roles as child processes with an IPC channel. Nothing is ever sent over it: it is there to break when this process
+ * dies, whatever the way, so that no role outlives its supervisor.
+ */
+export function childProcesses(options: ChildOptions): StartProcess {
+  return (service: Service): ServiceProcess => {
+    const child = spawn(process.execPath, [...process.execArgv, options.program, ...service.args], {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: options.environment,
+    });
+    for (const stream of [child.stdout, child.stderr]) {
+      if (stream !== null) createInterface({ input: stream }).on('line', (line) => options.onLine(service.name, line));
+    }
+    const exited = new Promise<Exit>((resolve) => {
+      child.once('exit', (code, signal) => resolve({ code, signal }));
+      child.once('error', (error: NodeJS.ErrnoException) => {
+        // The process could not be started at all: then no exit follows.
+        if (child.pid === undefined) {
+          options.onLine(service.name, `cannot be started: ${error.message}`);
+          resolve({ code: 1, signal: null });
+        }
+      });
+    });
+    return { pid: child.pid ?? 0, exited, kill: (signal) => void child.kill(signal) };
+  };
+}
+
+/** In a role: dies with the supervisor. A role that was started by hand has no channel and lives on its own. */
+export function dieWithSupervisor(): void {
+  if (process.channel === undefined) return;
+  // SIGKILL, not exit: nothing may run after it, and every role must be safe to kill at any time anyway.
+  process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+  process.channel?.unref();
+}

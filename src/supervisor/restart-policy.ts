@@ -1,0 +1,100 @@
+import { Backoff } from '../lib/backoff.ts';
+import { EXIT } from '../lib/errors.ts';
+import { type Exit, describeExit } from './service.ts';
+
+export interface RestartOptions {
+  /** Pause before the first restart after healthy time: recovery must not wait. */
+  readonly firstPauseMs: number;
+  /** Pauses after that: doubling from here … */
+  readonly pauseMsMin: number;
+  /** … to here. */
+  readonly pauseMsMax: number;
+  /** A process that ran this long was healthy: the pauses begin again. */
+  readonly healthyMs: number;
+  /** More failures than this within `failureWindowMs` end everything: something is wrong that a restart does not mend. */
+  readonly failuresMax: number;
+  readonly failureWindowMs: number;
+}
+
+export const RESTART_DEFAULTS: RestartOptions = {
+  firstPauseMs: 100,
+  pauseMsMin: 1000,
+  pauseMsMax: 60_000,
+  healthyMs: 60_000,
+  failuresMax: 12,
+  failureWindowMs: 600_000,
+};
+
+/** From this fence in a row on, somebody should look: another process holds the task for good. */
+const FENCED_ALARM_AT = 3;
+
+export type Decision =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'restart'; readonly pauseMs: number; readonly reason: string; readonly isAlarm: boolean }
+  | { readonly kind: 'stop'; readonly exitCode: number; readonly reason: string };
+
+/**
+ * What to do when a role ends. Failure rate as in Flink's failure-rate strategy: refused when the last `failuresMax` + 1
+ * failures lie within the window. Being fenced is no failure, and a server that cannot be reached is not ours to give up on.
+ */
+export class RestartPolicy {
+  readonly #options: RestartOptions;
+  readonly #failures: number[] = [];
+  readonly #pauses: Backoff;
+  readonly #fencedPauses: Backoff;
+  #isFirst = true;
+  #fencedInARow = 0;
+
+  constructor(options: RestartOptions) {
+    this.#options = options;
+    const growing = { initialMs: options.pauseMsMin, maxMs: options.pauseMsMax, multiplier: 2 };
+    this.#pauses = new Backoff(growing);
+    this.#fencedPauses = new Backoff(growing);
+  }
+
+  /** `ranMs`: how long the process lived. `nowMs`: any clock that does not go back. */
+  decide(exit: Exit, canFinish: boolean, ranMs: number, nowMs: number): Decision {
+    if (exit.code === 0 && canFinish) return { kind: 'done' };
+    if (exit.code === EXIT.superseded) {
+      return { kind: 'stop', exitCode: EXIT.superseded, reason: 'the log carries a newer pipeline than this run was started with' };
+    }
+    if (exit.code === EXIT.config || exit.code === EXIT.usage) {
+      return { kind: 'stop', exitCode: exit.code, reason: `${describeExit(exit)}: a restart would not help` };
+    }
+    if (ranMs >= this.#options.healthyMs) this.#recovered();
+    return exit.code === EXIT.fenced ? this.#fenced() : this.#failed(exit, nowMs);
+  }
+
+  #recovered(): void {
+    this.#isFirst = true;
+    this.#fencedInARow = 0;
+    this.#pauses.reset();
+    this.#fencedPauses.reset();
+  }
+
+  #fenced(): Decision {
+    this.#fencedInARow += 1;
+    const isAlarm = this.#fencedInARow >= FENCED_ALARM_AT;
+    const reason = isAlarm
+      ? `fenced ${this.#fencedInARow} times in a row: another process writes its epochs`
+      : 'fenced: another process wrote its epochs';
+    return { kind: 'restart', pauseMs: this.#fencedPauses.next(), reason, isAlarm };
+  }
+
+  #failed(exit: Exit, nowMs: number): Decision {
+    const { failuresMax, failureWindowMs, firstPauseMs } = this.#options;
+    this.#fencedInARow = 0;
+    const reason = describeExit(exit);
+    if (exit.code !== EXIT.unreachable) {
+      this.#failures.push(nowMs);
+      if (this.#failures.length > failuresMax + 1) this.#failures.shift();
+      if (this.#failures.length > failuresMax && nowMs - this.#failures[0]! <= failureWindowMs) {
+        const minutes = Math.round(failureWindowMs / 60_000);
+        return { kind: 'stop', exitCode: EXIT.failed, reason: `${reason}: ${failuresMax + 1} failures within ${minutes} minutes` };
+      }
+    }
+    const pauseMs = this.#isFirst ? firstPauseMs : this.#pauses.next();
+    this.#isFirst = false;
+    return { kind: 'restart', pauseMs, reason, isAlarm: false };
+  }
+}

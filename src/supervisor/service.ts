@@ -1,0 +1,28 @@
+/** How a process ended: exactly one of the two is set. */
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+/** A role that runs as a process of its own. */
+export interface Service {
+  readonly name: string;
+  /** Arguments after `tailrace`. */
+  readonly args: readonly string[];
+  /** Whether exit code 0 is its normal end (an agent that reads once); otherwise a service that ends has failed. */
+  readonly canFinish: boolean;
+}
+
+export interface ServiceProcess {
+  readonly pid: number;
+  /** Resolves when the process is gone; never rejects. */
+  readonly exited: Promise<Exit>;
+  kill(signal: 'SIGTERM' | 'SIGKILL'): void;
+}
+
+/** Starts a process for a service. Throws when the machine cannot start one. */
+export type StartProcess = (service: Service) => ServiceProcess;
+
+export function describeExit({ code, signal }: Exit): string {
+  return signal === null ? `exit code ${code}` : `signal ${signal}`;
+}

@@ -1,0 +1,156 @@
+import type { Clock } from '../lib/clock.ts';
+import { EXIT, describeError } from '../lib/errors.ts';
+import { RestartPolicy, type RestartOptions } from './restart-policy.ts';
+import type { Exit, Service, ServiceProcess, StartProcess } from './service.ts';
+
+export interface SupervisorDeps {
+  readonly clock: Clock;
+  readonly start: StartProcess;
+  /** One line for a person. */
+  readonly notify: (line: string) => void;
+}
+
+export interface SupervisorOptions {
+  readonly restart: RestartOptions;
+  /** How long a role may take to finish what is in flight; after it, SIGKILL, which is safe at any time. */
+  readonly drainMs: number;
+}
+
+export const DRAIN_MS = 10_000;
+
+interface Running {
+  readonly service: Service;
+  process: ServiceProcess | undefined;
+  /** Aborts when this service, or everything, stops. */
+  readonly stopped: AbortSignal;
+  readonly stop: () => void;
+  /** Resolves when the service will not be started again. */
+  readonly ended: Promise<void>;
+}
+
+/**
+ * Keeps the roles of one machine running: one process each, started again when it ends, never twice at a time. It watches
+ * exits and sleeps in between, so it costs nothing while all is well. The roles need it only to be restarted: killing it
+ * kills them (their channel to it breaks), and that is as safe as any other kill.
+ */
+export class Supervisor {
+  readonly #deps: SupervisorDeps;
+  readonly #options: SupervisorOptions;
+  readonly #stopping = new AbortController();
+  readonly #running = new Map<string, Running>();
+  #exitCode = 0;
+
+  constructor(deps: SupervisorDeps, options: SupervisorOptions) {
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  /** Starts a service and returns when it will not be started again: it finished, or everything stopped. */
+  async run(service: Service): Promise<void> {
+    const own = new AbortController();
+    const stopped = AbortSignal.any([own.signal, this.#stopping.signal]);
+    const running: Running = {
+      service,
+      process: undefined,
+      stopped,
+      stop: () => own.abort(),
+      ended: this.#keep(service, stopped),
+    };
+    this.#running.set(service.name, running);
+    await running.ended;
+  }
+
+  /** The process id of a service, while it runs. */
+  pidOf(name: string): number | undefined {
+    return this.#running.get(name)?.process?.pid;
+  }
+
+  /** What `stop` was called with, or what made everything stop by itself; 0 while nothing did. */
+  get exitCode(): number {
+    return this.#exitCode;
+  }
+
+  /** Aborts when everything stops. */
+  get stopped(): AbortSignal {
+    return this.#stopping.signal;
+  }
+
+  /** Ends a single service and leaves the others running. */
+  async stopService(name: string): Promise<void> {
+    const running = this.#running.get(name);
+    if (running === undefined) return;
+    running.stop();
+    if (running.process !== undefined) await this.#end(running.process, name);
+    await running.ended;
+  }
+
+  /** Ends every service: SIGTERM, the time to drain, SIGKILL. Returns when no process is left. */
+  async stop(exitCode: number): Promise<void> {
+    if (!this.#stopping.signal.aborted) {
+      this.#exitCode = exitCode;
+      this.#stopping.abort();
+    }
+    const all = [...this.#running.values()];
+    await Promise.all(
+      all.map(async ({ process, service, ended }) => {
+        if (process !== undefined) await this.#end(process, service.name);
+        await ended;
+      }),
+    );
+  }
+
+  /** SIGKILL to whatever runs: for the second signal of an impatient person. */
+  killAll(): void {
+    for (const { process } of this.#running.values()) process?.kill('SIGKILL');
+  }
+
+  async #keep(service: Service, stopped: AbortSignal): Promise<void> {
+    const { clock, notify } = this.#deps;
+    const policy = new RestartPolicy(this.#options.restart);
+    // Let `run` note the service before its first process starts.
+    await Promise.resolve();
+    while (!stopped.aborted) {
+      const startedMs = clock.monotonicMs();
+      const exit = await this.#runOnce(service);
+      if (stopped.aborted) return;
+      const nowMs = clock.monotonicMs();
+      const decision = policy.decide(exit, service.canFinish, nowMs - startedMs, nowMs);
+      if (decision.kind === 'done') return;
+      if (decision.kind === 'stop') {
+        notify(`${service.name} ended (${decision.reason}): stopping everything`);
+        void this.stop(decision.exitCode);
+        return;
+      }
+      const alarm = decision.isAlarm ? 'ALARM ' : '';
+      notify(`${alarm}${service.name} ended (${decision.reason}): starting it again in ${decision.pauseMs} ms`);
+      await clock.sleep(decision.pauseMs, stopped);
+    }
+  }
+
+  async #runOnce(service: Service): Promise<Exit> {
+    let process: ServiceProcess;
+    try {
+      process = this.#deps.start(service);
+    } catch (error) {
+      this.#deps.notify(`${service.name} cannot be started: ${describeError(error)}`);
+      return { code: EXIT.failed, signal: null };
+    }
+    const running = this.#running.get(service.name);
+    if (running !== undefined) running.process = process;
+    const exit = await process.exited;
+    if (running !== undefined) running.process = undefined;
+    return exit;
+  }
+
+  async #end(process: ServiceProcess, name: string): Promise<void> {
+    process.kill('SIGTERM');
+    const drained = new AbortController();
+    const exited = process.exited.then(() => drained.abort());
+    await this.#deps.clock.sleep(this.#options.drainMs, drained.signal);
+    if (!drained.signal.aborted) {
+      this.#deps.notify(`${name} did not end within ${this.#options.drainMs} ms: killing it`);
+      process.kill('SIGKILL');
+    }
+    await exited;
+  }
+}
