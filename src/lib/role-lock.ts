@@ -1,0 +1,73 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { OperatingError } from './errors.ts';
+
+const SQLITE_BUSY = 5;
+
+/** A role of one `data_dir`, held by this process until `release` or its death. */
+export interface RoleLock {
+  readonly role: string;
+  release(): void;
+}
+
+export interface RoleLockOptions {
+  /** How long to wait for the holder to end, blocking this process. Default 0. */
+  readonly busyTimeoutMs?: number;
+}
+
+/** A connection that nobody refers to is closed by the garbage collector, and its lock with it: this set refers to all of them. */
+const held = new Set<DatabaseSync>();
+
+/**
+ * Takes `<role>.lock` in `runFolder`: an open `BEGIN EXCLUSIVE`, which the kernel ends with the process, however it dies.
+ * The holder's pid stands in `<role>.pid`, for people only. Throws an OperatingError `ROLE_LOCKED` while another holds it.
+ */
+export function acquireRoleLock(runFolder: string, role: string, options: RoleLockOptions = {}): RoleLock {
+  mkdirSync(runFolder, { recursive: true, mode: 0o700 });
+  const lockPath = join(runFolder, `${role}.lock`);
+  const pidPath = join(runFolder, `${role}.pid`);
+  const database = new DatabaseSync(lockPath, { timeout: options.busyTimeoutMs ?? 0 });
+  try {
+    database.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    database.close();
+    if (!isBusy(error)) throw error;
+    throw lockedError(role, lockPath, pidPath, error);
+  }
+  held.add(database);
+  writeFileSync(pidPath, `${process.pid}\n`);
+  return {
+    role,
+    release() {
+      if (!held.delete(database)) return;
+      // The pid goes first: once the lock is free, the file may be the next holder's.
+      rmSync(pidPath, { force: true });
+      database.close();
+    },
+  };
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === SQLITE_BUSY;
+}
+
+function lockedError(role: string, lockPath: string, pidPath: string, cause: unknown): OperatingError {
+  const pid = readPid(pidPath);
+  return new OperatingError(`role '${role}' is already run by ${pid ?? 'another process'} (${lockPath} is locked)`, {
+    code: 'ROLE_LOCKED',
+    // Waiting in a restart loop would only hide it: somebody started the role twice.
+    isRetryable: false,
+    hint: `stop ${pid ?? 'that process'}, or give this one a data_dir of its own`,
+    cause,
+  });
+}
+
+function readPid(pidPath: string): string | undefined {
+  try {
+    const text = readFileSync(pidPath, 'utf8').trim();
+    return /^\d+$/.test(text) ? `process ${text}` : undefined;
+  } catch {
+    return undefined;
+  }
+}
