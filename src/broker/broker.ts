@@ -85,6 +85,8 @@ export interface Log {
   reports(topic: string): Promise<readonly Report[]>;
   /** Ends a group's hold on trimming. */
   forget(group: string): Promise<void>;
+  /** Bytes the log holds and may hold, where one store is known: at half of it trimming no longer waits for `retain`. */
+  usage?(): { readonly bytes: number; readonly maxBytes: number };
   close(): Promise<void>;
 }
 

@@ -144,6 +144,8 @@ export interface EpochBody {
   readonly pipeline: Pipeline | null;
   /** Rollup → hash of its normalised definition. */
   readonly fingerprints: Readonly<Record<string, string>>;
+  /** Rollups that were added later: event time of the first window that is theirs; earlier lines are `filtered` for them. */
+  readonly rollupSinceMs: Readonly<Record<string, number>>;
   /** Raw offset this pipeline's history begins at, when raw had been trimmed before; null: from the first message. */
   readonly historyFrom: number | null;
   /** Reserved, empty until patterns and keyed state are built. */

@@ -18,6 +18,8 @@ export interface CountedEpoch {
   readonly firstOffset: number;
   /** Offset of the epoch message itself. A reader's cursor after it is this + 1. */
   readonly offset: number;
+  /** Size of its body as encoded; 0 when the fold follows envelopes only. */
+  readonly sizeBytes: number;
 }
 
 /** The end of the chain: what the next epoch that counts must follow. */
@@ -141,7 +143,8 @@ export class Fold {
     // The chain has moved: no other epoch that is under way can count any more.
     this.#parts.clear();
     const body = this.#options.hasBodies ? this.#decode(message, envelope, parts?.values ?? []) : undefined;
-    return { envelope, body, firstOffset: parts?.firstOffset ?? message.offset, offset: message.offset };
+    const sizeBytes = (parts?.sizeBytes ?? 0) + message.value.length;
+    return { envelope, body, firstOffset: parts?.firstOffset ?? message.offset, offset: message.offset, sizeBytes };
   }
 
   #decode(message: Message, envelope: EpochEnvelope, values: readonly Uint8Array[]): EpochBody {

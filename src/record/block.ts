@@ -27,6 +27,11 @@ export interface BlockHeader {
   readonly end: number;
   /** Hash of the 64 bytes before `start`. */
   readonly tail: string;
+  /**
+   * Hash of the 64 bytes of the file before `end`: what a reader's mark keeps. A reader cannot make it from the value, which may be shorter,
+   * and lacks what was cut.
+   */
+  readonly endTail: string;
   readonly lines: number;
   /** The agent's clock when it read the bytes, milliseconds. */
   readonly readAtMs: number;

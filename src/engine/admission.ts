@@ -1,0 +1,125 @@
+import { type Batch, REASON_FUTURE, REASON_NONE, REASON_NO_EVENT_TIME } from '../record/batch.ts';
+import { HIGH_FACTOR_A, HIGH_FACTOR_B } from '../record/line-id.ts';
+import type { SourceId } from '../record/source.ts';
+import type { AdmittedBatch } from './operator.ts';
+
+export interface AdmitRequest {
+  readonly source: SourceId;
+  readonly seeds: readonly [number, number];
+  readonly readAtMs: number;
+  readonly maxFutureMs: number;
+  readonly outOfOrdernessMs: number;
+  /** Watermark before the batch. */
+  readonly watermarkMs: number;
+  /** Largest event time of this source so far, −Infinity for none. */
+  readonly eventTimeMsMax: number;
+  /** Least event time among the other sources that hold the clock. */
+  readonly leastOfOthersMs: number;
+  /** Processing time: every line's event time is `readAtMs`. */
+  readonly isReadTime: boolean;
+}
+
+/** Lines and hash sums of a batch by dead-letter reason; index 0 holds the good lines. */
+export interface ReasonSums {
+  readonly lines: Float64Array;
+  readonly a: Int32Array;
+  readonly b: Int32Array;
+}
+
+const REASONS = 4;
+
+/**
+ * The pass over a decoded batch that finds out, line by line, what every operator needs: the watermark just before the line, its id's
+ * hash, and whether it lies too far in the future. Whatever the blocks and batches are, a line is judged by the lines before it.
+ */
+export class Admission implements AdmittedBatch {
+  readonly batch: Batch;
+  source: SourceId = '';
+  watermarkBeforeMs = new Float64Array(8192);
+  hashA = new Uint32Array(8192);
+  hashB = new Uint32Array(8192);
+  /** After `admit`: the watermark behind the batch. */
+  watermarkMs = -Infinity;
+  /** After `admit`: largest event time of the source. */
+  eventTimeMsMax = -Infinity;
+  readonly sums: ReasonSums = { lines: new Float64Array(REASONS), a: new Int32Array(REASONS), b: new Int32Array(REASONS) };
+
+  constructor(batch: Batch) {
+    this.batch = batch;
+  }
+
+  admit(request: AdmitRequest): void {
+    const { batch } = this;
+    this.source = request.source;
+    if (batch.length > this.hashA.length) this.#widen(batch.length);
+    if (request.isReadTime) batch.eventTimeMs.fill(request.readAtMs, 0, batch.length);
+    this.#hash(request.seeds);
+    this.#judge(request);
+    this.#count();
+  }
+
+  /** Line-id hashes, the arithmetic of record/line-id.ts with the calls written out: once per line of everything. */
+  #hash([seedA, seedB]: readonly [number, number]): void {
+    const { lineOffset, length } = this.batch;
+    const { hashA, hashB } = this;
+    for (let i = 0; i < length; i++) {
+      const offset = lineOffset[i]!;
+      const high = (offset / 0x100000000) | 0;
+      let a = (offset | 0) ^ seedA ^ Math.imul(high, HIGH_FACTOR_A);
+      a = Math.imul(a ^ (a >>> 16), 0x85ebca6b);
+      a = Math.imul(a ^ (a >>> 13), 0xc2b2ae35);
+      hashA[i] = a ^ (a >>> 16);
+      let b = ((offset | 0) + seedB + Math.imul(high, HIGH_FACTOR_B)) | 0;
+      b = Math.imul(b ^ (b >>> 16), 0x85ebca6b);
+      b = Math.imul(b ^ (b >>> 13), 0xc2b2ae35);
+      hashB[i] = b ^ (b >>> 16);
+    }
+  }
+
+  #judge(request: AdmitRequest): void {
+    const { reason, eventTimeMs, length } = this.batch;
+    const { watermarkBeforeMs } = this;
+    const { leastOfOthersMs, outOfOrdernessMs } = request;
+    const latestMs = request.readAtMs + request.maxFutureMs;
+    let watermarkMs = request.watermarkMs;
+    let maxMs = request.eventTimeMsMax;
+    for (let i = 0; i < length; i++) {
+      watermarkBeforeMs[i] = watermarkMs;
+      if (reason[i] !== REASON_NONE) continue;
+      const timeMs = eventTimeMs[i]!;
+      if (timeMs !== timeMs) {
+        reason[i] = REASON_NO_EVENT_TIME;
+      } else if (timeMs > latestMs) {
+        reason[i] = REASON_FUTURE;
+      } else if (timeMs > maxMs) {
+        maxMs = timeMs;
+        const nextMs = (timeMs < leastOfOthersMs ? timeMs : leastOfOthersMs) - outOfOrdernessMs - 1;
+        if (nextMs > watermarkMs) watermarkMs = nextMs;
+      }
+    }
+    this.watermarkMs = watermarkMs;
+    this.eventTimeMsMax = maxMs;
+  }
+
+  #count(): void {
+    const { reason, length } = this.batch;
+    const { hashA, hashB } = this;
+    const { lines, a, b } = this.sums;
+    lines.fill(0);
+    a.fill(0);
+    b.fill(0);
+    for (let i = 0; i < length; i++) {
+      const r = reason[i]!;
+      lines[r]! += 1;
+      a[r]! += hashA[i]!;
+      b[r]! += hashB[i]!;
+    }
+  }
+
+  #widen(length: number): void {
+    const capacity = Math.max(length, this.hashA.length * 2);
+    this.watermarkBeforeMs = new Float64Array(capacity);
+    this.hashA = new Uint32Array(capacity);
+    this.hashB = new Uint32Array(capacity);
+  }
+}

@@ -1,0 +1,134 @@
+import type { AggregateDefinition } from '../../aggregates/aggregate.ts';
+import { assert } from '../../lib/assert.ts';
+import type { FieldType } from '../../record/batch.ts';
+import type { WindowTable } from '../window-table.ts';
+import type { AdmittedBatch } from '../operator.ts';
+
+/** What the generated loop leaves behind for the operator: sums of the lines that went into rows. */
+export interface RolledUp {
+  lines: number;
+  a: number;
+  b: number;
+}
+
+/** The part of the operator the generated loop calls, for what happens once a window, a key or a late line. */
+export interface LoopHost {
+  readonly rolledUp: RolledUp;
+  /** Start of the window of an event time. */
+  startOf(eventTimeMs: number): number;
+  /** The open table of the window that starts there; makes it if need be. */
+  tableAt(startMs: number): WindowTable;
+  late(admitted: AdmittedBatch, line: number, startMs: number): void;
+  insert(table: WindowTable, admitted: AdmittedBatch, line: number, hash: number): number;
+  /** A line before the rollup's first window. */
+  beforeRollup(admitted: AdmittedBatch, line: number): void;
+}
+
+export interface LoopSpec {
+  readonly sizeMs: number;
+  readonly allowedLatenessMs: number;
+  readonly sinceMs: number;
+  /** Batch column of each key. */
+  readonly keys: readonly { readonly column: number; readonly kind: 'string' | 'number' }[];
+  readonly measures: readonly {
+    readonly aggregate: AggregateDefinition;
+    readonly fieldType: FieldType | undefined;
+    /** Batch column of the argument. */
+    readonly column: number | undefined;
+  }[];
+}
+
+export type Loop = (host: LoopHost, admitted: AdmittedBatch) => void;
+
+/**
+ * Generates the loop that takes a batch's lines into rows: window, lateness, key hash, probe, accumulators, in one pass with no
+ * call and no allocation per line but for new keys and late lines. The text is made of numbers and of the aggregates' own text, never
+ * of names or values from a configuration. `interpreted-window.ts` is the same rule in plain code.
+ */
+export function compileLoop(spec: LoopSpec): Loop {
+  const columns = new Set([...spec.keys.map((key) => key.column), ...spec.measures.flatMap((m) => m.column ?? [])]);
+  const stringColumns = new Set(spec.keys.filter((key) => key.kind === 'string').map((key) => key.column));
+  const accumulators = spec.measures.flatMap((m) => m.aggregate.accumulators(m.fieldType));
+  const takeTable = [
+    'slots = table.slots; mask = slots.length - 1; hashes = table.hashes; lines = table.lines; sumA = table.sumA; sumB = table.sumB;',
+    'isChanged = table.isChanged; changed = table.changed; arena = table.arena;',
+    ...spec.keys.map((key, k) =>
+      key.kind === 'string' ? `ks${k} = table.keys[${k}].start; kl${k} = table.keys[${k}].length;` : `kv${k} = table.keys[${k}].values;`,
+    ),
+    ...accumulators.map((_, i) => `a${i} = table.accumulators[${i}];`),
+  ].join('\n');
+  const locals = [
+    'slots, mask = 0, hashes, lines, sumA, sumB, isChanged, changed, arena',
+    ...spec.keys.map((key, k) => (key.kind === 'string' ? `ks${k}, kl${k}` : `kv${k}`)),
+    ...accumulators.map((_, i) => `a${i}`),
+  ].join(', ');
+  const text = `
+'use strict';
+const batch = admitted.batch, bytes = batch.bytes, scratch = batch.scratch, n = batch.length, reason = batch.reason, time = batch.eventTimeMs;
+const before = admitted.watermarkBeforeMs, hashA = admitted.hashA, hashB = admitted.hashB;
+${[...columns].map((c) => (stringColumns.has(c) ? `const cs${c} = batch.columns[${c}].start, cl${c} = batch.columns[${c}].length;` : `const cv${c} = batch.columns[${c}].values;`)).join('\n')}
+let ${locals};
+let start = NaN, end = NaN, table = null, rolled = 0, rolledA = 0, rolledB = 0;
+for (let i = 0; i < n; i++) {
+  if (reason[i] !== 0) continue;
+  const t = time[i];
+  if (!(t >= start && t < end)) { start = host.startOf(t); end = start + ${spec.sizeMs}; table = null; }
+  if (end - 1 + ${spec.allowedLatenessMs} <= before[i]) { host.late(admitted, i, start); continue; }
+  ${spec.sinceMs === -Infinity ? '' : `if (start < ${spec.sinceMs}) { host.beforeRollup(admitted, i); continue; }`}
+  if (table === null) { table = host.tableAt(start); ${takeTable} }
+  let h = 0;
+  ${spec.keys.map(hashText).join('\n  ')}
+  h ^= h >>> 15;
+  let slot = h & mask, row = slots[slot];
+  while (row >= 0) {
+    if (hashes[row] === h) { ${spec.keys.map(equalText).join(' ')} break; }
+    slot = (slot + 1) & mask; row = slots[slot];
+  }
+  if (row < 0) { row = host.insert(table, admitted, i, h); ${takeTable} }
+  lines[row] += 1; sumA[row] += hashA[i]; sumB[row] += hashB[i];
+  rolled++; rolledA = (rolledA + hashA[i]) | 0; rolledB = (rolledB + hashB[i]) | 0;
+  if (isChanged[row] === 0) { isChanged[row] = 1; changed[table.changedCount++] = row; }
+  ${spec.allowedLatenessMs > 0 ? 'if (end - 1 <= before[i]) table.revision[row] += 1;' : ''}
+  ${measuresText(spec)}
+}
+host.rolledUp.lines = rolled; host.rolledUp.a = rolledA >>> 0; host.rolledUp.b = rolledB >>> 0;`;
+  // Fast path by construction: one function per rollup, all constants folded. See docs/decisions/0004-generated-code.md.
+  return new Function('host', 'admitted', text) as Loop;
+}
+
+/** Adds a key column to the hash; the same arithmetic as `hashKey` in window-table.ts. */
+function hashText(key: LoopSpec['keys'][number], k: number): string {
+  const c = key.column;
+  if (key.kind === 'number') return `h = Math.imul(h ^ (cv${c}[i] | 0), 0x85ebca6b);`;
+  return `const len${k} = cl${c}[i], src${k} = cs${c}[i] >= 0 ? bytes : scratch, at${k} = cs${c}[i] >= 0 ? cs${c}[i] : -1 - cs${c}[i];
+  h = Math.imul(h ^ (len${k} + 1), 0x9e3779b1);
+  for (let p = at${k}, e = at${k} + len${k}; p < e; p++) h = Math.imul(h ^ src${k}[p], 0x01000193);`;
+}
+
+/** Goes on probing where this key column of the row differs from the line's. */
+function equalText(key: LoopSpec['keys'][number], k: number): string {
+  const next = '{ slot = (slot + 1) & mask; row = slots[slot]; continue; }';
+  if (key.kind === 'number') {
+    const value = `cv${key.column}[i]`;
+    return `if (kv${k}[row] !== ${value} && (kv${k}[row] === kv${k}[row] || ${value} === ${value})) ${next}`;
+  }
+  return `if (kl${k}[row] !== len${k}) ${next}
+    let q${k} = 0; const base${k} = ks${k}[row];
+    while (q${k} < len${k} && arena[base${k} + q${k}] === src${k}[at${k} + q${k}]) q${k}++;
+    if (q${k} < len${k}) ${next}`;
+}
+
+function measuresText(spec: LoopSpec): string {
+  let next = 0;
+  return spec.measures
+    .map((measure, m) => {
+      const count = measure.aggregate.accumulators(measure.fieldType).length;
+      const acc = Array.from({ length: count }, () => `a${next++}[row]`);
+      if (measure.column === undefined) {
+        assert(count === 0, `${measure.aggregate.name} without a field keeps accumulators`);
+        return '';
+      }
+      return `const v${m} = cv${measure.column}[i]; ${measure.aggregate.updateSource(acc, `v${m}`, measure.fieldType)}`;
+    })
+    .join('\n  ');
+}

@@ -1,0 +1,183 @@
+import type { Log, Message } from '../broker/broker.ts';
+import type { EpochBody } from '../epoch/epoch.ts';
+import { fingerprints, isSamePipeline } from '../epoch/fingerprint.ts';
+import { windowStart } from '../epoch/finality.ts';
+import { type CountedEpoch, Fold } from '../epoch/fold.ts';
+import type { Pipeline, TaskId } from '../epoch/pipeline.ts';
+import { present } from '../lib/assert.ts';
+import { EXIT, OperatingError } from '../lib/errors.ts';
+import { hash64 } from '../lib/hash.ts';
+import { decodeBeat } from '../record/beat.ts';
+import { decodeGenesis } from '../record/control.ts';
+import { buildState } from './build-state.ts';
+import type { EngineDependencies } from './engine.ts';
+import type { TaskState } from './state.ts';
+
+export interface RestoreRequest extends Pick<EngineDependencies, 'log' | 'codecs' | 'aggregates' | 'options'> {
+  readonly task: TaskId;
+  readonly rawTopic: string;
+  readonly epochTopic: string;
+  readonly rawStart: number;
+  readonly rawEnd: number;
+}
+
+export interface Restored {
+  readonly state: TaskState;
+  /** Stands at the end of the epoch partition, envelopes only. */
+  readonly fold: Fold;
+  readonly rawLog: string;
+  /** First offsets of counted snapshots, oldest first. */
+  readonly snapshots: number[];
+  readonly epochs: number;
+  readonly bytesSinceSnapshot: number;
+  readonly snapshotBytes: number;
+  /** The next epoch must be a snapshot that carries the pipeline: a new pipeline, or a changed one. */
+  readonly isSwitch: boolean;
+}
+
+/** Folds a task's epoch partition from its start (bodies only from the last counted snapshot on) into the state its last writer had. */
+export async function restoreTask(request: RestoreRequest): Promise<Restored> {
+  const { log, options, task, epochTopic } = request;
+  const { partition } = task;
+  const name = `${epochTopic}/${partition}`;
+  const start = (await log.ends(epochTopic))[partition]!.start;
+  const fold = new Fold({ name, hasBodies: false, offset: start });
+  const counted = await readAll(log, epochTopic, partition, fold, false);
+  const snapshots = counted.filter((epoch) => epoch.envelope.isSnapshot);
+  const last = snapshots.at(-1);
+  const fresh = { fold, snapshots: snapshots.map((epoch) => epoch.firstOffset), epochs: counted.length };
+  if (last === undefined) {
+    const rawLog = await rawLogId(request);
+    const state = buildState({ ...request, pipeline: options.pipeline, rawLog, rollupSinceMs: {} });
+    state.to = request.rawStart;
+    if (request.rawStart > 0) state.marks.historyFrom = request.rawStart;
+    return { ...fresh, state, rawLog, bytesSinceSnapshot: 0, snapshotBytes: 0, isSwitch: true };
+  }
+  const bodies = new Fold({
+    name,
+    hasBodies: true,
+    offset: last.firstOffset,
+    chain: { id: last.envelope.prev, n: last.envelope.n - 1, to: last.envelope.from },
+  });
+  const since = await readAll(log, epochTopic, partition, bodies, true);
+  const { rawLog, generation } = last.envelope;
+  const written = present(since[0]?.body?.pipeline, 'a snapshot carries its pipeline');
+  const state = restoreInto(request, written, since, rawLog);
+  const isSwitch = !isSamePipeline(written, options.pipeline);
+  const result = isSwitch ? switchPipeline(request, written, since, rawLog, state, generation) : state;
+  await checkRaw(request, result);
+  const [snapshot, ...after] = since;
+  const bytesSinceSnapshot = after.reduce((sum, epoch) => sum + epoch.sizeBytes, 0);
+  return { ...fresh, state: result, rawLog, bytesSinceSnapshot, snapshotBytes: snapshot!.sizeBytes, isSwitch };
+}
+
+async function readAll(log: Log, topic: string, partition: number, fold: Fold, hasValues: boolean): Promise<CountedEpoch[]> {
+  const counted: CountedEpoch[] = [];
+  for await (const messages of log.read(topic, partition, fold.nextOffset, { isFollowing: false, hasValues })) {
+    for (const message of messages) {
+      const epoch = fold.push(message);
+      if (epoch !== undefined) counted.push(epoch);
+    }
+  }
+  return counted;
+}
+
+function restoreInto(request: RestoreRequest, pipeline: Pipeline, epochs: readonly CountedEpoch[], rawLog: string): TaskState {
+  const { rollupSinceMs } = bodyOf(epochs[0]!);
+  const state = buildState({ ...request, pipeline, rawLog, rollupSinceMs });
+  for (const epoch of epochs) state.restore(epoch.envelope, bodyOf(epoch));
+  return state;
+}
+
+/** The pipeline has changed: rollups may come and go, but none may change under its name. */
+function switchPipeline(
+  request: RestoreRequest,
+  written: Pipeline,
+  epochs: readonly CountedEpoch[],
+  rawLog: string,
+  before: TaskState,
+  generation: number,
+): TaskState {
+  const { options, task } = request;
+  const old = fingerprints(written, task.stream);
+  const now = fingerprints(options.pipeline, task.stream);
+  for (const [rollup, hash] of Object.entries(now)) {
+    if (old[rollup] === undefined || old[rollup] === hash) continue;
+    throw new OperatingError(`rollup ${rollup} has another definition than the one its table was made with`, {
+      code: 'ROLLUP_CHANGED',
+      exitCode: EXIT.config,
+      hint: `give the changed rollup another name, such as ${rollup}_2, or restore the definition`,
+    });
+  }
+  if (!options.maySwitch) {
+    throw new OperatingError(`the pipeline in the log (generation ${generation}) is not the one this engine was started with`, {
+      code: 'PIPELINE_DIFFERS',
+      exitCode: EXIT.config,
+      hint: 'let `tailrace run` switch the pipeline, or start with the configuration that is in use',
+    });
+  }
+  const rollupSinceMs: Record<string, number> = {};
+  for (const rollup of Object.keys(now)) {
+    const known = before.rollupSinceMs[rollup];
+    if (old[rollup] !== undefined && known !== undefined) rollupSinceMs[rollup] = known;
+    // A rollup that was added begins with the first window after everything seen so far: its first row is whole.
+    if (old[rollup] === undefined && before.eventTimeMsMax !== -Infinity) {
+      const { sizeMs, offsetMs } = options.pipeline.rollups[rollup]!.window;
+      rollupSinceMs[rollup] = windowStart(before.eventTimeMsMax, sizeMs, offsetMs) + sizeMs;
+    }
+  }
+  const state = buildState({ ...request, pipeline: options.pipeline, rawLog, rollupSinceMs });
+  for (const epoch of epochs) state.restore(epoch.envelope, bodyOf(epoch));
+  state.rollupSinceMs = rollupSinceMs;
+  state.generation = generation + 1;
+  return state;
+}
+
+function bodyOf(epoch: CountedEpoch): EpochBody {
+  return present(epoch.body, 'folded with bodies');
+}
+
+/** The raw log must be the one the epochs were made from, as far as they go. */
+async function checkRaw({ log, rawTopic, task, rawStart, rawEnd }: RestoreRequest, state: TaskState): Promise<void> {
+  const name = `${rawTopic}/${task.partition}`;
+  if (state.to > rawEnd) {
+    throw new OperatingError(`${name} ends at ${rawEnd}, the epochs were made from raw up to ${state.to}`, {
+      code: 'LOG_FORKED',
+      hint: 'an older log was put back: restore the newest copy, or begin again in another data_dir',
+    });
+  }
+  if (state.to < rawStart) {
+    throw new OperatingError(`${name} was trimmed to ${rawStart}, this pipeline has read up to ${state.to}`, {
+      code: 'LOG_TRIMMED',
+      hint: `${rawStart - state.to} messages are gone: give the pipeline another name to begin with what is left`,
+    });
+  }
+  if (state.to === 0 || state.to === rawStart) return;
+  const message = await firstMessage(log, rawTopic, task.partition, state.to - 1);
+  if (message === undefined || message.damaged !== undefined || message.offset !== state.to - 1 || hash64(message.header) === state.rawId) return;
+  throw new OperatingError(`${name}: message ${state.to - 1} is not the one the epochs were made from`, {
+    code: 'LOG_FORKED',
+    hint: 'another log lies under this name: restore the right one, or begin again in another data_dir',
+  });
+}
+
+/** Id of the raw log: its genesis, or, where that was trimmed, the first full beat. */
+async function rawLogId({ log, rawTopic, task, rawStart }: RestoreRequest): Promise<string> {
+  for await (const messages of log.read(rawTopic, task.partition, rawStart, { isFollowing: false, hasValues: false })) {
+    for (const message of messages) {
+      if (message.kind === 'genesis' && message.offset === 0) return decodeGenesis(message.header).log;
+      if (message.kind === 'beat' && message.damaged === undefined) return decodeBeat(message.header).log;
+    }
+  }
+  throw new OperatingError(`${rawTopic}/${task.partition} has neither its genesis nor a beat`, {
+    code: 'LOG_DAMAGED',
+    hint: 'start the agent, or restore the log from a copy',
+  });
+}
+
+async function firstMessage(log: Log, topic: string, partition: number, offset: number): Promise<Message | undefined> {
+  for await (const messages of log.read(topic, partition, offset, { isFollowing: false, hasValues: false, batchBytesMax: 1 })) {
+    return messages[0];
+  }
+  return undefined;
+}

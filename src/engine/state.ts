@@ -1,0 +1,289 @@
+import type { Message } from '../broker/broker.ts';
+import type { Decoder } from '../codecs/codec.ts';
+import {
+  DEAD_LETTER_BYTES_MAX,
+  type DeadLetter,
+  type EpochBody,
+  type EpochEnvelope,
+  type Fate,
+  type LateLine,
+  type Refusal,
+} from '../epoch/epoch.ts';
+import type { EventTimeSpec, Pipeline, TaskId } from '../epoch/pipeline.ts';
+import { OperatingError } from '../lib/errors.ts';
+import { hash64 } from '../lib/hash.ts';
+import { type Batch, DEAD_LETTER_REASONS } from '../record/batch.ts';
+import { type Beat, decodeBeat } from '../record/beat.ts';
+import { type BlockHeader, decodeBlockHeader } from '../record/block.ts';
+import { type Control, decodeControl } from '../record/control.ts';
+import { type SourceId, lineHashSeeds } from '../record/source.ts';
+import { Admission } from './admission.ts';
+import { linesFrom } from './block-lines.ts';
+import { Ledger } from './ledger.ts';
+import { Marks, type OpenMark } from './marks.ts';
+import type { Operator, OperatorOutput } from './operator.ts';
+import { Watermark } from './watermark.ts';
+
+/** An epoch is closed early when what changed is about this large. */
+export const EPOCH_BYTES_MAX = 4 * 1024 * 1024;
+
+export interface TaskStateOptions {
+  readonly task: TaskId;
+  readonly eventTime: EventTimeSpec;
+  readonly operators: readonly Operator[];
+  readonly decode: Decoder;
+  /** A batch with the decoder's columns. */
+  readonly batch: Batch;
+  readonly rawLog: string;
+  readonly pipeline: Pipeline;
+  readonly fingerprints: Readonly<Record<string, string>>;
+}
+
+/**
+ * Everything a task knows, as a function of the raw log: `accept` takes the messages in order, `takeEpoch` gives what changed,
+ * `restore` takes counted epochs back in. Synchronous, no I/O, no clock: time is in the log.
+ */
+export class TaskState implements OperatorOutput {
+  readonly #options: TaskStateOptions;
+  readonly marks = new Marks();
+  readonly #ledger = new Ledger();
+  readonly #watermark: Watermark;
+  readonly #admission: Admission;
+  readonly #seeds = new Map<SourceId, readonly [number, number]>();
+  #late: LateLine[] = [];
+  #deadLetters: DeadLetter[] = [];
+  #refusals: Refusal[] = [];
+  #pendingBytes = 0;
+  #hasFired = false;
+  /** The next raw offset to accept. */
+  to = 0;
+  /** Hash of the header of raw message `to` − 1. */
+  rawId = '';
+  generation = 1;
+  rollupSinceMs: Record<string, number> = {};
+
+  constructor(options: TaskStateOptions) {
+    this.#options = options;
+    this.#watermark = new Watermark(options.eventTime, this.marks);
+    this.#admission = new Admission(options.batch);
+  }
+
+  get watermarkMs(): number {
+    return this.#watermark.watermarkMs;
+  }
+
+  get lastAppendedAtMs(): number {
+    return this.#watermark.lastAppendedAtMs;
+  }
+
+  /** Largest event time of all sources, −Infinity before the first: where a rollup that is added now begins. */
+  get eventTimeMsMax(): number {
+    let max = -Infinity;
+    for (const mark of this.marks.sources.values()) max = Math.max(max, mark.eventTimeMsMax ?? -Infinity);
+    return max;
+  }
+
+  /** Something other than positions changed: a row, a fate, a source's state, a timer. */
+  get hasDecisions(): boolean {
+    return this.#hasFired || this.#ledger.hasChanges || this.marks.hasSourceChanges || this.#refusals.length > 0;
+  }
+
+  /** About how large an epoch would be now. */
+  get changedBytes(): number {
+    return this.#options.operators.reduce((sum, operator) => sum + operator.changedBytes(), this.#pendingBytes);
+  }
+
+  /** Takes the next raw message. A message that does not count changes nothing but positions and refusals. */
+  accept(message: Message): void {
+    if (message.offset > this.to) this.#refuse('hole', this.to, '', 0, 0);
+    this.to = message.offset + 1;
+    this.rawId = hash64(message.header);
+    this.#watermark.onMessage(message.appendedAtMs);
+    if (message.damaged !== undefined) return this.#refuse('damaged', message.offset, '', 0, 0);
+    const { kind } = message;
+    if (kind === 'block') this.#decoded(message, decodeBlockHeader, (header) => this.#block(message, header));
+    else if (kind === 'beat') this.#decoded(message, decodeBeat, (beat) => this.#beat(message, beat));
+    else if (kind === 'control') this.#decoded(message, decodeControl, (control) => this.#control(control));
+  }
+
+  /** What changed since the last call, as the body of an epoch; with `isSnapshot`, the whole state. */
+  takeBody(isSnapshot: boolean): EpochBody {
+    const changes = this.marks.takeChanges();
+    const ledger = this.#ledger.take(isSnapshot);
+    const whole = isSnapshot ? this.marks.all() : undefined;
+    const body: EpochBody = {
+      watermarkMs: this.#watermark.watermarkMs,
+      logTimeMs: this.#watermark.logTimeMs,
+      lastAppendedAtMs: this.#watermark.lastAppendedAtMs,
+      agents: whole?.agents ?? changes.agents,
+      // A source forgotten in this interval is not in the whole any more, but must be said once.
+      sources: whole === undefined ? changes.sources : [...changes.sources.filter((mark) => mark.state === 'forgotten'), ...whole.sources],
+      ledger,
+      rows: this.#options.operators.flatMap((operator) => operator.takeRows(isSnapshot) ?? []),
+      late: this.#late,
+      deadLetters: this.#deadLetters,
+      refusals: this.#refusals,
+      pipeline: isSnapshot ? this.#options.pipeline : null,
+      fingerprints: this.#options.fingerprints,
+      rollupSinceMs: this.rollupSinceMs,
+      historyFrom: this.marks.historyFrom,
+      detections: [],
+      keyedState: [],
+    };
+    this.#late = [];
+    this.#deadLetters = [];
+    this.#refusals = [];
+    this.#pendingBytes = 0;
+    this.#hasFired = false;
+    return body;
+  }
+
+  /** Takes a counted epoch back in: every epoch since a snapshot, in order, makes the state its writer had. */
+  restore(envelope: EpochEnvelope, body: EpochBody): void {
+    if (envelope.rawLog !== this.#options.rawLog) {
+      throw new OperatingError(`the raw log is ${this.#options.rawLog}, the epochs were made from ${envelope.rawLog}`, {
+        code: 'LOG_FORKED',
+        hint: 'restore the log these epochs belong to, or begin again in another data_dir',
+      });
+    }
+    this.to = envelope.to;
+    this.rawId = envelope.rawId;
+    this.generation = envelope.generation;
+    this.#watermark.watermarkMs = body.watermarkMs;
+    this.#watermark.logTimeMs = body.logTimeMs;
+    this.#watermark.lastAppendedAtMs = body.lastAppendedAtMs;
+    this.marks.historyFrom = body.historyFrom;
+    this.marks.restore(body.sources, body.agents);
+    this.#ledger.restore(body.ledger);
+    this.rollupSinceMs = { ...body.rollupSinceMs };
+    for (const rows of body.rows) this.#options.operators.find((operator) => operator.name === rows.rollup)?.restore(rows);
+    for (const operator of this.#options.operators) operator.onWatermark(body.watermarkMs);
+  }
+
+  late(line: LateLine): void {
+    this.#late.push(line);
+    this.#pendingBytes += 100;
+  }
+
+  fate(consumer: string, fate: Fate, reason: string, lines: number, a: number, b: number): void {
+    this.#ledger.add(this.#admission.source, consumer, fate, reason, { lines, a, b });
+  }
+
+  /** A header that cannot be read is damage outside of us, and counts for nothing; whatever happens after it was read is our own doing. */
+  #decoded<T>(message: Message, decode: (header: Uint8Array) => T, then: (decoded: T) => void): void {
+    let decoded: T;
+    try {
+      decoded = decode(message.header);
+    } catch (error) {
+      if (!(error instanceof RangeError || error instanceof SyntaxError)) throw error;
+      return this.#refuse('damaged', message.offset, '', 0, 0);
+    }
+    then(decoded);
+  }
+
+  #block(message: Message, header: BlockHeader): void {
+    const verdict = this.marks.judge(header);
+    if (verdict.type === 'refused') return this.#refuse(verdict.reason, message.offset, header.source, header.start, header.end);
+    if (verdict.type === 'counts') this.#decide(message, header, verdict.mark, verdict.from);
+  }
+
+  /** Decodes the new lines of a block that counts, and gives each its fate. */
+  #decide(message: Message, header: BlockHeader, mark: OpenMark, from: number): void {
+    const { decode, eventTime, operators } = this.#options;
+    const admission = this.#admission;
+    decode(linesFrom(header, message.value, from), admission.batch);
+    const leastOfOthersMs = this.#watermark.leastOfOthers(mark);
+    admission.admit({
+      source: header.source,
+      seeds: this.#seedsOf(header.source),
+      readAtMs: header.readAtMs,
+      maxFutureMs: eventTime.maxFutureMs,
+      outOfOrdernessMs: eventTime.outOfOrdernessMs,
+      watermarkMs: this.#watermark.watermarkMs,
+      eventTimeMsMax: mark.eventTimeMsMax ?? -Infinity,
+      leastOfOthersMs,
+      isReadTime: eventTime.field === 'read_at',
+    });
+    this.#account();
+    for (const operator of operators) operator.process(admission, this);
+    this.#watermark.watermarkMs = admission.watermarkMs;
+    this.marks.advance(mark, header, admission.eventTimeMsMax);
+    this.#advance();
+  }
+
+  /** Lines in, and dead letters, for every consumer. */
+  #account(): void {
+    const { sums, batch, source } = this.#admission;
+    const all = { lines: 0, a: 0, b: 0 };
+    for (let reason = 0; reason < sums.lines.length; reason++) {
+      all.lines += sums.lines[reason]!;
+      all.a = (all.a + sums.a[reason]!) >>> 0;
+      all.b = (all.b + sums.b[reason]!) >>> 0;
+    }
+    const bad = all.lines - sums.lines[0]!;
+    for (const { name } of this.#options.operators) {
+      this.#ledger.add(source, name, 'in', '', all);
+      for (let reason = 1; bad > 0 && reason < sums.lines.length; reason++) {
+        if (sums.lines[reason] === 0) continue;
+        const sum = { lines: sums.lines[reason]!, a: sums.a[reason]! >>> 0, b: sums.b[reason]! >>> 0 };
+        this.#ledger.add(source, name, 'dead_letter', DEAD_LETTER_REASONS[reason]!, sum);
+      }
+    }
+    if (bad === 0) return;
+    for (let line = 0; line < batch.length; line++) if (batch.reason[line] !== 0) this.#deadLetter(line);
+  }
+
+  #deadLetter(line: number): void {
+    const { batch, source } = this.#admission;
+    const bytes = batch.lineBytes(line);
+    const kept = bytes.slice(0, DEAD_LETTER_BYTES_MAX);
+    this.#deadLetters.push({
+      source,
+      offset: batch.lineOffset[line]!,
+      reason: DEAD_LETTER_REASONS[batch.reason[line]!]!,
+      bytes: kept,
+      isCut: bytes.length > kept.length,
+      lengthBytes: bytes.length,
+    });
+    this.#pendingBytes += kept.length + 100;
+  }
+
+  #beat(message: Message, beat: Beat): void {
+    if (beat.log !== this.#options.rawLog) {
+      throw new OperatingError(`agent ${beat.agent} writes for log ${beat.log}, this log is ${this.#options.rawLog}`, {
+        code: 'LOG_FORKED',
+        hint: 'give the agent a data_dir of its own for each log',
+      });
+    }
+    for (const source of this.marks.beat(beat, message.offset, this.#watermark.logTimeMs)) {
+      this.#ledger.forget(source);
+      this.#seeds.delete(source);
+    }
+    this.#watermark.advance(Math.max(-Infinity, ...this.#options.operators.map((operator) => operator.lastTimerMs())));
+    this.#advance();
+  }
+
+  #control(control: Control): void {
+    const bytes = this.marks.declareLoss(control);
+    // A declared loss has no lines one could count: its size in bytes stands in their place.
+    if (bytes === 0) return;
+    for (const { name } of this.#options.operators) this.#ledger.add(control.source, name, 'declared_loss', 'bytes', { lines: bytes, a: 0, b: 0 });
+  }
+
+  #advance(): void {
+    for (const operator of this.#options.operators) {
+      if (operator.onWatermark(this.#watermark.watermarkMs)) this.#hasFired = true;
+    }
+  }
+
+  #refuse(reason: Refusal['reason'], rawOffset: number, source: SourceId | '', start: number, end: number): void {
+    this.#refusals.push({ rawOffset, source, reason, start, end });
+    this.#pendingBytes += 100;
+  }
+
+  #seedsOf(source: SourceId): readonly [number, number] {
+    let seeds = this.#seeds.get(source);
+    if (seeds === undefined) this.#seeds.set(source, (seeds = lineHashSeeds(source)));
+    return seeds;
+  }
+}

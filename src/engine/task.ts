@@ -1,0 +1,267 @@
+import { type Message, type OutgoingMessage, epochTopic, rawTopic } from '../broker/broker.ts';
+import { encodeEpoch } from '../epoch/codec.ts';
+import type { EpochEnvelope, Refusal } from '../epoch/epoch.ts';
+import { type CountedEpoch, Fold } from '../epoch/fold.ts';
+import type { TaskId } from '../epoch/pipeline.ts';
+import { assert } from '../lib/assert.ts';
+import { EXIT, OperatingError } from '../lib/errors.ts';
+import { faultPoint } from '../lib/fault-point.ts';
+import type { EngineDependencies } from './engine.ts';
+import { type Restored, restoreTask } from './restore.ts';
+import { EPOCH_BYTES_MAX } from './state.ts';
+import { trimAfterSnapshot } from './trimming.ts';
+
+export type TaskDependencies = EngineDependencies & { readonly notify: (event: TaskEvent) => void };
+
+export type TaskEvent =
+  | { readonly type: 'restored'; readonly task: TaskId; readonly epochs: number; readonly to: number; readonly rawEnd: number; readonly tookMs: number }
+  | { readonly type: 'refused'; readonly task: TaskId; readonly refusal: Refusal }
+  | { readonly type: 'checkpoint'; readonly task: TaskId; readonly n: number; readonly to: number; readonly bytes: number; readonly watermarkMs: number }
+  | { readonly type: 'trimmed'; readonly task: TaskId; readonly rawBefore: number; readonly epochsBefore: number }
+  | { readonly type: 'history_from'; readonly task: TaskId; readonly offset: number };
+
+/** How long the raw reader waits for a message before the task looks at the clock again. */
+const TICK_MS = 100;
+
+/**
+ * One partition's loop: folds its own epochs, then reads raw from where they end, and appends what it decides as epochs.
+ * It trusts nothing it wrote before it has read it back as counted; whatever goes wrong, it ends, and the next one folds again.
+ */
+export class Task {
+  readonly #deps: TaskDependencies;
+  readonly #id: TaskId;
+  readonly #rawTopic: string;
+  readonly #epochTopic: string;
+  readonly #group: string;
+  #restored!: Restored;
+  /** Follows our own epoch partition by envelopes. */
+  #fold!: Fold;
+  #inFlight: Promise<void> | undefined;
+  #failure: unknown;
+  #lastId = '';
+  #lastN = 0;
+  #lastTo = 0;
+  #lastEpochAtMs = 0;
+  #bytesSinceSnapshot = 0;
+  #snapshotBytes = 0;
+  #isSnapshotDue = false;
+  /** First offsets of the counted snapshots that are still there, oldest first. */
+  #snapshots: number[] = [];
+
+  constructor(deps: TaskDependencies, id: TaskId) {
+    this.#deps = deps;
+    this.#id = id;
+    this.#rawTopic = rawTopic(deps.options.topicPrefix, id.stream);
+    this.#epochTopic = epochTopic(deps.options.topicPrefix, id.pipeline, id.stream);
+    this.#group = `pipeline.${id.pipeline}`;
+  }
+
+  /** Runs until `signal` aborts; then writes what it has decided, waits until it counts, and resolves. */
+  async run(signal: AbortSignal): Promise<void> {
+    await this.#restore();
+    const { state } = this.#restored;
+    const { log, clock } = this.#deps;
+    const reading = log.read(this.#rawTopic, this.#id.partition, state.to, { signal, isFollowing: true, waitMsMax: TICK_MS });
+    for await (const messages of reading) {
+      await this.#accept(messages);
+      if (this.#isDue(clock.monotonicMs(), messages.length === 0)) await this.#checkpoint();
+      // The append in flight needs a turn of the event loop; a busy reader alone would never give it one.
+      if (this.#inFlight !== undefined) await new Promise((resolve) => setImmediate(resolve));
+      this.#throwFailure();
+    }
+    if (state.hasDecisions || state.to > this.#lastTo) await this.#checkpoint();
+    await this.#inFlight;
+    this.#throwFailure();
+  }
+
+  async #accept(messages: readonly Message[]): Promise<void> {
+    const { state } = this.#restored;
+    for (const message of messages) {
+      if (state.changedBytes >= EPOCH_BYTES_MAX) {
+        await this.#checkpoint();
+        this.#throwFailure();
+      }
+      state.accept(message);
+    }
+    if (messages.length > 0) faultPoint('engine.processed');
+  }
+
+  /** An epoch is due at the interval when something was decided; positions alone wait for the longer one. */
+  #isDue(nowMs: number, isAtEnd: boolean): boolean {
+    const { state } = this.#restored;
+    const { checkpoint, isOnce } = this.#deps.options;
+    if (this.#isSnapshotDue) return true;
+    if (this.#inFlight !== undefined && state.changedBytes < EPOCH_BYTES_MAX) return false;
+    const sinceMs = nowMs - this.#lastEpochAtMs;
+    if (sinceMs < checkpoint.minPauseMs) return false;
+    if (isOnce && isAtEnd) return state.hasDecisions || state.to > this.#lastTo;
+    if (state.hasDecisions) return sinceMs >= checkpoint.intervalMs || state.changedBytes >= EPOCH_BYTES_MAX;
+    return state.to > this.#lastTo && sinceMs >= checkpoint.positionsIntervalMs;
+  }
+
+  /** Closes the epoch and sends it on its way; work goes on while it is in flight. One in flight at a time. */
+  async #checkpoint(): Promise<void> {
+    await this.#inFlight;
+    this.#throwFailure();
+    const { state } = this.#restored;
+    const { options, clock, newId } = this.#deps;
+    const isSnapshot = this.#isSnapshotDue || this.#bytesSinceSnapshot >= Math.max(options.snapshotBytes, 4 * this.#snapshotBytes);
+    const body = state.takeBody(isSnapshot);
+    for (const refusal of body.refusals) this.#deps.notify({ type: 'refused', task: this.#id, refusal });
+    const envelope = {
+      id: newId(),
+      prev: this.#lastId,
+      task: this.#id,
+      n: this.#lastN + 1,
+      from: this.#lastTo,
+      to: state.to,
+      rawLog: this.#restored.rawLog,
+      rawId: state.rawId,
+      isSnapshot,
+      generation: state.generation,
+      part: 0,
+      parts: 1,
+    };
+    const messages = encodeEpoch({ envelope, body }, options.partBytesMax);
+    const sizeBytes = messages.reduce((sum, message) => sum + message.value.length, 0);
+    this.#lastId = envelope.id;
+    this.#lastN = envelope.n;
+    this.#lastTo = envelope.to;
+    this.#lastEpochAtMs = clock.monotonicMs();
+    this.#isSnapshotDue = false;
+    this.#bytesSinceSnapshot = isSnapshot ? 0 : this.#bytesSinceSnapshot + sizeBytes;
+    if (isSnapshot) this.#snapshotBytes = sizeBytes;
+    faultPoint('engine.before_append');
+    this.#inFlight = this.#withTimeout(this.#commit(envelope, messages))
+      .then(() => this.#deps.notify({ type: 'checkpoint', task: this.#id, n: envelope.n, to: envelope.to, bytes: sizeBytes, watermarkMs: body.watermarkMs }))
+      .catch((error: unknown) => {
+        this.#failure ??= error;
+      })
+      .finally(() => {
+        this.#inFlight = undefined;
+      });
+  }
+
+  /** Appends, and reads back: only an epoch that the fold counts is committed. */
+  async #commit({ id, to, rawId, isSnapshot }: EpochEnvelope, messages: readonly OutgoingMessage[]): Promise<void> {
+    const { log } = this.#deps;
+    const { partition } = this.#id;
+    if (isSnapshot && messages.length > 1) {
+      // Each part is its own append, so that a crash can fall between them.
+      for (const [part, message] of messages.entries()) {
+        if (part === Math.ceil(messages.length / 2)) faultPoint('engine.snapshot_half');
+        await log.append(this.#epochTopic, partition, [message]);
+      }
+    } else {
+      if (isSnapshot) faultPoint('engine.snapshot_half');
+      await log.append(this.#epochTopic, partition, messages);
+    }
+    faultPoint('engine.after_append');
+    await this.#readBack(id);
+    await log.report(this.#group, this.#rawTopic, partition, { offset: to, id: rawId });
+    if (isSnapshot) await this.#trim();
+  }
+
+  /** A checkpoint that takes too long has failed; its outcome is unknown, so the task ends and the next one folds. */
+  async #withTimeout(commit: Promise<void>): Promise<void> {
+    const { clock, options } = this.#deps;
+    const isDone = new AbortController();
+    const timeout = clock.sleep(options.checkpoint.timeoutMs, isDone.signal).then(() => {
+      if (isDone.signal.aborted) return;
+      throw new OperatingError(`${this.#name()}: no answer to a checkpoint in ${options.checkpoint.timeoutMs} ms`, {
+        code: 'CHECKPOINT_TIMEOUT',
+        isRetryable: true,
+        hint: 'look at the log: its disk is slow or full, or it is away',
+      });
+    });
+    try {
+      await Promise.race([commit, timeout]);
+    } finally {
+      isDone.abort();
+      commit.catch(() => undefined);
+    }
+  }
+
+  async #readBack(id: string): Promise<void> {
+    const { log, options } = this.#deps;
+    const reading = log.read(this.#epochTopic, this.#id.partition, this.#fold.nextOffset, { isFollowing: false, hasValues: false });
+    let last: CountedEpoch | undefined;
+    for await (const messages of reading) {
+      for (const message of messages) {
+        const counted = this.#fold.push(message);
+        if (counted === undefined) continue;
+        last = counted;
+        if (counted.envelope.isSnapshot) this.#snapshots.push(counted.firstOffset);
+      }
+    }
+    if (last?.envelope.id === id) return;
+    if (last !== undefined && last.envelope.generation > this.#restored.state.generation) {
+      throw new OperatingError(`${this.#name()}: the log carries a newer pipeline (generation ${last.envelope.generation})`, {
+        code: 'SUPERSEDED',
+        exitCode: EXIT.superseded,
+        hint: 'start this role again with the configuration that is in use',
+      });
+    }
+    throw new OperatingError(`${this.#name()}: another engine writes this task's epochs; mine do not count`, {
+      code: 'FENCED',
+      exitCode: EXIT.fenced,
+      hint: `stop the other engine, if pipeline ${options.pipeline.name} should have one`,
+    });
+  }
+
+  async #trim(): Promise<void> {
+    const { log, clock, options } = this.#deps;
+    const trimmed = await trimAfterSnapshot({
+      log,
+      nowMs: clock.nowMs(),
+      retainMs: options.retainMs,
+      partition: this.#id.partition,
+      rawTopic: this.#rawTopic,
+      epochTopic: this.#epochTopic,
+      snapshots: this.#snapshots,
+      committedTo: this.#fold.chain!.to,
+      agents: [...this.#restored.state.marks.agents.values()],
+    });
+    this.#snapshots = this.#snapshots.filter((offset) => offset >= trimmed.epochsBefore);
+    this.#deps.notify({ type: 'trimmed', task: this.#id, ...trimmed });
+  }
+
+  async #restore(): Promise<void> {
+    const { log, clock, notify } = this.#deps;
+    const startedAtMs = clock.monotonicMs();
+    const { partition } = this.#id;
+    await log.report(this.#group, this.#rawTopic, partition, undefined);
+    const rawEnds = (await log.ends(this.#rawTopic))[partition];
+    assert(rawEnds !== undefined, `${this.#rawTopic} has no partition ${partition}`);
+    this.#restored = await restoreTask({
+      ...this.#deps,
+      task: this.#id,
+      rawTopic: this.#rawTopic,
+      epochTopic: this.#epochTopic,
+      rawStart: rawEnds.start,
+      rawEnd: rawEnds.end,
+    });
+    const { state, fold, snapshots, isSwitch, epochs } = this.#restored;
+    this.#fold = fold;
+    this.#snapshots = snapshots;
+    this.#lastId = fold.chain!.id;
+    this.#lastN = fold.chain!.n;
+    this.#lastTo = fold.chain!.to;
+    this.#isSnapshotDue = isSwitch;
+    this.#bytesSinceSnapshot = this.#restored.bytesSinceSnapshot;
+    this.#snapshotBytes = this.#restored.snapshotBytes;
+    this.#lastEpochAtMs = -Infinity;
+    if (state.marks.historyFrom !== null) notify({ type: 'history_from', task: this.#id, offset: state.marks.historyFrom });
+    faultPoint('engine.folded');
+    const tookMs = clock.monotonicMs() - startedAtMs;
+    notify({ type: 'restored', task: this.#id, epochs, to: state.to, rawEnd: rawEnds.end, tookMs });
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #name(): string {
+    return `${this.#id.pipeline}/${this.#id.stream}/${this.#id.partition}`;
+  }
+}

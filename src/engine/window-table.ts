@@ -1,0 +1,190 @@
+import { isUtf8 } from 'node:buffer';
+import type { Batch, Column } from '../record/batch.ts';
+import { escapeInvalidUtf8 } from '../record/text.ts';
+
+const CAPACITY_FIRST = 64;
+/** Marks an empty slot. */
+export const EMPTY = -1;
+
+export interface StringKeys {
+  readonly kind: 'string';
+  /** Position of the key's text in the arena; length −1 is NULL. */
+  start: Int32Array;
+  length: Int32Array;
+}
+export interface NumberKeys {
+  readonly kind: 'number';
+  values: Float64Array;
+}
+
+/**
+ * The rows of one open window, by key: open addressing over typed arrays, no object per row. It lives as long as its window, so a key
+ * costs memory only while a window with it is open. Generated code reads the fields directly (operators/tumbling-window.ts) and takes
+ * them again after `insert`, which may replace any of them.
+ */
+export class WindowTable {
+  readonly startMs: number;
+  readonly endMs: number;
+  size = 0;
+  /** Slot → row, or EMPTY. A power of two, at most half full. */
+  slots: Int32Array;
+  hashes: Int32Array;
+  readonly keys: readonly (StringKeys | NumberKeys)[];
+  /** Text of all string keys. */
+  arena: Uint8Array;
+  arenaLength = 0;
+  lines: Float64Array;
+  sumA: Uint32Array;
+  sumB: Uint32Array;
+  revision: Uint32Array;
+  isChanged: Uint8Array;
+  changed: Int32Array;
+  changedCount = 0;
+  readonly accumulators: Float64Array[];
+  readonly #initial: readonly number[];
+
+  constructor(startMs: number, endMs: number, keyKinds: readonly ('string' | 'number')[], initial: readonly number[]) {
+    this.startMs = startMs;
+    this.endMs = endMs;
+    this.slots = new Int32Array(CAPACITY_FIRST * 2).fill(EMPTY);
+    this.hashes = new Int32Array(CAPACITY_FIRST);
+    this.keys = keyKinds.map((kind) =>
+      kind === 'string'
+        ? { kind, start: new Int32Array(CAPACITY_FIRST), length: new Int32Array(CAPACITY_FIRST) }
+        : { kind, values: new Float64Array(CAPACITY_FIRST) },
+    );
+    this.arena = new Uint8Array(CAPACITY_FIRST * 32);
+    this.lines = new Float64Array(CAPACITY_FIRST);
+    this.sumA = new Uint32Array(CAPACITY_FIRST);
+    this.sumB = new Uint32Array(CAPACITY_FIRST);
+    this.revision = new Uint32Array(CAPACITY_FIRST);
+    this.isChanged = new Uint8Array(CAPACITY_FIRST);
+    this.changed = new Int32Array(CAPACITY_FIRST);
+    this.#initial = initial;
+    this.accumulators = initial.map((value) => new Float64Array(CAPACITY_FIRST).fill(value));
+  }
+
+  /**
+   * The row of a key that probing did not find under `hash`: a new one, unless the key is not valid UTF-8 and its escaped text is
+   * there already. Tables hold text only: two byte strings that would be shown alike are one key.
+   */
+  insert(batch: Batch, columns: readonly Column[], line: number, hash: number): number {
+    const cells = columns.map((column) => (column.kind === 'number' ? column.values[line]! : (batch.stringBytes(column, line) ?? null)));
+    if (cells.every((cell) => !(cell instanceof Uint8Array) || isUtf8(cell))) return this.#add(cells, hash);
+    return this.upsert(cells.map((cell) => (cell instanceof Uint8Array && !isUtf8(cell) ? escapeInvalidUtf8(cell) : cell)));
+  }
+
+  /** The row of a key given cell by cell: text as UTF-8 bytes, NULL as null or NaN. For restoring, and for keys that had to be escaped. */
+  upsert(cells: readonly (Uint8Array | number | null)[]): number {
+    const hash = hashKey(cells);
+    const mask = this.slots.length - 1;
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const row = this.slots[slot]!;
+      if (row === EMPTY) return this.#add(cells, hash);
+      if (this.hashes[row] === hash && this.#equals(row, cells)) return row;
+    }
+  }
+
+  /** The text of a string key, or undefined for NULL: a view. */
+  text(column: StringKeys, row: number): Uint8Array | undefined {
+    const length = column.length[row]!;
+    return length < 0 ? undefined : this.arena.subarray(column.start[row]!, column.start[row]! + length);
+  }
+
+  markChanged(row: number): void {
+    if (this.isChanged[row] === 1) return;
+    this.isChanged[row] = 1;
+    this.changed[this.changedCount++] = row;
+  }
+
+  clearChanged(): void {
+    for (let i = 0; i < this.changedCount; i++) this.isChanged[this.changed[i]!] = 0;
+    this.changedCount = 0;
+  }
+
+  #equals(row: number, cells: readonly (Uint8Array | number | null)[]): boolean {
+    return this.keys.every((key, i) => {
+      const cell = cells[i]!;
+      if (key.kind === 'number') return Object.is(key.values[row]! + 0, (cell as number) + 0);
+      const text = this.text(key, row);
+      if (text === undefined || cell === null) return text === undefined && cell === null;
+      return Buffer.compare(text, cell as Uint8Array) === 0;
+    });
+  }
+
+  #add(cells: readonly (Uint8Array | number | null)[], hash: number): number {
+    if (this.size === this.hashes.length) this.#grow();
+    const row = this.size++;
+    this.hashes[row] = hash;
+    this.keys.forEach((key, i) => {
+      const cell = cells[i]!;
+      if (key.kind === 'number') key.values[row] = cell as number;
+      else this.#storeText(key, row, cell as Uint8Array | null);
+    });
+    this.#occupy(hash, row);
+    return row;
+  }
+
+  #storeText(key: StringKeys, row: number, text: Uint8Array | null): void {
+    key.length[row] = text === null ? -1 : text.length;
+    key.start[row] = this.arenaLength;
+    if (text === null) return;
+    const needed = this.arenaLength + text.length;
+    if (needed > this.arena.length) {
+      const grown = new Uint8Array(Math.max(needed, this.arena.length * 2));
+      grown.set(this.arena);
+      this.arena = grown;
+    }
+    this.arena.set(text, this.arenaLength);
+    this.arenaLength = needed;
+  }
+
+  #occupy(hash: number, row: number): void {
+    const mask = this.slots.length - 1;
+    let slot = hash & mask;
+    while (this.slots[slot] !== EMPTY) slot = (slot + 1) & mask;
+    this.slots[slot] = row;
+  }
+
+  #grow(): void {
+    const capacity = this.hashes.length * 2;
+    this.hashes = grown(this.hashes, new Int32Array(capacity));
+    for (const key of this.keys) {
+      if (key.kind === 'number') key.values = grown(key.values, new Float64Array(capacity));
+      else {
+        key.start = grown(key.start, new Int32Array(capacity));
+        key.length = grown(key.length, new Int32Array(capacity));
+      }
+    }
+    this.lines = grown(this.lines, new Float64Array(capacity));
+    this.sumA = grown(this.sumA, new Uint32Array(capacity));
+    this.sumB = grown(this.sumB, new Uint32Array(capacity));
+    this.revision = grown(this.revision, new Uint32Array(capacity));
+    this.isChanged = grown(this.isChanged, new Uint8Array(capacity));
+    this.changed = grown(this.changed, new Int32Array(capacity));
+    this.#initial.forEach((value, i) => {
+      this.accumulators[i] = grown(this.accumulators[i]!, new Float64Array(capacity).fill(value));
+    });
+    this.slots = new Int32Array(capacity * 2).fill(EMPTY);
+    for (let row = 0; row < this.size; row++) this.#occupy(this.hashes[row]!, row);
+  }
+}
+
+function grown<T extends Int32Array | Float64Array | Uint32Array | Uint8Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
+}
+
+/** The hash of a key; operators/tumbling-window.ts generates the same arithmetic over batch columns. Not stored anywhere: free to change. */
+export function hashKey(cells: readonly (Uint8Array | number | null)[]): number {
+  let h = 0;
+  for (const cell of cells) {
+    if (typeof cell === 'number') {
+      h = Math.imul(h ^ (cell | 0), 0x85ebca6b);
+      continue;
+    }
+    h = Math.imul(h ^ ((cell === null ? -1 : cell.length) + 1), 0x9e3779b1);
+    if (cell !== null) for (const byte of cell) h = Math.imul(h ^ byte, 0x01000193);
+  }
+  return h ^ (h >>> 15);
+}

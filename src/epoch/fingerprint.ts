@@ -1,0 +1,27 @@
+import { hash64 } from '../lib/hash.ts';
+import type { Pipeline, RollupSpec } from './pipeline.ts';
+
+/** A rollup's identity: the hash of its normalised definition. A rollup of the same name with another one is another rollup. */
+export function fingerprint(spec: RollupSpec): string {
+  return hash64(canonicalJson(spec));
+}
+
+export function fingerprints(pipeline: Pipeline, stream: string): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(pipeline.rollups)
+      .filter(([, spec]) => spec.from === stream)
+      .map(([name, spec]) => [name, fingerprint(spec)]),
+  );
+}
+
+export function isSamePipeline(left: Pipeline, right: Pipeline): boolean {
+  return canonicalJson(left) === canonicalJson(right);
+}
+
+/** JSON with the keys of every object sorted, so that order in a file means nothing. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) => {
+    if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return inner;
+    return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}
