@@ -61,11 +61,13 @@ export class ByteWriter {
   }
 
   u8(value: number): void {
-    this.#view.setUint8(this.#reserve(1), value);
+    const at = this.#reserve(1);
+    this.#view.setUint8(at, value);
   }
 
   u32(value: number): void {
-    this.#view.setUint32(this.#reserve(4), value, true);
+    const at = this.#reserve(4);
+    this.#view.setUint32(at, value, true);
   }
 
   varint(value: number): void {
@@ -79,7 +81,8 @@ export class ByteWriter {
   }
 
   append(bytes: Uint8Array): void {
-    this.#bytes.set(bytes, this.#reserve(bytes.length));
+    const at = this.#reserve(bytes.length);
+    this.#bytes.set(bytes, at);
   }
 
   /** Everything written so far: a view, valid until the next write. */
@@ -91,6 +94,7 @@ export class ByteWriter {
     this.length = 0;
   }
 
+  /** Makes room and returns where it begins. It may replace the buffer: call it before the buffer is named. */
   #reserve(length: number): number {
     const start = this.length;
     const needed = start + length;
