@@ -160,6 +160,9 @@ function timeSource(stores: Stores): string {
       at++;`;
 }
 
+const NEXT_BACKSLASH = `backslash = bytes.indexOf(92, quote);
+        if (backslash < 0) backslash = limit;`;
+
 /** A quoted field after a blank. Only where a backslash may lie in it is it read byte by byte. */
 function quotedSource(stores: Stores, field: string): string {
   return `if (bytes[at] !== 32 || bytes[at + 1] !== 34) break line;
@@ -168,8 +171,7 @@ function quotedSource(stores: Stores, field: string): string {
       if (backslash < quote) {
         quote = closingQuote(bytes, first);
         if (quote < 0) break line;
-        backslash = bytes.indexOf(92, quote);
-        if (backslash < 0) backslash = limit;
+        ${NEXT_BACKSLASH}
       } else if (bytes[quote] !== 34) break line;
       ${stores.textIf(isNotDash('first', 'quote'), field, 'first', 'quote')}
       at = quote + 1;
@@ -183,7 +185,7 @@ function requestSource(stores: Stores): string {
       quote = -1;
       at = methodEnd(bytes, first);
       if (at !== first && bytes[at] === 32) {
-        const target = at + 1;
+        const target = at + 1, plainEnd = backslash < target ? target : backslash;
         ${targetSource(stores)}
         quote = at !== target && bytes[at] === 32 ? protocolEnd(bytes, at + 1) : -1;
         if (quote >= 0) {
@@ -198,21 +200,25 @@ function requestSource(stores: Stores): string {
         ${stores.textIf(isNotDash('first', 'quote'), 'url.original', 'first', 'quote')}
         ${['http.request.method', 'url.path', 'url.query', 'http.version'].map((field) => stores.null(field)).join('')}
       }
+      if (backslash < quote) {
+        ${NEXT_BACKSLASH}
+      }
       at = quote + 1;`;
 }
 
 /** Leaves `at` at the end of the target, and stores its parts, where one of them is projected. */
 function targetSource(stores: Stores): string {
-  if (!stores.has('url.path') && !stores.has('url.query')) return `at = urlPartEnd(bytes, target, ${URL_STOP.end});`;
-  return `at = urlPartEnd(bytes, target, ${URL_STOP.end + URL_STOP.query + URL_STOP.fragment});
+  if (!stores.has('url.path') && !stores.has('url.query'))
+    return `at = urlPartEnd(view, bytes, target, ${URL_STOP.end}, plainEnd);`;
+  return `at = urlPartEnd(view, bytes, target, ${URL_STOP.end + URL_STOP.query + URL_STOP.fragment}, plainEnd);
         ${stores.text('url.path', 'target', 'at')}
         ${stores.null('url.query')}
         if (bytes[at] === 63) {
           const query = at + 1;
-          at = urlPartEnd(bytes, query, ${URL_STOP.end + URL_STOP.fragment});
+          at = urlPartEnd(view, bytes, query, ${URL_STOP.end + URL_STOP.fragment}, plainEnd);
           ${stores.text('url.query', 'query', 'at')}
         }
-        if (bytes[at] === 35) at = urlPartEnd(bytes, at, ${URL_STOP.end});`;
+        if (bytes[at] === 35) at = urlPartEnd(view, bytes, at, ${URL_STOP.end}, plainEnd);`;
 }
 
 /** Three digits or `-`, after a blank. */
