@@ -191,7 +191,13 @@ export class TaskState implements OperatorOutput {
   #decide(message: Message, header: BlockHeader, mark: OpenMark, from: number): void {
     const { decode, eventTime, operators } = this.#options;
     const admission = this.#admission;
-    decode(linesFrom(header, message.value, from), admission.batch);
+    try {
+      decode(linesFrom(header, message.value, from), admission.batch);
+    } catch (error) {
+      // The value does not hold the lines its header says: damage that a checksum over both did not see.
+      if (!(error instanceof RangeError)) throw error;
+      return this.#refuse('damaged', message.offset, header.source, header.start, header.end);
+    }
     const leastOfOthersMs = this.#watermark.leastOfOthers(mark);
     admission.admit({
       source: header.source,
