@@ -1,0 +1,48 @@
+import type { SourceId } from '../record/source.ts';
+
+/** Why a source was closed. */
+export type CloseReason =
+  /** Read to its end in once mode. */
+  | 'end'
+  /** The file shrank or its content changed: what follows is a new source. */
+  | 'truncated'
+  /** The file was deleted and read to its end. */
+  | 'deleted'
+  /** No pattern finds the file any more. */
+  | 'missing';
+
+/** What a person or a metric may want to know: at most one a source and state change, never one a line. */
+export type AgentEvent =
+  | {
+      readonly type: 'source_found';
+      readonly source: SourceId;
+      readonly path: string;
+      readonly sizeBytes: number;
+      readonly origin: number;
+    }
+  | {
+      readonly type: 'source_closed';
+      readonly source: SourceId;
+      readonly path: string;
+      readonly reason: CloseReason;
+      readonly lines: number | undefined;
+      /** Bytes that were in the file and were never read. */
+      readonly possibleLossBytes: number;
+    }
+  | { readonly type: 'unreadable'; readonly path: string; readonly reason: string; readonly hint: string }
+  | { readonly type: 'readable'; readonly path: string }
+  | { readonly type: 'lines_cut'; readonly source: SourceId; readonly path: string; readonly lineBytesMax: number }
+  | { readonly type: 'backpressure_began'; readonly topic: string; readonly partition: number; readonly reason: string }
+  | { readonly type: 'backpressure_ended'; readonly topic: string; readonly partition: number }
+  | { readonly type: 'registry_rebuilt'; readonly agent: string; readonly sources: number }
+  | {
+      readonly type: 'progress';
+      /** Acknowledged bytes since the start of this process. */
+      readonly bytesSent: number;
+      /** Acknowledged bytes and those known to be in files and not yet sent. */
+      readonly bytesKnown: number;
+      /** Acknowledged lines since the start of this process. */
+      readonly lines: number;
+    };
+
+export type Notify = (event: AgentEvent) => void;

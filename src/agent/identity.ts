@@ -1,0 +1,67 @@
+import { hash64 } from '../lib/hash.ts';
+import type { LineSum } from '../record/line-id.ts';
+import { BLOCK_BYTES_MAX } from '../record/block.ts';
+import { TAIL_BYTES, tailHash } from '../record/source.ts';
+import { addOffset } from './line-framing.ts';
+import type { SourceHandle } from './source.ts';
+
+/** Of a longer first line only this much goes into the identity: a file is a source before its first line of a gigabyte ends. */
+const HEAD_BYTES_MAX = 4096;
+
+/** The bytes at a file's begin that tell it from a later file with the same inode. */
+export interface Head {
+  readonly bytes: Buffer;
+  /** Whether the bytes are the first complete line (or the first 4096 of it), and not the whole of a shorter file. */
+  readonly isComplete: boolean;
+}
+
+export function readHead(handle: SourceHandle): Head {
+  const bytes = Buffer.alloc(HEAD_BYTES_MAX);
+  const length = handle.read(bytes, 0, HEAD_BYTES_MAX, 0);
+  const newline = bytes.subarray(0, length).indexOf(10);
+  if (newline >= 0) return { bytes: bytes.subarray(0, newline + 1), isComplete: true };
+  return { bytes: bytes.subarray(0, length), isComplete: length === HEAD_BYTES_MAX };
+}
+
+/**
+ * Identity of a source: file system, inode and birth time (the handle's key), the origin, and the first complete line. The origin
+ * is part of it, so the source that takes over where a closed one ended has an identity of its own as well as a new number.
+ */
+export function identityOf(key: string, origin: number, head: Uint8Array): string {
+  return hash64(Buffer.concat([Buffer.from(`${key}:${origin}\n`), head]));
+}
+
+/** Whether the first `headBytes` bytes of the file still give this identity. */
+export function hasIdentity(handle: SourceHandle, identity: string, origin: number, headBytes: number): boolean {
+  const head = Buffer.alloc(headBytes);
+  return handle.read(head, 0, headBytes, 0) === headBytes && identityOf(handle.key, origin, head) === identity;
+}
+
+/** The hash of the at most 64 bytes below a position, or undefined if the file does not reach it. */
+export function tailAt(handle: SourceHandle, position: number): string | undefined {
+  const length = Math.min(TAIL_BYTES, position);
+  const bytes = Buffer.alloc(length);
+  return handle.read(bytes, 0, length, position - length) === length ? tailHash(bytes) : undefined;
+}
+
+/** Adds the lines that begin in [from, to) to `sum`; a line begins at `from`. False if the file ends before `to`. */
+export function countRange(
+  handle: SourceHandle,
+  from: number,
+  to: number,
+  seeds: readonly [number, number],
+  sum: LineSum,
+): boolean {
+  const chunk = Buffer.allocUnsafe(Math.min(BLOCK_BYTES_MAX, Math.max(0, to - from)));
+  if (from < to) addOffset(sum, seeds, from);
+  for (let position = from; position < to;) {
+    const length = handle.read(chunk, 0, Math.min(chunk.length, to - position), position);
+    if (length === 0) return false;
+    const bytes = chunk.subarray(0, length);
+    for (let newline = bytes.indexOf(10); newline >= 0; newline = bytes.indexOf(10, newline + 1)) {
+      if (position + newline + 1 < to) addOffset(sum, seeds, position + newline + 1);
+    }
+    position += length;
+  }
+  return true;
+}

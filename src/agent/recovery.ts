@@ -1,0 +1,187 @@
+import { mkdirSync } from 'node:fs';
+import { OperatingError } from '../lib/errors.ts';
+import type { Log, PartitionEnds } from '../broker/broker.ts';
+import { type Beat, decodeBeat, type SourceReport } from '../record/beat.ts';
+import { decodeGenesis } from '../record/control.ts';
+import { emptySum } from '../record/line-id.ts';
+import type { Notify } from './events.ts';
+import {
+  emptyRegistry,
+  loadAgentId,
+  loadRegistry,
+  type Registry,
+  type RegistryEntry,
+  saveAgentId,
+} from './registry.ts';
+
+/** A partition of raw that the agent writes to. */
+export interface LaneName {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+export function laneKey(lane: LaneName): string {
+  return `${lane.topic}/${lane.partition}`;
+}
+
+/** What the beats of one agent in the log say, newest last. */
+interface AgentInLog {
+  readonly reports: Map<number, SourceReport & { readonly topic: string }>;
+  numberMax: number;
+}
+
+export interface Recovered {
+  readonly registry: Registry;
+  /** Nothing was on disk although the log knows this agent. */
+  readonly isRebuilt: boolean;
+}
+
+/**
+ * What the agent knows when it starts: its registry, brought up to date with the beats the log holds after it. A lost registry
+ * is rebuilt from the log alone, a rolled-back one is caught up, so a number is never given twice. `mintId` makes a new agent's id.
+ *
+ * Throws an OperatingError when the log is not the one the registry speaks of, or when it cannot be told which agent this is.
+ */
+export async function recover(options: {
+  readonly dataDir: string;
+  readonly agentId: string | undefined;
+  readonly log: Log;
+  readonly lanes: readonly LaneName[];
+  readonly mintId: () => string;
+  readonly notify: Notify;
+}): Promise<Recovered> {
+  const { dataDir, log, lanes } = options;
+  mkdirSync(dataDir, { recursive: true });
+  const saved = loadRegistry(dataDir);
+  const agents = new Map<string, AgentInLog>();
+  const logs: Record<string, { log: string; offset: number }> = { ...saved?.logs };
+  for (const lane of lanes) logs[laneKey(lane)] = await readLane(log, lane, saved?.logs[laneKey(lane)], agents);
+
+  const storedId = loadAgentId(dataDir);
+  const agent = options.agentId ?? storedId ?? saved?.agent ?? adoptId(agents) ?? options.mintId();
+  if (saved !== undefined && saved.agent !== agent) {
+    throw new OperatingError(`the registry in ${dataDir} belongs to agent ${saved.agent}, this is agent ${agent}`, {
+      code: 'AGENT_MISMATCH',
+      hint: 'give each agent a data_dir of its own',
+    });
+  }
+  if (storedId !== agent) saveAgentId(dataDir, agent);
+  const registry = merge(saved ?? emptyRegistry(agent), agents.get(agent), logs);
+  const isRebuilt = saved === undefined && agents.has(agent);
+  if (isRebuilt) options.notify({ type: 'registry_rebuilt', agent, sources: registry.sources.length });
+  return { registry, isRebuilt };
+}
+
+/** Folds the beats from the registry's offset (or the partition's start) to the end; returns the log's id and its end. */
+async function readLane(
+  log: Log,
+  lane: LaneName,
+  known: { readonly log: string; readonly offset: number } | undefined,
+  agents: Map<string, AgentInLog>,
+): Promise<{ log: string; offset: number }> {
+  const ends: PartitionEnds | undefined = (await log.ends(lane.topic))[lane.partition];
+  if (ends === undefined)
+    throw new OperatingError(`${laneKey(lane)} is not in the log`, { code: 'LOG_PARTITION_MISSING' });
+  let logId = await genesisOf(log, lane, ends);
+  if (known !== undefined && ((logId !== undefined && logId !== known.log) || known.offset > ends.end)) {
+    throw forked(lane, known.log, logId);
+  }
+  const from = known === undefined ? ends.start : Math.max(known.offset, ends.start);
+  if (from < ends.end) {
+    for await (const batch of log.read(lane.topic, lane.partition, from, { isFollowing: false, hasValues: false })) {
+      for (const message of batch) {
+        if (message.kind !== 'beat' || message.damaged !== undefined) continue;
+        const beat = decodeBeat(message.header);
+        logId ??= beat.log;
+        fold(agents, lane.topic, beat);
+      }
+    }
+  }
+  logId ??= known?.log;
+  if (logId === undefined) {
+    throw new OperatingError(`${laneKey(lane)} is trimmed and has no beat that names its log`, { code: 'LOG_UNKNOWN' });
+  }
+  if (known !== undefined && known.log !== logId) throw forked(lane, known.log, logId);
+  return { log: logId, offset: ends.end };
+}
+
+/** The log's id if its first record is still there. */
+async function genesisOf(log: Log, lane: LaneName, ends: PartitionEnds): Promise<string | undefined> {
+  if (ends.start > 0 || ends.end === 0) return undefined;
+  const options = { isFollowing: false, hasValues: false, batchBytesMax: 1 };
+  for await (const batch of log.read(lane.topic, lane.partition, 0, options)) {
+    const first = batch[0];
+    return first?.kind === 'genesis' && first.damaged === undefined ? decodeGenesis(first.header).log : undefined;
+  }
+  return undefined;
+}
+
+function forked(lane: LaneName, known: string, found: string | undefined): OperatingError {
+  const what =
+    found === undefined || found === known
+      ? 'ends before what this agent has written'
+      : `is log ${found}, not ${known}`;
+  return new OperatingError(`${laneKey(lane)} ${what}`, {
+    code: 'LOG_FORKED',
+    hint: 'bring the old log back; or, to read every file again into this one, start with an empty data_dir',
+  });
+}
+
+function fold(agents: Map<string, AgentInLog>, topic: string, beat: Beat): void {
+  const agent = agents.get(beat.agent) ?? { reports: new Map(), numberMax: 0 };
+  agents.set(beat.agent, agent);
+  for (const report of beat.sources) {
+    agent.reports.set(report.number, { ...report, topic });
+    agent.numberMax = Math.max(agent.numberMax, report.number);
+  }
+}
+
+function adoptId(agents: ReadonlyMap<string, AgentInLog>): string | undefined {
+  if (agents.size > 1) {
+    throw new OperatingError(`the log knows ${agents.size} agents and this data_dir does not say which one this is`, {
+      code: 'AGENT_AMBIGUOUS',
+      hint: `configure the agent id as one of ${[...agents.keys()].join(', ')}, or as a new one`,
+    });
+  }
+  return agents.keys().next().value;
+}
+
+function merge(saved: Registry, inLog: AgentInLog | undefined, logs: Registry['logs']): Registry {
+  const entries = new Map(saved.sources.map((entry) => [entry.number, entry]));
+  for (const report of inLog?.reports.values() ?? []) {
+    const entry = entries.get(report.number);
+    if (report.state === 'forgotten') entries.delete(report.number);
+    else if (entry === undefined) entries.set(report.number, rebuiltEntry(report));
+    else if (entry.isRewound !== true && report.position >= entry.position)
+      entries.set(report.number, caughtUpEntry(entry, report));
+  }
+  return {
+    ...saved,
+    nextNumber: Math.max(saved.nextNumber, (inLog?.numberMax ?? 0) + 1),
+    logs,
+    sources: [...entries.values()],
+  };
+}
+
+function rebuiltEntry(report: SourceReport & { readonly topic: string }): RegistryEntry {
+  const { number, topic, identity, origin, position, tail, path, quietSinceMs } = report;
+  const counted = { upTo: origin, sum: emptySum() };
+  const entry = { number, topic, identity, origin, position, tail, path, quietSinceMs, possibleLossBytes: 0, counted };
+  return caughtUpEntry(entry, report);
+}
+
+/** The entry with what a later beat says. Lines counted so far stay; those up to the new position are counted from the file. */
+function caughtUpEntry(entry: RegistryEntry, report: SourceReport): RegistryEntry {
+  const { position, tail, quietSinceMs, sum, possibleLossBytes = entry.possibleLossBytes } = report;
+  return {
+    ...entry,
+    position,
+    tail,
+    quietSinceMs,
+    possibleLossBytes,
+    ...(sum === undefined ? {} : { counted: { upTo: position, sum } }),
+    ...(report.state === 'closed'
+      ? { closedBy: entry.closedBy ?? 'missing', closedAtMs: entry.closedAtMs ?? quietSinceMs }
+      : {}),
+  };
+}

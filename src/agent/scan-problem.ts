@@ -1,0 +1,24 @@
+import { OperatingError, systemErrorCode } from '../lib/errors.ts';
+import type { ScanProblem } from './source.ts';
+
+export const NOT_REGULAR_HINT = 'name regular files; for a pipe use the stdin source';
+
+const HINTS: Readonly<Record<string, readonly [string, string]>> = {
+  EACCES: ['permission denied', 'let the agent read it: run it as a user or in a group that may'],
+  EPERM: ['permission denied', 'let the agent read it: run it as a user or in a group that may'],
+  ENOENT: ['no such file', 'create it or correct the path; it is looked for each second'],
+  ELOOP: ['too many symbolic links', 'correct the link'],
+  EMFILE: ['too many open files in this process', 'raise `ulimit -n`'],
+  ENFILE: ['too many open files on this machine', 'raise fs.file-max'],
+  EIO: ['the disk gives an error', 'check the disk'],
+  ENXIO: ['not a regular file', NOT_REGULAR_HINT],
+};
+
+/** A system error in the words of the person who has to act. */
+export function problemOf(path: string, error: unknown): ScanProblem {
+  if (error instanceof OperatingError)
+    return { path, reason: error.message.replace(`${path}: `, ''), hint: error.hint ?? '' };
+  const code = systemErrorCode(error) ?? 'unknown error';
+  const [reason, hint] = HINTS[code] ?? [code, 'see the system error; it is tried again each second'];
+  return { path, reason, hint };
+}

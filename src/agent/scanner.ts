@@ -1,0 +1,263 @@
+import { EMPTY_TAIL } from '../record/source.ts';
+import type { Notify } from './events.ts';
+import { hasIdentity, type Head, identityOf, readHead, tailAt } from './identity.ts';
+import type { AgentLimits } from './limits.ts';
+import type { RegistryEntry } from './registry.ts';
+import { problemOf } from './scan-problem.ts';
+import type { FoundSource, ScanProblem, SourceFinder, SourceHandle } from './source.ts';
+import { newEntry, TrackedSource } from './tracked-source.ts';
+
+export interface ScannerOptions {
+  readonly topic: string;
+  readonly isOnce: boolean;
+  readonly limits: AgentLimits;
+  readonly finder: SourceFinder;
+  readonly notify: Notify;
+  /** Makes a source of an entry that has a number of its own. */
+  readonly create: (entry: Omit<RegistryEntry, 'number'>) => TrackedSource;
+}
+
+/** Matches what one input finds on disk with the sources the agent knows, and says which are new, gone or replaced. */
+export class Scanner {
+  readonly #options: ScannerOptions;
+  /** Every source of this input's topic that the registry knows. */
+  readonly #sources = new Set<TrackedSource>();
+  readonly #byPlace = new Map<string, TrackedSource>();
+  /** Files that are no source now, and need no second look until they change: closed ones, and those without a whole line. */
+  readonly #settled = new Map<string, { readonly sizeBytes: number; readonly modifiedMs: number }>();
+  readonly #problems = new Map<string, string>();
+
+  constructor(options: ScannerOptions, sources: Iterable<TrackedSource>) {
+    this.#options = options;
+    for (const source of sources) this.#sources.add(source);
+  }
+
+  /** Looks at everything once. Returns the sources that are new, oldest first. `admits` is false where no new ones are wanted. */
+  scan(nowMs: number, wallMs: number, admits: boolean): TrackedSource[] {
+    const { found, problems } = this.#options.finder.scan();
+    const seen = new Set<string>();
+    const candidates: FoundSource[] = [];
+    for (const file of found) {
+      if (seen.has(file.place)) continue;
+      seen.add(file.place);
+      const source = this.#byPlace.get(file.place);
+      if (source === undefined) {
+        if (this.#isCandidate(file)) candidates.push(file);
+      } else if (!this.#see(source, file, nowMs)) candidates.push(file);
+    }
+    candidates.sort((left, right) => left.modifiedMs - right.modifiedMs || (left.path < right.path ? -1 : 1));
+    const all = [...problems];
+    const added = admits ? candidates.flatMap((file) => this.#identify(file, nowMs, wallMs, all) ?? []) : [];
+    this.#reportProblems(all);
+    for (const source of this.#sources) {
+      if (source.closedBy === undefined && (source.place === undefined || !seen.has(source.place)))
+        this.#lookAtUnseen(source, nowMs, all);
+    }
+    for (const place of this.#settled.keys()) if (!seen.has(place)) this.#settled.delete(place);
+    return added;
+  }
+
+  /** Opens a file again that was closed to stay within the limit of open files. False if it cannot be had now. */
+  reopen(source: TrackedSource): boolean {
+    try {
+      const handle = this.#options.finder.open(source.path);
+      if (handle.key === source.file) {
+        source.handle = handle;
+        return true;
+      }
+      handle.close();
+    } catch (error) {
+      this.#reportProblem(problemOf(source.path, error));
+    }
+    source.isUnreadable = true;
+    return false;
+  }
+
+  /** Another content has taken the source's place: what is there now will be found as new. */
+  replace(source: TrackedSource): void {
+    if (source.place !== undefined) this.#byPlace.delete(source.place);
+    source.endAsReplaced();
+  }
+
+  forget(source: TrackedSource): void {
+    this.#sources.delete(source);
+  }
+
+  /** Takes a closed source off its place; the file needs no second look until it changes. */
+  close(source: TrackedSource): void {
+    if (source.place === undefined) return;
+    if (this.#byPlace.get(source.place) === source) this.#byPlace.delete(source.place);
+    // What grew while it was being closed must be looked at again: it goes on as a new source.
+    if (source.sizeBytes > source.position) return;
+    this.#settled.set(source.place, { sizeBytes: source.sizeBytes, modifiedMs: source.modifiedMs });
+  }
+
+  isSettledAt(source: TrackedSource): boolean {
+    return source.place !== undefined && this.#settled.has(source.place);
+  }
+
+  #isCandidate(file: FoundSource): boolean {
+    const settled = this.#settled.get(file.place);
+    return settled === undefined || settled.sizeBytes !== file.sizeBytes || settled.modifiedMs !== file.modifiedMs;
+  }
+
+  /** False if the file was replaced and is a candidate now. */
+  #see(source: TrackedSource, file: FoundSource, nowMs: number): boolean {
+    source.path = file.path;
+    source.lastSeenMs = nowMs;
+    source.isUnreadable = false;
+    if (source.see(file)) return true;
+    this.replace(source);
+    return false;
+  }
+
+  /** A source whose file no pattern finds: renamed away, deleted, or not there since the start. */
+  #lookAtUnseen(source: TrackedSource, nowMs: number, problems: readonly ScanProblem[]): void {
+    const { limits, isOnce } = this.#options;
+    if (source.ending !== undefined) return;
+    if (source.handle === undefined) {
+      if (source.until !== Infinity) return this.#openRewound(source);
+      source.isUnreadable = problems.some(
+        (problem) => source.path === problem.path && problem.reason !== 'no such file',
+      );
+      if (!source.isUnreadable && (isOnce || nowMs - source.lastSeenMs >= limits.missingMs)) source.ending = 'missing';
+      return;
+    }
+    const look = source.handle.look();
+    const sizeBefore = source.sizeBytes;
+    if (!source.see(look)) return this.replace(source);
+    if (source.sizeBytes !== sizeBefore || source.hasMore) source.lastSeenMs = nowMs;
+    const graceMs = look.isDeleted ? limits.deletedQuietMs : limits.missingMs;
+    if (nowMs - source.lastSeenMs >= graceMs) source.ending = look.isDeleted ? 'deleted' : 'missing';
+  }
+
+  /** Finds out what a file is that has no live source: a known one, or a new one, or none yet. */
+  #identify(file: FoundSource, nowMs: number, wallMs: number, problems: ScanProblem[]): TrackedSource | undefined {
+    let handle: SourceHandle | undefined;
+    try {
+      handle = this.#options.finder.open(file.path);
+      // Between the look and the open another file may have come to this path: the next scan sees it.
+      if (handle.key.startsWith(`${file.place}:`)) return this.#place(handle, file, nowMs, wallMs);
+      handle.close();
+    } catch (error) {
+      handle?.close();
+      problems.push(problemOf(file.path, error));
+    }
+    return undefined;
+  }
+
+  #place(handle: SourceHandle, file: FoundSource, nowMs: number, wallMs: number): TrackedSource | undefined {
+    const head = readHead(handle);
+    const known = this.#find(handle, head);
+    const isSame = known !== undefined && tailAt(handle, known.position) === known.tail;
+    for (const source of this.#sources) {
+      // The inode is in use by another content: the source that had it is over.
+      if (
+        source.file === handle.key &&
+        source.closedBy === undefined &&
+        source.until === Infinity &&
+        !(source === known && isSame)
+      )
+        this.replace(source);
+    }
+    if (known?.closedBy === undefined && isSame) {
+      this.#attach(known!, handle, file, nowMs);
+      return undefined;
+    }
+    const continues = isSame && known?.closedBy !== 'truncated';
+    const isOver = continues && file.sizeBytes <= known!.position;
+    const isTooShort = !head.isComplete && !(this.#options.isOnce && head.bytes.length > 0);
+    if (isOver || (isTooShort && !continues)) {
+      handle.close();
+      this.#settled.set(file.place, { sizeBytes: file.sizeBytes, modifiedMs: file.modifiedMs });
+      if (isOver) known!.place = file.place;
+      return undefined;
+    }
+    // A file that grew after its source was closed goes on as a new source, from where the old one ended.
+    const origin = continues ? known!.position : 0;
+    const headBytes = head.bytes.length;
+    const identity = identityOf(handle.key, origin, head.bytes);
+    const tail = continues ? known!.tail : EMPTY_TAIL;
+    const entry = newEntry(
+      { number: 0, topic: this.#options.topic, identity, origin, tail, path: file.path, file: handle.key, headBytes },
+      wallMs,
+    );
+    const source = this.#options.create(entry);
+    this.#sources.add(source);
+    this.#attach(source, handle, file, nowMs);
+    const { id, path } = source;
+    this.#options.notify({ type: 'source_found', source: id, path, sizeBytes: file.sizeBytes, origin });
+    return source;
+  }
+
+  #attach(source: TrackedSource, handle: SourceHandle, file: FoundSource, nowMs: number): void {
+    source.place = file.place;
+    source.path = file.path;
+    source.file = handle.key;
+    source.lastSeenMs = nowMs;
+    source.isUnreadable = false;
+    if (this.#options.isOnce || source.until !== Infinity) source.ending ??= 'end';
+    this.#settled.delete(file.place);
+    if (!source.attach(handle) || !source.see(file)) return this.replace(source);
+    this.#byPlace.set(file.place, source);
+  }
+
+  /** A rewound source that another has gone on from: it is read again beside it, to where it ended. */
+  #openRewound(source: TrackedSource): void {
+    try {
+      const handle = this.#options.finder.open(source.path);
+      if (handle.key === source.file && source.attach(handle) && source.see(handle.look())) source.ending = 'end';
+      else this.replace(source);
+    } catch (error) {
+      this.#reportProblem(problemOf(source.path, error));
+      source.isUnreadable = true;
+    }
+  }
+
+  /** The newest source this file can be. After a rebuilt registry only the identity is known, not the file. */
+  #find(handle: SourceHandle, head: Head): TrackedSource | undefined {
+    let newest: TrackedSource | undefined;
+    for (const source of this.#sources) {
+      if (source.until !== Infinity || (newest !== undefined && newest.number > source.number)) continue;
+      if (this.#isOf(source, handle, head)) newest = source;
+    }
+    return newest;
+  }
+
+  #isOf(source: TrackedSource, handle: SourceHandle, head: Head): boolean {
+    if (source.file !== undefined) {
+      return (
+        source.file === handle.key &&
+        hasIdentity(handle, source.identity, source.origin, source.headBytes ?? head.bytes.length)
+      );
+    }
+    for (const headBytes of [head.bytes.length, source.position]) {
+      if (
+        headBytes > head.bytes.length ||
+        identityOf(handle.key, source.origin, head.bytes.subarray(0, headBytes)) !== source.identity
+      )
+        continue;
+      source.file = handle.key;
+      source.headBytes = headBytes;
+      return true;
+    }
+    return false;
+  }
+
+  /** Tells each problem once, and when it has gone. */
+  #reportProblems(problems: readonly ScanProblem[]): void {
+    const now = new Set(problems.map((problem) => problem.path));
+    for (const path of this.#problems.keys()) {
+      if (now.has(path)) continue;
+      this.#problems.delete(path);
+      this.#options.notify({ type: 'readable', path });
+    }
+    for (const problem of problems) this.#reportProblem(problem);
+  }
+
+  #reportProblem(problem: ScanProblem): void {
+    if (this.#problems.get(problem.path) === problem.reason) return;
+    this.#problems.set(problem.path, problem.reason);
+    this.#options.notify({ type: 'unreadable', ...problem });
+  }
+}
