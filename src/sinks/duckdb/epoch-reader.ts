@@ -1,0 +1,106 @@
+import type { Log, Message } from '../../broker/broker.ts';
+import { decodeEnvelope } from '../../epoch/codec.ts';
+import { Fold } from '../../epoch/fold.ts';
+import { present } from '../../lib/assert.ts';
+import { OperatingError } from '../../lib/errors.ts';
+import type { EpochPartition, IncomingEpoch, StoredCursor } from './store.ts';
+
+export interface EpochReaderOptions {
+  readonly log: Log;
+  readonly group: string;
+  readonly from: EpochPartition;
+  readonly cursor: StoredCursor | undefined;
+}
+
+/**
+ * Reads one epoch partition from the warehouse's cursor on and yields what counts. Before it goes on it makes sure that the log still is the
+ * one the cursor was written for: a trimmed or another log stops the sink, it never begins again by itself.
+ */
+export class EpochReader {
+  readonly #options: EpochReaderOptions;
+  readonly #name: string;
+
+  constructor(options: EpochReaderOptions) {
+    this.#options = options;
+    this.#name = `${options.from.topic}/${options.from.partition}`;
+  }
+
+  /** Calls `take` for every counted epoch, with the bytes it came in, until the signal aborts. */
+  async run(signal: AbortSignal, take: (incoming: IncomingEpoch, sizeBytes: number) => Promise<void>): Promise<void> {
+    const { log, group, from, cursor } = this.#options;
+    const offset = await this.#start();
+    await log.report(
+      group,
+      from.topic,
+      from.partition,
+      cursor === undefined ? undefined : { offset: cursor.offset, id: cursor.id },
+    );
+    const fold = new Fold({
+      name: this.#name,
+      hasBodies: true,
+      offset,
+      ...(cursor === undefined ? {} : { chain: cursor }),
+    });
+    let sizeBytes = 0;
+    for await (const messages of log.read(from.topic, from.partition, offset, { signal, isFollowing: true })) {
+      for (const message of messages) {
+        sizeBytes += message.header.length + message.value.length;
+        if (message.offset === offset && offset > 0 && cursor !== undefined) this.#checkFirst(message, cursor);
+        const counted = fold.push(message);
+        if (counted === undefined) continue;
+        const body = present(counted.body, 'the fold reads bodies');
+        await take({ from, epoch: { envelope: counted.envelope, body }, nextOffset: counted.offset + 1 }, sizeBytes);
+        sizeBytes = 0;
+      }
+    }
+  }
+
+  /** The offset to read from: the cursor's, if the log is the one it was written for, else the first message there is. */
+  async #start(): Promise<number> {
+    const { log, from, cursor } = this.#options;
+    const ends = present((await log.ends(from.topic))[from.partition], `${this.#name} exists`);
+    if (cursor === undefined) return ends.start;
+    if (cursor.offset < ends.start) {
+      throw new OperatingError(
+        `${this.#name}: the warehouse has read up to offset ${cursor.offset}, the log begins at ${ends.start}: ${ends.start - cursor.offset} messages are gone`,
+        {
+          code: 'LOG_TRIMMED',
+          hint: 'move the warehouse file away: a new one begins at the snapshot the log begins with',
+        },
+      );
+    }
+    if (cursor.offset > ends.end)
+      throw this.#fork(`the warehouse has read up to offset ${cursor.offset}, the log ends at ${ends.end}`);
+    if (cursor.offset > ends.start) await this.#checkLast(cursor);
+    return cursor.offset;
+  }
+
+  async #checkLast(cursor: StoredCursor): Promise<void> {
+    const { log, from } = this.#options;
+    const reading = log.read(from.topic, from.partition, cursor.offset - 1, {
+      isFollowing: false,
+      hasValues: false,
+      batchBytesMax: 1,
+    });
+    for await (const [message] of reading) {
+      if (message === undefined) continue;
+      if (message.kind === 'epoch' && decodeEnvelope(message.header).id === cursor.id) return;
+      throw this.#fork(`message ${cursor.offset - 1} is not the one the warehouse has read there`);
+    }
+  }
+
+  /** With everything before it trimmed, the first message must follow the cursor's epoch. */
+  #checkFirst(message: Message, cursor: StoredCursor): void {
+    if (message.kind !== 'epoch' && message.kind !== 'part') return;
+    const { n, prev } = decodeEnvelope(message.header);
+    if (n > cursor.n + 1 && prev !== cursor.id)
+      throw this.#fork(`epoch ${n} at offset ${message.offset} does not follow ${cursor.n}`);
+  }
+
+  #fork(what: string): OperatingError {
+    return new OperatingError(`${this.#name}: ${what}: this is another log`, {
+      code: 'LOG_FORKED',
+      hint: 'restore the log that belongs to this warehouse, or move the warehouse file away to build it anew',
+    });
+  }
+}

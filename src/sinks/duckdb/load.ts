@@ -1,0 +1,80 @@
+import { isAscii, isUtf8 } from 'node:buffer';
+import { type DuckDBConnection, DuckDBDataChunk, type DuckDBType, DOUBLE, UINTEGER, VARCHAR } from '@duckdb/node-api';
+import duckdb from '@duckdb/node-bindings';
+import type { KeyColumn } from '../../epoch/epoch.ts';
+import { assert } from '../../lib/assert.ts';
+import { textOf } from '../../lib/text.ts';
+
+/** DuckDB's vector size: a data chunk holds at most so many rows. */
+const CHUNK_ROWS = 2048;
+const encoder = new TextEncoder();
+
+type StringKey = Extract<KeyColumn, { kind: 'string' }>;
+export type StageColumn = Float64Array | Uint32Array | StringKey;
+
+export function stageType(column: StageColumn): 'DOUBLE' | 'UINTEGER' | 'VARCHAR' {
+  if (column instanceof Float64Array) return 'DOUBLE';
+  return column instanceof Uint32Array ? 'UINTEGER' : 'VARCHAR';
+}
+
+const VECTOR_TYPES: Record<ReturnType<typeof stageType>, DuckDBType> = { DOUBLE, UINTEGER, VARCHAR };
+
+/**
+ * Bulk load of columns into a table of the temp schema whose columns have the types of `stageType`, in order. Typed arrays are
+ * copied as they are, without a value or a null per row (the statement that reads the stage makes NaN NULL): that is why this
+ * goes to the bindings below the API's vectors, whose setters cost a BigInt operation per value.
+ */
+export async function loadStage(
+  connection: DuckDBConnection,
+  table: string,
+  length: number,
+  columns: readonly StageColumn[],
+): Promise<void> {
+  const types = columns.map((column) => VECTOR_TYPES[stageType(column)]);
+  const writers = columns.map(columnWriter);
+  const appender = await connection.createAppender(table, null, 'temp');
+  for (let start = 0; start < length; start += CHUNK_ROWS) {
+    const rows = Math.min(CHUNK_ROWS, length - start);
+    const chunk = DuckDBDataChunk.create(types, rows);
+    writers.forEach((write, index) => write(duckdb.data_chunk_get_vector(chunk.chunk, index), start, rows));
+    appender.appendDataChunk(chunk);
+  }
+  appender.flushSync();
+  appender.closeSync();
+}
+
+type ColumnWriter = (vector: duckdb.Vector, start: number, rows: number) => void;
+
+function columnWriter(column: StageColumn): ColumnWriter {
+  if (!(column instanceof Float64Array) && !(column instanceof Uint32Array)) return stringWriter(column);
+  const { buffer, byteOffset, BYTES_PER_ELEMENT: width } = column;
+  assert(buffer instanceof ArrayBuffer, 'a column of an epoch is not in shared memory');
+  return (vector, start, rows) => {
+    duckdb.copy_data_to_vector(vector, 0, buffer, byteOffset + start * width, rows * width);
+  };
+}
+
+function stringWriter({ offsets, bytes, nulls }: StringKey): ColumnWriter {
+  // The binding turns text that is no UTF-8 into NULL without a word, which would make two keys one.
+  const isPlain = isAscii(bytes);
+  return (vector, start, rows) => {
+    let mask: Uint8Array<ArrayBuffer> | undefined;
+    for (let row = 0; row < rows; row++) {
+      const at = start + row;
+      if (nulls[at] === 1) {
+        mask ??= new Uint8Array(CHUNK_ROWS / 8).fill(0xff);
+        mask[row >> 3]! &= ~(1 << (row & 7));
+        continue;
+      }
+      const text = bytes.subarray(offsets[at], offsets[at + 1]);
+      duckdb.vector_assign_string_element_len(
+        vector,
+        row,
+        isPlain || isUtf8(text) ? text : encoder.encode(textOf(text)),
+      );
+    }
+    if (mask === undefined) return;
+    duckdb.vector_ensure_validity_writable(vector);
+    duckdb.copy_data_to_vector_validity(vector, 0, mask.buffer, mask.byteOffset, mask.byteLength);
+  };
+}

@@ -1,0 +1,17 @@
+import { assert } from '../../lib/assert.ts';
+
+/** A name as SQL writes it, whatever characters it has. */
+export function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** A text as an SQL literal. */
+export function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+/** A VARCHAR cell that is not NULL. */
+export function textCell(value: unknown): string {
+  assert(typeof value === 'string', `a text, not ${typeof value}`);
+  return value;
+}

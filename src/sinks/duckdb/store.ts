@@ -1,0 +1,232 @@
+import { type DuckDBConnection, DuckDBTimestampTZValue } from '@duckdb/node-api';
+import type { Epoch, EpochBody } from '../../epoch/epoch.ts';
+import type { ChainEnd } from '../../epoch/fold.ts';
+import type { Pipeline, RollupSpec } from '../../epoch/pipeline.ts';
+import { OperatingError } from '../../lib/errors.ts';
+import { faultPoint } from '../../lib/fault-point.ts';
+import { isMutant } from '../../lib/mutant.ts';
+import { textCell } from './names.ts';
+import { type Aggregates, RollupTables } from './rollup-tables.ts';
+import { SystemRows } from './system-rows.ts';
+
+/** An epoch partition as the warehouse sees it. */
+export interface EpochPartition {
+  readonly stream: string;
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** Where the warehouse stands in an epoch partition: just behind a counted epoch. */
+export interface StoredCursor extends ChainEnd {
+  readonly offset: number;
+}
+
+/** A counted epoch on its way into the tables. */
+export interface IncomingEpoch {
+  readonly from: EpochPartition;
+  readonly epoch: Epoch;
+  /** Offset of the message behind it. */
+  readonly nextOffset: number;
+}
+
+interface KnownRollup {
+  readonly stream: string;
+  readonly fingerprint: string;
+  isCurrent: boolean;
+  readonly tables: RollupTables;
+}
+
+/**
+ * The warehouse's tables and its one writing connection. What an epoch says and the cursor behind it are one transaction: a crash
+ * anywhere leaves both or neither.
+ */
+export class Store {
+  readonly #connection: DuckDBConnection;
+  readonly #aggregates: Aggregates;
+  readonly #system: SystemRows;
+  readonly #rollups = new Map<string, KnownRollup>();
+  #generation = 0;
+
+  constructor(connection: DuckDBConnection, aggregates: Aggregates) {
+    this.#connection = connection;
+    this.#aggregates = aggregates;
+    this.#system = new SystemRows(connection);
+  }
+
+  /** Learns from the file which rollups it has. */
+  async load(): Promise<void> {
+    const reader = await this.#connection.runAndReadAll(
+      'SELECT rollup, stream, generation, is_current, fingerprint, definition FROM tailrace.rollups',
+    );
+    this.#rollups.clear();
+    for (const [rollup, stream, generation, isCurrent, fingerprint, definition] of reader.getRowsJS()) {
+      const spec = JSON.parse(textCell(definition)) as RollupSpec;
+      const tables = new RollupTables(textCell(rollup), spec, this.#aggregates);
+      this.#rollups.set(textCell(rollup), {
+        stream: textCell(stream),
+        fingerprint: textCell(fingerprint),
+        isCurrent: isCurrent === true,
+        tables,
+      });
+      this.#generation = Math.max(this.#generation, Number(generation));
+    }
+  }
+
+  async cursor({ topic, partition }: EpochPartition): Promise<StoredCursor | undefined> {
+    const reader = await this.#connection.runAndReadAll(
+      'SELECT "offset", id, n, raw_to FROM tailrace.cursors WHERE topic = $1 AND partition = $2',
+      [topic, partition],
+    );
+    const row = reader.getRowsJS()[0];
+    if (row === undefined) return undefined;
+    return { offset: Number(row[0]), id: textCell(row[1]), n: Number(row[2]), to: Number(row[3]) };
+  }
+
+  /** Whether the epoch's pipeline has a rollup without tables: `adopt` must come before its transaction. */
+  hasNewRollups(body: EpochBody): boolean {
+    return body.pipeline !== null && Object.keys(body.pipeline.rollups).some((name) => !this.#rollups.has(name));
+  }
+
+  /**
+   * Makes the tables of a pipeline's new rollups, in a transaction of their own that is in the file proper before any row comes:
+   * replaying table definitions from the write-ahead log is where DuckDB failed most.
+   */
+  async adopt(pipeline: Pipeline, body: EpochBody, generation: number): Promise<void> {
+    await this.#connection.run('BEGIN');
+    for (const [name, spec] of Object.entries(pipeline.rollups)) {
+      const fingerprint = body.fingerprints[name] ?? '';
+      if (this.#rollups.has(name)) continue;
+      const tables = new RollupTables(name, spec, this.#aggregates);
+      for (const sql of tables.createSql()) await this.#connection.run(sql);
+      const values = [name, spec.from, generation, true, fingerprint, JSON.stringify(spec)];
+      await this.#connection.run('INSERT INTO tailrace.rollups VALUES ($1, $2, $3, $4, $5, $6)', values);
+    }
+    await this.#connection.run('COMMIT');
+    await this.#connection.run('CHECKPOINT');
+    await this.load();
+  }
+
+  /** One transaction: every epoch's rows, and the cursors behind them. */
+  async fold(epochs: readonly IncomingEpoch[], nowMs: number): Promise<void> {
+    await this.#connection.run('BEGIN');
+    for (const incoming of epochs) await this.#apply(incoming);
+    faultPoint('warehouse.folded');
+    if (isMutant('warehouse.cursor_apart')) await this.#connection.run('COMMIT; BEGIN');
+    for (const incoming of lastOfEach(epochs)) await this.#writeCursor(incoming, nowMs);
+    faultPoint('warehouse.before_commit');
+    await this.#connection.run('COMMIT');
+    faultPoint('warehouse.after_commit');
+  }
+
+  async rollBack(): Promise<void> {
+    await this.#connection.run('ROLLBACK');
+    await this.load();
+  }
+
+  /** Moves the write-ahead log into the file; false when a query that reads an older state is in the way. */
+  async checkpoint(): Promise<boolean> {
+    faultPoint('warehouse.checkpoint');
+    try {
+      await this.#connection.run('CHECKPOINT');
+      return true;
+    } catch (error) {
+      if (error instanceof Error && /there are other (write )?transactions/i.test(error.message)) return false;
+      throw error;
+    }
+  }
+
+  async #apply({ from, epoch }: IncomingEpoch): Promise<void> {
+    const { envelope, body } = epoch;
+    const { isSnapshot } = envelope;
+    await this.#system.sources(from, body.sources, isSnapshot);
+    await this.#system.agents(from, body.agents, isSnapshot);
+    await this.#system.ledger(from, body.ledger, isSnapshot);
+    await this.#system.late(body.late);
+    await this.#system.deadLetters(body.deadLetters);
+    await this.#system.refusals(from, body.refusals);
+    if (body.pipeline !== null) await this.#switchTo(body.pipeline, body, from, envelope.generation);
+    const changed = new Map(body.rows.map((rows) => [rows.rollup, rows]));
+    for (const [name, known] of this.#rollups) {
+      if (known.stream !== from.stream) continue;
+      const rows = changed.get(name);
+      changed.delete(name);
+      await known.tables.apply(this.#connection, {
+        partition: from.partition,
+        rows,
+        watermarkMs: body.watermarkMs,
+        isSnapshot,
+      });
+    }
+    const unknown = [...changed.keys()];
+    if (unknown.length > 0) {
+      throw new OperatingError(
+        `${from.topic}/${from.partition}: epoch ${envelope.n} has rows of ${unknown.join(', ')}, which no snapshot defined`,
+        {
+          code: 'WAREHOUSE_UNKNOWN_ROLLUP',
+        },
+      );
+    }
+  }
+
+  async #switchTo(pipeline: Pipeline, body: EpochBody, from: EpochPartition, generation: number): Promise<void> {
+    for (const [name, known] of this.#rollups) {
+      const fingerprint = body.fingerprints[name];
+      if (fingerprint !== undefined && fingerprint !== known.fingerprint) throw changedRollup(name);
+      if (known.stream !== from.stream) continue;
+      const isCurrent = name in pipeline.rollups;
+      if (!isCurrent) await known.tables.close(this.#connection, from.partition);
+      if (isCurrent === known.isCurrent || generation < this.#generation) continue;
+      known.isCurrent = isCurrent;
+      const values = [isCurrent, generation, name];
+      await this.#connection.run(
+        'UPDATE tailrace.rollups SET is_current = $1, generation = $2 WHERE rollup = $3',
+        values,
+      );
+    }
+    this.#generation = Math.max(this.#generation, generation);
+  }
+
+  async #writeCursor({ from, epoch, nextOffset }: IncomingEpoch, nowMs: number): Promise<void> {
+    const { envelope, body } = epoch;
+    const found = await this.#connection.runAndReadAll(
+      'DELETE FROM tailrace.cursors WHERE topic = $1 AND partition = $2 RETURNING first_n, history_from',
+      [from.topic, from.partition],
+    );
+    const [firstN, historyFrom] = found.getRowsJS()[0] ?? [null, null];
+    await this.#connection.run(
+      'INSERT INTO tailrace.cursors VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)',
+      [
+        from.topic,
+        from.partition,
+        nextOffset,
+        envelope.id,
+        envelope.n,
+        envelope.to,
+        envelope.rawLog,
+        timestamp(body.watermarkMs),
+        envelope.generation,
+        Number(firstN ?? envelope.n),
+        historyFrom === null ? body.historyFrom : Number(historyFrom),
+        timestamp(nowMs),
+      ],
+    );
+  }
+}
+
+/** The last epoch of each partition. */
+export function lastOfEach(epochs: readonly IncomingEpoch[]): IncomingEpoch[] {
+  return [
+    ...new Map(epochs.map((incoming) => [`${incoming.from.topic}/${incoming.from.partition}`, incoming])).values(),
+  ];
+}
+
+function timestamp(timeMs: number): DuckDBTimestampTZValue | null {
+  return Number.isFinite(timeMs) ? new DuckDBTimestampTZValue(BigInt(Math.round(timeMs * 1000))) : null;
+}
+
+function changedRollup(name: string): OperatingError {
+  return new OperatingError(`rollup ${name} in the warehouse was made from another definition`, {
+    code: 'WAREHOUSE_ROLLUP_CHANGED',
+    hint: 'give the changed rollup another name',
+  });
+}

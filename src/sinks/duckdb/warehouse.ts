@@ -1,0 +1,187 @@
+import { statSync } from 'node:fs';
+import type { DuckDBInstance } from '@duckdb/node-api';
+import type { Log } from '../../broker/broker.ts';
+import { Bug } from '../../lib/assert.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { OperatingError, describeError } from '../../lib/errors.ts';
+import type { Sink } from '../sink.ts';
+import { firstLine, openDatabase } from './database.ts';
+import { EpochQueue } from './epoch-queue.ts';
+import { EpochReader } from './epoch-reader.ts';
+import type { Aggregates } from './rollup-tables.ts';
+import { SqlSocket } from './socket.ts';
+import { type EpochPartition, type IncomingEpoch, Store, lastOfEach } from './store.ts';
+
+export interface WarehouseOptions {
+  readonly path: string;
+  readonly socketPath: string;
+  /** Consumer group under which the cursor is reported. */
+  readonly group: string;
+  /** DuckDB's memory limit, such as `160MB`. */
+  readonly memoryLimit: string;
+  readonly threads: number;
+  /** The epoch topics to fold. */
+  readonly topics: readonly { readonly stream: string; readonly topic: string; readonly partitions: number }[];
+}
+
+export type WarehouseEvent =
+  | { readonly type: 'ready'; readonly path: string; readonly socketPath: string }
+  | {
+      readonly type: 'committed';
+      readonly epochs: number;
+      readonly rows: number;
+      readonly sizeBytes: number;
+      readonly tookMs: number;
+    }
+  | { readonly type: 'checkpointed'; readonly tookMs: number }
+  | { readonly type: 'memory_short' };
+
+export interface WarehouseParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly aggregates: Aggregates;
+  readonly options: WarehouseOptions;
+  /** Told once a transaction; must not throw. */
+  readonly notify?: (event: WarehouseEvent) => void;
+}
+
+/** Epochs read and not yet written: a few seconds of a busy pipeline. */
+const QUEUE_BYTES_MAX = 8 * 1024 * 1024;
+/** One transaction folds what is waiting, up to so many bytes: well under a second of work, and the bound of what a crash repeats. */
+const TRANSACTION_BYTES_MAX = 8 * 1024 * 1024;
+/** A small write-ahead log is replayed fast and within the memory limit (replay of a large one can need more than the limit). */
+const CHECKPOINT_WAL_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Folds epochs into a DuckDB file, of which it is the only opener, and answers SQL on a socket. One transaction holds rows and cursor. An
+ * error at a commit or checkpoint says nothing of whether it happened: then `run` throws without closing the file, the process ends, and
+ * the next one reads the cursor.
+ */
+export class Warehouse implements Sink {
+  readonly group: string;
+  readonly #parts: WarehouseParts;
+
+  constructor(parts: WarehouseParts) {
+    this.#parts = parts;
+    this.group = parts.options.group;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { options } = this.#parts;
+    const instance = await openDatabase(options);
+    const socket = new SqlSocket({ clock: this.#parts.clock, instance, path: options.socketPath });
+    await socket.listen();
+    try {
+      await this.#work(instance, socket, signal);
+    } finally {
+      await socket.close();
+    }
+    // Only after a quiet end: closing writes a checkpoint, which must not follow an error.
+    instance.closeSync();
+  }
+
+  async #work(instance: DuckDBInstance, socket: SqlSocket, signal: AbortSignal): Promise<void> {
+    const { log, aggregates, options, notify } = this.#parts;
+    const connection = await instance.connect();
+    const store = new Store(connection, aggregates);
+    await store.load();
+    const partitions = options.topics.flatMap(({ stream, topic, partitions: count }) =>
+      Array.from({ length: count }, (_, partition): EpochPartition => ({ stream, topic, partition })),
+    );
+    const queue = new EpochQueue<IncomingEpoch>(QUEUE_BYTES_MAX);
+    const stop = new AbortController();
+    const onAbort = (): void => queue.end();
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    const readers: Promise<void>[] = [];
+    for (const from of partitions) {
+      const reader = new EpochReader({ log, group: this.group, from, cursor: await store.cursor(from) });
+      const reading = reader.run(stop.signal, (incoming, sizeBytes) => queue.put(incoming, sizeBytes));
+      readers.push(reading.catch((error: unknown) => queue.end(error)));
+    }
+    try {
+      notify?.({ type: 'ready', path: options.path, socketPath: options.socketPath });
+      await this.#write(store, queue, socket);
+    } catch (error) {
+      throw asOperatingError(error);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      stop.abort();
+      queue.end();
+      await Promise.all(readers);
+    }
+    connection.closeSync();
+  }
+
+  async #write(store: Store, queue: EpochQueue<IncomingEpoch>, socket: SqlSocket): Promise<void> {
+    const { clock, log, options, notify } = this.#parts;
+    while (await queue.wait()) {
+      const startedMs = clock.monotonicMs();
+      const next = queue.peek()!.epoch;
+      if (next.body.pipeline !== null && store.hasNewRollups(next.body)) {
+        await store.adopt(next.body.pipeline, next.body, next.envelope.generation);
+      }
+      const { epochs, sizeBytes } = takeSome(store, queue);
+      await this.#fold(store, epochs, socket);
+      const rows = epochs.reduce(
+        (sum, { epoch }) => sum + epoch.body.rows.reduce((count, { length }) => count + length, 0),
+        0,
+      );
+      notify?.({ type: 'committed', epochs: epochs.length, rows, sizeBytes, tookMs: clock.monotonicMs() - startedMs });
+      for (const { from, nextOffset, epoch } of lastOfEach(epochs)) {
+        await log.report(this.group, from.topic, from.partition, { offset: nextOffset, id: epoch.envelope.id });
+      }
+      if (walBytes(options.path) > CHECKPOINT_WAL_BYTES) await this.#checkpoint(store);
+    }
+  }
+
+  async #fold(store: Store, epochs: readonly IncomingEpoch[], socket: SqlSocket): Promise<void> {
+    const { clock, notify } = this.#parts;
+    try {
+      await store.fold(epochs, clock.nowMs());
+    } catch (error) {
+      if (!isOutOfMemory(error)) throw error;
+      // Somebody's query has the memory, and nothing was committed: the query goes, the epochs are folded again.
+      notify?.({ type: 'memory_short' });
+      await socket.interrupt();
+      await store.rollBack();
+      await store.fold(epochs, clock.nowMs());
+    }
+  }
+
+  async #checkpoint(store: Store): Promise<void> {
+    const { clock, notify } = this.#parts;
+    const startedMs = clock.monotonicMs();
+    if (await store.checkpoint()) notify?.({ type: 'checkpointed', tookMs: clock.monotonicMs() - startedMs });
+  }
+}
+
+/** The epochs of the next transaction. One whose pipeline needs new tables begins another. */
+function takeSome(store: Store, queue: EpochQueue<IncomingEpoch>): { epochs: IncomingEpoch[]; sizeBytes: number } {
+  const epochs: IncomingEpoch[] = [];
+  let sizeBytes = 0;
+  for (let next = queue.peek(); next !== undefined && sizeBytes < TRANSACTION_BYTES_MAX; next = queue.peek()) {
+    if (epochs.length > 0 && store.hasNewRollups(next.epoch.body)) break;
+    const taken = queue.take()!;
+    epochs.push(taken.item);
+    sizeBytes += taken.sizeBytes;
+  }
+  return { epochs, sizeBytes };
+}
+
+function walBytes(path: string): number {
+  return statSync(`${path}.wal`, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+function isOutOfMemory(error: unknown): boolean {
+  return error instanceof Error && /^Out of Memory Error/i.test(error.message);
+}
+
+function asOperatingError(error: unknown): unknown {
+  if (error instanceof OperatingError || error instanceof Bug) return error;
+  return new OperatingError(`the warehouse stopped: ${firstLine(describeError(error))}`, {
+    code: 'WAREHOUSE_UNKNOWN',
+    hint: 'the process ends without closing the file; the next one goes on from the cursor in it',
+    cause: error,
+  });
+}

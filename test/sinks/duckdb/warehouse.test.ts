@@ -1,0 +1,226 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { SUM_MAX } from '../../../src/aggregates/aggregate.ts';
+import type { Log } from '../../../src/broker/broker.ts';
+import type { SourceMark } from '../../../src/epoch/epoch.ts';
+import { systemClock } from '../../../src/lib/clock.ts';
+import { EpochChain, TRAFFIC, type TestRow, pipelineOf, rowsOf } from '../../support/epochs.ts';
+import { MemoryStore } from '../../support/memory-log.ts';
+import { WarehouseHarness } from '../../support/warehouse-harness.ts';
+
+const MINUTE = 60_000;
+const VIEW = `SELECT epoch_ms(window_start), url_path, http_response_status_code, requests, bytes, status, revision, late_lines, overflow
+  FROM traffic ORDER BY ALL`;
+
+let harness: WarehouseHarness;
+let log: Log;
+let chain: EpochChain;
+
+beforeEach(async () => {
+  harness = new WarehouseHarness();
+  log = new MemoryStore({ clock: systemClock }).open();
+  chain = await EpochChain.begin(log);
+});
+afterEach(() => harness.remove());
+
+const row = (key: TestRow['key'], lines: number, minute = 0, rest: Partial<TestRow> = {}): TestRow => ({
+  startMs: minute * MINUTE,
+  endMs: (minute + 1) * MINUTE,
+  key,
+  accumulators: [lines * 100, lines],
+  lines,
+  ...rest,
+});
+const traffic = (...rows: TestRow[]) => [rowsOf('traffic', rows)];
+const snapshot = { pipeline: pipelineOf(), fingerprints: { traffic: 'a' } };
+
+function mark(source: string, rest: Partial<SourceMark> = {}): SourceMark {
+  return {
+    source,
+    identity: 'i',
+    path: '/var/log/access.log',
+    origin: 0,
+    position: 10,
+    tail: 't',
+    state: 'reading',
+    eventTimeMsMax: 5,
+    quietSinceMs: 7,
+    gapEnd: null,
+    agentSum: null,
+    possibleLossBytes: 0,
+    ...rest,
+  };
+}
+
+describe('rows', () => {
+  test('a row replaces the one of its window and key, and is final when the watermark has passed its window', async () => {
+    await chain.append({ ...snapshot, rows: traffic(row(['/a', 200], 1), row(['/b', 200], 5)) });
+    await chain.append({ rows: traffic(row(['/a', 200], 3), row(['/a', 200], 1, 1)), watermarkMs: MINUTE - 2 });
+    await harness.runToEnd(log, chain.topic);
+    expect(await harness.query(VIEW)).toEqual([
+      [0, '/a', 200, 3, 300, 'open', 0, 0, false],
+      [0, '/b', 200, 5, 500, 'open', 0, 0, false],
+      [MINUTE, '/a', 200, 1, 100, 'open', 0, 0, false],
+    ]);
+    await chain.append({ rows: traffic(row(['/b', 200], 6), row(['/c', 200], 1)), watermarkMs: MINUTE - 1 });
+    await harness.runToEnd(log, chain.topic);
+    expect(await harness.query(VIEW)).toEqual([
+      [0, '/a', 200, 3, 300, 'final', 0, 0, false],
+      [0, '/b', 200, 6, 600, 'final', 0, 0, false],
+      [0, '/c', 200, 1, 100, 'final', 0, 0, false],
+      [MINUTE, '/a', 200, 1, 100, 'open', 0, 0, false],
+    ]);
+    expect(await harness.query('SELECT count(*) FROM tailrace.traffic_open')).toEqual([[1]]);
+  });
+
+  test('NULL equals NULL, the empty string is another key, and so are bytes that are no UTF-8', async () => {
+    await chain.append({ ...snapshot, rows: traffic(row([null, null], 1), row(['', 200], 2), row(['a\0b', 200], 3)) });
+    await chain.append({ rows: traffic(row([null, null], 4), row(['a\0b', 200], 5)) });
+    const invalid = rowsOf('traffic', [row(['xx', 200], 1), row(['yy', 200], 2)]);
+    const [path] = invalid.keys;
+    if (path?.kind === 'string') path.bytes.set([0xff, 0x41, 0xfe, 0x41]);
+    await chain.append({ rows: [invalid] });
+    await chain.append({ rows: [invalid] });
+    await harness.runToEnd(log, chain.topic);
+    expect(await harness.query('SELECT url_path, http_response_status_code, lines FROM traffic ORDER BY ALL')).toEqual([
+      ['', 200, 2],
+      ['\\xfeA', 200, 2],
+      ['\\xffA', 200, 1],
+      ['a\0b', 200, 5],
+      [null, null, 4],
+    ]);
+  });
+
+  test('a revised row, a sum beyond the exact range, and late lines of the window and key', async () => {
+    const late = (key: (string | null)[], minute: number) => ({
+      source: 'a/1',
+      offset: 5,
+      eventTimeMs: 1,
+      rollup: 'traffic',
+      windowStartMs: minute * MINUTE,
+      windowEndMs: (minute + 1) * MINUTE,
+      watermarkMs: 9 * MINUTE,
+      key,
+    });
+    await chain.append({
+      ...snapshot,
+      watermarkMs: MINUTE,
+      rows: traffic(
+        row(['/a', 200], 1, 0, { revision: 2 }),
+        row(['/big', 200], 1, 0, { accumulators: [Number.NaN, 2] }),
+        row(['/max', 200], 1, 0, { accumulators: [SUM_MAX, 2] }),
+        row(['/none', null], 1, 0, { accumulators: [0, 0] }),
+      ),
+      late: [late(['/a', '200'], 0), late(['/a', '200'], 0), late(['/a', '200'], 1), late(['/none', null], 0)],
+    });
+    await harness.runToEnd(log, chain.topic);
+    expect(await harness.query(VIEW)).toEqual([
+      [0, '/a', 200, 1, 100, 'revised', 2, 2, false],
+      [0, '/big', 200, 1, null, 'final', 0, 0, true],
+      [0, '/max', 200, 1, SUM_MAX, 'final', 0, 0, false],
+      [0, '/none', null, 1, null, 'final', 0, 1, false],
+    ]);
+    expect(await harness.query('SELECT window_start, watermark, key FROM tailrace.late LIMIT 1')).toEqual([
+      ['1970-01-01T00:00:00.000Z', '1970-01-01T00:09:00.000Z', ['/a', '200']],
+    ]);
+  });
+
+  test('a snapshot is the whole state: open rows that are not in it are gone, final ones stay', async () => {
+    await chain.append({
+      ...snapshot,
+      rows: traffic(row(['/old', 1], 1), row(['/gone', 1], 1, 1)),
+      watermarkMs: MINUTE,
+    });
+    await chain.append({
+      ...snapshot,
+      rows: traffic(row(['/here', 1], 1, 1), row(['/old', 1], 1)),
+      watermarkMs: MINUTE,
+    });
+    await harness.runToEnd(log, chain.topic);
+    expect(await harness.query('SELECT url_path, status FROM traffic ORDER BY 1')).toEqual([
+      ['/here', 'open'],
+      ['/old', 'final'],
+    ]);
+  });
+
+  test('a rollup that is added gets its tables, one that leaves keeps its rows as final ones', async () => {
+    const errors = { ...TRAFFIC, by: [], measures: [{ name: 'n', aggregate: 'count' }] };
+    await chain.append({ ...snapshot, rows: traffic(row(['/a', 1], 1)) });
+    await chain.append(
+      {
+        pipeline: pipelineOf({ errors }),
+        fingerprints: { errors: 'b' },
+        rows: [rowsOf('errors', [row([], 7, 0, { accumulators: [] })], errors)],
+      },
+      { generation: 2 },
+    );
+    await harness.runToEnd(log, chain.topic);
+    expect(await harness.query('SELECT url_path, status FROM traffic')).toEqual([['/a', 'final']]);
+    expect(await harness.query('SELECT n, status FROM errors')).toEqual([[7, 'open']]);
+    expect(await harness.query('SELECT rollup, is_current FROM tailrace.rollups ORDER BY 1')).toEqual([
+      ['errors', true],
+      ['traffic', false],
+    ]);
+  });
+
+  test('a rollup that comes back with another definition is refused', async () => {
+    await chain.append(snapshot);
+    await chain.append({ ...snapshot, fingerprints: { traffic: 'other' } });
+    await expect(harness.runToEnd(log, chain.topic)).rejects.toMatchObject({ code: 'WAREHOUSE_ROLLUP_CHANGED' });
+  });
+});
+
+describe('system tables', () => {
+  test('ledger and sources hold the last totals, a forgotten source leaves them', async () => {
+    const entry = (source: string, lines: number) => ({
+      source,
+      consumer: 'traffic',
+      fate: 'rolled_up' as const,
+      reason: '',
+      sum: { lines, a: 4294967295, b: lines },
+    });
+    await chain.append({
+      ...snapshot,
+      sources: [mark('a/1'), mark('a/2')],
+      ledger: [entry('a/1', 1), entry('a/2', 2)],
+    });
+    await chain.append({
+      sources: [mark('a/2', { position: 99, agentSum: { lines: 3, a: 1, b: 2 } })],
+      ledger: [entry('a/2', 5)],
+    });
+    await harness.runToEnd(log, chain.topic);
+    const ledger = 'SELECT source, lines, sum_a FROM tailrace.ledger ORDER BY 1';
+    expect(await harness.query(ledger)).toEqual([
+      ['a/1', 1, 4294967295],
+      ['a/2', 5, 4294967295],
+    ]);
+    expect(
+      await harness.query('SELECT source, position, agent_lines, agent_sum_b FROM tailrace.sources ORDER BY 1'),
+    ).toEqual([
+      ['a/1', 10, null, null],
+      ['a/2', 99, 3, 2],
+    ]);
+    await chain.append({ sources: [mark('a/1', { state: 'forgotten' })], ledger: [entry('a', 1)] });
+    await harness.runToEnd(log, chain.topic);
+    expect(await harness.query(ledger)).toEqual([
+      ['a', 1, 4294967295],
+      ['a/2', 5, 4294967295],
+    ]);
+    expect(await harness.query('SELECT source FROM tailrace.sources')).toEqual([['a/2']]);
+  });
+
+  test('dead letters keep their bytes, and a text that is safe to show', async () => {
+    const bytes = Uint8Array.of(0x1b, 0x5b, 0xff, 0x41, 0);
+    await chain.append({
+      ...snapshot,
+      deadLetters: [{ source: 'a/1', offset: 2 ** 40, reason: 'malformed', bytes, isCut: true, lengthBytes: 9000 }],
+      refusals: [{ rawOffset: 3, source: '', reason: 'damaged', start: 0, end: 0 }],
+      agents: [{ agent: 'a', numberMax: 2, tMs: 1, logTimeMs: 2, hasEnded: false, fullBeatOffset: null }],
+    });
+    await harness.runToEnd(log, chain.topic);
+    expect(await harness.query('FROM tailrace.dead_letters')).toEqual([
+      ['a/1', 2 ** 40, 'malformed', '\\x1b[\\xffA\\x00', Buffer.from(bytes).toString('base64'), true, 9000],
+    ]);
+    expect(await harness.query('SELECT reason FROM tailrace.refusals')).toEqual([['damaged']]);
+    expect(await harness.query('SELECT agent, number_max FROM tailrace.agents')).toEqual([['a', 2]]);
+  });
+});

@@ -1,0 +1,95 @@
+// A warehouse over a real DuckDB file in a folder of its own, and what its tables say.
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { avg } from '../../src/aggregates/avg.ts';
+import { count } from '../../src/aggregates/count.ts';
+import { max } from '../../src/aggregates/max.ts';
+import { min } from '../../src/aggregates/min.ts';
+import { sum } from '../../src/aggregates/sum.ts';
+import type { Log } from '../../src/broker/broker.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { openDatabase } from '../../src/sinks/duckdb/database.ts';
+import { type SqlResult, SqlRunner } from '../../src/sinks/duckdb/sql-runner.ts';
+import { Warehouse, type WarehouseEvent, type WarehouseOptions } from '../../src/sinks/duckdb/warehouse.ts';
+
+export const AGGREGATES = { avg, count, max, min, sum };
+const LIMITS = { memoryLimit: '160MB', threads: 1 };
+
+export class WarehouseHarness {
+  readonly folder = mkdtempSync(join(tmpdir(), 'tailrace-warehouse-'));
+  path = join(this.folder, 'warehouse.duckdb');
+  readonly socketPath = join(this.folder, 'run', 'w.sock');
+  readonly events: WarehouseEvent[] = [];
+  #copies = 0;
+
+  options(topics: WarehouseOptions['topics']): WarehouseOptions {
+    return { path: this.path, socketPath: this.socketPath, group: 'warehouse', ...LIMITS, topics };
+  }
+
+  /** Runs a warehouse until `isDone` says so, after each transaction. */
+  async run(
+    log: Log,
+    topics: WarehouseOptions['topics'],
+    isDone: (event: WarehouseEvent) => boolean | Promise<boolean>,
+  ): Promise<void> {
+    const stop = new AbortController();
+    const warehouse = new Warehouse({
+      clock: systemClock,
+      log,
+      aggregates: AGGREGATES,
+      options: this.options(topics),
+      notify: (event) => {
+        this.events.push(event);
+        void Promise.resolve(isDone(event)).then((done) => done && stop.abort());
+      },
+    });
+    await warehouse.run(stop.signal);
+  }
+
+  /** Runs until the cursor of partition 0 is at the topic's end. */
+  async runToEnd(log: Log, topic: string): Promise<void> {
+    const { end } = (await log.ends(topic))[0]!;
+    const isAtEnd = async (): Promise<boolean> => {
+      const reports = await log.reports(topic);
+      return reports.some((report) => (report.cursor?.offset ?? 0) >= end);
+    };
+    const stop = new AbortController();
+    const options = this.options([{ stream: 'access', topic, partitions: 1 }]);
+    const notify = (event: WarehouseEvent): number => this.events.push(event);
+    const warehouse = new Warehouse({ clock: systemClock, log, aggregates: AGGREGATES, options, notify });
+    const running = warehouse.run(stop.signal);
+    const poll = (async () => {
+      while (!stop.signal.aborted && !(await isAtEnd())) await systemClock.sleep(5, stop.signal);
+      stop.abort();
+    })();
+    try {
+      await running;
+    } finally {
+      stop.abort();
+      await poll;
+    }
+  }
+
+  /** What a kill leaves: the files as they are now, in another place, where the next warehouse finds them. */
+  crash(): void {
+    const copy = join(this.folder, `copy-${++this.#copies}.duckdb`);
+    if (existsSync(this.path)) cpSync(this.path, copy);
+    if (existsSync(`${this.path}.wal`)) cpSync(`${this.path}.wal`, `${copy}.wal`);
+    this.path = copy;
+  }
+
+  /** Asks the closed file. */
+  async query(sql: string): Promise<SqlResult['rows']> {
+    const instance = await openDatabase({ path: this.path, ...LIMITS });
+    try {
+      return (await new SqlRunner({ clock: systemClock, instance }).query(sql)).rows;
+    } finally {
+      instance.closeSync();
+    }
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
