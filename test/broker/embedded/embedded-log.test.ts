@@ -1,0 +1,4 @@
+import { describeLogContract } from '../../contract/log.ts';
+import { embeddedLogHarness } from '../../support/embedded-log-harness.ts';
+
+describeLogContract('embedded', embeddedLogHarness);
