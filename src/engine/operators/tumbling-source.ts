@@ -51,20 +51,23 @@ export function compileLoop(spec: LoopSpec): Loop {
   const accumulators = spec.measures.flatMap((m) => m.aggregate.accumulators(m.fieldType));
   const takeTable = [
     'slots = table.slots; mask = slots.length - 1; hashes = table.hashes; lines = table.lines; sumA = table.sumA; sumB = table.sumB;',
-    'isChanged = table.isChanged; changed = table.changed; arena = table.arena;',
+    'isChanged = table.isChanged; changed = table.changed; arena = table.arena; arenaView = table.arenaView;',
     ...spec.keys.map((key, k) =>
       key.kind === 'string' ? `ks${k} = table.keys[${k}].start; kl${k} = table.keys[${k}].length;` : `kv${k} = table.keys[${k}].values;`,
     ),
     ...accumulators.map((_, i) => `a${i} = table.accumulators[${i}];`),
   ].join('\n');
   const locals = [
-    'slots, mask = 0, hashes, lines, sumA, sumB, isChanged, changed, arena',
+    'slots, mask = 0, hashes, lines, sumA, sumB, isChanged, changed, arena, arenaView',
     ...spec.keys.map((key, k) => (key.kind === 'string' ? `ks${k}, kl${k}` : `kv${k}`)),
     ...accumulators.map((_, i) => `a${i}`),
   ].join(', ');
   const text = `
 'use strict';
-const batch = admitted.batch, bytes = batch.bytes, scratch = batch.scratch, n = batch.length, reason = batch.reason, time = batch.eventTimeMs;
+const batch = admitted.batch, bytes = batch.bytes, scratch = batch.scratch;
+const bytesView = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+const scratchView = new DataView(scratch.buffer, scratch.byteOffset, scratch.byteLength);
+const n = batch.length, reason = batch.reason, time = batch.eventTimeMs;
 const before = admitted.watermarkBeforeMs, hashA = admitted.hashA, hashB = admitted.hashB;
 ${[...columns].map((c) => (stringColumns.has(c) ? `const cs${c} = batch.columns[${c}].start, cl${c} = batch.columns[${c}].length;` : `const cv${c} = batch.columns[${c}].values;`)).join('\n')}
 let ${locals};
@@ -91,7 +94,8 @@ for (let i = 0; i < n; i++) {
   ${spec.allowedLatenessMs > 0 ? 'if (end - 1 <= before[i]) table.revision[row] += 1;' : ''}
   ${measuresText(spec)}
 }
-host.rolledUp.lines = rolled; host.rolledUp.a = rolledA >>> 0; host.rolledUp.b = rolledB >>> 0;`;
+host.rolledUp.lines = rolled; host.rolledUp.a = rolledA >>> 0; host.rolledUp.b = rolledB >>> 0;
+//# sourceURL=generated/tumbling-window.js`;
   // Fast path by construction: one function per rollup, all constants folded. See docs/decisions/0004-generated-code.md.
   return new Function('host', 'admitted', text) as Loop;
 }
@@ -100,9 +104,12 @@ host.rolledUp.lines = rolled; host.rolledUp.a = rolledA >>> 0; host.rolledUp.b =
 function hashText(key: LoopSpec['keys'][number], k: number): string {
   const c = key.column;
   if (key.kind === 'number') return `h = Math.imul(h ^ (cv${c}[i] | 0), 0x85ebca6b);`;
-  return `const len${k} = cl${c}[i], src${k} = cs${c}[i] >= 0 ? bytes : scratch, at${k} = cs${c}[i] >= 0 ? cs${c}[i] : -1 - cs${c}[i];
+  return `const len${k} = cl${c}[i], isOwn${k} = cs${c}[i] >= 0, at${k} = isOwn${k} ? cs${c}[i] : -1 - cs${c}[i];
+  const src${k} = isOwn${k} ? bytes : scratch, view${k} = isOwn${k} ? bytesView : scratchView;
   h = Math.imul(h ^ (len${k} + 1), 0x9e3779b1);
-  for (let p = at${k}, e = at${k} + len${k}; p < e; p++) h = Math.imul(h ^ src${k}[p], 0x01000193);`;
+  let p${k} = at${k};
+  for (const e = at${k} + len${k} - 3; p${k} < e; p${k} += 4) { h = Math.imul(h ^ view${k}.getInt32(p${k}, true), 0x85ebca6b); h ^= h >>> 15; }
+  for (const e = at${k} + len${k}; p${k} < e; p${k}++) h = Math.imul(h ^ src${k}[p${k}], 0x01000193);`;
 }
 
 /** Goes on probing where this key column of the row differs from the line's. */
@@ -114,6 +121,7 @@ function equalText(key: LoopSpec['keys'][number], k: number): string {
   }
   return `if (kl${k}[row] !== len${k}) ${next}
     let q${k} = 0; const base${k} = ks${k}[row];
+    while (q${k} < len${k} - 3 && arenaView.getInt32(base${k} + q${k}, true) === view${k}.getInt32(at${k} + q${k}, true)) q${k} += 4;
     while (q${k} < len${k} && arena[base${k} + q${k}] === src${k}[at${k} + q${k}]) q${k}++;
     if (q${k} < len${k}) ${next}`;
 }

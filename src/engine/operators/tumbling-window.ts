@@ -42,6 +42,8 @@ export class TumblingWindow implements Operator, LoopHost {
   #closed: RowCollector;
   #late: BatchCounts = { lines: 0, a: 0, b: 0 };
   #before: BatchCounts = { lines: 0, a: 0, b: 0 };
+  /** Rows of the window that closed last: what the next table is made for. */
+  #expectedRows = 0;
   #out: OperatorOutput | undefined;
   /** What a row takes in an epoch, about: fixed columns, keys, accumulators. */
   readonly #rowBytes: number;
@@ -82,6 +84,7 @@ export class TumblingWindow implements Operator, LoopHost {
       if (!isFinal(table.endMs, this.#spec.allowedLatenessMs, watermarkMs)) continue;
       for (let i = 0; i < table.changedCount; i++) this.#closed.add(table, table.changed[i]!);
       this.#tables.delete(startMs);
+      this.#expectedRows = table.size;
       hasFired = true;
     }
     return hasFired;
@@ -137,7 +140,7 @@ export class TumblingWindow implements Operator, LoopHost {
     let table = this.#tables.get(startMs);
     if (table === undefined) {
       const kinds = this.#keys.map((key) => key.kind);
-      table = new WindowTable(startMs, startMs + this.#spec.window.sizeMs, kinds, this.#initial);
+      table = new WindowTable(startMs, startMs + this.#spec.window.sizeMs, kinds, this.#initial, this.#expectedRows);
       this.#tables.set(startMs, table);
     }
     return table;
