@@ -70,11 +70,14 @@ export class Agent {
       mintId: randomUUID,
       notify: this.#notify,
     });
+    // However this life ends, no append of it goes on: the next one decides what to send again.
+    const ending = new AbortController();
     const session = new AgentSession({
       clock: this.#clock,
       log: this.#log,
       notify: this.#notify,
       signal,
+      sending: AbortSignal.any([signal, ending.signal]),
       registry,
       lanes,
       options: {
@@ -87,6 +90,7 @@ export class Agent {
     try {
       await session.run();
     } finally {
+      ending.abort();
       session.close();
     }
   }

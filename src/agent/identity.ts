@@ -1,12 +1,11 @@
-import { hash64 } from '../lib/hash.ts';
 import type { LineSum } from '../record/line-id.ts';
 import { BLOCK_BYTES_MAX } from '../record/block.ts';
+import { HEAD_BYTES_MAX, identityOf } from '../record/file-identity.ts';
 import { TAIL_BYTES, tailHash } from '../record/source.ts';
 import { addOffset } from './line-framing.ts';
 import type { SourceHandle } from './source.ts';
 
-/** Of a longer first line only this much goes into the identity: a file is a source before its first line of a gigabyte ends. */
-const HEAD_BYTES_MAX = 4096;
+export { identityOf };
 
 /** The bytes at a file's begin that tell it from a later file with the same inode. */
 export interface Head {
@@ -21,14 +20,6 @@ export function readHead(handle: SourceHandle): Head {
   const newline = bytes.subarray(0, length).indexOf(10);
   if (newline >= 0) return { bytes: bytes.subarray(0, newline + 1), isComplete: true };
   return { bytes: bytes.subarray(0, length), isComplete: length === HEAD_BYTES_MAX };
-}
-
-/**
- * Identity of a source: file system, inode and birth time (the handle's key), the origin, and the first complete line. The origin
- * is part of it, so the source that takes over where a closed one ended has an identity of its own as well as a new number.
- */
-export function identityOf(key: string, origin: number, head: Uint8Array): string {
-  return hash64(Buffer.concat([Buffer.from(`${key}:${origin}\n`), head]));
 }
 
 /** Whether the first `headBytes` bytes of the file still give this identity. */

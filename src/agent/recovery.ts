@@ -2,8 +2,10 @@ import { mkdirSync } from 'node:fs';
 import { OperatingError } from '../lib/errors.ts';
 import type { Log, PartitionEnds } from '../broker/broker.ts';
 import { type Beat, decodeBeat, type SourceReport } from '../record/beat.ts';
+import { type BlockHeader, decodeBlockHeader } from '../record/block.ts';
 import { decodeGenesis } from '../record/control.ts';
 import { emptySum } from '../record/line-id.ts';
+import { agentOf, numberOf } from '../record/source.ts';
 import type { Notify } from './events.ts';
 import {
   emptyRegistry,
@@ -24,9 +26,11 @@ export function laneKey(lane: LaneName): string {
   return `${lane.topic}/${lane.partition}`;
 }
 
-/** What the beats of one agent in the log say, newest last. */
+type KnownSource = SourceReport & { readonly topic: string };
+
+/** What the log says of one agent: the newest report of each source, moved on by the blocks behind it. */
 interface AgentInLog {
-  readonly reports: Map<number, SourceReport & { readonly topic: string }>;
+  readonly reports: Map<number, KnownSource>;
   numberMax: number;
 }
 
@@ -54,6 +58,12 @@ export async function recover(options: {
   mkdirSync(dataDir, { recursive: true });
   const saved = loadRegistry(dataDir);
   const agents = new Map<string, AgentInLog>();
+  if (saved !== undefined) {
+    agents.set(saved.agent, {
+      reports: new Map(saved.sources.map((entry) => [entry.number, asReport(entry)])),
+      numberMax: 0,
+    });
+  }
   const logs: Record<string, { log: string; offset: number }> = { ...saved?.logs };
   for (const lane of lanes) logs[laneKey(lane)] = await readLane(log, lane, saved?.logs[laneKey(lane)], agents);
 
@@ -90,10 +100,12 @@ async function readLane(
   if (from < ends.end) {
     for await (const batch of log.read(lane.topic, lane.partition, from, { isFollowing: false, hasValues: false })) {
       for (const message of batch) {
-        if (message.kind !== 'beat' || message.damaged !== undefined) continue;
+        if (message.damaged !== undefined) continue;
+        if (message.kind === 'block') foldBlock(agents, decodeBlockHeader(message.header));
+        if (message.kind !== 'beat') continue;
         const beat = decodeBeat(message.header);
         logId ??= beat.log;
-        fold(agents, lane.topic, beat);
+        foldBeat(agents, lane.topic, beat);
       }
     }
   }
@@ -127,11 +139,28 @@ function forked(lane: LaneName, known: string, found: string | undefined): Opera
   });
 }
 
-function fold(agents: Map<string, AgentInLog>, topic: string, beat: Beat): void {
+function asReport(entry: RegistryEntry): KnownSource {
+  return { ...entry, state: entry.closedBy === undefined ? 'reading' : 'closed' };
+}
+
+/** Moves a source on by the block rule, as every reader does: what the log has need not be sent again. */
+function foldBlock(agents: ReadonlyMap<string, AgentInLog>, block: BlockHeader): void {
+  const agent = agents.get(agentOf(block.source));
+  const report = agent?.reports.get(numberOf(block.source));
+  if (agent === undefined || report === undefined || report.identity !== block.identity) return;
+  if (block.prev > report.position || block.end <= report.position) return;
+  if (block.start === report.position && block.tail !== report.tail) return;
+  const { end: position, endTail: tail, readAtMs: quietSinceMs } = block;
+  agent.reports.set(report.number, { ...report, position, tail, quietSinceMs });
+}
+
+function foldBeat(agents: Map<string, AgentInLog>, topic: string, beat: Beat): void {
   const agent = agents.get(beat.agent) ?? { reports: new Map(), numberMax: 0 };
   agents.set(beat.agent, agent);
   for (const report of beat.sources) {
-    agent.reports.set(report.number, { ...report, topic });
+    const known = agent.reports.get(report.number);
+    if (known === undefined || report.position >= known.position)
+      agent.reports.set(report.number, { ...report, topic });
     agent.numberMax = Math.max(agent.numberMax, report.number);
   }
 }
@@ -163,7 +192,7 @@ function merge(saved: Registry, inLog: AgentInLog | undefined, logs: Registry['l
   };
 }
 
-function rebuiltEntry(report: SourceReport & { readonly topic: string }): RegistryEntry {
+function rebuiltEntry(report: KnownSource): RegistryEntry {
   const { number, topic, identity, origin, position, tail, path, quietSinceMs } = report;
   const counted = { upTo: origin, sum: emptySum() };
   const entry = { number, topic, identity, origin, position, tail, path, quietSinceMs, possibleLossBytes: 0, counted };

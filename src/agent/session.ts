@@ -1,50 +1,35 @@
 import { setImmediate } from 'node:timers/promises';
+import type { Log } from '../broker/broker.ts';
 import { present } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { Log } from '../broker/broker.ts';
 import { partitionOf, sourceId } from '../record/source.ts';
 import type { AgentInput } from './agent.ts';
-import { BeatSchedule, encodeBeats } from './beats.ts';
+import { BeatDesk, type LaneState } from './beat-desk.ts';
 import type { Notify } from './events.ts';
 import { Lane } from './lane.ts';
 import { type AgentLimits, slabBlocks } from './limits.ts';
 import { laneKey, type LaneName } from './recovery.ts';
-import { type Registry, type RegistryEntry, saveRegistry } from './registry.ts';
+import type { Registry, RegistryEntry } from './registry.ts';
+import { RegistryWriter } from './registry-writer.ts';
 import { Scanner } from './scanner.ts';
-import { describeError } from '../lib/errors.ts';
 import { FileFinder } from './sources/file.ts';
 import { TrackedSource } from './tracked-source.ts';
-
-interface WantedBeat {
-  readonly tMs: number;
-  readonly isFull: boolean;
-  /** Announces sources: no line goes before it. */
-  readonly isUrgent: boolean;
-  readonly hasEnded: boolean;
-  /** The lane's appends when it was asked for: blocks read in the same round may go first, but only one append of them. */
-  readonly appends: number;
-}
-
-/** A partition with the sources that go there. */
-interface LaneState {
-  readonly lane: Lane;
-  readonly logId: string;
-  readonly sources: Set<TrackedSource>;
-  beat: WantedBeat | undefined;
-}
 
 /** A source with all that is needed to serve it. */
 interface Served {
   readonly source: TrackedSource;
   readonly scanner: Scanner;
-  readonly lane: LaneState;
+  readonly state: LaneState;
 }
 
 export interface SessionDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly notify: Notify;
+  /** Asks for the end. */
   readonly signal: AbortSignal;
+  /** Ends attempts to send: aborts with `signal`, and when this life has failed. */
+  readonly sending: AbortSignal;
   readonly registry: Registry;
   readonly lanes: readonly LaneName[];
   readonly options: {
@@ -65,56 +50,50 @@ export class AgentSession {
   readonly #served = new Map<TrackedSource, Served>();
   /** Sources that were read lately and are looked at more often than scans come. */
   readonly #hot = new Set<Served>();
-  readonly #beats: BeatSchedule;
-  /** Sources of inputs that are not configured now: they are remembered, for the day they come back. */
+  readonly #desk: BeatDesk;
+  readonly #writer: RegistryWriter;
+  /** Sources of topics that no input has now: they are remembered, for the day it comes back. */
   readonly #unserved: readonly RegistryEntry[];
   #nextNumber: number;
-  /** New sources that no beat has announced yet, and the lanes whose announcing beat is still to be acknowledged. */
-  #unannounced: TrackedSource[] = [];
-  #announcing: TrackedSource[] = [];
-  readonly #announcingLanes = new Set<LaneState>();
-  #scanTimeMs = 0;
-  #nextScanMs = -Infinity;
-  #nextSaveMs = 0;
-  #isDirty = true;
-  /** New numbers wait for the registry: nothing may speak of them before it is durable. */
-  #mustSave = false;
-  #isSaveHeld = false;
+  #nextScanMs = 0;
+  #hasScanned = false;
   #rotation = 0;
   #failure: { readonly error: unknown } | undefined;
   #wake: AbortController | undefined;
 
   constructor(deps: SessionDeps) {
+    const { clock, notify, options, registry } = deps;
     this.#deps = deps;
-    this.#limits = deps.options.limits;
-    this.#isOnce = deps.options.isOnce;
-    this.#beats = new BeatSchedule(this.#limits);
-    this.#nextNumber = deps.registry.nextNumber;
-    const blocksPerAppend = slabBlocks(deps.lanes.length, this.#limits.bufferBytesMax);
-    for (const { topic, partition } of deps.lanes) {
-      const { log, offset } = present(deps.registry.logs[laneKey({ topic, partition })], 'a lane was recovered');
-      const { retryMs, retryMsMax } = this.#limits;
-      const lane = new Lane({ ...deps, options: { topic, partition, blocksPerAppend, retryMs, retryMsMax } });
-      lane.endOffset = offset;
-      this.#lanes.set(laneKey(lane), { lane, logId: log, sources: new Set(), beat: undefined });
-    }
+    this.#limits = options.limits;
+    this.#isOnce = options.isOnce;
+    this.#nextNumber = registry.nextNumber;
+    this.#addLanes();
+    this.#desk = new BeatDesk({ agent: registry.agent, clock, limits: this.#limits, lanes: [...this.#lanes.values()] });
+    const { registryMs: pauseMs } = this.#limits;
+    this.#writer = new RegistryWriter({
+      dataDir: options.dataDir,
+      clock,
+      notify,
+      pauseMs,
+      current: () => this.#registry(),
+    });
     const claimed = new Set<RegistryEntry>();
-    for (const input of deps.options.inputs) this.#addInput(input, claimed);
-    this.#unserved = deps.registry.sources.filter((entry) => !claimed.has(entry));
+    for (const input of options.inputs) this.#addInput(input, claimed);
+    this.#unserved = registry.sources.filter((entry) => !claimed.has(entry));
   }
 
   async run(): Promise<void> {
     const { clock, signal } = this.#deps;
     while (!signal.aborted) {
       const nowMs = clock.monotonicMs();
-      if (nowMs >= this.#nextScanMs) this.#scan(nowMs);
+      if (nowMs >= this.#nextScanMs || !this.#hasScanned) this.#scan(nowMs);
       this.#pollHot(nowMs);
       const hasRead = this.#readRound();
       this.#closeFinished();
       this.#pump();
       if (this.#isOnce && this.#isDone()) break;
-      if (this.#isDirty && clock.monotonicMs() >= this.#nextSaveMs) this.#save();
-      // Appends complete in between; only what is full or empty makes the agent wait.
+      this.#writer.saveIfDue();
+      // Appends complete in between; only a full lane, or nothing to read, makes the agent wait.
       await (hasRead ? setImmediate() : this.#wait());
       if (this.#failure !== undefined) throw this.#failure.error;
     }
@@ -125,32 +104,42 @@ export class AgentSession {
     for (const source of this.#served.keys()) source.detach();
   }
 
+  #addLanes(): void {
+    const { lanes, registry } = this.#deps;
+    const { bufferBytesMax, retryMs, retryMsMax } = this.#limits;
+    const blocksPerAppend = slabBlocks(lanes.length, bufferBytesMax);
+    for (const { topic, partition } of lanes) {
+      const { log: logId, offset } = present(registry.logs[laneKey({ topic, partition })], 'a lane was recovered');
+      const lane = new Lane({
+        ...this.#deps,
+        signal: this.#deps.sending,
+        options: { topic, partition, blocksPerAppend, retryMs, retryMsMax },
+      });
+      lane.endOffset = offset;
+      this.#lanes.set(laneKey(lane), { lane, logId, sources: new Set() });
+    }
+  }
+
   #addInput(input: AgentInput, claimed: Set<RegistryEntry>): void {
-    const { registry, notify, options } = this.#deps;
+    const { clock, registry, notify, options } = this.#deps;
     const entries = registry.sources.filter((entry) => entry.topic === input.topic && !claimed.has(entry));
     const known = entries.map((entry) => {
       claimed.add(entry);
       const source = new TrackedSource(registry.agent, entry, input.lineBytesMax);
-      source.lastSeenMs = this.#deps.clock.monotonicMs();
+      source.lastSeenMs = clock.monotonicMs();
       source.isAnnounced = true;
       return source;
     });
     const create = (entry: Omit<RegistryEntry, 'number'>): TrackedSource => {
       const source = new TrackedSource(registry.agent, { ...entry, number: this.#nextNumber++ }, input.lineBytesMax);
       this.#serve(source, scanner, input);
-      this.#unannounced.push(source);
-      this.#mustSave = true;
+      this.#desk.announce(source);
+      this.#writer.numberGiven();
       return source;
     };
+    const finder = new FileFinder(input);
     const scanner = new Scanner(
-      {
-        topic: input.topic,
-        isOnce: options.isOnce,
-        limits: this.#limits,
-        finder: new FileFinder(input),
-        notify,
-        create,
-      },
+      { topic: input.topic, isOnce: options.isOnce, limits: this.#limits, finder, notify, create },
       known,
     );
     this.#scanners.push(scanner);
@@ -159,60 +148,24 @@ export class AgentSession {
 
   #serve(source: TrackedSource, scanner: Scanner, input: AgentInput): void {
     const partition = partitionOf(sourceId(this.#deps.registry.agent, source.number), input.partitions);
-    const lane = present(this.#lanes.get(laneKey({ topic: input.topic, partition })), 'a source has a lane');
-    lane.sources.add(source);
-    this.#served.set(source, { source, scanner, lane });
+    const state = present(this.#lanes.get(laneKey({ topic: input.topic, partition })), 'a source has a lane');
+    state.sources.add(source);
+    this.#served.set(source, { source, scanner, state });
   }
 
   /** Looks at everything, announces what is new, and asks for the beats that are due. */
   #scan(nowMs: number): void {
-    const { clock, options } = this.#deps;
-    const isFirst = this.#nextScanMs === -Infinity;
-    this.#scanTimeMs = clock.nowMs();
+    // Taken before anything is looked at: what the beats say holds at this moment or later.
+    const scanTimeMs = this.#deps.clock.nowMs();
+    const admits = !this.#hasScanned || !this.#isOnce;
     this.#nextScanMs = nowMs + this.#limits.scanMs;
-    const admits = isFirst || !options.isOnce;
-    for (const scanner of this.#scanners) scanner.scan(nowMs, this.#scanTimeMs, admits);
+    this.#hasScanned = true;
+    for (const scanner of this.#scanners) scanner.scan(nowMs, scanTimeMs, admits);
     this.#limitOpenFiles();
-    this.#forgetOld();
-    if (this.#mustSave) this.#save();
-    const isNew = this.#unannounced.length > 0;
-    if (isNew) this.#beats.change(nowMs);
-    const due = this.#beats.due(nowMs);
-    if (due !== 'nothing' || isNew) {
-      this.#wantBeats({ isFull: due === 'full', isUrgent: isNew, hasEnded: false });
-      this.#beats.sent(nowMs, due === 'full');
-      if (due === 'full') this.#isDirty = true;
-    }
+    this.#forgetOld(scanTimeMs);
+    if (this.#writer.hasNewNumbers) this.#writer.save();
+    if (this.#desk.scanned(nowMs, scanTimeMs)) this.#writer.changed();
     this.#reportProgress();
-  }
-
-  #wantBeats(wanted: Pick<WantedBeat, 'isFull' | 'isUrgent' | 'hasEnded'>): void {
-    for (const state of this.#lanes.values()) {
-      const before = state.beat;
-      state.beat = {
-        tMs: this.#scanTimeMs,
-        isFull: wanted.isFull || before?.isFull === true,
-        isUrgent: wanted.isUrgent || before?.isUrgent === true,
-        hasEnded: wanted.hasEnded,
-        appends: before?.appends ?? state.lane.appends,
-      };
-    }
-    this.#beginAnnouncing();
-  }
-
-  /** One announcement at a time: what is found meanwhile waits for the next. */
-  #beginAnnouncing(): void {
-    if (this.#announcing.length > 0 || this.#unannounced.length === 0) return;
-    this.#announcing = this.#unannounced;
-    this.#unannounced = [];
-    for (const state of this.#lanes.values()) this.#announcingLanes.add(state);
-  }
-
-  #announced(state: LaneState): void {
-    if (!this.#announcingLanes.delete(state) || this.#announcingLanes.size > 0) return;
-    for (const source of this.#announcing) source.isAnnounced = true;
-    this.#announcing = [];
-    if (this.#unannounced.length > 0) this.#wantBeats({ isFull: false, isUrgent: true, hasEnded: false });
   }
 
   #pollHot(nowMs: number): void {
@@ -240,14 +193,12 @@ export class AgentSession {
       const { source } = served;
       if (source.isAnnounced && source.hasMore) (source.isLive ? live : backlog).push(served);
     }
-    backlog.sort(
-      ({ source: left }, { source: right }) =>
-        left.modifiedMs - right.modifiedMs || (left.path < right.path ? -1 : left.path > right.path ? 1 : 0),
-    );
+    backlog.sort((left, right) => oldestFirst(left.source, right.source));
     let hasRead = false;
     this.#rotation += 1;
-    for (let i = 0; i < live.length; i++)
+    for (let i = 0; i < live.length; i++) {
       hasRead = this.#readBlock(live[(i + this.#rotation) % live.length]!) || hasRead;
+    }
     for (const served of backlog) {
       while (served.source.hasMore && this.#readBlock(served)) hasRead = true;
     }
@@ -256,7 +207,7 @@ export class AgentSession {
 
   /** False if the lane is full or nothing could be read. */
   #readBlock(served: Served): boolean {
-    const { source, scanner, lane: state } = served;
+    const { source, scanner, state } = served;
     const room = state.lane.room();
     if (room === undefined || (source.handle === undefined && !scanner.reopen(source))) return false;
     const readAtMs = this.#deps.clock.nowMs();
@@ -264,29 +215,21 @@ export class AgentSession {
     if (result === 'more') return true;
     if (result === 'replaced') {
       scanner.replace(source);
-      this.#nextScanMs = -1;
+      this.#nextScanMs = this.#deps.clock.monotonicMs();
       return false;
     }
-    this.#cool(served);
+    // Look again soon, and ever later while nothing comes.
+    source.pauseMs = this.#limits.lingerMs;
+    source.nextPollMs = this.#deps.clock.monotonicMs() + this.#limits.lingerMs;
+    this.#hot.add(served);
     if (result === 'nothing') return false;
     state.lane.add(source, result, readAtMs);
     if (result.cut !== undefined && !source.wasCutReported) {
       source.wasCutReported = true;
-      this.#deps.notify({
-        type: 'lines_cut',
-        source: source.id,
-        path: source.path,
-        lineBytesMax: source.reader.lineBytesMax,
-      });
+      const { lineBytesMax } = source.reader;
+      this.#deps.notify({ type: 'lines_cut', source: source.id, path: source.path, lineBytesMax });
     }
     return true;
-  }
-
-  /** It was read to its end: look again soon, and ever later while nothing comes. */
-  #cool(served: Served): void {
-    served.source.pauseMs = this.#limits.lingerMs;
-    served.source.nextPollMs = this.#deps.clock.monotonicMs() + this.#limits.lingerMs;
-    this.#hot.add(served);
   }
 
   #closeFinished(): void {
@@ -294,55 +237,40 @@ export class AgentSession {
       if (!source.isFinished || !source.isAnnounced) continue;
       source.close(this.#deps.clock.nowMs());
       scanner.close(source);
-      this.#isDirty = true;
-      this.#beats.change(this.#deps.clock.monotonicMs());
-      const { id, path, closedBy, possibleLossBytes, sum } = source;
+      this.#writer.changed();
+      this.#desk.changed();
+      const { id, path, closedBy: reason, possibleLossBytes, sum } = source;
       this.#deps.notify({
         type: 'source_closed',
         source: id,
         path,
-        reason: closedBy!,
+        reason: present(reason, 'a closed source has a reason'),
         lines: sum?.lines,
         possibleLossBytes,
       });
     }
   }
 
+  /** Gives every lane that has nothing in flight its next append. */
   #pump(): void {
     for (const state of this.#lanes.values()) {
-      const { lane, beat } = state;
+      const { lane } = state;
       if (lane.isSending) continue;
-      const isBeatNext =
-        beat !== undefined && !this.#mustSave && (beat.isUrgent || !lane.hasBlocks || lane.appends > beat.appends);
-      if (isBeatNext) this.#sendBeat(state, beat);
-      else if (lane.hasBlocks) lane.sendBlocks((error) => this.#done(error, () => this.#blocksSent()));
+      // Beats wait while numbers that they would speak of are not durable.
+      if (!this.#writer.hasNewNumbers && this.#desk.isNext(state)) this.#desk.send(state, (error) => this.#done(error));
+      else if (lane.hasBlocks) lane.sendBlocks((error) => this.#blocksDone(error));
     }
   }
 
-  #sendBeat(state: LaneState, beat: WantedBeat): void {
-    state.beat = undefined;
-    const { registry } = this.#deps;
-    const reports = [...state.sources].flatMap((source) => {
-      const changed = source.changedReport();
-      return beat.isFull ? [source.report()] : (changed ?? []);
-    });
-    const { tMs, isFull, hasEnded } = beat;
-    const head = { agent: registry.agent, log: state.logId, tMs, isFull, hasEnded };
-    state.lane.sendHeaders(encodeBeats(head, reports, this.#limits.beatSourcesMax), (error) =>
-      this.#done(error, () => this.#announced(state)),
-    );
+  #blocksDone(error: unknown): void {
+    this.#writer.changed();
+    this.#desk.changed();
+    this.#done(error);
   }
 
-  /** An append has ended. */
-  #done(error: unknown, then: () => void): void {
-    if (error === undefined) then();
-    else this.#failure ??= { error };
+  #done(error: unknown): void {
+    if (error !== undefined) this.#failure ??= { error };
     this.#wake?.abort();
-  }
-
-  #blocksSent(): void {
-    this.#isDirty = true;
-    this.#beats.change(this.#deps.clock.monotonicMs());
   }
 
   async #wait(): Promise<void> {
@@ -359,87 +287,67 @@ export class AgentSession {
     this.#wake = undefined;
   }
 
+  /** In once mode: everything that could be read is acknowledged. */
   #isDone(): boolean {
-    if (this.#unannounced.length > 0 || this.#announcing.length > 0) return false;
+    if (this.#desk.isAnnouncing) return false;
     for (const { lane } of this.#lanes.values()) if (!lane.isIdle) return false;
     for (const source of this.#served.keys()) if (source.closedBy === undefined && !source.isUnreadable) return false;
     return true;
   }
 
-  /** Lets what is in flight end, tells the log where everything stands, and writes it down. */
+  /** Lets what is in flight end, writes down where everything stands, and tells the log. */
   async #end(): Promise<void> {
-    const settle = async (): Promise<void> => {
-      for (const { lane } of this.#lanes.values()) await lane.settled();
-      if (this.#failure !== undefined) throw this.#failure.error;
-    };
-    await settle();
+    await this.#settled();
     this.#closeFinished();
-    this.#save();
-    if (this.#isOnce && !this.#deps.signal.aborted) this.#scanTimeMs = this.#deps.clock.nowMs();
-    this.#wantBeats({ isFull: this.#isOnce, isUrgent: false, hasEnded: this.#isOnce && !this.#deps.signal.aborted });
-    if (this.#mustSave) return;
-    for (const state of this.#lanes.values()) this.#sendBeat(state, state.beat!);
-    await settle();
-    this.#save();
+    this.#writer.save();
+    // Beats may not speak of numbers that are not durable.
+    if (this.#writer.hasNewNumbers) return;
+    this.#desk.sendLast(this.#isOnce && !this.#deps.signal.aborted, (error) => this.#done(error));
+    await this.#settled();
+    this.#writer.save();
     this.#reportProgress();
   }
 
-  #save(): void {
-    const { clock, notify, options, registry } = this.#deps;
-    const sources = [...this.#unserved, ...[...this.#served.keys()].map((source) => source.entry())];
+  async #settled(): Promise<void> {
+    for (const { lane } of this.#lanes.values()) await lane.settled();
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  #registry(): Registry {
+    const { registry } = this.#deps;
     const ends = [...this.#lanes].map(
       ([key, { lane, logId }]) => [key, { log: logId, offset: lane.endOffset }] as const,
     );
-    const logs = { ...registry.logs, ...Object.fromEntries(ends) };
-    try {
-      saveRegistry(options.dataDir, {
-        version: registry.version,
-        agent: registry.agent,
-        nextNumber: this.#nextNumber,
-        logs,
-        sources,
-      });
-      this.#isDirty = false;
-      this.#mustSave = false;
-      this.#isSaveHeld = false;
-    } catch (error) {
-      if (!(error instanceof Error && 'syscall' in error)) throw error;
-      // Nothing is lost by waiting: the log has what was sent, and new sources stay unannounced until this succeeds.
-      if (!this.#isSaveHeld)
-        notify({
-          type: 'unreadable',
-          path: options.dataDir,
-          reason: describeError(error),
-          hint: 'make room or give the agent the right to write there',
-        });
-      this.#isSaveHeld = true;
-    }
-    // Writing grows with the number of sources, and so does the pause: at most about one percent of the time goes there.
-    this.#nextSaveMs = clock.monotonicMs() + this.#limits.registryMs * (1 + sources.length / 1000);
+    return {
+      version: registry.version,
+      agent: registry.agent,
+      nextNumber: this.#nextNumber,
+      logs: { ...registry.logs, ...Object.fromEntries(ends) },
+      sources: [...this.#unserved, ...[...this.#served.keys()].map((source) => source.entry())],
+    };
   }
 
   #limitOpenFiles(): void {
     const open = [...this.#served.keys()].filter((source) => source.handle !== undefined);
     const excess = open.length - this.#limits.openFilesMax;
     if (excess <= 0) return;
-    const quiet = open.filter(
-      (source) => source.place !== undefined && !source.hasMore && source.closedBy === undefined,
-    );
+    const quiet = open.filter((source) => source.place !== undefined && !source.hasMore && source.ending === undefined);
     quiet.sort((left, right) => left.quietSinceMs - right.quietSinceMs);
     for (const source of quiet.slice(0, excess)) source.detach();
   }
 
-  /** Drops closed sources whose file is long gone. */
-  #forgetOld(): void {
-    const beforeMs = this.#scanTimeMs - this.#limits.forgetMs;
-    for (const { source, scanner, lane } of this.#served.values()) {
+  /** Drops closed sources whose file is long gone, once a beat has said so. */
+  #forgetOld(scanTimeMs: number): void {
+    const beforeMs = scanTimeMs - this.#limits.forgetMs;
+    for (const { source, scanner, state } of this.#served.values()) {
       if (source.closedAtMs === undefined || source.closedAtMs > beforeMs || scanner.isSettledAt(source)) continue;
       source.isForgotten = true;
-      this.#beats.change(this.#deps.clock.monotonicMs());
-      if (!source.isForgottenInLog || !lane.lane.isIdle) continue;
+      this.#desk.changed();
+      if (!source.isForgottenInLog || !state.lane.isIdle) continue;
       this.#served.delete(source);
-      lane.sources.delete(source);
+      state.sources.delete(source);
       scanner.forget(source);
+      this.#writer.changed();
     }
   }
 
@@ -451,8 +359,14 @@ export class AgentSession {
       lines += lane.linesSent;
     }
     let bytesKnown = bytesSent;
-    for (const source of this.#served.keys())
-      bytesKnown += source.ending === 'truncated' ? 0 : Math.max(0, source.known - source.position);
+    for (const source of this.#served.keys()) {
+      if (source.ending !== 'truncated') bytesKnown += Math.max(0, source.known - source.position);
+    }
     this.#deps.notify({ type: 'progress', bytesSent, bytesKnown, lines });
   }
+}
+
+function oldestFirst(left: TrackedSource, right: TrackedSource): number {
+  if (left.modifiedMs !== right.modifiedMs) return left.modifiedMs - right.modifiedMs;
+  return left.path < right.path ? -1 : 1;
 }

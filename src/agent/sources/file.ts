@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readSync, statSync, type Sta
 import { z } from 'zod';
 import { OperatingError } from '../../lib/errors.ts';
 import { BLOCK_BYTES_MAX } from '../../record/block.ts';
+import { fileKey } from '../../record/file-identity.ts';
 import { NOT_REGULAR_HINT, problemOf } from '../scan-problem.ts';
 import type {
   FoundSource,
@@ -110,7 +111,7 @@ class FileHandle implements SourceHandle {
         hint: NOT_REGULAR_HINT,
       });
     }
-    this.key = `${stats.dev}:${stats.ino}:${stats.birthtimeNs}`;
+    this.key = fileKey(stats);
     this.#descriptor = descriptor;
   }
 
