@@ -23,3 +23,10 @@ export const CODECS: readonly AnyCodec[] = [combined, common];
 export const AGGREGATES: readonly AggregateDefinition[] = [count, sum, min, max, avg];
 export const SOURCES: readonly AnySource[] = [fileSource];
 export const SINKS: readonly SinkDefinition[] = [duckdbSink];
+
+export const CODECS_BY_TYPE: Readonly<Record<string, AnyCodec>> = Object.fromEntries(
+  CODECS.map((codec) => [codec.type, codec]),
+);
+export const AGGREGATES_BY_NAME: Readonly<Record<string, AggregateDefinition>> = Object.fromEntries(
+  AGGREGATES.map((aggregate) => [aggregate.name, aggregate]),
+);

@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { main } from './cli/program.ts';
 
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
-console.log(`tailrace ${version}`);
+// Exits at once: whatever still holds the event loop open (a database that must not be closed after an error) is not waited for.
+process.exit(await main(process.argv.slice(2)));

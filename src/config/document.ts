@@ -1,4 +1,16 @@
-import { LineCounter, type Node, type YAMLError, isAlias, isMap, isNode, isPair, isScalar, isSeq, parseDocument, visit } from 'yaml';
+import {
+  LineCounter,
+  type Node,
+  type YAMLError,
+  isAlias,
+  isMap,
+  isNode,
+  isPair,
+  isScalar,
+  isSeq,
+  parseDocument,
+  visit,
+} from 'yaml';
 import type { Position, Problem } from './problem.ts';
 
 /** A configuration is written by hand; what is longer is no configuration. */
@@ -99,7 +111,9 @@ function locate(root: Node | null, path: Path, part: 'key' | 'value', at: At): P
   for (const [depth, step] of path.entries()) {
     const isLast = depth === path.length - 1;
     if (isMap(node)) {
-      const pair = node.items.find((item) => isPair(item) && isScalar(item.key) && String(item.key.value) === String(step));
+      const pair = node.items.find(
+        (item) => isPair(item) && isScalar(item.key) && String(item.key.value) === String(step),
+      );
       if (pair === undefined) break;
       const key = isNode(pair.key) ? pair.key : undefined;
       const value = isNode(pair.value) ? pair.value : undefined;

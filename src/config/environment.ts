@@ -29,7 +29,10 @@ const NOT_SETTINGS = /^TAILRACE_(CONFIG|FAULT|FAULT_LOG|MUTANT|SOAK|PORT|SERVICE
 
 /** `TAILRACE_` and the path in capitals, every other character an underscore: `engine.checkpoint.interval` is `TAILRACE_ENGINE_CHECKPOINT_INTERVAL`. */
 export function variableOf(path: Path): string {
-  return `TAILRACE_${path.join('_').replace(/[^A-Za-z0-9]/g, '_').toUpperCase()}`;
+  return `TAILRACE_${path
+    .join('_')
+    .replace(/[^A-Za-z0-9]/g, '_')
+    .toUpperCase()}`;
 }
 
 export interface Overridden {
@@ -61,7 +64,11 @@ export function applyEnvironment(value: unknown, environment: Environment): Over
       const near = nearest(name, paths.keys());
       warnings.push(`${name} names no setting of this file${near === undefined ? '' : `: did you mean ${near}?`}`);
     } else if (other !== undefined) {
-      problems.push({ code: 'CONFIG_ENVIRONMENT', message: `${name} could mean ${dotted(path)} or ${dotted(other)}`, hint: 'rename one' });
+      problems.push({
+        code: 'CONFIG_ENVIRONMENT',
+        message: `${name} could mean ${dotted(path)} or ${dotted(other)}`,
+        hint: 'rename one',
+      });
     } else {
       result = withValue(result, path, scalarOf(given));
       origins.set(dotted(path), name);
@@ -89,7 +96,8 @@ function* scalarPaths(value: unknown, path: Path = []): Generator<Path> {
 function withValue(target: unknown, path: Path, value: unknown): unknown {
   const [step, ...rest] = path;
   if (step === undefined) return value;
-  if (Array.isArray(target)) return target.map((item, i) => (i === step ? withValue(item, rest, value) : (item as unknown)));
+  if (Array.isArray(target))
+    return target.map((item, i) => (i === step ? withValue(item, rest, value) : (item as unknown)));
   const object = isObject(target) ? target : {};
   return { ...object, [step]: withValue(object[step], rest, value) };
 }
@@ -129,7 +137,11 @@ export function replaceReferences(
 function readReference(reference: string, { environment, folder }: SecretSources): string | Problem {
   const [, kind, name] = /^(env|file):(.+)$/.exec(reference) ?? [];
   if (kind === undefined || name === undefined) {
-    return { code: 'CONFIG_REFERENCE', message: `"\${${reference}}" is no reference`, hint: 'write ${env:NAME} or ${file:path}, or $${ for a plain ${' };
+    return {
+      code: 'CONFIG_REFERENCE',
+      message: `"\${${reference}}" is no reference`,
+      hint: 'write ${env:NAME} or ${file:path}, or $${ for a plain ${',
+    };
   }
   if (kind === 'env') {
     const given = environment[name];
@@ -144,11 +156,17 @@ function readSecretFile(name: string, path: string): string | Problem {
   try {
     const stats = statSync(path);
     if (!stats.isFile()) return { code, message: `${name} is no regular file`, hint: 'name a file with the secret' };
-    if ((stats.mode & 0o077) !== 0) return { code, message: `${name} can be read by others`, hint: `chmod 600 ${name}` };
-    if (stats.size > SECRET_BYTES_MAX) return { code, message: `${name} has ${stats.size} bytes`, hint: 'a secret has at most 64 KiB' };
+    if ((stats.mode & 0o077) !== 0)
+      return { code, message: `${name} can be read by others`, hint: `chmod 600 ${name}` };
+    if (stats.size > SECRET_BYTES_MAX)
+      return { code, message: `${name} has ${stats.size} bytes`, hint: 'a secret has at most 64 KiB' };
     return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
   } catch (error) {
-    return { code, message: `${name} cannot be read: ${systemErrorCode(error) ?? String(error)}`, hint: 'paths begin at the folder of this file' };
+    return {
+      code,
+      message: `${name} cannot be read: ${systemErrorCode(error) ?? String(error)}`,
+      hint: 'paths begin at the folder of this file',
+    };
   }
 }
 

@@ -41,7 +41,9 @@ function unknownKey(key: string, path: Path, known: readonly string[]): Problem 
 function missingKey(issue: Issue, path: Path): Problem {
   const key = String(path.at(-1) ?? '');
   const hint =
-    issue.code === 'invalid_union' ? `one of: ${typesOf(issue).join(', ')}` : plain(issue.message).replace(/^expects/, 'it is');
+    issue.code === 'invalid_union'
+      ? `one of: ${typesOf(issue).join(', ')}`
+      : plain(issue.message).replace(/^expects/, 'it is');
   return { code: 'CONFIG_MISSING_KEY', message: `"${key}" is missing${inSection(path.slice(0, -1))}`, hint };
 }
 
@@ -49,7 +51,11 @@ function wrongValue(issue: Issue, path: Path, found: unknown): Problem {
   const name = path.length === 0 ? 'the file' : dotted(path);
   if (issue.code === 'invalid_union') return unknownType(issue, path, found);
   if (issue.code === 'invalid_key') {
-    return { code: 'CONFIG_VALUE', message: `the name "${String(path.at(-1))}" cannot be used`, hint: issue.issues[0]?.message };
+    return {
+      code: 'CONFIG_VALUE',
+      message: `the name "${String(path.at(-1))}" cannot be used`,
+      hint: issue.issues[0]?.message,
+    };
   }
   if (found === null) {
     return { code: 'CONFIG_WRONG_TYPE', message: `${name} is empty`, hint: plain(issue.message) };
@@ -72,7 +78,11 @@ function unknownType(issue: Issue, path: Path, found: unknown): Problem {
   const section = path.at(-1) === 'type' ? path.slice(0, -1) : path;
   const types = typesOf(issue);
   if (typeof found !== 'string') {
-    return { code: 'CONFIG_WRONG_TYPE', message: `${dotted(path)} is ${kindOf(found)}`, hint: `one of: ${types.join(', ')}` };
+    return {
+      code: 'CONFIG_WRONG_TYPE',
+      message: `${dotted(path)} is ${kindOf(found)}`,
+      hint: `one of: ${types.join(', ')}`,
+    };
   }
   const unbuilt = UNBUILT_TYPES[patternOf(section, Object.keys(UNBUILT_TYPES))] ?? [];
   if (unbuilt.includes(found)) {
@@ -82,7 +92,11 @@ function unknownType(issue: Issue, path: Path, found: unknown): Problem {
       hint: `there ${types.length === 1 ? 'is' : 'are'} ${types.join(', ')}`,
     };
   }
-  return { code: 'CONFIG_UNKNOWN_TYPE', message: `${dotted(section)} has no type "${found}"`, hint: suggestion(found, types) };
+  return {
+    code: 'CONFIG_UNKNOWN_TYPE',
+    message: `${dotted(section)} has no type "${found}"`,
+    hint: suggestion(found, types),
+  };
 }
 
 function typesOf(issue: Issue): string[] {

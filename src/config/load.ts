@@ -33,7 +33,11 @@ export function resolveText(text: string, path: string, environment: Environment
   const { config, problems } = resolveConfig(replaced.value, { file: resolve(path), folder, document });
   const all = [...overridden.problems, ...replaced.problems, ...problems];
   if (config === undefined || all.length > 0) {
-    throw new ConfigError(shown, text, inOrder(all.map((problem) => withOrigin(problem, overridden.origins, document))));
+    throw new ConfigError(
+      shown,
+      text,
+      inOrder(all.map((problem) => withOrigin(problem, overridden.origins, document))),
+    );
   }
   return { config, warnings: overridden.warnings };
 }
@@ -49,7 +53,8 @@ function withOrigin(problem: Problem, origins: ReadonlyMap<string, string>, docu
 }
 
 function inOrder(problems: readonly Problem[]): Problem[] {
-  const place = ({ position }: Problem): number => (position === undefined ? 0 : position.line * 10_000 + position.column);
+  const place = ({ position }: Problem): number =>
+    position === undefined ? 0 : position.line * 10_000 + position.column;
   return problems.toSorted((left, right) => place(left) - place(right));
 }
 
@@ -61,15 +66,18 @@ function readConfigFile(path: string): string {
   };
   try {
     const stats = statSync(path);
-    if (stats.isDirectory()) refuse('is a folder', `name a file, such as ${shown.replace(/\/+$/, '')}/${DEFAULT_CONFIG_FILE}`);
+    if (stats.isDirectory())
+      refuse('is a folder', `name a file, such as ${shown.replace(/\/+$/, '')}/${DEFAULT_CONFIG_FILE}`);
     if (!stats.isFile()) refuse('is no regular file', 'a configuration is a YAML file');
-    if (stats.size > CONFIG_BYTES_MAX) refuse(`has ${formatSize(stats.size)}`, `a configuration has at most ${formatSize(CONFIG_BYTES_MAX)}`);
+    if (stats.size > CONFIG_BYTES_MAX)
+      refuse(`has ${formatSize(stats.size)}`, `a configuration has at most ${formatSize(CONFIG_BYTES_MAX)}`);
     const bytes = readFileSync(path);
     if (bytes.includes(0)) refuse('is no text file', 'a configuration is a YAML file');
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
     const code = systemErrorCode(error);
-    if (code === 'ENOENT') refuse('does not exist', 'name a configuration with -c, or log files: tailrace run access.log');
+    if (code === 'ENOENT')
+      refuse('does not exist', 'name a configuration with -c, or log files: tailrace run access.log');
     if (code === 'EACCES' || code === 'EPERM') refuse('cannot be read: permission denied', `see ls -l ${shown}`);
     if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') refuse('is not UTF-8', 'save it as UTF-8');
     throw error;
@@ -77,8 +85,7 @@ function readConfigFile(path: string): string {
 }
 
 /** Paths below the working directory are shown as the user would type them. */
-function shownPath(path: string): string {
+export function shownPath(path: string): string {
   const below = relative(process.cwd(), path);
   return below === '' || below.startsWith('..') ? path : below;
 }
-

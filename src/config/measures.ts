@@ -22,7 +22,11 @@ export interface MeasureContext {
 export function parseMeasure(name: string, text: string, context: MeasureContext): MeasureSpec | MeasureError {
   const match = MEASURE.exec(text.trim());
   if (match === null) {
-    return { code: 'CONFIG_MEASURE', message: `"${text}" is no measure`, hint: 'write count, count(field) or sum(field)' };
+    return {
+      code: 'CONFIG_MEASURE',
+      message: `"${text}" is no measure`,
+      hint: 'write count, count(field) or sum(field)',
+    };
   }
   const [, aggregate = '', field] = match;
   const definition = context.aggregates.find((one) => one.name === aggregate);
@@ -38,7 +42,11 @@ export function parseMeasure(name: string, text: string, context: MeasureContext
   const fieldType = Object.hasOwn(context.fields, field) ? context.fields[field] : undefined;
   if (fieldType === undefined) return unknownField(field, context.fields);
   if (definition.argument === 'number' && fieldType !== 'long' && fieldType !== 'double') {
-    return { code: 'CONFIG_MEASURE', message: `${aggregate} needs a number, and ${field} is a ${fieldType}`, hint: numbersOf(context) };
+    return {
+      code: 'CONFIG_MEASURE',
+      message: `${aggregate} needs a number, and ${field} is a ${fieldType}`,
+      hint: numbersOf(context),
+    };
   }
   return { name, aggregate, field, fieldType };
 }
@@ -57,10 +65,18 @@ export function unknownField(field: string, fields: Readonly<Record<string, Fiel
 
 function unknownAggregate(aggregate: string, context: MeasureContext): MeasureError {
   if (UNBUILT_AGGREGATES.includes(aggregate)) {
-    return { code: 'CONFIG_NOT_BUILT', message: `the aggregate ${aggregate} is not built yet`, hint: `there are ${namesOf(context)}` };
+    return {
+      code: 'CONFIG_NOT_BUILT',
+      message: `the aggregate ${aggregate} is not built yet`,
+      hint: `there are ${namesOf(context)}`,
+    };
   }
   const names = context.aggregates.map((one) => one.name);
-  return { code: 'CONFIG_MEASURE', message: `there is no aggregate "${aggregate}"`, hint: suggestion(aggregate, names) };
+  return {
+    code: 'CONFIG_MEASURE',
+    message: `there is no aggregate "${aggregate}"`,
+    hint: suggestion(aggregate, names),
+  };
 }
 
 function namesOf({ aggregates }: MeasureContext): string {

@@ -87,7 +87,9 @@ function resolveStreams(section: Section, report: Report): Map<string, ResolvedS
     const { type: _type, ...options } = codec;
     const fields = definition.fields(options);
     const whole = streamSection.safeParse(raw);
-    const field = whole.success ? eventTimeField(['streams', name], whole.data, definition.defaultEventTimeField, fields, report) : '';
+    const field = whole.success
+      ? eventTimeField(['streams', name], whole.data, definition.defaultEventTimeField, fields, report)
+      : '';
     const spec = whole.success
       ? { partitions: whole.data.partitions, codec, eventTime: eventTimeSpec(field, whole.data.event_time) }
       : undefined;
@@ -176,7 +178,11 @@ function resolveColumns(path: Path, raw: Section, fields: Fields, report: Report
       return;
     }
     const message = `${what} and ${owner} would both be the column ${column}`;
-    report(at, part, { code: 'CONFIG_COLUMN_CLASH', message, hint: part === 'key' ? 'choose another name' : 'leave one out' });
+    report(at, part, {
+      code: 'CONFIG_COLUMN_CLASH',
+      message,
+      hint: part === 'key' ? 'choose another name' : 'leave one out',
+    });
   };
   const keys = rollupSection.shape.by.safeParse(raw['by']);
   const by = (keys.data ?? []).map((field, i) => {
@@ -204,7 +210,11 @@ function checkWiring({ sources, streams, rollups }: Sections, report: Report): v
     const { stream } = asSection(raw);
     if (typeof stream !== 'string' || streamNames.includes(stream)) continue;
     const hint = suggestion(stream, streamNames) ?? 'add it under streams';
-    report(['sources', name, 'stream'], 'value', { code: 'CONFIG_UNKNOWN_STREAM', message: `there is no stream "${stream}"`, hint });
+    report(['sources', name, 'stream'], 'value', {
+      code: 'CONFIG_UNKNOWN_STREAM',
+      message: `there is no stream "${stream}"`,
+      hint,
+    });
   }
   // A source without a stream is an error of its own; which stream it meant is not known.
   const isKnown = Object.values(sources).every((raw) => typeof asSection(raw)['stream'] === 'string');
@@ -213,9 +223,17 @@ function checkWiring({ sources, streams, rollups }: Sections, report: Report): v
   for (const name of streamNames) {
     const path = ['streams', name];
     if (isKnown && !fed.includes(name)) {
-      report(path, 'key', { code: 'CONFIG_UNUSED', message: `no source feeds the stream ${name}`, hint: `add a source with stream: ${name}` });
+      report(path, 'key', {
+        code: 'CONFIG_UNUSED',
+        message: `no source feeds the stream ${name}`,
+        hint: `add a source with stream: ${name}`,
+      });
     } else if (!read.includes(name)) {
-      report(path, 'key', { code: 'CONFIG_UNUSED', message: `no rollup reads the stream ${name}`, hint: `add a rollup with from: ${name}` });
+      report(path, 'key', {
+        code: 'CONFIG_UNUSED',
+        message: `no rollup reads the stream ${name}`,
+        hint: `add a rollup with from: ${name}`,
+      });
     }
   }
 }
@@ -230,7 +248,9 @@ function assemble(
   const pipeline: Pipeline = {
     version: 1,
     name: file.name,
-    streams: Object.fromEntries([...streams].map(([name, { spec }]) => [name, present(spec, `stream ${name} is resolved`)])),
+    streams: Object.fromEntries(
+      [...streams].map(([name, { spec }]) => [name, present(spec, `stream ${name} is resolved`)]),
+    ),
     rollups,
   };
   return {

@@ -10,7 +10,9 @@ const SQL_NAME = /^[a-z_][a-z0-9_]{0,62}$/;
 const SLUG_FORM = 'a name: a lower-case letter, then letters, digits, _ and -, at most 63';
 const SQL_NAME_FORM = 'a name for SQL: lower-case letters, digits and _, at most 63, not beginning with a digit';
 
-export const slug = z.string({ error: () => `expects ${SLUG_FORM}` }).regex(SLUG, { error: () => `expects ${SLUG_FORM}` });
+export const slug = z
+  .string({ error: () => `expects ${SLUG_FORM}` })
+  .regex(SLUG, { error: () => `expects ${SLUG_FORM}` });
 const sqlName = z.string().regex(SQL_NAME, { error: () => `expects ${SQL_NAME_FORM}` });
 const text = z.string({ error: () => 'expects text' }).min(1, { error: () => 'must not be empty' });
 
@@ -23,7 +25,10 @@ function typed(component: { type: string; options: z.ZodType }): z.ZodObject {
   return (options as z.ZodObject).extend({ type: z.literal(type) });
 }
 
-function oneOf(components: readonly { type: string; options: z.ZodType }[], shared: z.ZodRawShape = {}): z.ZodDiscriminatedUnion {
+function oneOf(
+  components: readonly { type: string; options: z.ZodType }[],
+  shared: z.ZodRawShape = {},
+): z.ZodDiscriminatedUnion {
   const [first, ...rest] = components.map((component) => typed(component).extend(shared));
   return z.discriminatedUnion('type', [first!, ...rest]);
 }
@@ -46,7 +51,9 @@ export const brokerSection = z.discriminatedUnion('type', [
 ]);
 
 export const eventTimeSection = z.strictObject({
-  field: text.optional().describe("The field that is event time, or `read_at` for the moment of reading. The codec's own by default."),
+  field: text
+    .optional()
+    .describe("The field that is event time, or `read_at` for the moment of reading. The codec's own by default."),
   out_of_orderness: duration({ min: '0s', max: '30d' })
     .prefault('60s')
     .describe('How far a line may lie behind the newest before it and still count.'),
@@ -98,7 +105,9 @@ export const rollupSection = z.strictObject({
 
 export const checkpointSection = z.strictObject({
   interval: duration({ min: '50ms', max: '10m' }).prefault('1s').describe('How often what was decided is committed.'),
-  min_pause: duration({ min: '0s', max: '10m' }).prefault('0s').describe('Pause between the end of one checkpoint and the next.'),
+  min_pause: duration({ min: '0s', max: '10m' })
+    .prefault('0s')
+    .describe('Pause between the end of one checkpoint and the next.'),
   timeout: duration({ min: '1s', max: '1h' }).prefault('60s').describe('A checkpoint that takes longer has failed.'),
 });
 
@@ -116,7 +125,9 @@ export const configSchema = z.strictObject({
   broker: brokerSection.prefault({ type: 'embedded' }).describe('The durable log between the stages.'),
   sources: slugRecord(oneOf(SOURCES, SOURCE_SHAPE)).describe('What is read.'),
   streams: slugRecord(streamSection).describe('Kinds of lines.'),
-  rollups: z.record(sqlName, rollupSection, { error: () => 'expects a map of names' }).describe('Tables that are kept up to date.'),
+  rollups: z
+    .record(sqlName, rollupSection, { error: () => 'expects a map of names' })
+    .describe('Tables that are kept up to date.'),
   sinks: slugRecord(oneOf(SINKS))
     .prefault({ warehouse: { type: 'duckdb' } })
     .describe('Where the tables go.'),

@@ -8,11 +8,13 @@ export interface ChildOptions {
   readonly environment: NodeJS.ProcessEnv;
   /** Lines the role writes to stderr or stdout; it has nothing else to say there. */
   readonly onLine: (service: string, line: string) => void;
+  /** What the role reports of its progress; rare. */
+  readonly onMessage?: (service: string, message: unknown) => void;
 }
 
 /**
- * Starts roles as child processes with an IPC channel. Nothing is ever sent over it: it is there to break when this process
- * dies, whatever the way, so that no role outlives its supervisor.
+ * Starts roles as child processes with an IPC channel. Little is sent over it: it is there to break when this process dies,
+ * whatever the way, so that no role outlives its supervisor.
  */
 export function childProcesses(options: ChildOptions): StartProcess {
   return (service: Service): ServiceProcess => {
@@ -23,6 +25,8 @@ export function childProcesses(options: ChildOptions): StartProcess {
     for (const stream of [child.stdout, child.stderr]) {
       if (stream !== null) createInterface({ input: stream }).on('line', (line) => options.onLine(service.name, line));
     }
+    const { onMessage } = options;
+    if (onMessage !== undefined) child.on('message', (message) => onMessage(service.name, message));
     const exited = new Promise<Exit>((resolve) => {
       child.once('exit', (code, signal) => resolve({ code, signal }));
       child.once('error', (error: NodeJS.ErrnoException) => {

@@ -56,7 +56,11 @@ export class RestartPolicy {
   decide(exit: Exit, canFinish: boolean, ranMs: number, nowMs: number): Decision {
     if (exit.code === 0 && canFinish) return { kind: 'done' };
     if (exit.code === EXIT.superseded) {
-      return { kind: 'stop', exitCode: EXIT.superseded, reason: 'the log carries a newer pipeline than this run was started with' };
+      return {
+        kind: 'stop',
+        exitCode: EXIT.superseded,
+        reason: 'the log carries a newer pipeline than this run was started with',
+      };
     }
     if (exit.code === EXIT.config || exit.code === EXIT.usage) {
       return { kind: 'stop', exitCode: exit.code, reason: `${describeExit(exit)}: a restart would not help` };
@@ -90,7 +94,11 @@ export class RestartPolicy {
       if (this.#failures.length > failuresMax + 1) this.#failures.shift();
       if (this.#failures.length > failuresMax && nowMs - this.#failures[0]! <= failureWindowMs) {
         const minutes = Math.round(failureWindowMs / 60_000);
-        return { kind: 'stop', exitCode: EXIT.failed, reason: `${reason}: ${failuresMax + 1} failures within ${minutes} minutes` };
+        return {
+          kind: 'stop',
+          exitCode: EXIT.failed,
+          reason: `${reason}: ${failuresMax + 1} failures within ${minutes} minutes`,
+        };
       }
     }
     const pauseMs = this.#isFirst ? firstPauseMs : this.#pauses.next();

@@ -1,0 +1,67 @@
+import type { Command } from 'commander';
+import { Agent, type AgentEvent, type AgentInput } from '../agent/agent.ts';
+import { rawTopic } from '../broker/broker.ts';
+import type { Config } from '../config/config.ts';
+import { withExamples } from './examples.ts';
+import { say } from './output.ts';
+import { type RoleContext, type RoleOptions, runRole, withRoleOptions } from './role.ts';
+
+interface AgentCommandOptions extends RoleOptions {
+  readonly once?: boolean;
+}
+
+export function registerAgent(program: Command): void {
+  const command = program
+    .command('agent')
+    .description('Runs the agent alone: reads sources and appends their lines to the log.')
+    .option('--once', 'read what is there, close every source, end')
+    .action((options: AgentCommandOptions) =>
+      runRole('agent', options, (context) => runAgent(context, options.once === true)),
+    );
+  withExamples(withRoleOptions(command), 'Examples:\n  tailrace agent -c tailrace.yaml\n  tailrace agent --once\n');
+}
+
+async function runAgent({ config, dataDir, clock, log, signal }: RoleContext, isOnce: boolean): Promise<void> {
+  const options = { dataDir: dataDir.root, inputs: agentInputs(config), isOnce };
+  const notify = (event: AgentEvent): void => {
+    // The supervisor draws its progress line from these; nobody else listens.
+    if (event.type === 'progress') process.send?.(event);
+    const line = describeAgentEvent(event);
+    if (line !== undefined) say(line);
+  };
+  await new Agent({ clock, log, options, notify }).run(signal);
+}
+
+function agentInputs({ inputs, pipeline, broker }: Config): AgentInput[] {
+  return inputs.map((input) => ({
+    name: input.name,
+    topic: rawTopic(broker.topicPrefix, input.stream),
+    partitions: pipeline.streams[input.stream]!.partitions,
+    include: input.include,
+    exclude: input.exclude,
+    lineBytesMax: input.lineBytesMax,
+  }));
+}
+
+function describeAgentEvent(event: AgentEvent): string | undefined {
+  switch (event.type) {
+    case 'unreadable':
+      return `${event.path}: ${event.reason} (${event.hint})`;
+    case 'readable':
+      return `${event.path} can be read again`;
+    case 'lines_cut':
+      return `${event.path} has lines longer than ${event.lineBytesMax} bytes: they are cut there (raise line_bytes_max)`;
+    case 'source_closed':
+      return event.possibleLossBytes > 0
+        ? `ALARM ${event.path} was ${event.reason} before it was read to its end: ${event.possibleLossBytes} bytes may be lost`
+        : undefined;
+    case 'backpressure_began':
+      return `${event.topic}/${event.partition} takes no more: ${event.reason}; files wait`;
+    case 'backpressure_ended':
+      return `${event.topic}/${event.partition} takes blocks again`;
+    case 'registry_rebuilt':
+      return `the registry was lost: rebuilt for ${event.sources} sources from the log`;
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,76 @@
+import type { Command } from 'commander';
+import { type Config, RESERVED_COLUMNS } from '../config/config.ts';
+import { shownPath } from '../config/load.ts';
+import type { MeasureSpec, RollupSpec } from '../epoch/pipeline.ts';
+import { formatDuration } from '../lib/units.ts';
+import { loadNamedConfig } from './config-option.ts';
+import { print, printJson } from './output.ts';
+import { withExamples } from './examples.ts';
+
+const EXAMPLES = `Examples:
+  tailrace check                     check ./tailrace.yaml
+  tailrace check web.yaml --json     the configuration as it is understood, every default filled in
+`;
+
+export function registerCheck(program: Command): void {
+  const command = program
+    .command('check')
+    .description(
+      'Checks a configuration and shows the streams and tables it makes. Exit code 3 when it cannot be used.',
+    )
+    .argument('[file]', 'the configuration')
+    .option('--json', 'the normalised configuration, as one JSON object')
+    .action((file: string | undefined, options: { json?: boolean }) => {
+      const config = loadNamedConfig(file);
+      if (options.json === true) printJson(config);
+      else print(describeConfig(config));
+    });
+  withExamples(command, EXAMPLES);
+}
+
+/** What a configuration makes: streams with their sources, tables with their columns. */
+export function describeConfig(config: Config): string {
+  const streams = Object.entries(config.pipeline.streams).map(([name, stream]) => {
+    const inputs = config.inputs.filter((input) => input.stream === name).flatMap(({ include }) => include);
+    const { field, outOfOrdernessMs } = stream.eventTime;
+    return [
+      `stream ${name}: ${stream.codec.type} lines of ${inputs.map(shownPath).join(', ')}`,
+      `  event time ${field}, up to ${formatDuration(outOfOrdernessMs)} out of order`,
+    ].join('\n');
+  });
+  const tables = Object.entries(config.pipeline.rollups).map(([name, rollup]) => describeTable(name, rollup));
+  const from = config.file === null ? '' : ` of ${shownPath(config.file)}`;
+  return [`pipeline ${config.name}${from}, data in ${shownPath(config.dataDir)}`, ...streams, ...tables].join('\n\n');
+}
+
+export function describeTable(name: string, rollup: RollupSpec): string {
+  const { from, by, measures, window } = rollup;
+  const rows: (readonly [string, string, string])[] = [
+    ['window_start, window_end', 'TIMESTAMPTZ', ''],
+    ...by.map(({ column, type, field }) => [column, SQL_TYPES[type], `key ${field}`] as const),
+    ...measures.map((measure) => [measure.name, measureType(measure), measureText(measure)] as const),
+    [RESERVED_COLUMNS.filter((column) => OWN_COLUMNS.includes(column)).join(', '), '', ''],
+  ];
+  const widths = [0, 1].map((i) => Math.min(30, Math.max(...rows.slice(0, -1).map((row) => row[i]!.length))));
+  const lines = rows.map((row) => `  ${row[0].padEnd(widths[0]!)}  ${row[1].padEnd(widths[1]!)}  ${row[2]}`.trimEnd());
+  return [`table ${name}: windows of ${formatDuration(window.sizeMs)} over ${from}`, ...lines].join('\n');
+}
+
+const OWN_COLUMNS = ['status', 'revision', 'lines', 'late_lines', 'overflow'];
+
+const SQL_TYPES = {
+  keyword: 'VARCHAR',
+  ip: 'VARCHAR',
+  long: 'BIGINT',
+  double: 'DOUBLE',
+  boolean: 'BOOLEAN',
+  date: 'TIMESTAMPTZ',
+} as const;
+
+function measureType({ aggregate, fieldType }: MeasureSpec): string {
+  return aggregate === 'avg' || (fieldType === 'double' && aggregate !== 'count') ? 'DOUBLE' : 'BIGINT';
+}
+
+function measureText({ aggregate, field }: MeasureSpec): string {
+  return field === undefined ? aggregate : `${aggregate}(${field})`;
+}

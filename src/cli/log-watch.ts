@@ -1,0 +1,146 @@
+import { type Log, epochTopic, rawTopic } from '../broker/broker.ts';
+import type { Config } from '../config/config.ts';
+import { Fold } from '../epoch/fold.ts';
+import { decodeBlockHeader } from '../record/block.ts';
+
+/** How far the stages are, over all partitions. */
+export interface LogState {
+  /** Lines of the blocks in the log. */
+  readonly linesSent: number;
+  /** Lines of blocks that counted epochs have decided. */
+  readonly linesDecided: number;
+  /** Every raw message that was there at the last look is decided. */
+  readonly isDecided: boolean;
+}
+
+/**
+ * Follows the log of a pipeline by headers alone, a look at a time: how many lines came in, and how many are decided. A reader
+ * like any other: it trusts the chain, not what anybody says of it.
+ */
+export class LogWatch {
+  readonly #log: Log;
+  readonly #partitions: readonly PartitionWatch[];
+
+  private constructor(log: Log, partitions: readonly PartitionWatch[]) {
+    this.#log = log;
+    this.#partitions = partitions;
+  }
+
+  /** Needs the topics to be there. Lines that were decided before are not counted. */
+  static async open(log: Log, config: Config): Promise<LogWatch> {
+    const { pipeline, broker } = config;
+    const partitions: PartitionWatch[] = [];
+    for (const stream of Object.keys(pipeline.streams)) {
+      const raw = rawTopic(broker.topicPrefix, stream);
+      const epochs = epochTopic(broker.topicPrefix, pipeline.name, stream);
+      const ends = await log.ends(epochs);
+      for (const [partition, { start }] of ends.entries()) {
+        const watch = new PartitionWatch({ log, raw, epochs, partition, epochStart: start });
+        await watch.begin();
+        partitions.push(watch);
+      }
+    }
+    return new LogWatch(log, partitions);
+  }
+
+  async look(): Promise<LogState> {
+    let linesSent = 0;
+    let linesDecided = 0;
+    let isDecided = true;
+    for (const partition of this.#partitions) {
+      await partition.look();
+      linesSent += partition.linesSent;
+      linesDecided += partition.linesDecided;
+      isDecided &&= partition.isDecided;
+    }
+    return { linesSent, linesDecided, isDecided };
+  }
+
+  /** Whether a sink has stored every epoch that was counted at the last look. */
+  async isStored(group: string): Promise<boolean> {
+    for (const { epochs, partition, epochEnd } of this.#partitions) {
+      const reports = await this.#log.reports(epochs);
+      const report = reports.find((one) => one.group === group && one.partition === partition);
+      if ((report?.cursor?.offset ?? 0) < epochEnd) return false;
+    }
+    return true;
+  }
+}
+
+interface PartitionWatchParts {
+  readonly log: Log;
+  readonly raw: string;
+  readonly epochs: string;
+  readonly partition: number;
+  readonly epochStart: number;
+}
+
+class PartitionWatch {
+  readonly epochs: string;
+  readonly partition: number;
+  readonly #parts: PartitionWatchParts;
+  readonly #fold: Fold;
+  /** Blocks not yet decided: offset and lines. Bound: what the engine lags behind, a few numbers a block. */
+  #waiting: { readonly offset: number; readonly lines: number }[] = [];
+  #rawNext = 0;
+  linesSent = 0;
+  linesDecided = 0;
+  /** Offset behind the last epoch that counted. */
+  epochEnd = 0;
+
+  constructor(parts: PartitionWatchParts) {
+    this.#parts = parts;
+    this.epochs = parts.epochs;
+    this.partition = parts.partition;
+    const name = `${parts.epochs}/${parts.partition}`;
+    this.#fold = new Fold({ name, hasBodies: false, offset: parts.epochStart });
+  }
+
+  get isDecided(): boolean {
+    return (this.#fold.chain?.to ?? 0) >= this.#rawNext;
+  }
+
+  /** Follows the epochs that are there; raw is read from where they end. */
+  async begin(): Promise<void> {
+    await this.#lookAtEpochs();
+    const { log, raw, partition } = this.#parts;
+    const start = (await log.ends(raw))[partition]?.start ?? 0;
+    this.#rawNext = Math.max(start, this.#fold.chain?.to ?? 0);
+  }
+
+  async look(): Promise<void> {
+    // Raw first: what is decided can then not be ahead of what was seen to come in.
+    await this.#lookAtRaw();
+    await this.#lookAtEpochs();
+    const decidedTo = this.#fold.chain?.to ?? 0;
+    let count = 0;
+    while (count < this.#waiting.length && this.#waiting[count]!.offset < decidedTo) {
+      this.linesDecided += this.#waiting[count]!.lines;
+      count++;
+    }
+    if (count > 0) this.#waiting = this.#waiting.slice(count);
+  }
+
+  async #lookAtRaw(): Promise<void> {
+    const { log, raw, partition } = this.#parts;
+    for await (const messages of log.read(raw, partition, this.#rawNext, { isFollowing: false, hasValues: false })) {
+      for (const { kind, offset, header, damaged } of messages) {
+        this.#rawNext = offset + 1;
+        if (kind !== 'block' || damaged !== undefined) continue;
+        const { lines } = decodeBlockHeader(header);
+        this.linesSent += lines;
+        this.#waiting.push({ offset, lines });
+      }
+    }
+  }
+
+  async #lookAtEpochs(): Promise<void> {
+    const { log, partition } = this.#parts;
+    const from = this.#fold.nextOffset;
+    for await (const messages of log.read(this.epochs, partition, from, { isFollowing: false, hasValues: false })) {
+      for (const message of messages) {
+        if (this.#fold.push(message) !== undefined) this.epochEnd = message.offset + 1;
+      }
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import { Command, CommanderError } from 'commander';
+import { EXIT, OperatingError } from '../lib/errors.ts';
+import { withExamples } from './examples.ts';
+import { reportError, stdoutStaysQuietWhenClosed } from './output.ts';
+import { VERBS } from './verbs.ts';
+import { programVersion } from './version.ts';
+
+const EXAMPLES = `Examples:
+  tailrace demo                              see it work, in a minute
+  tailrace run --once access.log             read a log into tables, print them, prove the count
+  tailrace check tailrace.yaml               check a configuration
+  tailrace run tailrace.yaml                 follow logs until stopped
+  tailrace sql "from traffic limit 10"       ask the tables
+`;
+
+const EXIT_CODES = `
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 configuration invalid, 4 something cannot be reached,
+5 data found bad (audit), 130 stopped by Ctrl-C, 143 stopped by SIGTERM.`;
+
+/** Runs the command line; resolves to the exit code. */
+export async function main(args: readonly string[]): Promise<number> {
+  stdoutStaysQuietWhenClosed();
+  const program = makeProgram();
+  try {
+    await addVerbs(program, args[0]);
+    if (args.length === 0) {
+      process.stdout.write(program.helpInformation({ error: false }));
+      return 0;
+    }
+    await program.parseAsync([...args], { from: 'user' });
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    return exitCodeOf(error);
+  }
+}
+
+function makeProgram(): Command {
+  const program = new Command('tailrace')
+    .description('Log analytics in one small appliance: every line exactly once from file to table.')
+    .version(programVersion(), '-V, --version', 'print the version')
+    .showSuggestionAfterError()
+    .addHelpText('after', EXIT_CODES)
+    .exitOverride();
+  withExamples(program, EXAMPLES);
+  return program;
+}
+
+/** Loads the verb that is used; of the others the help text needs only name and summary. */
+async function addVerbs(program: Command, used: string | undefined): Promise<void> {
+  const asked = used === 'help' ? undefined : VERBS.find(({ name }) => name === used);
+  for (const verb of VERBS) {
+    if (verb === asked) (await verb.load())(program);
+    else program.command(verb.name).allowUnknownOption().allowExcessArguments();
+    const command = program.commands.at(-1);
+    if (command === undefined) continue;
+    command.helpGroup(verb.group).summary(verb.summary).exitOverride();
+    // Shows only its name in the list: arguments and options are told by its own help.
+    if (verb !== asked) command.usage(' ');
+  }
+  program.helpCommand(false);
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) {
+    // Commander has printed its message; help and version are no errors.
+    return error.exitCode === 0 ? 0 : EXIT.usage;
+  }
+  reportError(error);
+  return error instanceof OperatingError ? error.exitCode : EXIT.failed;
+}

@@ -1,0 +1,89 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import type { Log } from '../broker/broker.ts';
+import { openEmbeddedLog } from '../broker/embedded/embedded-log.ts';
+import type { Config } from '../config/config.ts';
+import { type DataDir, dataDirOf } from '../config/data-dir.ts';
+import { type Clock, systemClock } from '../lib/clock.ts';
+import { OperatingError, systemErrorCode } from '../lib/errors.ts';
+import { acquireRoleLock } from '../lib/role-lock.ts';
+import { dieWithSupervisor } from '../supervisor/child-process.ts';
+import { loadNamedConfig } from './config-option.ts';
+import { listenForStop } from './signals.ts';
+
+/** What every role gets. */
+export interface RoleContext {
+  readonly config: Config;
+  readonly dataDir: DataDir;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Aborts when the role should finish what is in flight and end. */
+  readonly signal: AbortSignal;
+}
+
+export interface RoleOptions {
+  readonly config?: string;
+  readonly resolved?: string;
+}
+
+/** A killed supervisor's roles die within moments: whoever starts next waits that long for their locks. */
+const LOCK_WAIT_MS = 3000;
+
+/** The options all roles share. `--resolved` is what `run` hands over: the configuration as it loaded it. */
+export function withRoleOptions(command: Command): Command {
+  return command
+    .option('-c, --config <file>', 'the configuration (default: ./tailrace.yaml)')
+    .option('--resolved <file>', 'a configuration that `run` has written');
+}
+
+/** One role, from its lock to its drained end. */
+export async function runRole(
+  role: string,
+  options: RoleOptions,
+  work: (context: RoleContext) => Promise<void>,
+): Promise<void> {
+  dieWithSupervisor();
+  const config =
+    options.resolved === undefined ? loadNamedConfig(options.config) : readResolvedConfig(options.resolved);
+  const dataDir = makeDataDir(config.dataDir);
+  const isSupervised = process.channel !== undefined;
+  const stop = listenForStop({ isSupervised });
+  const lock = acquireRoleLock(dataDir.run, role, { busyTimeoutMs: isSupervised ? LOCK_WAIT_MS : 0 });
+  const log = openLog(config, dataDir, systemClock);
+  // Only after a quiet end: what failed is not closed, the next process finds it as a crash would leave it.
+  await work({ config, dataDir, clock: systemClock, log, signal: stop.signal });
+  await log.close();
+  lock.release();
+  if (!isSupervised) process.exitCode = stop.exitCode();
+}
+
+export function openLog(config: Config, dataDir: DataDir, clock: Clock): Log {
+  return openEmbeddedLog({ path: dataDir.broker, clock, diskMaxBytes: config.broker.diskBytesMax });
+}
+
+/** Makes the folder, for its owner only: logs hold what nobody else should read. */
+export function makeDataDir(root: string): DataDir {
+  const dataDir = dataDirOf(root);
+  try {
+    mkdirSync(dataDir.run, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new OperatingError(`data_dir ${root} cannot be made: ${systemErrorCode(error) ?? String(error)}`, {
+      code: 'DATA_DIR',
+      hint: 'name a folder you may write to with data_dir or --data-dir',
+      cause: error,
+    });
+  }
+  return dataDir;
+}
+
+export function readResolvedConfig(path: string): Config {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Config;
+  } catch (error) {
+    throw new OperatingError(`${path} is no configuration that run has written: ${String(error)}`, {
+      code: 'CONFIG_FILE',
+      hint: 'use -c with a YAML file',
+      cause: error,
+    });
+  }
+}

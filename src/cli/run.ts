@@ -1,0 +1,89 @@
+import type { Command } from 'commander';
+import type { Config } from '../config/config.ts';
+import { shownPath } from '../config/load.ts';
+import { configOfLogs } from '../config/zero-config.ts';
+import { OperatingError } from '../lib/errors.ts';
+import { describeTable } from './check.ts';
+import { loadNamedConfig } from './config-option.ts';
+import { withExamples } from './examples.ts';
+import { say } from './output.ts';
+import { type RunOptions, superviseRun } from './supervise.ts';
+
+const EXAMPLES = `Examples:
+  tailrace run access.log                  follow a log; format and tables are found out
+  tailrace run --once access.log*          read what is there, print the tables, prove the count
+  tailrace run                             all roles of ./tailrace.yaml, until stopped
+  tailrace run web.yaml --once --json      for scripts: results as one JSON object
+`;
+
+const YAML_FILE = /\.ya?ml$/i;
+const DEFAULT_DATA_DIR = './tailrace-data';
+
+interface RunCommandOptions {
+  readonly config?: string;
+  readonly dataDir?: string;
+  readonly once?: boolean;
+  readonly json?: boolean;
+  readonly maxFailures: number;
+}
+
+export function registerRun(program: Command): void {
+  const command = program
+    .command('run')
+    .description('Runs all roles of one machine, by a configuration (YAML) or by log files named here.')
+    .argument('[file...]', 'one configuration (.yaml), or log files (default: ./tailrace.yaml)')
+    .option('-c, --config <file>', 'the configuration')
+    .option('--data-dir <folder>', 'where everything is kept, with log files', DEFAULT_DATA_DIR)
+    .option('--once', 'read what is there, print tables and audit, end')
+    .option('--json', 'with --once: the result as one JSON object')
+    .option('--max-failures <n>', 'failures of one role within 10 minutes before everything ends', wholeNumber, 12)
+    .action(async (files: string[], options: RunCommandOptions) => {
+      process.exitCode = await run(files, options);
+    });
+  withExamples(command, EXAMPLES);
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 0) return value;
+  throw usageError(`"${text}" is no whole number`);
+}
+
+async function run(files: readonly string[], options: RunCommandOptions): Promise<number> {
+  const runOptions: RunOptions = {
+    isOnce: options.once === true,
+    isJson: options.json === true,
+    failuresMax: options.maxFailures,
+  };
+  if (runOptions.isJson && !runOptions.isOnce) throw usageError('--json needs --once: a run without end has no result');
+  const config = configOf(files, options);
+  if (!runOptions.isJson) announce(config);
+  return superviseRun(config, runOptions);
+}
+
+function configOf(files: readonly string[], options: RunCommandOptions): Config {
+  const [first, ...rest] = files;
+  const yaml = files.find((file) => YAML_FILE.test(file));
+  if (options.config !== undefined && first !== undefined)
+    throw usageError('name a configuration or log files, not both');
+  if (yaml !== undefined && rest.length > 0)
+    throw usageError(`${yaml} is a configuration: name it alone, or log files alone`);
+  if (first === undefined || yaml !== undefined) return loadNamedConfig(options.config ?? yaml);
+  const { config, codec } = configOfLogs(files, options.dataDir ?? DEFAULT_DATA_DIR);
+  say(`${files.length === 1 ? shownPath(first) : `${files.length} files`}: ${codec} lines`);
+  return config;
+}
+
+function usageError(message: string): OperatingError {
+  return new OperatingError(message, { code: 'USAGE', exitCode: 2, hint: 'tailrace run --help' });
+}
+
+/** What is being filled, and how to look at it. */
+function announce(config: Config): void {
+  for (const [name, rollup] of Object.entries(config.pipeline.rollups)) say(`${describeTable(name, rollup)}\n`);
+  const [table = ''] = Object.keys(config.pipeline.rollups);
+  const where = config.file === null ? `--data-dir ${shownPath(config.dataDir)}` : `-c ${shownPath(config.file)}`;
+  say(
+    `data in ${shownPath(config.dataDir)}; ask it with\n  tailrace sql ${where} "from ${table} order by window_start desc limit 10"\n`,
+  );
+}

@@ -1,0 +1,52 @@
+import { renameSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Log } from '../broker/broker.ts';
+import { epochTopic } from '../broker/broker.ts';
+import type { Config } from '../config/config.ts';
+import type { DataDir } from '../config/data-dir.ts';
+import { pipelineTopics } from '../engine/engine.ts';
+import type { Service } from '../supervisor/service.ts';
+import { sinkGroup } from './sink.ts';
+
+/** The program that roles are started from: this one. */
+export const PROGRAM = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.js', import.meta.url),
+);
+
+/** The roles of one machine, in the order they start. */
+export function servicesOf(config: Config, dataDir: DataDir, isOnce: boolean): Service[] {
+  const resolved = ['--resolved', dataDir.resolvedConfig];
+  const once = isOnce ? ['--once'] : [];
+  return [
+    { name: 'agent', args: ['agent', ...resolved, ...once], canFinish: isOnce },
+    // Only `run` may bring a changed pipeline: a role alone must not switch the log under others.
+    { name: 'engine', args: ['engine', ...resolved, ...once, '--may-switch'], canFinish: false },
+    ...Object.keys(config.sinks).map((sink) => ({
+      name: `sink ${sink}`,
+      args: ['sink', sink, ...resolved],
+      canFinish: false,
+    })),
+  ];
+}
+
+/** Writes the configuration as it was loaded, for the roles: what is edited later changes nothing until the next run. */
+export function writeResolvedConfig(config: Config, dataDir: DataDir): void {
+  // It may hold secrets, hence the mode; renamed into place, so that no role reads half of it.
+  const temporary = `${dataDir.resolvedConfig}.new`;
+  writeFileSync(temporary, `${JSON.stringify(config)}\n`, { mode: 0o600 });
+  renameSync(temporary, dataDir.resolvedConfig);
+}
+
+/** Makes the topics and registers every sink: nothing is trimmed that a sink named in the configuration has not seen. */
+export async function prepareLog(log: Log, config: Config): Promise<void> {
+  const { pipeline, broker } = config;
+  await log.ensureTopics(pipelineTopics(pipeline, broker.topicPrefix));
+  for (const [stream, { partitions }] of Object.entries(pipeline.streams)) {
+    const topic = epochTopic(broker.topicPrefix, pipeline.name, stream);
+    for (const sink of Object.keys(config.sinks)) {
+      for (let partition = 0; partition < partitions; partition++) {
+        await log.report(sinkGroup(config, sink), topic, partition, undefined);
+      }
+    }
+  }
+}

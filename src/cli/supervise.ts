@@ -1,0 +1,150 @@
+import type { Log } from '../broker/broker.ts';
+import type { Config } from '../config/config.ts';
+import type { DataDir } from '../config/data-dir.ts';
+import { systemClock } from '../lib/clock.ts';
+import { escapeText } from '../lib/escape.ts';
+import { acquireRoleLock } from '../lib/role-lock.ts';
+import { childProcesses } from '../supervisor/child-process.ts';
+import { RESTART_DEFAULTS } from '../supervisor/restart-policy.ts';
+import { DRAIN_MS, Supervisor } from '../supervisor/supervisor.ts';
+import { LogWatch } from './log-watch.ts';
+import { say } from './output.ts';
+import { type FileProgress, Progress, formatCount } from './progress.ts';
+import { showResults } from './results.ts';
+import { makeDataDir, openLog } from './role.ts';
+import { PROGRAM, prepareLog, servicesOf, writeResolvedConfig } from './services.ts';
+import { listenForStop } from './signals.ts';
+import { sinkGroup } from './sink.ts';
+
+export interface RunOptions {
+  readonly isOnce: boolean;
+  readonly isJson: boolean;
+  /** Failures of one role within ten minutes before everything ends. */
+  readonly failuresMax: number;
+}
+
+/** How often is looked whether what somebody waits for has come. */
+const LOOK_MS = 100;
+
+/** A supervised run, from the lock on its data_dir to its last process. Resolves to the exit code. */
+export async function superviseRun(config: Config, options: RunOptions): Promise<number> {
+  const dataDir = makeDataDir(config.dataDir);
+  const lock = acquireRoleLock(dataDir.run, 'run');
+  writeResolvedConfig(config, dataDir);
+  const run = new SupervisedRun(config, dataDir, options);
+  const exitCode = await run.run();
+  lock.release();
+  return exitCode;
+}
+
+class SupervisedRun {
+  readonly #config: Config;
+  readonly #dataDir: DataDir;
+  readonly #options: RunOptions;
+  readonly #progress: Progress;
+  readonly #supervisor: Supervisor;
+  #files: FileProgress | undefined;
+
+  constructor(config: Config, dataDir: DataDir, options: RunOptions) {
+    this.#config = config;
+    this.#dataDir = dataDir;
+    this.#options = options;
+    const { stderr } = process;
+    this.#progress = new Progress(systemClock, {
+      isTTY: stderr.isTTY && process.env['TERM'] !== 'dumb',
+      columns: stderr.columns ?? 80,
+      write: (text) => void stderr.write(text),
+    });
+    const start = childProcesses({
+      program: PROGRAM,
+      environment: process.env,
+      onLine: (service, line) => this.#say(`${service}: ${escapeText(line.replace(/^tailrace: /, ''))}`),
+      onMessage: (_service, message) => {
+        if (isFileProgress(message)) this.#files = message;
+      },
+    });
+    this.#supervisor = new Supervisor(
+      { clock: systemClock, start, notify: (line) => this.#say(line) },
+      { restart: { ...RESTART_DEFAULTS, failuresMax: options.failuresMax }, drainMs: DRAIN_MS },
+    );
+  }
+
+  async run(): Promise<number> {
+    const stop = listenForStop({ onSecond: () => this.#supervisor.killAll() });
+    stop.signal.addEventListener('abort', () => {
+      this.#say('stopping: what is in flight is finished; once more kills');
+      void this.#supervisor.stop(stop.exitCode());
+    });
+    const log = openLog(this.#config, this.#dataDir, systemClock);
+    await prepareLog(log, this.#config);
+    const services = servicesOf(this.#config, this.#dataDir, this.#options.isOnce);
+    const ended = services.map((service) => this.#supervisor.run(service));
+    try {
+      const exitCode = this.#options.isOnce ? await this.#once(log, ended[0]!) : await this.#follow(log, ended);
+      await this.#supervisor.stop(exitCode);
+    } catch (error) {
+      await this.#supervisor.stop(1);
+      throw error;
+    } finally {
+      this.#progress.clear();
+      stop.release();
+    }
+    await log.close();
+    return this.#supervisor.exitCode;
+  }
+
+  /** Shows how the log is caught up with, then only waits: a run without trouble costs nothing and says nothing. */
+  async #follow(log: Log, ended: readonly Promise<void>[]): Promise<number> {
+    const isCaughtUp = await this.#catchUp(
+      log,
+      () => this.#files !== undefined && this.#files.bytesSent >= this.#files.bytesKnown,
+    );
+    if (isCaughtUp) this.#say('following; Ctrl-C stops');
+    await Promise.all(ended);
+    return this.#supervisor.exitCode;
+  }
+
+  /** Everything there is, then the results. */
+  async #once(log: Log, agentEnded: Promise<void>): Promise<number> {
+    let hasAgentEnded = false;
+    void agentEnded.then(() => (hasAgentEnded = true));
+    const isDone = await this.#catchUp(log, () => hasAgentEnded);
+    if (!isDone) return this.#supervisor.exitCode;
+    return showResults(this.#config, this.#dataDir, this.#options.isJson);
+  }
+
+  /** Resolves to true when all that was sent is decided and stored, to false when everything stops before that. */
+  async #catchUp(log: Log, isAllSent: () => boolean): Promise<boolean> {
+    const { stopped } = this.#supervisor;
+    const watch = await LogWatch.open(log, this.#config);
+    const groups = Object.keys(this.#config.sinks).map((sink) => sinkGroup(this.#config, sink));
+    while (!stopped.aborted) {
+      // Asked before the look: what was sent by then is seen by it.
+      const isSent = isAllSent();
+      const state = await watch.look();
+      const isDecided = this.#options.isOnce ? state.isDecided : state.linesDecided === state.linesSent;
+      if (isSent && isDecided && (await allStored(watch, groups))) {
+        this.#progress.clear();
+        if (state.linesDecided > 0) this.#say(`caught up: ${formatCount(state.linesDecided)} lines`);
+        return true;
+      }
+      this.#progress.update(state, this.#files);
+      await systemClock.sleep(LOOK_MS, stopped);
+    }
+    return false;
+  }
+
+  #say(line: string): void {
+    this.#progress.clear();
+    say(line);
+  }
+}
+
+async function allStored(watch: LogWatch, groups: readonly string[]): Promise<boolean> {
+  for (const group of groups) if (!(await watch.isStored(group))) return false;
+  return true;
+}
+
+function isFileProgress(message: unknown): message is FileProgress {
+  return typeof message === 'object' && message !== null && 'bytesSent' in message && 'bytesKnown' in message;
+}

@@ -1,0 +1,59 @@
+import type { Command } from 'commander';
+
+/** A word after `tailrace`. Its module is loaded when it is used, so that help costs nothing of it. */
+export interface Verb {
+  readonly name: string;
+  readonly summary: string;
+  readonly group: string;
+  readonly load: () => Promise<(program: Command) => void>;
+}
+
+const EVERY_DAY = 'Every day:';
+const ALONE = 'One role alone (what containers run):';
+const MORE = 'More:';
+
+/** In the order of the help text. */
+export const VERBS: readonly Verb[] = [
+  {
+    name: 'run',
+    summary: 'read logs into tables: all roles of one machine, by a configuration or by log files',
+    group: EVERY_DAY,
+    load: async () => (await import('./run.ts')).registerRun,
+  },
+  {
+    name: 'check',
+    summary: 'check a configuration and show what it makes',
+    group: EVERY_DAY,
+    load: async () => (await import('./check.ts')).registerCheck,
+  },
+  {
+    name: 'agent',
+    summary: 'read sources into the log',
+    group: ALONE,
+    load: async () => (await import('./agent.ts')).registerAgent,
+  },
+  {
+    name: 'engine',
+    summary: 'turn lines into rows',
+    group: ALONE,
+    load: async () => (await import('./engine.ts')).registerEngine,
+  },
+  {
+    name: 'sink',
+    summary: 'write rows to a sink',
+    group: ALONE,
+    load: async () => (await import('./sink.ts')).registerSink,
+  },
+  {
+    name: 'list',
+    summary: 'list the components: codecs, sources, aggregates, sinks',
+    group: MORE,
+    load: async () => (await import('./list.ts')).registerList,
+  },
+  {
+    name: 'version',
+    summary: 'say what runs here',
+    group: MORE,
+    load: async () => (await import('./version.ts')).registerVersion,
+  },
+];
