@@ -13,6 +13,8 @@ export interface DatabaseOptions {
   readonly threads: number;
 }
 
+type AccessMode = 'READ_WRITE' | 'READ_ONLY';
+
 /** What queries may spill to disk before they fail: they must not fill the volume the log is on. */
 const TEMP_DIRECTORY_SIZE_MAX = '1GB';
 
@@ -25,7 +27,16 @@ const AUTO_CHECKPOINT = '64MB';
 /** Opens the warehouse's file, making it first where there is none. OperatingErrors: locked by another process, newer format, damaged. */
 export async function openDatabase(options: DatabaseOptions): Promise<DuckDBInstance> {
   if (!existsSync(options.path)) await createFile(options);
-  const instance = await openInstance(options.path, options);
+  return openExisting(options, 'READ_WRITE');
+}
+
+/** Opens a file that no process has open, changing nothing in it: what a crash left in its write-ahead log is read and stays. */
+export function openForReading(options: DatabaseOptions): Promise<DuckDBInstance> {
+  return openExisting(options, 'READ_ONLY');
+}
+
+async function openExisting(options: DatabaseOptions, mode: AccessMode): Promise<DuckDBInstance> {
+  const instance = await openInstance(options.path, options, mode);
   const connection = await instance.connect();
   try {
     await checkFormat(connection, options.path);
@@ -47,7 +58,7 @@ async function createFile(options: DatabaseOptions): Promise<void> {
   for (const name of readdirSync(folder))
     if (name.startsWith(prefix)) rmSync(join(folder, name), { force: true, recursive: true });
   const temporary = join(folder, prefix + randomUUID());
-  const instance = await openInstance(temporary, options);
+  const instance = await openInstance(temporary, options, 'READ_WRITE');
   const connection = await instance.connect();
   for (const sql of schemaSql()) await connection.run(sql);
   await connection.run('CHECKPOINT');
@@ -67,9 +78,14 @@ async function syncPath(path: string): Promise<void> {
   }
 }
 
-async function openInstance(path: string, { memoryLimit, threads }: DatabaseOptions): Promise<DuckDBInstance> {
+async function openInstance(
+  path: string,
+  { memoryLimit, threads }: DatabaseOptions,
+  mode: AccessMode,
+): Promise<DuckDBInstance> {
   try {
     return await DuckDBInstance.create(path, {
+      access_mode: mode,
       memory_limit: memoryLimit,
       threads: String(threads),
       preserve_insertion_order: 'false',

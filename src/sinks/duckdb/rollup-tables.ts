@@ -21,6 +21,8 @@ export const ROLLUP_COLUMNS = [
   'lines',
   'late_lines',
   'overflow',
+  'sum_a',
+  'sum_b',
 ] as const;
 
 const SQL_TYPES: Record<FieldType, string> = {

@@ -22,7 +22,7 @@ export const SYSTEM_TABLES = {
   late: `source VARCHAR, "offset" BIGINT, event_time TIMESTAMPTZ, rollup VARCHAR, window_start TIMESTAMPTZ, window_end TIMESTAMPTZ,
     watermark TIMESTAMPTZ, key VARCHAR[]`,
   dead_letters:
-    'source VARCHAR, "offset" BIGINT, reason VARCHAR, line VARCHAR, raw BLOB, is_cut BOOLEAN, length BIGINT',
+    'source VARCHAR, "offset" BIGINT, reason VARCHAR, line VARCHAR, raw BLOB, is_cut BOOLEAN, length BIGINT, stream VARCHAR',
   refusals:
     'stream VARCHAR, partition INTEGER, raw_offset BIGINT, source VARCHAR, reason VARCHAR, start_byte BIGINT, end_byte BIGINT',
 } as const;

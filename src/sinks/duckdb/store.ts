@@ -142,7 +142,7 @@ export class Store {
     await this.#system.agents(from, body.agents, isSnapshot);
     await this.#system.ledger(from, body.ledger, isSnapshot);
     await this.#system.late(body.late);
-    await this.#system.deadLetters(body.deadLetters);
+    await this.#system.deadLetters(from, body.deadLetters);
     await this.#system.refusals(from, body.refusals);
     if (body.pipeline !== null) await this.#switchTo(body.pipeline, body, from, envelope.generation);
     const changed = new Map(body.rows.map((rows) => [rows.rollup, rows]));

@@ -39,14 +39,12 @@ export class SystemRows {
     );
   }
 
-  /** Replaces what is known of the sources given. Forgotten ones leave, and their ledger with them: it is in their agent's total now. */
+  /** Replaces what is known of the sources given; forgotten ones leave. */
   async sources(of: Partition, marks: readonly SourceMark[], isWhole: boolean): Promise<void> {
     const forgotten = marks.filter((mark) => mark.state === 'forgotten').map((mark) => mark.source);
     for (const source of forgotten) {
-      for (const table of ['sources', 'ledger']) {
-        const where = 'stream = $1 AND partition = $2 AND source = $3';
-        await this.#connection.run(`DELETE FROM tailrace.${table} WHERE ${where}`, [of.stream, of.partition, source]);
-      }
+      const where = 'stream = $1 AND partition = $2 AND source = $3';
+      await this.#connection.run(`DELETE FROM tailrace.sources WHERE ${where}`, [of.stream, of.partition, source]);
     }
     const kept = marks.filter((mark) => mark.state !== 'forgotten');
     await this.#replace('sources', ['source'], of, kept, isWhole, (row, mark) => {
@@ -96,7 +94,7 @@ export class SystemRows {
     });
   }
 
-  async deadLetters(letters: readonly DeadLetter[]): Promise<void> {
+  async deadLetters({ stream }: Partition, letters: readonly DeadLetter[]): Promise<void> {
     await this.#append('dead_letters', 'tailrace', letters, (row, letter) => {
       row.appendVarchar(letter.source);
       appendCount(row, letter.offset);
@@ -105,6 +103,7 @@ export class SystemRows {
       row.appendBlob(letter.bytes);
       row.appendBoolean(letter.isCut);
       appendCount(row, letter.lengthBytes);
+      row.appendVarchar(stream);
     });
   }
 
@@ -145,7 +144,9 @@ export class SystemRows {
       const using = `DELETE FROM tailrace.${table} AS t USING temp.${stage} AS s`;
       await this.#connection.run(`${using} WHERE ${ofPartition} AND ${isSame}`, [stream, partition]);
     }
-    await this.#connection.run(`INSERT INTO tailrace.${table} SELECT * FROM temp.${stage}`);
+    // The accounts of a forgotten source come once more, empty: they are in its agent's total now.
+    const kept = table === 'ledger' ? ' WHERE lines > 0' : '';
+    await this.#connection.run(`INSERT INTO tailrace.${table} SELECT * FROM temp.${stage}${kept}`);
   }
 
   async #append<T>(

@@ -45,6 +45,9 @@ export interface WarehouseParts {
   readonly notify?: (event: WarehouseEvent) => void;
 }
 
+/** Files that a failed warehouse left open: this process ends, and closing would write to them. */
+const abandoned: DuckDBInstance[] = [];
+
 /** Epochs read and not yet written: a few seconds of a busy pipeline. */
 const QUEUE_BYTES_MAX = 8 * 1024 * 1024;
 /** One transaction folds what is waiting, up to so many bytes: well under a second of work, and the bound of what a crash repeats. */
@@ -73,6 +76,10 @@ export class Warehouse implements Sink {
     await socket.listen();
     try {
       await this.#work(instance, socket, signal);
+    } catch (error) {
+      // Nor may the collector close it.
+      abandoned.push(instance);
+      throw error;
     } finally {
       await socket.close();
     }

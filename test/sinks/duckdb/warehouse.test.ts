@@ -171,12 +171,12 @@ describe('rows', () => {
 
 describe('system tables', () => {
   test('ledger and sources hold the last totals, a forgotten source leaves them', async () => {
-    const entry = (source: string, lines: number) => ({
+    const entry = (source: string, lines: number, a = 4294967295) => ({
       source,
       consumer: 'traffic',
       fate: 'rolled_up' as const,
       reason: '',
-      sum: { lines, a: 4294967295, b: lines },
+      sum: { lines, a, b: lines },
     });
     await chain.append({
       ...snapshot,
@@ -199,10 +199,13 @@ describe('system tables', () => {
       ['a/1', 10, null, null],
       ['a/2', 99, 3, 2],
     ]);
-    await chain.append({ sources: [mark('a/1', { state: 'forgotten' })], ledger: [entry('a', 1)] });
+    await chain.append({
+      sources: [mark('a/1', { state: 'forgotten' })],
+      ledger: [entry('a/1', 0, 0), entry('a/0', 1)],
+    });
     await harness.runToEnd(log, chain.topic);
     expect(await harness.query(ledger)).toEqual([
-      ['a', 1, 4294967295],
+      ['a/0', 1, 4294967295],
       ['a/2', 5, 4294967295],
     ]);
     expect(await harness.query('SELECT source FROM tailrace.sources')).toEqual([['a/2']]);
@@ -218,7 +221,7 @@ describe('system tables', () => {
     });
     await harness.runToEnd(log, chain.topic);
     expect(await harness.query('FROM tailrace.dead_letters')).toEqual([
-      ['a/1', 2 ** 40, 'malformed', '\\x1b[\\xffA\\x00', Buffer.from(bytes).toString('base64'), true, 9000],
+      ['a/1', 2 ** 40, 'malformed', '\\x1b[\\xffA\\x00', Buffer.from(bytes).toString('base64'), true, 9000, 'access'],
     ]);
     expect(await harness.query('SELECT reason FROM tailrace.refusals')).toEqual([['damaged']]);
     expect(await harness.query('SELECT agent, number_max FROM tailrace.agents')).toEqual([['a', 2]]);
