@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { ConfigDocument, Path } from './document.ts';
-import { suggestion } from './nearest.ts';
+import { nearest, suggestion } from './nearest.ts';
 import { UNBUILT_KEYS, UNBUILT_TYPES } from './not-built.ts';
 import type { Problem } from './problem.ts';
 
@@ -13,6 +13,7 @@ export function problemsOfIssues(
   value: unknown,
   document: Pick<ConfigDocument, 'valueAt' | 'keyAt'>,
 ): Problem[] {
+  const misspelt = misspeltKeys(issues, schema, value);
   return issues.flatMap((issue) => {
     const path = issue.path.filter((step): step is string | number => typeof step !== 'symbol');
     if (issue.code === 'unrecognized_keys') {
@@ -23,10 +24,25 @@ export function problemsOfIssues(
       }));
     }
     const found = valueAt(value, path);
+    if (found === undefined && misspelt.has(dotted(path))) return [];
     if (found === undefined) return [{ ...missingKey(issue, path), position: document.keyAt(path.slice(0, -1)) }];
     const isKey = issue.code === 'invalid_key';
     return [{ ...wrongValue(issue, path, found), position: isKey ? document.keyAt(path) : document.valueAt(path) }];
   });
+}
+
+/** Paths of keys that are there under a name like theirs: the wrong name is the one error. */
+function misspeltKeys(issues: readonly Issue[], schema: z.ZodType, value: unknown): ReadonlySet<string> {
+  const paths = issues.flatMap((issue) => {
+    if (issue.code !== 'unrecognized_keys') return [];
+    const path = issue.path.filter((step): step is string | number => typeof step !== 'symbol');
+    const known = keysAt(schema, path, value);
+    return issue.keys.flatMap((key) => {
+      const meant = nearest(key, known);
+      return meant === undefined ? [] : [dotted([...path, meant])];
+    });
+  });
+  return new Set(paths);
 }
 
 function unknownKey(key: string, path: Path, known: readonly string[]): Problem {

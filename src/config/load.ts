@@ -31,7 +31,10 @@ export function resolveText(text: string, path: string, environment: Environment
   const overridden = applyEnvironment(document.value, environment);
   const replaced = replaceReferences(overridden.value, { environment, folder }, document);
   const { config, problems } = resolveConfig(replaced.value, { file: resolve(path), folder, document });
-  const all = [...overridden.problems, ...replaced.problems, ...problems];
+  // A reference that cannot be read is the error, not the text that stands in its place.
+  const places = new Set(replaced.problems.map(({ position }) => JSON.stringify(position)));
+  const rest = problems.filter(({ position }) => !places.has(JSON.stringify(position)));
+  const all = [...overridden.problems, ...replaced.problems, ...rest];
   if (config === undefined || all.length > 0) {
     throw new ConfigError(
       shown,

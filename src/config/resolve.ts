@@ -52,7 +52,7 @@ export function resolveConfig(
   };
   const sections = sectionsOf(raw);
   const streams = resolveStreams(sections.streams, report);
-  const rollups = resolveRollups(sections.rollups, streams, Object.keys(sections.streams), report);
+  const rollups = resolveRollups(sections.rollups, streams, report);
   checkWiring(sections, report);
   if (!parsed.success || problems.length > 0) return { config: undefined, problems };
   return { config: assemble(parsed.data, streams, rollups, context), problems };
@@ -60,26 +60,27 @@ export function resolveConfig(
 
 type Section = Readonly<Record<string, unknown>>;
 
+/** Undefined where the file has no map there. */
 interface Sections {
-  readonly sources: Section;
-  readonly streams: Section;
-  readonly rollups: Section;
+  readonly sources: Section | undefined;
+  readonly streams: Section | undefined;
+  readonly rollups: Section | undefined;
 }
 
 function sectionsOf(raw: unknown): Sections {
-  const { sources, streams, rollups } = asSection(raw);
+  const { sources, streams, rollups } = asSection(raw) ?? {};
   return { sources: asSection(sources), streams: asSection(streams), rollups: asSection(rollups) };
 }
 
-function asSection(value: unknown): Section {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Section) : {};
+function asSection(value: unknown): Section | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Section) : undefined;
 }
 
 /** The sections are looked at one by one, so that what is wrong in one does not hide what is wrong in another. */
-function resolveStreams(section: Section, report: Report): Map<string, ResolvedStream> {
+function resolveStreams(section: Section | undefined, report: Report): Map<string, ResolvedStream> {
   const streams = new Map<string, ResolvedStream>();
-  for (const [name, raw] of Object.entries(section)) {
-    const parsed = streamSection.shape.codec.safeParse(asSection(raw)['codec']);
+  for (const [name, raw] of Object.entries(section ?? {})) {
+    const parsed = streamSection.shape.codec.safeParse(asSection(raw)?.['codec']);
     if (!parsed.success) continue;
     const codec = parsed.data as { readonly type: string };
     const definition = CODECS.find(({ type }) => type === codec.type);
@@ -133,24 +134,17 @@ function eventTimeSpec(field: string, section: z.output<typeof streamSection>['e
 }
 
 function resolveRollups(
-  section: Section,
+  section: Section | undefined,
   streams: ReadonlyMap<string, ResolvedStream>,
-  streamNames: readonly string[],
   report: Report,
 ): Record<string, RollupSpec> {
   const rollups: Record<string, RollupSpec> = {};
-  for (const [name, raw] of Object.entries(section)) {
+  for (const [name, raw] of Object.entries(section ?? {})) {
     const path = ['rollups', name];
-    const { from } = asSection(raw);
-    if (typeof from === 'string' && !streamNames.includes(from)) {
-      report([...path, 'from'], 'value', {
-        code: 'CONFIG_UNKNOWN_STREAM',
-        message: `there is no stream "${from}"`,
-        hint: suggestion(from, streamNames) ?? 'add it under streams',
-      });
-    }
+    const from = asSection(raw)?.['from'];
     const stream = typeof from === 'string' ? streams.get(from) : undefined;
-    const columns = stream === undefined ? undefined : resolveColumns(path, asSection(raw), stream.fields, report);
+    const columns =
+      stream === undefined ? undefined : resolveColumns(path, asSection(raw) ?? {}, stream.fields, report);
     const parsed = rollupSection.safeParse(raw);
     if (!parsed.success || columns === undefined) continue;
     const { size, offset, type } = parsed.data.window;
@@ -203,39 +197,53 @@ function resolveColumns(path: Path, raw: Section, fields: Fields, report: Report
   return { by, measures };
 }
 
-/** Every stream is fed by a source and read by a rollup, and every source feeds a stream. */
+/**
+ * Every stream is fed by a source and read by a rollup, and both name streams that are there. Where a section is missing or
+ * a name is wrong, that is the error: what follows from it is not another one.
+ */
 function checkWiring({ sources, streams, rollups }: Sections, report: Report): void {
-  const streamNames = Object.keys(streams);
-  for (const [name, raw] of Object.entries(sources)) {
-    const { stream } = asSection(raw);
-    if (typeof stream !== 'string' || streamNames.includes(stream)) continue;
-    const hint = suggestion(stream, streamNames) ?? 'add it under streams';
-    report(['sources', name, 'stream'], 'value', {
+  if (streams === undefined) return;
+  const fed = checkNames('sources', 'stream', sources, streams, report);
+  const read = checkNames('rollups', 'from', rollups, streams, report);
+  for (const name of Object.keys(streams)) {
+    const path = ['streams', name];
+    if (fed !== undefined && !fed.has(name)) {
+      const message = `no source feeds the stream ${name}`;
+      report(path, 'key', { code: 'CONFIG_UNUSED', message, hint: `add a source with stream: ${name}` });
+    } else if (read !== undefined && !read.has(name)) {
+      const message = `no rollup reads the stream ${name}`;
+      report(path, 'key', { code: 'CONFIG_UNUSED', message, hint: `add a rollup with from: ${name}` });
+    }
+  }
+}
+
+/** The streams that the entries of a section name; undefined when one of them is not known. */
+function checkNames(
+  section: 'sources' | 'rollups',
+  key: 'stream' | 'from',
+  entries: Section | undefined,
+  streams: Section,
+  report: Report,
+): ReadonlySet<string> | undefined {
+  const names = Object.keys(streams);
+  const used = new Set<string>();
+  let areKnown = entries !== undefined;
+  for (const [name, raw] of Object.entries(entries ?? {})) {
+    const stream = asSection(raw)?.[key];
+    if (typeof stream === 'string' && names.includes(stream)) {
+      used.add(stream);
+      continue;
+    }
+    areKnown = false;
+    if (typeof stream !== 'string') continue;
+    const hint = suggestion(stream, names) ?? 'add it under streams';
+    report([section, name, key], 'value', {
       code: 'CONFIG_UNKNOWN_STREAM',
       message: `there is no stream "${stream}"`,
       hint,
     });
   }
-  // A source without a stream is an error of its own; which stream it meant is not known.
-  const isKnown = Object.values(sources).every((raw) => typeof asSection(raw)['stream'] === 'string');
-  const fed = Object.values(sources).map((raw) => asSection(raw)['stream']);
-  const read = Object.values(rollups).map((raw) => asSection(raw)['from']);
-  for (const name of streamNames) {
-    const path = ['streams', name];
-    if (isKnown && !fed.includes(name)) {
-      report(path, 'key', {
-        code: 'CONFIG_UNUSED',
-        message: `no source feeds the stream ${name}`,
-        hint: `add a source with stream: ${name}`,
-      });
-    } else if (!read.includes(name)) {
-      report(path, 'key', {
-        code: 'CONFIG_UNUSED',
-        message: `no rollup reads the stream ${name}`,
-        hint: `add a rollup with from: ${name}`,
-      });
-    }
-  }
+  return areKnown ? used : undefined;
 }
 
 function assemble(

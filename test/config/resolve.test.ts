@@ -1,0 +1,144 @@
+import { expect, test } from '@jest/globals';
+import { resolve } from 'node:path';
+import { resolveText } from '../../src/config/load.ts';
+import { RIGHT_CONFIG, changed, problemsOf, refuses } from '../support/broken-config.ts';
+
+refuses(
+  'a source into nowhere',
+  'stream: access }',
+  'stream: acess }',
+  '4:59 UNKNOWN_STREAM: there is no stream "acess" — did you mean "access"?',
+);
+refuses(
+  'an event time that no line has',
+  '{ out_of',
+  '{ field: timestamp, out_of',
+  '8:26 UNKNOWN_FIELD: the stream\'s lines have no field "timestamp" — did you mean "@timestamp"?',
+);
+refuses(
+  'an event time that is no date',
+  '{ out_of',
+  '{ field: url.path, out_of',
+  '8:26 VALUE: event time needs a date, and url.path is a keyword — name a field of type date, or read_at',
+);
+refuses(
+  'a stream nobody feeds',
+  '    event_time: { out_of_orderness: 60s }',
+  '    event_time: { out_of_orderness: 60s }\n  other: { codec: { type: common } }',
+  '9:3 UNUSED: no source feeds the stream other — add a source with stream: other',
+);
+refuses(
+  'a stream nobody reads',
+  'streams:',
+  '  more: { type: file, include: [b.log], stream: other }\nstreams:\n  other: { codec: { type: common } }',
+  '7:3 UNUSED: no rollup reads the stream other — add a rollup with from: other',
+);
+refuses(
+  'a rollup from nowhere',
+  '    from: access',
+  '    from: syslog',
+  '11:11 UNKNOWN_STREAM: there is no stream "syslog" — one of: access',
+);
+refuses(
+  'an unknown key field',
+  '[url.path]',
+  '[url.pth]',
+  '12:10 UNKNOWN_FIELD: the stream\'s lines have no field "url.pth" — did you mean "url.path"?',
+);
+refuses(
+  'the same key twice',
+  '[url.path]',
+  '[url.path, url.path]',
+  '12:20 COLUMN_CLASH: the key url.path and the key url.path would both be the column url_path — leave one out',
+);
+refuses(
+  'an offset as long as its window',
+  'size: 1m',
+  'size: 1m, offset: 60s',
+  '13:49 VALUE: the offset of a window must be less than its size',
+);
+refuses(
+  'a measure with the name of a key',
+  'requests: count',
+  'url_path: count',
+  '14:17 COLUMN_CLASH: the measure url_path and the key url.path would both be the column url_path — choose another name',
+);
+refuses(
+  'a measure with a reserved name',
+  'requests: count',
+  'status: count',
+  "14:17 COLUMN_CLASH: the measure status and every table's own status would both be the column status — choose another name",
+);
+
+test('problems of all sections are shown at once, in the order of the file', () => {
+  const text = changed('60s', '60', changed('[url.path]', '[url.pth]', changed('name: web', 'nam: web')));
+  expect(problemsOf(text).map((problem) => problem.split(':').slice(0, 3).join(':'))).toEqual([
+    '2:1 UNKNOWN_KEY: unknown key "nam" — did you mean "name"?',
+    '8:37 WRONG_TYPE: streams.access.event_time.out_of_orderness is the number 60 — expects a duration with its unit',
+    '12:10 UNKNOWN_FIELD: the stream\'s lines have no field "url.pth" — did you mean "url.path"?',
+  ]);
+});
+
+test('what the file leaves out is filled in, and every path is absolute', () => {
+  const { config, warnings } = resolveText(RIGHT_CONFIG, 'somewhere/tailrace.yaml', {});
+  const folder = resolve('somewhere');
+  expect(warnings).toEqual([]);
+  expect(config).toEqual({
+    file: `${folder}/tailrace.yaml`,
+    name: 'web',
+    dataDir: `${folder}/tailrace-data`,
+    broker: { type: 'embedded', topicPrefix: 'tailrace', retainMs: 7 * 86_400_000, diskBytesMax: 20 * 1024 ** 3 },
+    inputs: [
+      {
+        name: 'web',
+        type: 'file',
+        stream: 'access',
+        include: [`${folder}/logs/access.log*`],
+        exclude: [],
+        lineBytesMax: expect.any(Number),
+      },
+    ],
+    pipeline: {
+      version: 1,
+      name: 'web',
+      streams: {
+        access: {
+          partitions: 1,
+          codec: { type: 'combined' },
+          eventTime: {
+            field: '@timestamp',
+            outOfOrdernessMs: 60_000,
+            idleTimeoutMs: 30_000,
+            maxFutureMs: 3_600_000,
+            agentLostTimeoutMs: 3_600_000,
+          },
+        },
+      },
+      rollups: {
+        traffic: {
+          from: 'access',
+          by: [{ field: 'url.path', type: 'keyword', column: 'url_path' }],
+          window: { type: 'tumbling', sizeMs: 60_000, offsetMs: 0 },
+          allowedLatenessMs: 0,
+          measures: [
+            { name: 'requests', aggregate: 'count' },
+            { name: 'bytes', aggregate: 'sum', field: 'http.response.body.bytes', fieldType: 'long' },
+          ],
+        },
+      },
+    },
+    sinks: { warehouse: { type: 'duckdb' } },
+    checkpoint: { intervalMs: 1000, minPauseMs: 0, timeoutMs: 60_000 },
+  });
+});
+
+test('the configuration is plain JSON: what a role reads is what run had', () => {
+  const { config } = resolveText(RIGHT_CONFIG, 'tailrace.yaml', {});
+  expect(JSON.parse(JSON.stringify(config))).toEqual(config);
+});
+
+test('processing time needs no field of the codec', () => {
+  const text = changed('{ out_of_orderness: 60s }', '{ field: read_at }');
+  const { config } = resolveText(text, 'tailrace.yaml', {});
+  expect(config.pipeline.streams['access']?.eventTime.field).toBe('read_at');
+});

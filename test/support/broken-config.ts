@@ -1,0 +1,47 @@
+import { expect, test } from '@jest/globals';
+import { resolveText } from '../../src/config/load.ts';
+import { ConfigError } from '../../src/config/problem.ts';
+
+/** A configuration that is right; each case breaks it. */
+export const RIGHT_CONFIG = `version: 1
+name: web
+sources:
+  web: { type: file, include: [logs/access.log*], stream: access }
+streams:
+  access:
+    codec: { type: combined }
+    event_time: { out_of_orderness: 60s }
+rollups:
+  traffic:
+    from: access
+    by: [url.path]
+    window: { type: tumbling, size: 1m }
+    measures: { requests: count, bytes: sum(http.response.body.bytes) }
+`;
+
+/** The right configuration with `from` replaced by `to`, once. */
+export function changed(from: string, to: string, text = RIGHT_CONFIG): string {
+  expect(text).toContain(from);
+  return text.replace(from, () => to);
+}
+
+/** What is wrong with a text: `line:column CODE: message — hint`, in the order of the file. */
+export function problemsOf(text: string, environment: Readonly<Record<string, string>> = {}): string[] {
+  try {
+    resolveText(text, 'tailrace.yaml', environment);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.problems.map(({ code, message, hint, position }) => {
+      const place = position === undefined ? '-' : `${position.line}:${position.column}`;
+      return `${place} ${code.replace('CONFIG_', '')}: ${message}${hint === undefined ? '' : ` — ${hint}`}`;
+    });
+  }
+}
+
+/** A test that the right configuration with one change has exactly these problems. */
+export function refuses(what: string, from: string, to: string, ...problems: readonly string[]): void {
+  test(`${what} is refused`, () => {
+    expect(problemsOf(changed(from, to))).toEqual(problems);
+  });
+}
