@@ -1,66 +1,34 @@
 import type { DecodeRequest } from './codec.ts';
-import { URL_STOP } from './quoted.ts';
+import type { GeneratedParts } from './generated-decoder.ts';
+import { isIpAddress } from './ip.ts';
+import { URL_STOP, closingQuote, fieldEnd, methodEnd, protocolEnd, quoteOrNewline, urlPartEnd } from './quoted.ts';
+import { parseClfTime } from './timestamps.ts';
 
 const REQUEST_FIELDS = ['http.request.method', 'url.original', 'url.path', 'url.query', 'http.version'];
 
-/**
- * The text of a function that makes the decoding loop from its `tools`. It follows the grammar from left to right; `break line`
- * leaves for "malformed". Nothing in it steps over a newline, and each line it begins has one, so it never asks for the end of
- * the block. The only words from outside are numbers of columns.
- */
-export function decoderSource(isCombined: boolean, request: DecodeRequest): string {
+/** What is generated for an access log: the grammar of access-log.ts from left to right, and stores of projected fields. */
+export function accessLogParts(isCombined: boolean, request: DecodeRequest): GeneratedParts {
   const stores = new Stores(request);
-  const setTime = (value: string): string =>
-    request.eventTimeField === undefined ? '' : `eventTimeMs[row] = ${value};`;
-  return `'use strict';
-const { setBounds, damagedBlock, closingQuote, fieldEnd, quoteOrNewline, methodEnd, urlPartEnd, protocolEnd, parseClfTime,
-  isIpAddress, interpretRow } = tools;
-return function decode(block, batch, bytes, view) {
-  const { lines, offsets, start: base } = block;
-  const { lineStart, lineEnd, lineOffset, eventTimeMs, reason } = batch;
-  ${stores.declarations()}
-  const limit = bytes.lastIndexOf(10) + 1;
-  const whole = limit < bytes.length ? lines - 1 : lines;
-  if (whole < 0) throw damagedBlock(lines);
+  const hasRequest = REQUEST_FIELDS.some((field) => stores.has(field));
+  return {
+    tools: { closingQuote, fieldEnd, quoteOrNewline, methodEnd, urlPartEnd, protocolEnd, parseClfTime, isIpAddress },
+    prepare: `${stores.declarations()}
   // The last hour seen, as words of its text: with overlaps, all of it but minutes and seconds.
   let hourMs = NaN, hour0 = 0, hour1 = 0, hour2 = 0, hour3 = 0, zone0 = 0, zone1 = 0;
   // No backslash lies between what has been read and this position.
   let backslash = bytes.indexOf(92);
-  if (backslash < 0) backslash = limit;
-  let next = 0;
-  for (let row = 0; row < whole; row++) {
-    const start = next;
-    if (start >= limit) throw damagedBlock(lines);
-    line: {
-      let at = start, first = 0, quote = 0, timeMs = NaN;
+  if (backslash < 0) backslash = limit;`,
+    line: `let first = 0, quote = 0;
       ${tokenSource(stores, 'source.address')}
       ${tokenSource(stores, 'apache.access.user.identity')}
       ${tokenSource(stores, 'user.name')}
       ${timeSource(stores)}
-      ${REQUEST_FIELDS.some((field) => stores.has(field)) ? requestSource(stores) : quotedSource(stores, 'request')}
+      ${hasRequest ? requestSource(stores) : quotedSource(stores, 'request')}
       ${statusSource(stores)}
       ${byteCountSource(stores)}
       ${isCombined ? quotedSource(stores, 'http.request.referrer') + quotedSource(stores, 'user_agent.original') : ''}
-      const end = at;
-      if (bytes[at] === 13) at++;
-      if (bytes[at] !== 10) break line;
-      next = at + 1;
-      lineStart[row] = start;
-      lineEnd[row] = end;
-      lineOffset[row] = offsets === undefined ? base + start : offsets[row];
-      ${setTime('timeMs')}
-      reason[row] = ${request.eventTimeField === undefined ? '0' : 'timeMs === timeMs ? 0 : 2'};
-      continue;
-    }
-    const newline = bytes.indexOf(10, start);
-    next = newline + 1;
-    setBounds(block, batch, row, start, newline);
-    ${setTime('NaN')}
-    reason[row] = 1;
-  }
-  if (next !== limit) throw damagedBlock(lines);
-  if (whole < lines) interpretRow(block, bytes, batch, whole, next);
-};`;
+      if (bytes[at] === 13) at++;`,
+  };
 }
 
 /** Statements that store a value in the columns of a field: none, where the field is not projected. */
@@ -87,7 +55,7 @@ class Stores {
 
   /** The text in [from, to). */
   text(field: string, from: string, to: string): string {
-    return this.#each(field, (i) => `start${i}[row] = ${from}; length${i}[row] = ${to} - ${from};`);
+    return this.#each(field, (i) => `start${i}[row] = ${from}; length${i}[row] = ${to} - (${from});`);
   }
 
   /** The text in [from, to), or NULL where `condition` does not hold. */

@@ -1,12 +1,10 @@
 import { assert } from '../lib/assert.ts';
-import type { Batch, FieldType } from '../record/batch.ts';
+import type { FieldType } from '../record/batch.ts';
 import { accessLogParser } from './access-log-interpreter.ts';
-import { decoderSource } from './access-log-source.ts';
-import type { BlockLines, DecodeRequest, Decoder } from './codec.ts';
-import { isIpAddress } from './ip.ts';
-import { asBuffer, damagedBlock, fillRow, interpretLines, setBounds } from './lines.ts';
-import { closingQuote, fieldEnd, methodEnd, protocolEnd, quoteOrNewline, urlPartEnd } from './quoted.ts';
-import { parseClfTime } from './timestamps.ts';
+import { accessLogParts } from './access-log-source.ts';
+import type { DecodeRequest, Decoder } from './codec.ts';
+import { generateDecoder } from './generated-decoder.ts';
+import { asBuffer, interpretLines } from './lines.ts';
 
 /**
  * The grammar of `common` and, with the part in braces, of `combined`, as Apache httpd and nginx write it:
@@ -57,43 +55,10 @@ export function countAccessLogLines(isCombined: boolean, lines: readonly Uint8Ar
   return lines.filter((line) => parse(asBuffer(line), 0, line.length) !== undefined).length;
 }
 
-/**
- * The fast decoder: one loop over the block, generated for the request, that looks at each byte once and stores projected
- * fields only. The generated text holds nothing from outside but column numbers. What is rare goes to the plain reading:
- * a last line without newline, and blocks of joined lines (an access log has none).
- */
 export function compileAccessLog(isCombined: boolean, request: DecodeRequest): Decoder {
   checkRequest(isCombined, request);
-  const parse = accessLogParser(isCombined);
-  // oxlint-disable-next-line typescript/no-implied-eval -- generated from column numbers only
-  const build = new Function('tools', decoderSource(isCombined, request)) as (tools: object) => FastLoop;
-  const loop = build({
-    setBounds,
-    damagedBlock,
-    closingQuote,
-    fieldEnd,
-    quoteOrNewline,
-    methodEnd,
-    urlPartEnd,
-    protocolEnd,
-    parseClfTime,
-    isIpAddress,
-    interpretRow(block: BlockLines, bytes: Buffer, batch: Batch, row: number, start: number): void {
-      setBounds(block, batch, row, start, bytes.length);
-      fillRow(batch, row, request, parse(bytes, start, batch.lineEnd[row]!));
-    },
-  });
-  return (block, batch) => {
-    if (block.lengths !== undefined) return interpretLines(block, batch, request, parse);
-    const { bytes } = block;
-    batch.reset(bytes, block.lines);
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    loop(block, batch, asBuffer(bytes), view);
-    batch.length = block.lines;
-  };
+  return generateDecoder(request, accessLogParser(isCombined), accessLogParts(isCombined, request));
 }
-
-type FastLoop = (block: BlockLines, batch: Batch, bytes: Buffer, view: DataView) => void;
 
 function checkRequest(isCombined: boolean, request: DecodeRequest): void {
   const known = accessLogFields(isCombined);

@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import { assert } from '../lib/assert.ts';
+import { FIELD_TYPES, type FieldType } from '../record/batch.ts';
+import type { CodecDefinition, DecodeRequest, Decoder } from './codec.ts';
+import { generateDecoder } from './generated-decoder.ts';
+import { jsonParser } from './json-interpreter.ts';
+import { jsonParts } from './json-source.ts';
+import { TIME_FORMATS } from './json-values.ts';
+import { asBuffer, interpretLines } from './lines.ts';
+
+const options = z.strictObject({
+  fields: z
+    .record(z.string().min(1).max(256), z.enum(FIELD_TYPES))
+    .describe(
+      'The fields to find in each line, with their types. `http.method` is found nested and as a key with a dot.',
+    ),
+  time_format: z
+    .enum(TIME_FORMATS)
+    .prefault('iso')
+    .describe(
+      'How fields of type `date` are written: ISO 8601 (UTC where no zone is written), or a number since 1970.',
+    ),
+});
+type JsonOptions = z.output<typeof options>;
+
+/**
+ * One JSON object a line (RFC 8259; whatever else is on the line is malformed, as is nesting beyond 64). A field is found by the
+ * keys on the way to it, joined by dots; inside arrays there are none. What is found last in the line counts. A value that is
+ * not of the declared type is NULL, the rest of the line stays:
+ * - `keyword`: a string; a number, `true` and `false` as they are written. `ip`: a string that is an address.
+ * - `long`: a number, also in quotes, that is an exact integer (`200.0` and `2e2` are 200). `double`: a finite number, likewise.
+ * - `boolean`: `true`, `false`, also in quotes. `date`: by `time_format`; numbers also in quotes, fractions of a millisecond cut.
+ * Invalid UTF-8 in strings is kept; a lone surrogate (`\ud800`) becomes the three bytes of its code point (WTF-8).
+ */
+export const json: CodecDefinition<JsonOptions> = {
+  type: 'json',
+  summary: 'One JSON object a line, with declared fields.',
+  options,
+  defaultEventTimeField: '@timestamp',
+  fields: ({ fields }) => fields,
+  compile(given, request): Decoder {
+    checkRequest(given, request);
+    return generateDecoder(request, jsonParser(given.fields, given.time_format), jsonParts(given.time_format, request));
+  },
+  interpret(given, request): Decoder {
+    checkRequest(given, request);
+    const parse = jsonParser(given.fields, given.time_format);
+    return (block, batch) => interpretLines(block, batch, request, parse);
+  },
+  detect(lines) {
+    const parse = jsonParser({}, 'iso');
+    return lines.filter((line) => parse(asBuffer(line), 0, line.length) !== undefined).length;
+  },
+  examples: [
+    {
+      title: 'nested and dotted keys, a number in quotes',
+      options: {
+        fields: {
+          '@timestamp': 'date',
+          'http.response.status_code': 'long',
+          'url.path': 'keyword',
+          duration: 'double',
+        },
+        time_format: 'iso',
+      },
+      line: String.raw`{"@timestamp":"2015-05-17T10:05:03.250+02:00","http":{"response":{"status_code":"200"}},"url.path":"\/a\u00e9","duration":0.25}`,
+      record: {
+        '@timestamp': Date.UTC(2015, 4, 17, 8, 5, 3, 250),
+        'http.response.status_code': 200,
+        'url.path': '/aé',
+        duration: 0.25,
+      },
+    },
+    {
+      title: 'times in seconds; a value of another type is NULL',
+      options: { fields: { ts: 'date', bytes: 'long', user: 'keyword', ok: 'boolean' }, time_format: 'epoch_s' },
+      line: '{"ts": 1431857103.5, "bytes": "many", "user": 17, "ok": true, "more": [{"bytes": 1}]}',
+      record: { ts: 1431857103500, bytes: null, user: '17', ok: 1 },
+    },
+  ],
+};
+
+function checkRequest({ fields }: JsonOptions, request: DecodeRequest): void {
+  const typeOf = (name: string): FieldType | undefined => (Object.hasOwn(fields, name) ? fields[name] : undefined);
+  for (const { name, type } of request.fields) assert(typeOf(name) === type, `JSON field ${name} of type ${type}`);
+  const { eventTimeField } = request;
+  assert(eventTimeField === undefined || typeOf(eventTimeField) === 'date', `JSON event time ${eventTimeField}`);
+}
