@@ -1,9 +1,20 @@
 import { ByteReader, ByteWriter } from '../lib/bytes.ts';
-import { decodeHead, encodeHead } from './head.ts';
+import { checkShape, decodeHead, encodeHead } from './head.ts';
 import type { LineSum } from './line-id.ts';
 
 const MAGIC = 0x48; // 'H', a heartbeat
 const VERSION = 1;
+const SHAPE = { agent: 'text', log: 'text', tMs: 'number', isFull: 'flag', hasEnded: 'flag', sources: 'list' } as const;
+const REPORT_SHAPE = {
+  number: 'count',
+  identity: 'text',
+  origin: 'count',
+  position: 'count',
+  tail: 'text',
+  state: 'text',
+  quietSinceMs: 'number',
+  path: 'text',
+} as const;
 
 /** What an agent says of one of its sources. It holds for a reader only if `position` is the reader's own mark. */
 export interface SourceReport {
@@ -42,9 +53,17 @@ export interface Beat {
   /** All sources are closed and the agent ends: from here time may run to the last timer. */
   readonly hasEnded: boolean;
   readonly sources: readonly SourceReport[];
-  /** A full beat of very many sources comes in several messages: this one is `part` of `parts`, counted from 0. */
+  /**
+   * A beat of very many sources comes in several messages of one append: this one is `part` of `parts`, counted from 0. Over the parts
+   * the numbers of new sources rise, since a reader takes a source as new only above those it has seen.
+   */
   readonly part?: number;
   readonly parts?: number;
+}
+
+/** Whether all of the beat is there with this message: only then it says something about time. */
+export function isLastPart({ part = 0, parts = 1 }: Beat): boolean {
+  return part === parts - 1;
 }
 
 export function encodeBeat(beat: Beat): Uint8Array {
@@ -55,5 +74,11 @@ export function encodeBeat(beat: Beat): Uint8Array {
 
 /** Throws an OperatingError for a newer version, a RangeError or SyntaxError for damaged bytes. */
 export function decodeBeat(bytes: Uint8Array): Beat {
-  return decodeHead(new ByteReader(bytes), MAGIC, VERSION, 'beat') as unknown as Beat;
+  const head = decodeHead(new ByteReader(bytes), MAGIC, VERSION, 'beat');
+  checkShape(head, SHAPE, 'beat');
+  for (const report of head['sources'] as readonly unknown[]) {
+    if (typeof report !== 'object' || report === null) throw new RangeError('beat: a source without a report');
+    checkShape(report as Record<string, unknown>, REPORT_SHAPE, 'beat');
+  }
+  return head as unknown as Beat;
 }

@@ -1,13 +1,25 @@
 import { assert } from '../lib/assert.ts';
 import { ByteReader, ByteWriter } from '../lib/bytes.ts';
-import { decodeHead, encodeHead } from './head.ts';
-import type { SourceId } from './source.ts';
+import { checkShape, decodeHead, encodeHead } from './head.ts';
+import { type SourceId, isSourceId } from './source.ts';
 
 /** A block is at most this long before compression: large enough that its costs vanish per line, small enough for every broker's limit. */
 export const BLOCK_BYTES_MAX = 512 * 1024;
 
 const MAGIC = 0x42; // 'B'
 const VERSION = 1;
+const SHAPE = {
+  source: 'text',
+  identity: 'text',
+  origin: 'count',
+  prev: 'count',
+  start: 'count',
+  end: 'count',
+  tail: 'text',
+  endTail: 'text',
+  lines: 'count',
+  readAtMs: 'number',
+} as const;
 
 /**
  * The header of a block: whole lines of ONE source as they were read. The value holds the lines, each with the bytes of the
@@ -67,7 +79,10 @@ export function encodeBlockHeader(header: BlockHeader): Uint8Array {
 export function decodeBlockHeader(bytes: Uint8Array): BlockHeader {
   const reader = new ByteReader(bytes);
   const head = decodeHead(reader, MAGIC, VERSION, 'block');
+  checkShape(head, SHAPE, 'block');
   const { hasOffsets, hasLengths, ...plain } = head as unknown as BlockHeader & { hasOffsets: boolean; hasLengths: boolean };
+  if (!isSourceId(plain.source)) throw new RangeError(`block: "${plain.source}" is no source`);
+  if (plain.start > plain.end) throw new RangeError(`block: begins at ${plain.start} and ends at ${plain.end}`);
   return {
     ...plain,
     ...(hasOffsets ? { offsets: readOffsets(reader, plain.lines, plain.start) } : {}),

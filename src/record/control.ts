@@ -1,6 +1,6 @@
 import { ByteReader, ByteWriter } from '../lib/bytes.ts';
-import { decodeHead, encodeHead } from './head.ts';
-import type { SourceId } from './source.ts';
+import { checkShape, decodeHead, encodeHead } from './head.ts';
+import { type SourceId, isSourceId } from './source.ts';
 
 const MAGIC_CONTROL = 0x43; // 'C'
 const MAGIC_GENESIS = 0x47; // 'G'
@@ -16,7 +16,9 @@ export function encodeGenesis(genesis: Genesis): Uint8Array {
 }
 
 export function decodeGenesis(bytes: Uint8Array): Genesis {
-  return decodeHead(new ByteReader(bytes), MAGIC_GENESIS, VERSION, 'genesis') as unknown as Genesis;
+  const head = decodeHead(new ByteReader(bytes), MAGIC_GENESIS, VERSION, 'genesis');
+  checkShape(head, { log: 'text' }, 'genesis');
+  return head as unknown as Genesis;
 }
 
 /** What neither the file nor the log has any more: moves a source's mark over a gap, and the ledger says so. */
@@ -36,7 +38,12 @@ export function encodeControl(control: Control): Uint8Array {
 }
 
 export function decodeControl(bytes: Uint8Array): Control {
-  return decodeHead(new ByteReader(bytes), MAGIC_CONTROL, VERSION, 'control message') as unknown as Control;
+  const head = decodeHead(new ByteReader(bytes), MAGIC_CONTROL, VERSION, 'control message');
+  checkShape(head, { type: 'text', source: 'text', from: 'count', to: 'count', tail: 'text' }, 'control message');
+  const control = head as unknown as Control;
+  if (control.type !== 'declared_loss') throw new RangeError(`control message of the type ${String(control.type)}`);
+  if (!isSourceId(control.source)) throw new RangeError('control message without a source');
+  return control;
 }
 
 function encode(magic: number, head: object): Uint8Array {

@@ -24,6 +24,11 @@ export function numberOf(source: SourceId): number {
   return Number(source.slice(source.lastIndexOf('/') + 1));
 }
 
+/** Whether a text has the form of a source id. */
+export function isSourceId(text: string): boolean {
+  return /^.+\/\d{1,15}$/.test(text);
+}
+
 /** The partition of a source: Kafka's default partitioner over the id's bytes. */
 export function partitionOf(source: SourceId, partitions: number): number {
   return (murmur2(encoder.encode(source)) & 0x7fffffff) % partitions;

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 
-const decoder = new TextDecoder();
+// A byte order mark is part of the text: without it a key in a late line would not be the key of its row.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 const HEX = '0123456789abcdef';
 
 /**
