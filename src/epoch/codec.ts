@@ -1,13 +1,26 @@
 import type { OutgoingMessage } from '../broker/broker.ts';
 import { assert } from '../lib/assert.ts';
 import { ByteReader, ByteWriter } from '../lib/bytes.ts';
-import { decodeHead, encodeHead } from '../record/head.ts';
+import { checkShape, decodeHead, encodeHead } from '../record/head.ts';
 import type { DeadLetter, Epoch, EpochBody, EpochEnvelope, KeyColumn, LateLine, RollupRows } from './epoch.ts';
 import { SectionReader, SectionWriter } from './sections.ts';
 
 const MAGIC_ENVELOPE = 0x45; // 'E'
 const MAGIC_BODY = 0x59; // 'Y'
 const VERSION = 1;
+const ENVELOPE_SHAPE = {
+  id: 'text',
+  prev: 'text',
+  n: 'count',
+  from: 'count',
+  to: 'count',
+  rawLog: 'text',
+  rawId: 'text',
+  isSnapshot: 'flag',
+  generation: 'count',
+  part: 'count',
+  parts: 'count',
+} as const;
 
 /** A body larger than this goes in parts: well below the topic's limit, whatever the compression does. */
 export const PART_BYTES_MAX = 4 * 1024 * 1024;
@@ -36,7 +49,9 @@ export function encodeEnvelope(envelope: EpochEnvelope): Uint8Array {
 
 /** Throws an OperatingError for a newer version, a RangeError or SyntaxError for damaged bytes. */
 export function decodeEnvelope(header: Uint8Array): EpochEnvelope {
-  return decodeHead(new ByteReader(header), MAGIC_ENVELOPE, VERSION, 'epoch') as unknown as EpochEnvelope;
+  const head = decodeHead(new ByteReader(header), MAGIC_ENVELOPE, VERSION, 'epoch');
+  checkShape(head, ENVELOPE_SHAPE, 'epoch');
+  return head as unknown as EpochEnvelope;
 }
 
 export function encodeBody(body: EpochBody): Uint8Array {

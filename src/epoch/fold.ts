@@ -78,7 +78,7 @@ export class Fold {
     this.#expectedOffset = message.offset + 1;
     if (message.kind === 'genesis') return this.#genesis(message);
     if (message.kind !== 'epoch' && message.kind !== 'part') return undefined;
-    const envelope = decodeEnvelope(message.header);
+    const envelope = this.#read(message, 'envelope', () => decodeEnvelope(message.header));
     const isFirstOfTrimmed = this.#chain === undefined;
     if (isFirstOfTrimmed) {
       assert(envelope.isSnapshot && envelope.part === 0, `${this.#options.name} begins at a part or an epoch that is no snapshot`);
@@ -107,7 +107,7 @@ export class Fold {
   #genesis(message: Message): undefined {
     // Two writers may both have found the partition empty: the first record counts, a second genesis says nothing.
     if (message.offset !== 0) return undefined;
-    this.logId = decodeGenesis(message.header).log;
+    this.logId = this.#read(message, 'genesis', () => decodeGenesis(message.header)).log;
     this.#chain = { id: this.logId, n: 0, to: 0 };
     return undefined;
   }
@@ -148,11 +148,17 @@ export class Fold {
   }
 
   #decode(message: Message, envelope: EpochEnvelope, values: readonly Uint8Array[]): EpochBody {
+    const bytes = values.length === 0 ? message.value : Buffer.concat([...values, message.value]);
+    return this.#read(message, `epoch ${envelope.n}`, () => decodeBody(bytes));
+  }
+
+  /** What the checksums of the log did not see is damage all the same: nothing that is unreadable may be skipped. */
+  #read<T>(message: Message, what: string, decode: () => T): T {
     try {
-      return decodeBody(values.length === 0 ? message.value : Buffer.concat([...values, message.value]));
+      return decode();
     } catch (error) {
-      if (error instanceof OperatingError) throw error;
-      throw new OperatingError(`${this.#options.name}: epoch ${envelope.n} at ${message.offset} is damaged: ${describeError(error)}`, {
+      if (!(error instanceof RangeError || error instanceof SyntaxError)) throw error;
+      throw new OperatingError(`${this.#options.name}: the ${what} at ${message.offset} is damaged: ${describeError(error)}`, {
         code: 'LOG_DAMAGED',
         hint: 'restore the log from a copy, or begin again in another data_dir',
         cause: error,

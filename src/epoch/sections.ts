@@ -44,7 +44,7 @@ export class SectionReader {
 
   /** Throws a RangeError where bytes and checksum disagree, an OperatingError for a newer version. */
   constructor(bytes: Uint8Array, magic: number, version: number, what: string) {
-    const body = bytes.byteOffset % ALIGN === 0 ? bytes : bytes.slice();
+    const body = aligned(bytes);
     const crcAt = body.length - 4;
     if (crcAt < 0 || new ByteReader(body, crcAt).u32() !== crc32(body.subarray(0, crcAt))) {
       throw new RangeError(`checksum of the ${what} does not match`);
@@ -74,6 +74,11 @@ export class SectionReader {
     assert(array instanceof Uint8Array, `section ${String(index)} is not u8`);
     return array;
   }
+}
+
+/** The bytes where typed arrays may lie over them. A Buffer's own `slice` would give a view, as unaligned as the Buffer. */
+function aligned(bytes: Uint8Array): Uint8Array {
+  return bytes.byteOffset % ALIGN === 0 ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length) : new Uint8Array(bytes);
 }
 
 function view(type: SectionType, length: number, reader: ByteReader): SectionArray {
