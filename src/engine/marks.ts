@@ -1,6 +1,6 @@
 import type { AgentMark, Refusal, SourceMark } from '../epoch/epoch.ts';
 import { isMutant } from '../lib/mutant.ts';
-import type { Beat, SourceReport } from '../record/beat.ts';
+import { type Beat, type SourceReport, isLastPart } from '../record/beat.ts';
 import type { BlockHeader } from '../record/block.ts';
 import type { DeclaredLoss } from '../record/control.ts';
 import { EMPTY_TAIL, type SourceId, agentOf, numberOf, sourceId } from '../record/source.ts';
@@ -46,7 +46,9 @@ export class Marks {
       this.#gap(mark, header.prev);
       return { type: 'refused', reason: 'gap' };
     }
-    if (header.start === mark.position && header.tail !== mark.tail) return { type: 'refused', reason: 'wrong_tail' };
+    // Below an origin above 0 nobody but the agent has read: until it says the tail there, there is nothing to compare with.
+    const isForeign = header.start === mark.position && mark.tail !== '' && header.tail !== mark.tail;
+    if (isForeign) return { type: 'refused', reason: 'wrong_tail' };
     return { type: 'counts', mark, from: Math.max(mark.position, header.start) };
   }
 
@@ -65,7 +67,7 @@ export class Marks {
   beat(beat: Beat, offset: number, logTimeMs: number): SourceId[] {
     const isFirstSight = this.#awaitsHistory(beat.agent);
     if (isFirstSight && !beat.isFull) return [];
-    const known = this.agents.get(beat.agent) ?? this.#newAgent(beat.agent);
+    const known = this.agents.get(beat.agent) ?? this.#newAgent(beat.agent, logTimeMs);
     const numberMaxBefore = known.numberMax;
     const forgotten: SourceId[] = [];
     for (const report of beat.sources) {
@@ -81,7 +83,7 @@ export class Marks {
       if (this.#report(mark, report)) forgotten.push(source);
     }
     // Time moves with the last part only: before it, not every source of the round has been announced.
-    if ((beat.part ?? 0) === (beat.parts ?? 1) - 1) this.#beatTime(known, beat, offset, logTimeMs);
+    if (isLastPart(beat)) this.#beatTime(known, beat, offset, logTimeMs);
     return forgotten;
   }
 
@@ -129,7 +131,7 @@ export class Marks {
   }
 
   #adopt(agent: string, header: BlockHeader, source: SourceId): OpenMark | undefined {
-    const known = this.agents.get(agent) ?? this.#newAgent(agent);
+    const known = this.agents.get(agent) ?? this.#newAgent(agent, 0);
     if (numberOf(source) <= known.numberMax) return undefined;
     // A new source begins at its origin, never at its first block: what lies between would be lost in silence.
     const origin = isMutant('block.any_first_block') ? header.start : header.origin;
@@ -159,9 +161,10 @@ export class Marks {
     return mark;
   }
 
-  #newAgent(agent: string): OpenAgent {
-    const mark: OpenAgent = { agent, numberMax: 0, tMs: 0, logTimeMs: 0, hasEnded: false, fullBeatOffset: null };
+  #newAgent(agent: string, logTimeMs: number): OpenAgent {
+    const mark: OpenAgent = { agent, numberMax: 0, tMs: 0, logTimeMs, hasEnded: false, fullBeatOffset: null };
     this.agents.set(agent, mark);
+    this.#changedAgents.add(mark);
     return mark;
   }
 
@@ -184,23 +187,27 @@ export class Marks {
       this.#changedSources.add(mark);
       return true;
     }
-    const before = `${mark.state} ${mark.path} ${mark.possibleLossBytes}`;
-    mark.state = report.state;
+    const before = JSON.stringify(mark);
+    // A gap stays one until the missing bytes have come or are declared lost, whatever an agent says that stands at its begin.
+    if (mark.gapEnd === null) mark.state = report.state;
     mark.path = report.path;
     // A mark made from a beat at an origin above 0 takes the tail below it from the agent, who alone has read it.
     if (mark.tail === '') mark.tail = report.tail;
     mark.quietSinceMs = report.quietSinceMs;
     mark.agentSum = report.sum ?? mark.agentSum;
     mark.possibleLossBytes = report.possibleLossBytes ?? mark.possibleLossBytes;
-    if (before !== `${mark.state} ${mark.path} ${mark.possibleLossBytes}`) this.#changedSources.add(mark);
+    // Whatever differs must be in the epoch: the next task judges time by it.
+    if (before !== JSON.stringify(mark)) this.#changedSources.add(mark);
     return false;
   }
 
   #beatTime(agent: OpenAgent, beat: Beat, offset: number, logTimeMs: number): void {
     agent.logTimeMs = logTimeMs;
     agent.hasEnded = beat.hasEnded;
-    if (beat.tMs > agent.tMs) agent.tMs = beat.tMs;
-    if (beat.isFull) agent.fullBeatOffset = offset - (beat.parts ?? 1) + 1;
+    // A full beat that a client wrote once more, late, does not list what its agent knows now: raw is kept for the newer one.
+    if (beat.isFull && beat.tMs >= agent.tMs) agent.fullBeatOffset = offset - (beat.parts ?? 1) + 1;
+    // The last one, even if the agent's clock went back: quiet times are differences of that clock, and the watermark never goes back.
+    agent.tMs = beat.tMs;
     this.#changedAgents.add(agent);
   }
 }

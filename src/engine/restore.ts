@@ -165,8 +165,9 @@ async function checkRaw({ log, rawTopic, task, rawStart, rawEnd }: RestoreReques
 async function rawLogId({ log, rawTopic, task, rawStart }: RestoreRequest): Promise<string> {
   for await (const messages of log.read(rawTopic, task.partition, rawStart, { isFollowing: false, hasValues: false })) {
     for (const message of messages) {
+      if (message.damaged !== undefined) continue;
       if (message.kind === 'genesis' && message.offset === 0) return decodeGenesis(message.header).log;
-      if (message.kind === 'beat' && message.damaged === undefined) return decodeBeat(message.header).log;
+      if (message.kind === 'beat') return decodeBeat(message.header).log;
     }
   }
   throw new OperatingError(`${rawTopic}/${task.partition} has neither its genesis nor a beat`, {

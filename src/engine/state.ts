@@ -10,10 +10,11 @@ import {
   type Refusal,
 } from '../epoch/epoch.ts';
 import type { EventTimeSpec, Pipeline, TaskId } from '../epoch/pipeline.ts';
+import { assert } from '../lib/assert.ts';
 import { OperatingError } from '../lib/errors.ts';
 import { hash64 } from '../lib/hash.ts';
 import { type Batch, DEAD_LETTER_REASONS } from '../record/batch.ts';
-import { type Beat, decodeBeat } from '../record/beat.ts';
+import { type Beat, decodeBeat, isLastPart } from '../record/beat.ts';
 import { type BlockHeader, decodeBlockHeader } from '../record/block.ts';
 import { type Control, decodeControl } from '../record/control.ts';
 import { type SourceId, lineHashSeeds } from '../record/source.ts';
@@ -76,9 +77,10 @@ export class TaskState implements OperatorOutput {
     return this.#watermark.lastAppendedAtMs;
   }
 
-  /** Largest event time of all sources, −Infinity before the first: where a rollup that is added now begins. */
+  /** Largest event time so far, as far as it is still known, −Infinity before the first: where a rollup that is added now begins. */
   get eventTimeMsMax(): number {
-    let max = -Infinity;
+    // The source that had it may be forgotten, and the watermark has passed it then.
+    let max = this.watermarkMs;
     for (const mark of this.marks.sources.values()) max = Math.max(max, mark.eventTimeMsMax ?? -Infinity);
     return max;
   }
@@ -95,6 +97,7 @@ export class TaskState implements OperatorOutput {
 
   /** Takes the next raw message. A message that does not count changes nothing but positions and refusals. */
   accept(message: Message): void {
+    assert(message.offset >= this.to, `raw message ${message.offset} after ${this.to} was accepted`);
     if (message.offset > this.to) this.#refuse('hole', this.to, '', 0, 0);
     this.to = message.offset + 1;
     this.rawId = hash64(message.header);
@@ -242,7 +245,8 @@ export class TaskState implements OperatorOutput {
   #deadLetter(line: number): void {
     const { batch, source } = this.#admission;
     const bytes = batch.lineBytes(line);
-    const kept = bytes.slice(0, DEAD_LETTER_BYTES_MAX);
+    // A copy, which a Buffer's `slice` is not: a view would hold the whole block until the epoch is written.
+    const kept = new Uint8Array(bytes.subarray(0, DEAD_LETTER_BYTES_MAX));
     this.#deadLetters.push({
       source,
       offset: batch.lineOffset[line]!,
@@ -265,6 +269,8 @@ export class TaskState implements OperatorOutput {
       this.#ledger.forget(source);
       this.#seeds.delete(source);
     }
+    // Between the parts of a beat not every source of the round has been announced: time moves behind the last.
+    if (!isLastPart(beat)) return;
     this.#watermark.advance(Math.max(-Infinity, ...this.#options.operators.map((operator) => operator.lastTimerMs())));
     this.#advance();
   }
