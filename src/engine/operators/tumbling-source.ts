@@ -1,6 +1,6 @@
 import type { AggregateDefinition } from '../../aggregates/aggregate.ts';
 import { assert } from '../../lib/assert.ts';
-import type { FieldType } from '../../record/batch.ts';
+import { type FieldType, isStringType } from '../../record/batch.ts';
 import type { WindowTable } from '../window-table.ts';
 import type { AdmittedBatch } from '../operator.ts';
 
@@ -47,7 +47,10 @@ export type Loop = (host: LoopHost, admitted: AdmittedBatch) => void;
  */
 export function compileLoop(spec: LoopSpec): Loop {
   const columns = new Set([...spec.keys.map((key) => key.column), ...spec.measures.flatMap((m) => m.column ?? [])]);
-  const stringColumns = new Set(spec.keys.filter((key) => key.kind === 'string').map((key) => key.column));
+  const stringColumns = new Set([
+    ...spec.keys.filter((key) => key.kind === 'string').map((key) => key.column),
+    ...spec.measures.flatMap((m) => (m.column !== undefined && isText(m) ? m.column : [])),
+  ]);
   const accumulators = spec.measures.flatMap((m) => m.aggregate.accumulators(m.fieldType));
   const takeTable = [
     'slots = table.slots; mask = slots.length - 1; hashes = table.hashes; lines = table.lines; sumA = table.sumA; sumB = table.sumB;',
@@ -76,8 +79,8 @@ for (let i = 0; i < n; i++) {
   if (reason[i] !== 0) continue;
   const t = time[i];
   if (!(t >= start && t < end)) { start = host.startOf(t); end = start + ${spec.sizeMs}; table = null; }
-  if (end - 1 + ${spec.allowedLatenessMs} <= before[i]) { host.late(admitted, i, start); continue; }
   ${spec.sinceMs === -Infinity ? '' : `if (start < ${spec.sinceMs}) { host.beforeRollup(admitted, i); continue; }`}
+  if (end - 1 + ${spec.allowedLatenessMs} <= before[i]) { host.late(admitted, i, start); continue; }
   if (table === null) { table = host.tableAt(start); ${takeTable} }
   let h = 0;
   ${spec.keys.map(hashText).join('\n  ')}
@@ -126,6 +129,10 @@ function equalText(key: LoopSpec['keys'][number], k: number): string {
     if (q${k} < len${k}) ${next}`;
 }
 
+function isText({ fieldType }: LoopSpec['measures'][number]): boolean {
+  return fieldType !== undefined && isStringType(fieldType);
+}
+
 function measuresText(spec: LoopSpec): string {
   let next = 0;
   return spec.measures
@@ -136,7 +143,9 @@ function measuresText(spec: LoopSpec): string {
         assert(count === 0, `${measure.aggregate.name} without a field keeps accumulators`);
         return '';
       }
-      return `const v${m} = cv${measure.column}[i]; ${measure.aggregate.updateSource(acc, `v${m}`, measure.fieldType)}`;
+      // Of a text only its being there reaches an aggregate: 1, or NaN for NULL.
+      const value = isText(measure) ? `cl${measure.column}[i] < 0 ? NaN : 1` : `cv${measure.column}[i]`;
+      return `const v${m} = ${value}; ${measure.aggregate.updateSource(acc, `v${m}`, measure.fieldType)}`;
     })
     .join('\n  ');
 }
