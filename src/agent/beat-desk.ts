@@ -51,7 +51,7 @@ export class BeatDesk {
     return this.#announcing.length > 0 || this.#unannounced.length > 0;
   }
 
-  /** A new source: none of its lines goes before every partition was told of it. */
+  /** A source that is new to this life: none of its lines goes before every partition was told of it. */
   announce(source: TrackedSource): void {
     this.#unannounced.push(source);
     this.changed();

@@ -127,7 +127,7 @@ export class AgentSession {
       claimed.add(entry);
       const source = new TrackedSource(registry.agent, entry, input.lineBytesMax);
       source.lastSeenMs = clock.monotonicMs();
-      source.isAnnounced = true;
+      this.#desk.announce(source);
       return source;
     });
     const create = (entry: Omit<RegistryEntry, 'number'>): TrackedSource => {

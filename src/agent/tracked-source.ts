@@ -160,6 +160,7 @@ export class TrackedSource {
 
   /** No more will be read of it: its content is another now. */
   endAsReplaced(): void {
+    if (this.ending === 'truncated') return;
     this.possibleLossBytes += Math.max(0, this.sizeBytes - this.reader.position);
     this.ending = 'truncated';
     this.place = undefined;

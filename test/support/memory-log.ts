@@ -132,7 +132,13 @@ export class MemoryStore {
     if (messages.length === 0) return Promise.resolve(part.end);
     const bytes = messages.reduce((sum, message) => sum + sizeOf(message) + ROW_BYTES, 0);
     if (this.usage().bytes + bytes > this.diskMaxBytes) throw failure('LOG_DISK_FULL', topic, true);
-    const write = (): number => this.#write(part, messages);
+    // Copies, made now: the caller may use its buffers again. Not `slice`, which is a view where it is a Buffer.
+    const copies = messages.map(({ kind, header, value }) => ({
+      kind,
+      header: new Uint8Array(header),
+      value: new Uint8Array(value),
+    }));
+    const write = (): number => this.#write(part, copies);
     const unknown = (): Promise<never> => Promise.reject(failure('LOG_FAILED', 'the outcome is unknown', true));
     const fate = this.#options.fateOf?.(topic, partition, messages) ?? 'ok';
     if (fate === 'drop') return unknown();
@@ -203,10 +209,8 @@ export class MemoryStore {
   #write(part: Partition, messages: readonly OutgoingMessage[]): number {
     const first = part.end;
     part.appendedAtMs = Math.max(part.appendedAtMs, this.clock.nowMs());
-    for (const { kind, header, value } of messages) {
-      // Copies: the caller may use its buffers again.
-      const bytes = { header: header.slice(), value: value.slice() };
-      part.messages.push({ kind, ...bytes, offset: part.end++, appendedAtMs: part.appendedAtMs });
+    for (const message of messages) {
+      part.messages.push({ ...message, offset: part.end++, appendedAtMs: part.appendedAtMs });
     }
     this.wakeAll();
     return first;

@@ -1,0 +1,222 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { appendFileSync, copyFileSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { registryPath } from '../../src/agent/registry.ts';
+import { rewindSource } from '../../src/agent/resend.ts';
+import { setFaultHandler } from '../../src/lib/fault-point.ts';
+import { EMPTY_TAIL } from '../../src/record/source.ts';
+import { type AgentSettings, AgentWorld } from '../support/agent-world.ts';
+
+let world: AgentWorld;
+
+function begin(settings: AgentSettings = {}): AgentWorld {
+  world = new AgentWorld(settings);
+  return world;
+}
+
+afterEach(async () => {
+  setFaultHandler(undefined);
+  await world.close();
+});
+
+describe('a lost registry', () => {
+  test.each([
+    ['the registry', false],
+    ['the whole data directory', true],
+  ])('is rebuilt from the log: %s', async (_, isAgentLost) => {
+    begin({ partitions: 2 });
+    writeFileSync(world.path('a.log'), 'a1\n');
+    writeFileSync(world.path('b.log'), 'b1\n');
+    world.start();
+    await world.pass(2_500);
+    const before = await world.read();
+    await world.kill();
+    if (isAgentLost) rmSync(world.dataDir, { recursive: true });
+    else rmSync(registryPath(world.dataDir));
+    appendFileSync(world.path('a.log'), 'a2\n');
+    writeFileSync(world.path('c.log'), 'c1\n');
+    world.start();
+    await world.pass(2_500);
+    const after = await world.read();
+    expect(after.refused).toEqual([]);
+    expect([...after.sources.values()].map((source) => source.bytes.toString()).sort()).toEqual([
+      'a1\na2\n',
+      'b1\n',
+      'c1\n',
+    ]);
+    expect(new Set(after.beats.map((beat) => beat.agent))).toEqual(new Set(before.beats.map((beat) => beat.agent)));
+    expect(world.ofType('registry_rebuilt')).toHaveLength(1);
+    await world.stop();
+  });
+
+  test('counts of closed sources are right again, from the file', async () => {
+    begin();
+    writeFileSync(world.path('a.log'), 'a1\na2\n');
+    world.start();
+    await world.pass(1_500);
+    await world.kill();
+    rmSync(registryPath(world.dataDir));
+    appendFileSync(world.path('a.log'), 'a3\n');
+    world.start({ isOnce: true });
+    await world.ended();
+    const [source] = (await world.read()).sources.values();
+    expect(world.ofType('source_closed')).toMatchObject([{ lines: 3 }]);
+    expect(source!.sum.lines).toBe(3);
+    const closed = (await world.read()).beats.at(-1)!.sources[0]!;
+    expect(closed.sum).toEqual(source!.sum);
+  });
+
+  test('after once mode nothing is read again', async () => {
+    begin({ isOnce: true });
+    writeFileSync(world.path('a.log'), 'unterminated');
+    writeFileSync(world.path('b.log'), 'b1\n');
+    world.start();
+    await world.ended();
+    rmSync(world.dataDir, { recursive: true });
+    appendFileSync(world.path('a.log'), ' line\n');
+    world.start();
+    await world.ended();
+    expect((await world.texts()).sort()).toEqual([' line\n', 'b1\n', 'unterminated']);
+  });
+
+  test('with two agents in the log it must be said which one this is', async () => {
+    begin();
+    writeFileSync(world.path('a.log'), 'a1\n');
+    world.start({ agentId: 'first' });
+    await world.pass(1_500);
+    await world.stop();
+    rmSync(world.dataDir, { recursive: true });
+    world.start({ agentId: 'second' });
+    await world.pass(1_500);
+    await world.stop();
+    rmSync(world.dataDir, { recursive: true });
+    const nameless = new AgentWorld({ include: [world.path('*')] });
+    nameless.log = world.log;
+    nameless.start();
+    await expect(nameless.ended()).rejects.toMatchObject({ code: 'AGENT_AMBIGUOUS' });
+    await nameless.close();
+  });
+
+  test('a damaged or newer registry is one clear error', async () => {
+    begin();
+    world.start();
+    await world.pass(1_500);
+    await world.stop();
+    writeFileSync(registryPath(world.dataDir), '{"version":');
+    world.start();
+    await expect(world.ended()).rejects.toMatchObject({ code: 'REGISTRY_DAMAGED' });
+    writeFileSync(registryPath(world.dataDir), '{"version":99}');
+    world.start();
+    await expect(world.ended()).rejects.toMatchObject({ code: 'FORMAT_NEWER' });
+  });
+});
+
+test('a rolled-back registry gives no number twice and skips nothing', async () => {
+  begin();
+  writeFileSync(world.path('a.log'), 'a1\n');
+  world.start();
+  await world.pass(2_500);
+  const backup = join(world.folder, 'backup.json');
+  copyFileSync(registryPath(world.dataDir), backup);
+  writeFileSync(world.path('b.log'), 'b1\n');
+  appendFileSync(world.path('a.log'), 'a2\n');
+  await world.pass(2_500);
+  await world.stop();
+  copyFileSync(backup, registryPath(world.dataDir));
+  // What the lost part of the registry knew is gone from the file too; the new content must not get its number.
+  truncateSync(world.path('b.log'), 0);
+  appendFileSync(world.path('b.log'), 'other\n');
+  world.start();
+  await world.pass(2_500);
+  const { sources, refused } = await world.read();
+  expect(refused).toEqual([]);
+  expect([...sources.values()].map((source) => source.bytes.toString())).toEqual(['a1\na2\n', 'b1\n', 'other\n']);
+});
+
+test.each(['agent.read', 'agent.sent', 'agent.acked', 'agent.registered'] as const)(
+  'killed at %s, nothing is lost or doubled',
+  async (point) => {
+    begin();
+    for (let round = 0; round < 6; round++) {
+      let passes = round;
+      setFaultHandler((name) => {
+        if (name === point && passes-- === 0) throw new TypeError(`killed at ${name}`);
+      });
+      appendFileSync(world.path('a.log'), `line ${round}\n`);
+      writeFileSync(world.path(`${round}.log`), `file ${round}\n`);
+      world.start();
+      await world.pass(3_000);
+      await world.kill();
+    }
+    setFaultHandler(undefined);
+    world.start();
+    await world.pass(3_000);
+    const { refused } = await world.read();
+    expect(refused).toEqual([]);
+    const expected = [
+      readFileSync(world.path('a.log'), 'latin1'),
+      ...Array.from({ length: 6 }, (_, i) => `file ${i}\n`),
+    ];
+    expect((await world.texts()).sort()).toEqual(expected.sort());
+  },
+);
+
+describe('resend', () => {
+  test('blocks the log lost come again after a rewind, and counts stay right', async () => {
+    begin();
+    writeFileSync(world.path('a.log'), 'a1\na2\n');
+    world.start();
+    await world.pass(2_500);
+    await world.stop();
+    const [source] = (await world.read()).sources.values();
+    rewindSource(world.dataDir, source!.source, 0, EMPTY_TAIL);
+    appendFileSync(world.path('a.log'), 'a3\n');
+    world.start({ isOnce: true });
+    await world.ended();
+    const { blocks, sources, beats, refused } = await world.read();
+    expect(refused).toEqual([]);
+    expect(blocks.map(({ start, end }) => [start, end])).toEqual([
+      [0, 6],
+      [0, 9],
+    ]);
+    expect([...sources.values()][0]!.bytes.toString()).toBe('a1\na2\na3\n');
+    expect(beats.at(-1)!.sources[0]!.sum).toEqual([...sources.values()][0]!.sum);
+  });
+
+  test('a closed source is sent again to where it ended, beside the one that goes on from there', async () => {
+    begin({ isOnce: true });
+    writeFileSync(world.path('a.log'), 'a1\n');
+    world.start();
+    await world.ended();
+    appendFileSync(world.path('a.log'), 'a2\n');
+    world.start();
+    await world.ended();
+    const [first] = (await world.read()).sources.values();
+    rewindSource(world.dataDir, first!.source, 0, EMPTY_TAIL);
+    world.start();
+    await world.ended();
+    const { blocks, refused } = await world.read();
+    expect(refused).toEqual([]);
+    expect(blocks.map(({ source, start, end }) => [source.split('/')[1], start, end])).toEqual([
+      ['1', 0, 3],
+      ['2', 3, 6],
+      ['1', 0, 3],
+    ]);
+    expect(await world.texts()).toEqual(['a1\n', 'a2\n']);
+  });
+
+  test('a source that is gone or unknown is refused with the way out', async () => {
+    begin();
+    expect(() => rewindSource(world.dataDir, 'x/1', 0, EMPTY_TAIL)).toThrow(/no agent registry/);
+    writeFileSync(world.path('a.log'), 'a1\n');
+    world.start();
+    await world.pass(1_500);
+    truncateSync(world.path('a.log'), 0);
+    await world.pass(2_500);
+    await world.stop();
+    const [source] = (await world.read()).sources.values();
+    expect(() => rewindSource(world.dataDir, source!.source, 0, EMPTY_TAIL)).toThrow(/is gone/);
+    expect(() => rewindSource(world.dataDir, `${source!.source}7`, 0, EMPTY_TAIL)).toThrow(/not in the registry/);
+    expect(() => rewindSource(world.dataDir, source!.source, 99, EMPTY_TAIL)).toThrow(/can be rewound to/);
+  });
+});

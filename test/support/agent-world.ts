@@ -1,0 +1,171 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Agent, type AgentEvent, type AgentLimits } from '../../src/agent/agent.ts';
+import type { Log, OutgoingMessage } from '../../src/broker/broker.ts';
+import type { Clock } from '../../src/lib/clock.ts';
+import { ManualClock } from './manual-clock.ts';
+import { type AppendFate, MemoryStore } from './memory-log.ts';
+import { type RawContent, readRaw } from './raw-reader.ts';
+
+export const TOPIC = 'tailrace.raw.web';
+
+export interface AgentSettings {
+  readonly include?: readonly string[];
+  readonly exclude?: readonly string[];
+  readonly partitions?: number;
+  readonly lineBytesMax?: number;
+  readonly isOnce?: boolean;
+  readonly agentId?: string;
+  readonly limits?: Partial<AgentLimits>;
+}
+
+/** What a killed process sees: nothing goes on. It is a TypeError so that nobody takes it for a failing disk. */
+class Killed extends TypeError {
+  override readonly name = 'Killed';
+}
+
+interface Life {
+  readonly ended: Promise<void>;
+  readonly stopping: AbortController;
+  isDead: boolean;
+  error: unknown;
+}
+
+/** One machine in a temporary folder: real files, a log in memory, a clock that a test moves, and an agent that can be killed. */
+export class AgentWorld {
+  readonly folder = mkdtempSync(join(tmpdir(), 'tailrace-agent-'));
+  readonly files = join(this.folder, 'logs');
+  readonly dataDir = join(this.folder, 'data');
+  readonly clock = new ManualClock();
+  readonly events: AgentEvent[] = [];
+  readonly appended: OutgoingMessage[] = [];
+  /** What becomes of the next appends; then all is well. */
+  fates: AppendFate[] = [];
+  readonly store = new MemoryStore({ clock: this.clock, fateOf: () => this.fates.shift() ?? 'ok' });
+  log: Log = this.store.open();
+  #settings: AgentSettings;
+  #life: Life | undefined;
+
+  constructor(settings: AgentSettings = {}) {
+    mkdirSync(this.files, { recursive: true });
+    this.#settings = settings;
+  }
+
+  path(name: string): string {
+    return join(this.files, name);
+  }
+
+  get isRunning(): boolean {
+    return this.#life !== undefined;
+  }
+
+  start(settings: AgentSettings = {}): void {
+    this.#settings = { ...this.#settings, ...settings };
+    const { include = [this.path('*')], exclude = [], partitions = 1, lineBytesMax = 262_144 } = this.#settings;
+    const { isOnce = false, agentId, limits = {} } = this.#settings;
+    const life: Life = { ended: Promise.resolve(), stopping: new AbortController(), isDead: false, error: undefined };
+    const agent = new Agent({
+      clock: mortalClock(this.clock, life),
+      log: mortalLog(this.log, life),
+      notify: (event) => this.events.push(event),
+      options: {
+        dataDir: this.dataDir,
+        isOnce,
+        limits,
+        inputs: [{ name: 'web', topic: TOPIC, partitions, include, exclude, lineBytesMax }],
+        ...(agentId === undefined ? {} : { agentId }),
+      },
+    });
+    const run = async (): Promise<void> => {
+      try {
+        await agent.run(life.stopping.signal);
+      } catch (error) {
+        life.error = error;
+      }
+    };
+    this.#life = Object.assign(life, { ended: run() });
+  }
+
+  /** Lets `ms` pass in steps a person could follow. */
+  async pass(ms: number): Promise<void> {
+    await this.clock.advance(ms);
+  }
+
+  /** Asks the agent to end, and waits for it. Throws what it ended with. */
+  async stop(): Promise<void> {
+    this.#life?.stopping.abort();
+    await this.ended();
+  }
+
+  /** Waits for an agent that ends by itself. */
+  async ended(): Promise<void> {
+    const life = this.#life;
+    if (life === undefined) return;
+    let isOver = false;
+    void life.ended.then(() => (isOver = true));
+    while (!isOver) await this.clock.advance(50);
+    this.#life = undefined;
+    if (life.error !== undefined) throw life.error;
+  }
+
+  /** kill -9: no drain, no registry, no beat. */
+  async kill(): Promise<void> {
+    const life = this.#life;
+    if (life === undefined) return;
+    life.isDead = true;
+    life.stopping.abort();
+    await this.clock.advance(0);
+    await life.ended;
+    this.#life = undefined;
+  }
+
+  read(): Promise<RawContent> {
+    return readRaw(this.log, TOPIC);
+  }
+
+  /** The bytes of every source, in the order of their numbers. */
+  async texts(): Promise<string[]> {
+    return [...(await this.read()).sources.values()].map((source) => source.bytes.toString('latin1'));
+  }
+
+  ofType<Type extends AgentEvent['type']>(type: Type): Extract<AgentEvent, { type: Type }>[] {
+    return this.events.filter((event): event is Extract<AgentEvent, { type: Type }> => event.type === type);
+  }
+
+  async close(): Promise<void> {
+    await this.kill();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+function mortalClock(clock: Clock, life: Life): Clock {
+  const alive = (): void => {
+    if (life.isDead) throw new Killed('killed');
+  };
+  return {
+    nowMs: () => (alive(), clock.nowMs()),
+    monotonicMs: () => (alive(), clock.monotonicMs()),
+    sleep: async (ms, signal) => {
+      await clock.sleep(ms, signal);
+      alive();
+    },
+  };
+}
+
+/** A dead process appends nothing; what it had appended before stays. */
+function mortalLog(log: Log, life: Life): Log {
+  const append: Log['append'] = async (topic, partition, messages) => {
+    if (life.isDead) throw new Killed('killed');
+    const offset = await log.append(topic, partition, messages);
+    if (life.isDead) throw new Killed('killed');
+    return offset;
+  };
+  return new Proxy(log, {
+    get(target, name) {
+      if (name === 'append') return append;
+      const member: unknown = Reflect.get(target, name);
+      return typeof member === 'function' ? member.bind(target) : member;
+    },
+  });
+}
