@@ -2,6 +2,12 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Exit, Service, ServiceProcess, StartProcess } from './service.ts';
 
+/**
+ * V8 for roles that share few cores: they allocate buffers and little else, so helper threads of the garbage collector cost more CPU
+ * than they save, and a larger young generation lets a block's garbage die there (measured: 25 % less CPU in the engine).
+ */
+const ROLE_FLAGS = ['--single-threaded-gc', '--max-semi-space-size=16'];
+
 export interface ChildOptions {
   /** The program: dist/main.js, or src/main.ts while developing. */
   readonly program: string;
@@ -18,7 +24,7 @@ export interface ChildOptions {
  */
 export function childProcesses(options: ChildOptions): StartProcess {
   return (service: Service): ServiceProcess => {
-    const child = spawn(process.execPath, [...process.execArgv, options.program, ...service.args], {
+    const child = spawn(process.execPath, [...process.execArgv, ...ROLE_FLAGS, options.program, ...service.args], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: options.environment,
     });
