@@ -11,7 +11,7 @@ const TROUBLE = ' "\\[]-?#/:.09aZ%\r\t*\x00\x02\x16\x82\xa2\xff';
 
 const token = fc
   .oneof(fc.constantFrom('-', '192.0.2.7', '2001:db8::7', 'a.example.net', '""', 'x[y'), anyText('ab.:-', 12))
-  .map((text) => text.replace(/[\x00-\x20]/g, '') || '-');
+  .map((text) => text.replace(/[^!-\xff]/g, '') || '-');
 const day = fc.constantFrom(
   '17/May/2015',
   '29/Feb/2016',
@@ -262,4 +262,22 @@ describe('facts', () => {
     });
   });
   if (!existsSync(GOLDEN)) console.warn(`SKIPPED: ${GOLDEN} is not there; the facts of the small fixture are checked.`);
+
+  // Made by hand: out of order by less than a minute, `-` fields, escapes, bytes that are no UTF-8, a request line that is none,
+  // a zone, CRLF in lines 111 to 113; a cut line, an impossible month, two requests in one line, an empty line.
+  test('test/fixtures/access-small.log', () => {
+    expect(factsOf(readFileSync('test/fixtures/access-small.log'), 200)).toEqual({
+      good: 196,
+      bad: [
+        'malformed 2001:db8::15 - - [17/May/2015:10:12:12 +0000] "GET',
+        'no_event_time 198.51.100.9 - alice [17/Foo/2015:10:13:18 +0000] ',
+        'malformed crawl-2.example.net - - [17/May/2015:10:19:59 +000',
+        'malformed ',
+      ],
+      clients: 65,
+      status: { 200: 138, 301: 15, 304: 13, 404: 14, 408: 1, 500: 15 },
+      bytes: 8_212_304,
+      behindMsMax: 50_000,
+    });
+  });
 });
