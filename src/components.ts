@@ -11,6 +11,7 @@ import { sum } from './aggregates/sum.ts';
 import type { CodecDefinition } from './codecs/codec.ts';
 import { combined } from './codecs/combined.ts';
 import { common } from './codecs/common.ts';
+import { json } from './codecs/json.ts';
 import type { SourceDefinition } from './agent/source.ts';
 import { fileSource } from './agent/sources/file.ts';
 import { type SinkDefinition, duckdbSink } from './config/duckdb-sink.ts';
@@ -19,7 +20,7 @@ import { type SinkDefinition, duckdbSink } from './config/duckdb-sink.ts';
 type AnyCodec = CodecDefinition<any>;
 type AnySource = SourceDefinition<any>;
 
-export const CODECS: readonly AnyCodec[] = [combined, common];
+export const CODECS: readonly AnyCodec[] = [combined, common, json];
 export const AGGREGATES: readonly AggregateDefinition[] = [count, sum, min, max, avg];
 export const SOURCES: readonly AnySource[] = [fileSource];
 export const SINKS: readonly SinkDefinition[] = [duckdbSink];

@@ -2,11 +2,10 @@ import { renameSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Log } from '../broker/broker.ts';
 import { epochTopic } from '../broker/broker.ts';
-import type { Config } from '../config/config.ts';
+import { type Config, sinkGroup } from '../config/config.ts';
 import type { DataDir } from '../config/data-dir.ts';
 import { pipelineTopics } from '../engine/engine.ts';
 import type { Service } from '../supervisor/service.ts';
-import { sinkGroup } from './sink.ts';
 
 /** The program that roles are started from: this one. */
 export const PROGRAM = fileURLToPath(

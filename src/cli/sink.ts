@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { epochTopic } from '../broker/broker.ts';
 import { AGGREGATES_BY_NAME } from '../components.ts';
-import type { Config } from '../config/config.ts';
+import { sinkGroup } from '../config/config.ts';
 import { suggestion } from '../config/nearest.ts';
 import { pipelineTopics } from '../engine/engine.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
@@ -23,11 +23,6 @@ export function registerSink(program: Command): void {
       runRole(`sink-${name}`, options, (context) => runSink(context, name)),
     );
   withExamples(withRoleOptions(command), 'Examples:\n  tailrace sink warehouse -c tailrace.yaml\n');
-}
-
-/** The consumer group of a sink. */
-export function sinkGroup(config: Config, sink: string): string {
-  return `${config.name}.${sink}`;
 }
 
 async function runSink({ config, dataDir, clock, log, signal }: RoleContext, name: string): Promise<void> {

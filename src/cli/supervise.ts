@@ -1,5 +1,5 @@
 import type { Log } from '../broker/broker.ts';
-import type { Config } from '../config/config.ts';
+import { type Config, sinkGroup } from '../config/config.ts';
 import type { DataDir } from '../config/data-dir.ts';
 import { systemClock } from '../lib/clock.ts';
 import { escapeText } from '../lib/escape.ts';
@@ -10,11 +10,9 @@ import { DRAIN_MS, Supervisor } from '../supervisor/supervisor.ts';
 import { LogWatch } from './log-watch.ts';
 import { say } from './output.ts';
 import { type FileProgress, Progress, formatCount } from './progress.ts';
-import { showResults } from './results.ts';
 import { makeDataDir, openLog } from './role.ts';
 import { PROGRAM, prepareLog, servicesOf, writeResolvedConfig } from './services.ts';
 import { listenForStop } from './signals.ts';
-import { sinkGroup } from './sink.ts';
 
 export interface RunOptions {
   readonly isOnce: boolean;
@@ -110,6 +108,8 @@ class SupervisedRun {
     void agentEnded.then(() => (hasAgentEnded = true));
     const isDone = await this.#catchUp(log, () => hasAgentEnded);
     if (!isDone) return this.#supervisor.exitCode;
+    // Loaded only now: a run that follows has no use for a database client.
+    const { showResults } = await import('./results.ts');
     return showResults(this.#config, this.#dataDir, this.#options.isJson);
   }
 

@@ -65,3 +65,8 @@ export const RESERVED_COLUMNS: readonly string[] = [
 export function columnOf(field: string): string {
   return field.replaceAll(/[^A-Za-z0-9_]/g, '_');
 }
+
+/** The consumer group of a sink. */
+export function sinkGroup(config: Config, sink: string): string {
+  return `${config.name}.${sink}`;
+}

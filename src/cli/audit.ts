@@ -1,0 +1,34 @@
+import type { Command } from 'commander';
+import { EXIT } from '../lib/errors.ts';
+import { audit } from '../query/audit.ts';
+import { auditText } from '../query/audit-report.ts';
+import { withExamples } from './examples.ts';
+import { print, printJson } from './output.ts';
+import { type TargetOptions, queryOf, targetOf } from './sql-target.ts';
+
+const EXAMPLES = `Examples:
+  tailrace audit                    every line of every source against the ledger and the tables
+  tailrace audit --json | jq .lost  for scripts
+`;
+
+interface AuditOptions extends TargetOptions {
+  readonly json?: boolean;
+}
+
+export function registerAudit(program: Command): void {
+  const command = program
+    .command('audit')
+    .description(
+      'Counts the lines again: in the files, in the ledger, in the tables. Exit code 5 when a line is lost or doubled.',
+    )
+    .option('-c, --config <file>', 'the configuration (default: ./tailrace.yaml)')
+    .option('--data-dir <folder>', 'where everything is kept, for runs without a configuration')
+    .option('--json', 'the result as one JSON object')
+    .action(async (options: AuditOptions) => {
+      const result = await audit({ query: queryOf(targetOf(options)) });
+      if (options.json === true) printJson(result);
+      else print(auditText(result));
+      if (!result.isBalanced) process.exitCode = EXIT.badData;
+    });
+  withExamples(command, EXAMPLES);
+}
