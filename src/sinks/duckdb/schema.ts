@@ -8,7 +8,7 @@ export const WAREHOUSE_FORMAT_VERSION = 1;
 export const SYSTEM_TABLES = {
   meta: 'key VARCHAR, value VARCHAR',
   /** Where this warehouse stands in each epoch partition; written in the transaction of the rows. */
-  cursors: `topic VARCHAR, partition INTEGER, "offset" BIGINT, id VARCHAR, n BIGINT, raw_to BIGINT, raw_log VARCHAR,
+  cursors: `topic VARCHAR, partition INTEGER, stream VARCHAR, "offset" BIGINT, id VARCHAR, n BIGINT, raw_to BIGINT, raw_log VARCHAR,
     watermark TIMESTAMPTZ, generation INTEGER, first_n BIGINT, history_from BIGINT, updated_at TIMESTAMPTZ`,
   rollups:
     'rollup VARCHAR, stream VARCHAR, generation INTEGER, is_current BOOLEAN, fingerprint VARCHAR, definition VARCHAR',

@@ -2,7 +2,7 @@ import { type DuckDBConnection, DuckDBTimestampTZValue } from '@duckdb/node-api'
 import type { Epoch, EpochBody } from '../../epoch/epoch.ts';
 import type { ChainEnd } from '../../epoch/fold.ts';
 import type { Pipeline, RollupSpec } from '../../epoch/pipeline.ts';
-import { OperatingError } from '../../lib/errors.ts';
+import { OperatingError, describeError } from '../../lib/errors.ts';
 import { faultPoint } from '../../lib/fault-point.ts';
 import { isMutant } from '../../lib/mutant.ts';
 import { textCell } from './names.ts';
@@ -130,7 +130,7 @@ export class Store {
       await this.#connection.run('CHECKPOINT');
       return true;
     } catch (error) {
-      if (error instanceof Error && /there are other (write )?transactions/i.test(error.message)) return false;
+      if (/there are other (write )?transactions/i.test(describeError(error))) return false;
       throw error;
     }
   }
@@ -194,10 +194,11 @@ export class Store {
     );
     const [firstN, historyFrom] = found.getRowsJS()[0] ?? [null, null];
     await this.#connection.run(
-      'INSERT INTO tailrace.cursors VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)',
+      'INSERT INTO tailrace.cursors VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)',
       [
         from.topic,
         from.partition,
+        from.stream,
         nextOffset,
         envelope.id,
         envelope.n,

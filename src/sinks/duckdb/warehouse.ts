@@ -181,7 +181,7 @@ function walBytes(path: string): number {
 }
 
 function isOutOfMemory(error: unknown): boolean {
-  return error instanceof Error && /^Out of Memory Error/i.test(error.message);
+  return /Out of Memory Error/i.test(describeError(error));
 }
 
 function asOperatingError(error: unknown): unknown {

@@ -206,12 +206,10 @@ describe('limits', () => {
 
   test('a query can be interrupted, and the next one runs', async () => {
     const patient = new SqlRunner({ clock: systemClock, instance });
-    const asking = expect(patient.query('SELECT count(*) FROM range(1000000000000)')).rejects.toMatchObject({
-      code: 'SQL_INTERRUPTED',
-    });
+    const asking = patient.query('SELECT count(*) FROM range(1000000000000)').catch((error: unknown) => error);
     await systemClock.sleep(50);
     await patient.interrupt('the memory is needed');
-    await asking;
+    expect(await asking).toMatchObject({ code: 'SQL_INTERRUPTED' });
     expect((await patient.query('SELECT 1')).rows).toEqual([[1]]);
   });
 

@@ -1,0 +1,260 @@
+import { mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { Log } from '../../src/broker/broker.ts';
+import type { EpochBody, Fate, LedgerEntry, SourceMark } from '../../src/epoch/epoch.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { audit } from '../../src/query/audit.ts';
+import { auditSentence } from '../../src/query/audit-report.ts';
+import { fileKey, identityOf } from '../../src/record/file-identity.ts';
+import { addLine, emptySum } from '../../src/record/line-id.ts';
+import { EpochChain, pipelineOf, rowsOf } from '../support/epochs.ts';
+import { MemoryStore } from '../support/memory-log.ts';
+import { WarehouseHarness } from '../support/warehouse-harness.ts';
+
+const SOURCE = 'agent/1';
+const LINES = ['/a\n', '/a\n', 'bad\n', '/late\n', '/b\n', '/b'];
+const OFFSETS = LINES.map((_, index) => LINES.slice(0, index).join('').length);
+const SIZE = LINES.join('').length;
+
+let harness: WarehouseHarness;
+let folder: string;
+let path: string;
+let log: Log;
+let chain: EpochChain;
+
+beforeEach(async () => {
+  harness = new WarehouseHarness();
+  folder = mkdtempSync(join(tmpdir(), 'tailrace-audit-'));
+  path = join(folder, 'access.log');
+  writeFileSync(path, LINES.join(''));
+  log = new MemoryStore({ clock: systemClock }).open();
+  chain = await EpochChain.begin(log);
+});
+afterEach(() => {
+  harness.remove();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function sumOf(offsets: readonly number[], source = SOURCE) {
+  const sum = emptySum();
+  for (const offset of offsets) addLine(sum, source, offset);
+  return sum;
+}
+
+const account = (fate: Fate, offsets: readonly number[], source = SOURCE): LedgerEntry => ({
+  source,
+  consumer: 'traffic',
+  fate,
+  reason: '',
+  sum: sumOf(offsets, source),
+});
+
+function markOf(rest: Partial<SourceMark> = {}): SourceMark {
+  const identity = identityOf(fileKey(statSync(path, { bigint: true })), 0, Buffer.from('/a\n'));
+  return {
+    source: SOURCE,
+    identity,
+    path,
+    origin: 0,
+    position: SIZE,
+    tail: '',
+    state: 'caught_up',
+    eventTimeMsMax: null,
+    quietSinceMs: 0,
+    gapEnd: null,
+    agentSum: null,
+    possibleLossBytes: 0,
+    ...rest,
+  };
+}
+
+const lateLine = (offset: number): EpochBody['late'][number] => ({
+  source: SOURCE,
+  offset,
+  eventTimeMs: 0,
+  rollup: 'traffic',
+  windowStartMs: 0,
+  windowEndMs: 60_000,
+  watermarkMs: 60_000,
+  key: ['/late', '200'],
+});
+const deadLetter = (offset: number): EpochBody['deadLetters'][number] => ({
+  source: SOURCE,
+  offset,
+  reason: 'malformed',
+  bytes: Buffer.from('bad'),
+  isCut: false,
+  lengthBytes: 3,
+});
+const rowOf = (key: string, offsets: readonly number[], endMs = 60_000) => {
+  const { lines, a: sumA, b: sumB } = sumOf(offsets);
+  return { startMs: endMs - 60_000, endMs, key: [key, 200], accumulators: [0, 0], lines, sumA, sumB };
+};
+
+/** The body of an epoch in which every line of the file has its fate. */
+function whole(rest: Partial<EpochBody> = {}): Partial<EpochBody> {
+  const [a1, a2, bad, late, b1, b2] = OFFSETS as [number, number, number, number, number, number];
+  return {
+    pipeline: pipelineOf(),
+    fingerprints: { traffic: 'x' },
+    watermarkMs: 60_000,
+    sources: [markOf()],
+    ledger: [
+      account('in', OFFSETS),
+      account('rolled_up', [a1, a2, b1, b2]),
+      account('late', [late]),
+      account('dead_letter', [bad]),
+    ],
+    rows: [rowsOf('traffic', [rowOf('/a', [a1, a2]), rowOf('/b', [b1, b2], 120_000)])],
+    late: [lateLine(late)],
+    deadLetters: [deadLetter(bad)],
+    ...rest,
+  };
+}
+
+async function auditOf(body: Partial<EpochBody>) {
+  await chain.append(body);
+  await harness.runToEnd(log, chain.topic);
+  return audit({ query: (sql) => harness.query(sql) });
+}
+
+describe('a balanced warehouse', () => {
+  test('file, ledger and tables agree', async () => {
+    const result = await auditOf(whole());
+    expect(result.differences).toEqual([]);
+    expect(auditSentence(result)).toBe('sent 6 = stored 6, lost 0, doubled 0');
+    expect(result.rollups).toEqual([
+      {
+        ...{ rollup: 'traffic', stream: 'access', sent: 6, rolledUp: 4, late: 1, deadLetters: 1, filtered: 0 },
+        ...{ stored: 6, lost: 0, doubled: 0 },
+      },
+    ]);
+    expect(result.sources).toMatchObject([{ source: SOURCE, sent: 6, countedBy: 'file', pendingBytes: 0 }]);
+  });
+
+  test('a rotated file is found under its new name, and what was appended since is lag', async () => {
+    const body = whole();
+    renameSync(path, join(folder, 'access.log.1'));
+    writeFileSync(path, 'another file\n');
+    writeFileSync(join(folder, 'access.log.1'), '\nmore\n', { flag: 'a' });
+    const result = await auditOf(body);
+    expect(result.differences).toEqual([]);
+    expect(result.sources).toMatchObject([{ countedBy: 'file', sent: 6, pendingBytes: 6 }]);
+    expect(result.notes).toEqual(['6 bytes in files that are not decided yet (lag)']);
+  });
+
+  test('a source that is gone is counted by the agent if it was closed, else by the ledger only', async () => {
+    const body = whole({ sources: [markOf({ state: 'closed', agentSum: sumOf(OFFSETS) })] });
+    rmSync(path);
+    expect((await auditOf(body)).sources).toMatchObject([{ countedBy: 'agent', sent: 6 }]);
+    const result = await auditOf({ sources: [markOf1()] });
+    expect(result.isBalanced).toBe(true);
+    expect(result.sources).toMatchObject([{ countedBy: 'ledger', sent: 6 }]);
+    expect(result.notes[0]).toMatch(/^1 sources whose file is gone/);
+  });
+
+  const markOf1 = (): SourceMark => ({
+    ...{ source: SOURCE, identity: 'gone', path, origin: 0, position: SIZE, tail: '', state: 'caught_up' },
+    ...{ eventTimeMsMax: null, quietSinceMs: 0, gapEnd: SIZE + 7, agentSum: null, possibleLossBytes: 3 },
+  });
+
+  test('offsets beyond 4 GiB and several sources hash alike in SQL and here', async () => {
+    const far = [2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 2 ** 45 + 12_345, 0];
+    const result = await auditOf({
+      ...whole({ rows: [] }),
+      sources: [],
+      ledger: [account('in', far), account('late', far)],
+      late: far.map(lateLine),
+      deadLetters: [],
+    });
+    expect(result.differences).toEqual([]);
+    expect(result.sent).toBe(5);
+  });
+});
+
+describe('what does not balance is told, and where', () => {
+  const [a1, a2, bad, late, b1, b2] = OFFSETS as [number, number, number, number, number, number];
+  test.each<[string, () => Partial<EpochBody>, { lost: number; doubled: number }, RegExp]>([
+    [
+      'a row lost',
+      () => whole({ rows: [rowsOf('traffic', [rowOf('/a', [a1, a2])])] }),
+      { lost: 2, doubled: 0 },
+      /rolled up 4 lines, its rows hold 2: 2 lost/,
+    ],
+    [
+      'a row twice',
+      () => whole({ rows: [rowsOf('traffic', [rowOf('/a', [a1, a2]), rowOf('/a', [a1, a2]), rowOf('/b', [b1, b2])])] }),
+      { lost: 0, doubled: 2 },
+      /its rows hold 6: 2 doubled/,
+    ],
+    [
+      'as many, but others',
+      () => whole({ rows: [rowsOf('traffic', [rowOf('/a', [a1, a1]), rowOf('/b', [b1, b2])])] }),
+      { lost: 1, doubled: 1 },
+      /as many, but other lines/,
+    ],
+    ['a late line lost', () => whole({ late: [] }), { lost: 1, doubled: 0 }, /late lines 1 lines, their table lists 0/],
+    [
+      'a late line twice',
+      () => whole({ late: [lateLine(late), lateLine(late)] }),
+      { lost: 0, doubled: 1 },
+      /1 of the late lines are listed twice/,
+    ],
+    [
+      'another late line',
+      () => whole({ late: [lateLine(late + 1)] }),
+      { lost: 1, doubled: 1 },
+      /late lines 1 lines, .*other lines/,
+    ],
+    ['a dead letter lost', () => whole({ deadLetters: [] }), { lost: 1, doubled: 0 }, /dead letters/],
+    [
+      'another dead letter',
+      () => whole({ deadLetters: [deadLetter(bad + 1)] }),
+      { lost: 1, doubled: 1 },
+      /dead letters/,
+    ],
+    [
+      'a line the engine never took in',
+      () =>
+        whole({
+          ledger: [
+            account('in', OFFSETS.slice(1)),
+            account('rolled_up', [a2, b1, b2]),
+            account('late', [late]),
+            account('dead_letter', [bad]),
+          ],
+          rows: [rowsOf('traffic', [rowOf('/a', [a2]), rowOf('/b', [b1, b2])])],
+        }),
+      { lost: 1, doubled: 0 },
+      /access\.log \(agent\/1\) has 6 lines, the ledger took in 5: 1 lost/,
+    ],
+    [
+      'a line without a fate',
+      () =>
+        whole({
+          ledger: [
+            account('in', OFFSETS),
+            account('rolled_up', [a1, a2, b1]),
+            account('late', [late]),
+            account('dead_letter', [bad]),
+          ],
+          rows: [rowsOf('traffic', [rowOf('/a', [a1, a2]), rowOf('/b', [b1])])],
+        }),
+      { lost: 1, doubled: 0 },
+      /took in 6 lines, and gave a fate to 5: 1 lost/,
+    ],
+    [
+      'the agent counted other lines',
+      () => whole({ sources: [markOf({ state: 'closed', agentSum: sumOf([...OFFSETS.slice(1), 77]) })] }),
+      { lost: 1, doubled: 1 },
+      /other lines/,
+    ],
+  ])('%s', async (_, body, { lost, doubled }, difference) => {
+    const result = await auditOf(body());
+    expect(result.isBalanced).toBe(false);
+    expect({ lost: result.lost, doubled: result.doubled }).toEqual({ lost, doubled });
+    expect(result.differences.join('\n')).toMatch(difference);
+  });
+});
