@@ -1,6 +1,48 @@
 import type { Config } from '../config/config.ts';
 import type { DataDir } from '../config/data-dir.ts';
+import { EXIT } from '../lib/errors.ts';
+import { audit } from '../query/audit.ts';
+import { auditText } from '../query/audit-report.ts';
+import { querySql } from '../sinks/duckdb/client.ts';
+import { identifier } from '../sinks/duckdb/names.ts';
+import type { SqlResult } from '../sinks/duckdb/sql-runner.ts';
+import { print, printJson } from './output.ts';
+import { formatCount } from './progress.ts';
+import { tableText } from './sql.ts';
+import { queryOf } from './sql-target.ts';
 
-export async function showResults(_config: Config, _dataDir: DataDir, _isJson: boolean): Promise<number> {
-  return Promise.resolve(0);
+/** So many rows of each table are shown: those with the most lines. */
+const ROWS_SHOWN = 10;
+
+interface TableResult {
+  readonly table: string;
+  readonly rows: number;
+  readonly top: SqlResult;
+}
+
+/** What a run that has ended made: the largest rows of each table, and the audit. Resolves to the exit code. */
+export async function showResults(config: Config, dataDir: DataDir, isJson: boolean): Promise<number> {
+  const tables = await Promise.all(Object.keys(config.pipeline.rollups).map((table) => readTable(dataDir, table)));
+  const result = await audit({ query: queryOf(dataDir) });
+  if (isJson) {
+    printJson({
+      tables: tables.map(({ table, rows, top }) => ({ table, rows, columns: top.columns, top: top.rows })),
+      audit: result,
+    });
+  } else {
+    for (const { table, rows, top } of tables) {
+      print(`${table}: ${formatCount(rows)} rows${rows > ROWS_SHOWN ? `, the ${ROWS_SHOWN} with the most lines` : ''}`);
+      print(`${tableText(top)}\n`);
+    }
+    print(auditText(result));
+  }
+  return result.isBalanced ? 0 : EXIT.badData;
+}
+
+async function readTable(dataDir: DataDir, table: string): Promise<TableResult> {
+  const target = { socketPath: dataDir.sqlSocket, databasePath: dataDir.warehouse };
+  const name = `main.${identifier(table)}`;
+  const count = await querySql(target, `SELECT count(*) FROM ${name}`);
+  const top = await querySql(target, `SELECT * FROM ${name} ORDER BY lines DESC, window_start LIMIT ${ROWS_SHOWN}`);
+  return { table, rows: Number(count.rows[0]?.[0] ?? 0), top };
 }

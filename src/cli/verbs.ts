@@ -9,6 +9,7 @@ export interface Verb {
 }
 
 const EVERY_DAY = 'Every day:';
+const LOOKING = 'Looking at results:';
 const ALONE = 'One role alone (what containers run):';
 const MORE = 'More:';
 
@@ -25,6 +26,18 @@ export const VERBS: readonly Verb[] = [
     summary: 'check a configuration and show what it makes',
     group: EVERY_DAY,
     load: async () => (await import('./check.ts')).registerCheck,
+  },
+  {
+    name: 'sql',
+    summary: 'ask the warehouse: rollups, tailrace.late, tailrace.dead_letters, tailrace.ledger',
+    group: LOOKING,
+    load: async () => (await import('./sql.ts')).registerSql,
+  },
+  {
+    name: 'audit',
+    summary: 'prove that every line is counted exactly once',
+    group: LOOKING,
+    load: async () => (await import('./audit.ts')).registerAudit,
   },
   {
     name: 'agent',

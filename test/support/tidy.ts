@@ -210,13 +210,13 @@ export const reachable: Check = (files) => {
     .map((path) => `${path}:1: nothing on the way from src/main.ts imports it`);
 };
 
-/** A component is listed in components.ts; another file beside components must serve one of its neighbours. */
+/** A component is listed in components.ts; another file beside components must serve somebody. */
 export const listedComponents: Check = (files) => {
   const list = files.find(({ path }) => path === 'src/components.ts');
   if (list === undefined) return [];
   const listed = importsOf(list);
   const candidates = files.filter((file) => isSource(file) && COMPONENT_FOLDER.test(file.path));
-  const used = candidates.flatMap(importsOf);
+  const used = files.filter(isSource).flatMap(importsOf);
   return candidates
     .filter(({ path }) => !PORTS.includes(path) && !listed.includes(path))
     .filter(({ path, text }) => DEFINITION.test(text) || !used.includes(path))
