@@ -43,7 +43,7 @@ export type Loop = (host: LoopHost, admitted: AdmittedBatch) => void;
 /**
  * Generates the loop that takes a batch's lines into rows: window, lateness, key hash, probe, accumulators, in one pass with no
  * call and no allocation per line but for new keys and late lines. The text is made of numbers and of the aggregates' own text, never
- * of names or values from a configuration. `interpreted-window.ts` is the same rule in plain code.
+ * of names or values from a configuration. test/support/interpreted-window.ts is the same rule in plain code.
  */
 export function compileLoop(spec: LoopSpec): Loop {
   const columns = new Set([...spec.keys.map((key) => key.column), ...spec.measures.flatMap((m) => m.column ?? [])]);

@@ -1,0 +1,68 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Operator, OperatorOutput } from '../../src/engine/operator.ts';
+import type { FieldType } from '../../src/record/batch.ts';
+import { CUTS, type Cut, type RunResult, type TestLine, admittedBatch, runOperator } from '../support/operator-runs.ts';
+
+export interface OperatorUnderTest {
+  readonly create: () => Operator;
+  readonly fields: readonly { readonly type: FieldType }[];
+  /** Lines that reach everything it does: keys that come again, lines that are late, bad ones. */
+  readonly lines: readonly TestLine[];
+}
+
+/** What every operator promises, whatever it computes. */
+export function operatorContract(what: string, { create, fields, lines }: OperatorUnderTest): void {
+  const run = (cuts: readonly Cut[]): RunResult => runOperator({ create, fields, lines, cuts, endMs: 2 ** 50 });
+  const whole = run(['none']);
+  const endOf = ({ table, late, fates }: RunResult): object => ({ table: [...table].sort(), late, fates });
+
+  describe(`${what} keeps the contract of operators:`, () => {
+    test('an empty batch does nothing', () => {
+      const calls: string[] = [];
+      const out: OperatorOutput = { late: () => void calls.push('late'), fate: () => void calls.push('fate') };
+      const operator = create();
+      operator.process(admittedBatch([], fields), out);
+      expect(calls).toEqual([]);
+      expect(operator.onWatermark(0)).toBe(false);
+      expect([operator.takeRows(false), operator.takeRows(true), operator.lastTimerMs()]).toEqual([undefined, undefined, -Infinity]);
+      expect(operator.changedBytes()).toBe(0);
+    });
+
+    test('every line that is not bad has one fate', () => {
+      const good = lines.filter((line) => line.isBad !== true).length;
+      expect([...whole.fates.values()].reduce((sum, fate) => sum + fate.lines, 0)).toBe(good);
+      expect(good).toBeGreaterThan(0);
+      expect(whole.late.length).toBeGreaterThan(0);
+    });
+
+    test.each(CUTS)('a cut behind every line changes nothing: %s', (cut) => {
+      expect(endOf(run([cut]))).toEqual(endOf(whole));
+    });
+
+    test('snapshots and restarts in turn change nothing', () => {
+      expect(endOf(run(['none', 'restart', 'batch', 'snapshot', 'restart', 'checkpoint', 'restart']))).toEqual(endOf(whole));
+    });
+
+    test('a checkpoint takes what changed, once; a snapshot all that is open, each row once', () => {
+      const out: OperatorOutput = { late: () => undefined, fate: () => undefined };
+      const operator = create();
+      operator.process(admittedBatch(lines, fields), out);
+      expect(operator.changedBytes()).toBeGreaterThan(0);
+      const rows = operator.takeRows(false);
+      expect(rows?.length).toBeGreaterThan(0);
+      expect([operator.takeRows(false), operator.changedBytes()]).toEqual([undefined, 0]);
+      expect(operator.takeRows(true)?.length).toBe(rows?.length);
+    });
+
+    test('fires when the last timer is due, and not before', () => {
+      const out: OperatorOutput = { late: () => undefined, fate: () => undefined };
+      const operator = create();
+      operator.process(admittedBatch(lines, fields), out);
+      const lastMs = operator.lastTimerMs();
+      operator.onWatermark(lastMs - 1);
+      expect(operator.lastTimerMs()).toBe(lastMs);
+      expect(operator.onWatermark(lastMs)).toBe(true);
+      expect(operator.lastTimerMs()).toBe(-Infinity);
+    });
+  });
+}

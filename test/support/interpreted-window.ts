@@ -1,0 +1,194 @@
+import type { AggregateDefinition } from '../../src/aggregates/aggregate.ts';
+import type { AdmittedBatch, Operator, OperatorOutput } from '../../src/engine/operator.ts';
+import type { TumblingWindowOptions } from '../../src/engine/operators/tumbling-window.ts';
+import type { KeyColumn, RollupRows } from '../../src/epoch/epoch.ts';
+import { type FieldType, isStringType } from '../../src/record/batch.ts';
+import { type LineSum, addSum, emptySum } from '../../src/record/line-id.ts';
+import { textOf } from '../../src/record/text.ts';
+
+type Key = readonly (string | number | null)[];
+
+interface Row {
+  readonly startMs: number;
+  readonly key: Key;
+  readonly sum: LineSum;
+  revision: number;
+  isChanged: boolean;
+  readonly accumulators: number[][];
+}
+
+/**
+ * A tumbling-window rollup in plain code: a Map of rows, the aggregates' `add`, one line after the other, and the rules as
+ * they are written down. The oracle of the generated loop; it shares nothing with it but the aggregates and the escaping of text.
+ */
+export class InterpretedWindow implements Operator {
+  readonly name: string;
+  readonly #options: TumblingWindowOptions;
+  readonly #rows = new Map<string, Row>();
+  #closed: Row[] = [];
+
+  constructor(options: TumblingWindowOptions) {
+    this.name = options.name;
+    this.#options = options;
+  }
+
+  process(admitted: AdmittedBatch, out: OperatorOutput): void {
+    const { spec, sinceMs } = this.#options;
+    const sums = { rolled_up: emptySum(), late: emptySum(), filtered: emptySum() };
+    const { batch, hashA, hashB, watermarkBeforeMs } = admitted;
+    for (let line = 0; line < batch.length; line++) {
+      if (batch.reason[line] !== 0) continue;
+      const startMs = this.#startOf(batch.eventTimeMs[line]!);
+      const lastMs = startMs + spec.window.sizeMs - 1;
+      const isLate = lastMs + spec.allowedLatenessMs <= watermarkBeforeMs[line]!;
+      const fate = startMs < sinceMs ? 'filtered' : isLate ? 'late' : 'rolled_up';
+      const sum = { lines: 1, a: hashA[line]!, b: hashB[line]! };
+      addSum(sums[fate], sum);
+      if (fate === 'late') this.#late(admitted, line, startMs, out);
+      if (fate === 'rolled_up') this.#take(admitted, line, startMs, sum, lastMs <= watermarkBeforeMs[line]!);
+    }
+    for (const fate of ['rolled_up', 'late', 'filtered'] as const) {
+      const { lines, a, b } = sums[fate];
+      if (lines > 0) out.fate(this.name, fate, fate === 'filtered' ? 'before_rollup' : '', lines, a, b);
+    }
+  }
+
+  onWatermark(watermarkMs: number): boolean {
+    const due = [...this.#rows].filter(([, row]) => this.#timerOf(row) <= watermarkMs);
+    for (const [id, row] of due) {
+      this.#rows.delete(id);
+      if (row.isChanged) this.#closed.push(row);
+    }
+    return due.length > 0;
+  }
+
+  lastTimerMs(): number {
+    return Math.max(-Infinity, ...[...this.#rows.values()].map((row) => this.#timerOf(row)));
+  }
+
+  changedBytes(): number {
+    return this.#closed.length + [...this.#rows.values()].filter((row) => row.isChanged).length;
+  }
+
+  takeRows(isSnapshot: boolean): RollupRows | undefined {
+    const open = [...this.#rows.values()].filter((row) => isSnapshot || row.isChanged);
+    const rows = [...this.#closed, ...open];
+    this.#closed = [];
+    for (const row of open) row.isChanged = false;
+    return rows.length === 0 ? undefined : this.#columns(rows);
+  }
+
+  restore(rows: RollupRows): void {
+    for (let i = 0; i < rows.length; i++) {
+      const key = rows.keys.map((column) => cellOf(column, i));
+      const row = this.#rowOf(rows.windowStartMs[i]!, key);
+      Object.assign(row.sum, { lines: rows.lines[i]!, a: rows.sumA[i]!, b: rows.sumB[i]! });
+      row.revision = rows.revision[i]!;
+      let next = 0;
+      for (const acc of row.accumulators) for (let a = 0; a < acc.length; a++) acc[a] = rows.accumulators[next++]![i]!;
+    }
+  }
+
+  #take({ batch }: AdmittedBatch, line: number, startMs: number, sum: LineSum, isRevision: boolean): void {
+    const row = this.#rowOf(startMs, this.#keyOf(batch, line));
+    addSum(row.sum, sum);
+    row.isChanged = true;
+    if (isRevision) row.revision += 1;
+    for (const [m, measure] of this.#options.spec.measures.entries()) {
+      if (measure.field === undefined) continue;
+      const cell = this.#cell(batch, measure.field, line);
+      const value = cell === null ? Number.NaN : typeof cell === 'string' ? 1 : cell;
+      this.#aggregate(measure.aggregate).add(row.accumulators[m]!, value, measure.fieldType);
+    }
+  }
+
+  #late({ batch, source, watermarkBeforeMs }: AdmittedBatch, line: number, startMs: number, out: OperatorOutput): void {
+    out.late({
+      source,
+      offset: batch.lineOffset[line]!,
+      eventTimeMs: batch.eventTimeMs[line]!,
+      rollup: this.name,
+      windowStartMs: startMs,
+      windowEndMs: startMs + this.#options.spec.window.sizeMs,
+      watermarkMs: watermarkBeforeMs[line]!,
+      key: this.#keyOf(batch, line).map((cell) => (cell === null ? null : String(cell))),
+    });
+  }
+
+  #rowOf(startMs: number, key: Key): Row {
+    const id = JSON.stringify([startMs, key]);
+    let row = this.#rows.get(id);
+    if (row === undefined) {
+      const accumulators = this.#options.spec.measures.map((measure) =>
+        this.#aggregate(measure.aggregate)
+          .accumulators(measure.fieldType)
+          .map(({ initial }) => initial),
+      );
+      row = { startMs, key, sum: emptySum(), revision: 0, isChanged: false, accumulators };
+      this.#rows.set(id, row);
+    }
+    return row;
+  }
+
+  #keyOf(batch: AdmittedBatch['batch'], line: number): Key {
+    return this.#options.spec.by.map(({ field }) => this.#cell(batch, field, line));
+  }
+
+  #cell(batch: AdmittedBatch['batch'], field: string, line: number): string | number | null {
+    const column = batch.columns[this.#options.fields.findIndex(({ name }) => name === field)]!;
+    if (column.kind === 'number') return Number.isNaN(column.values[line]!) ? null : column.values[line]! + 0;
+    const bytes = batch.stringBytes(column, line);
+    return bytes === undefined ? null : textOf(bytes);
+  }
+
+  /** Counted down from the event time by hand, so that the arithmetic of negative times is not taken from what it tests. */
+  #startOf(eventTimeMs: number): number {
+    const { sizeMs, offsetMs } = this.#options.spec.window;
+    return offsetMs + Math.floor((eventTimeMs - offsetMs) / sizeMs) * sizeMs;
+  }
+
+  #timerOf(row: Row): number {
+    const { window, allowedLatenessMs } = this.#options.spec;
+    return row.startMs + window.sizeMs - 1 + allowedLatenessMs;
+  }
+
+  #aggregate(name: string): AggregateDefinition {
+    return this.#options.aggregates[name]!;
+  }
+
+  #columns(rows: readonly Row[]): RollupRows {
+    const { spec } = this.#options;
+    const accumulators = rows.map((row) => row.accumulators.flat());
+    return {
+      rollup: this.name,
+      length: rows.length,
+      windowStartMs: Float64Array.from(rows, (row) => row.startMs),
+      windowEndMs: Float64Array.from(rows, (row) => row.startMs + spec.window.sizeMs),
+      lines: Float64Array.from(rows, (row) => row.sum.lines),
+      revision: Uint32Array.from(rows, (row) => row.revision),
+      sumA: Uint32Array.from(rows, (row) => row.sum.a),
+      sumB: Uint32Array.from(rows, (row) => row.sum.b),
+      keys: spec.by.map(({ type }, k) => keyColumn(rows.map((row) => row.key[k]!), type)),
+      accumulators: (accumulators[0] ?? []).map((_, a) => Float64Array.from(accumulators, (values) => values[a]!)),
+    };
+  }
+}
+
+/** A cell of a key column: NULL as null, numbers without negative zero, text as a string. */
+export function cellOf(column: KeyColumn, row: number): string | number | null {
+  if (column.kind === 'number') return Number.isNaN(column.values[row]!) ? null : column.values[row]! + 0;
+  return column.nulls[row] === 1 ? null : textOf(column.bytes.subarray(column.offsets[row], column.offsets[row + 1]));
+}
+
+function keyColumn(cells: readonly (string | number | null)[], type: FieldType): KeyColumn {
+  if (!isStringType(type)) return { kind: 'number', values: Float64Array.from(cells, (cell) => (cell ?? Number.NaN) as number) };
+  const texts = cells.map((cell) => Buffer.from((cell ?? '') as string));
+  const offsets = new Uint32Array(cells.length + 1);
+  for (const [i, text] of texts.entries()) offsets[i + 1] = offsets[i]! + text.length;
+  return {
+    kind: 'string',
+    offsets,
+    bytes: new Uint8Array(Buffer.concat(texts)),
+    nulls: Uint8Array.from(cells, (cell) => (cell === null ? 1 : 0)),
+  };
+}
