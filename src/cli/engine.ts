@@ -38,6 +38,7 @@ async function runEngine({ config, clock, log, signal }: RoleContext, options: E
       pipeline: config.pipeline,
       topicPrefix: config.broker.topicPrefix,
       checkpoint: { ...ENGINE_DEFAULTS.checkpoint, ...config.checkpoint },
+      snapshotBytes: config.snapshotBytes,
       retainMs: config.broker.retainMs,
       maySwitch: options.maySwitch === true,
       isOnce: options.once === true,

@@ -14,6 +14,8 @@ export interface Config {
   readonly pipeline: Pipeline;
   readonly sinks: Readonly<Record<string, SinkConfig>>;
   readonly checkpoint: CheckpointConfig;
+  /** Bytes of epochs after which a snapshot is due. */
+  readonly snapshotBytes: number;
 }
 
 export interface BrokerConfig {

@@ -22,6 +22,7 @@ const FIXED_SETTINGS: readonly Path[] = [
   ['engine', 'checkpoint', 'interval'],
   ['engine', 'checkpoint', 'min_pause'],
   ['engine', 'checkpoint', 'timeout'],
+  ['engine', 'snapshot_after'],
 ];
 
 /** Variables of the program that are no settings, and those Kubernetes makes for a service named tailrace. */

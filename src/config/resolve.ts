@@ -252,7 +252,7 @@ function assemble(
   rollups: Readonly<Record<string, RollupSpec>>,
   context: ResolveContext,
 ): Config {
-  const { checkpoint } = file.engine;
+  const { checkpoint, snapshot_after: snapshotBytes } = file.engine;
   const pipeline: Pipeline = {
     version: 1,
     name: file.name,
@@ -275,6 +275,7 @@ function assemble(
     pipeline,
     sinks: file.sinks as Record<string, SinkConfig>,
     checkpoint: { intervalMs: checkpoint.interval, minPauseMs: checkpoint.min_pause, timeoutMs: checkpoint.timeout },
+    snapshotBytes,
   };
 }
 

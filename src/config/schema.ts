@@ -41,7 +41,7 @@ const SOURCE_SHAPE = {
 export const brokerSection = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('embedded').describe('One file in `data_dir`, for the roles of one machine.'),
-    retain: duration({ min: '1m', max: '3650d' })
+    retain: duration({ min: '0s', max: '3650d' })
       .prefault('7d')
       .describe('Raw blocks stay at least this long after every reader is past them, and at most half of `disk_max`.'),
     disk_max: size({ min: '16MiB', max: '1024TiB' })
@@ -111,7 +111,14 @@ export const checkpointSection = z.strictObject({
   timeout: duration({ min: '1s', max: '1h' }).prefault('60s').describe('A checkpoint that takes longer has failed.'),
 });
 
-export const engineSection = z.strictObject({ checkpoint: checkpointSection.prefault({}) });
+export const engineSection = z.strictObject({
+  checkpoint: checkpointSection.prefault({}),
+  snapshot_after: size({ min: '16KiB', max: '16GiB' })
+    .prefault('64MiB')
+    .describe(
+      'Epochs of this size, or of four snapshots where that is more, are followed by one with the whole state: a start reads from there, and what lies before it may be trimmed.',
+    ),
+});
 
 const slugRecord = <T extends z.ZodType>(values: T): z.ZodRecord<typeof slug, T> =>
   z.record(slug, values, { error: () => 'expects a map of names' });
