@@ -8,8 +8,8 @@ import { configSchema } from '../src/config/schema.ts';
 /** The few parts of JSON Schema that zod writes for this configuration. */
 interface Schema {
   readonly type?: string;
-  readonly const?: unknown;
-  readonly enum?: readonly unknown[];
+  readonly const?: string | number;
+  readonly enum?: readonly (string | number)[];
   readonly description?: string;
   readonly default?: unknown;
   readonly properties?: Readonly<Record<string, Schema>>;
@@ -119,7 +119,7 @@ function section(name: string, schema: Schema | undefined): string[] {
   const variants = schema.oneOf ?? [schema];
   return variants.flatMap((variant) => {
     const type = variant.properties?.['type'];
-    const title = type?.const === undefined ? `\`${name}\`` : `\`${name}\` of type \`${String(type.const)}\``;
+    const title = type?.const === undefined ? `\`${name}\`` : `\`${name}\` of type \`${type.const}\``;
     const note = type?.description === undefined ? [] : [type.description, ''];
     return [`## ${title}`, '', ...note, settingsTable(variant), ''];
   });
@@ -146,7 +146,7 @@ function defaultOf({ default: value }: Schema): string {
 }
 
 function kindOf(schema: Schema): string {
-  if (schema.const !== undefined) return `\`${String(schema.const)}\``;
+  if (schema.const !== undefined) return `\`${schema.const}\``;
   if (schema.enum !== undefined) return schema.enum.map((value) => `\`${String(value)}\``).join(', ');
   if (schema.oneOf !== undefined) return 'section';
   if (schema.type === 'array') return 'list';
@@ -187,9 +187,10 @@ function sourcesPage(): string {
 }
 
 function codecsPage(): string {
-  const parts = CODECS.flatMap(({ type, summary, options, fields, defaultEventTimeField, examples }) => {
+  const parts = CODECS.flatMap((codec) => {
+    const { type, summary, options, defaultEventTimeField, examples } = codec;
     const [first] = examples;
-    const own = first === undefined ? {} : fields(first.options);
+    const own = first === undefined ? {} : codec.fields(first.options);
     const isDeclared = Object.keys(schemaOf(options).properties ?? {}).includes('fields');
     return [
       `## \`${type}\``,

@@ -57,8 +57,9 @@ async function run(files: readonly string[], options: RunCommandOptions): Promis
   };
   if (runOptions.isJson && !runOptions.isOnce) throw usageError('--json needs --once: a run without end has no result');
   const config = configOf(files, options);
-  if (!runOptions.isJson) announce(config);
-  return superviseRun(config, runOptions);
+  return superviseRun(config, runOptions, () => {
+    if (!runOptions.isJson) announce(config, files);
+  });
 }
 
 function configOf(files: readonly string[], options: RunCommandOptions): Config {
@@ -69,9 +70,7 @@ function configOf(files: readonly string[], options: RunCommandOptions): Config 
   if (yaml !== undefined && rest.length > 0)
     throw usageError(`${yaml} is a configuration: name it alone, or log files alone`);
   if (first === undefined || yaml !== undefined) return loadNamedConfig(options.config ?? yaml);
-  const { config, codec } = configOfLogs(files, options.dataDir ?? DEFAULT_DATA_DIR);
-  say(`${files.length === 1 ? shownPath(first) : `${files.length} files`}: ${codec} lines`);
-  return config;
+  return configOfLogs(files, options.dataDir ?? DEFAULT_DATA_DIR);
 }
 
 function usageError(message: string): OperatingError {
@@ -79,7 +78,9 @@ function usageError(message: string): OperatingError {
 }
 
 /** What is being filled, and how to look at it. */
-function announce(config: Config): void {
+function announce(config: Config, files: readonly string[]): void {
+  const [codec = ''] = Object.values(config.pipeline.streams).map((stream) => stream.codec.type);
+  if (config.file === null) say(`${files.map(shownPath).join(', ')}: ${codec} lines\n`);
   for (const [name, rollup] of Object.entries(config.pipeline.rollups)) say(`${describeTable(name, rollup)}\n`);
   const [table = ''] = Object.keys(config.pipeline.rollups);
   const where = config.file === null ? `--data-dir ${shownPath(config.dataDir)}` : `-c ${shownPath(config.file)}`;

@@ -24,11 +24,12 @@ export interface RunOptions {
 /** How often is looked whether what somebody waits for has come. */
 const LOOK_MS = 100;
 
-/** A supervised run, from the lock on its data_dir to its last process. Resolves to the exit code. */
-export async function superviseRun(config: Config, options: RunOptions): Promise<number> {
+/** A supervised run, from the lock on its data_dir to its last process. Resolves to the exit code. `announce` is called once it is ours. */
+export async function superviseRun(config: Config, options: RunOptions, announce: () => void): Promise<number> {
   const dataDir = makeDataDir(config.dataDir);
   const lock = acquireRoleLock(dataDir.run, 'run');
   writeResolvedConfig(config, dataDir);
+  announce();
   const run = new SupervisedRun(config, dataDir, options);
   const exitCode = await run.run();
   lock.release();

@@ -13,13 +13,8 @@ const SAMPLE_LINES = 200;
 /** A format is believed when this share of the sample's lines are its own; the rest become dead letters. */
 const BELIEVED_SHARE = 0.5;
 
-export interface ZeroConfig {
-  readonly config: Config;
-  readonly codec: string;
-}
-
 /** A configuration made of log files: their format is found out, and the rollups are those that most people want first. */
-export function configOfLogs(paths: readonly string[], dataDir: string): ZeroConfig {
+export function configOfLogs(paths: readonly string[], dataDir: string): Config {
   const samples = paths.map((path) => ({ path, lines: sampleLines(path) }));
   const codec = detectCodec(samples.flatMap(({ lines }) => lines));
   if (codec === undefined) {
@@ -42,7 +37,7 @@ export function configOfLogs(paths: readonly string[], dataDir: string): ZeroCon
   const document = { valueAt: () => nowhere, keyAt: () => nowhere };
   const { config, problems } = resolveConfig(raw, { file: null, folder: process.cwd(), document });
   assert(config !== undefined, `a made configuration is right: ${problems.map(({ message }) => message).join('; ')}`);
-  return { config, codec };
+  return config;
 }
 
 /** The first lines of a file. Throws with the way out for what is no file of lines. */

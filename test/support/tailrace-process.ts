@@ -1,0 +1,97 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { systemClock } from '../../src/lib/clock.ts';
+
+const PROGRAM = resolve('dist/main.js');
+
+/** How a command ended, and what it said. */
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface StartOptions {
+  readonly cwd: string;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** A running `tailrace`, as built in dist. */
+export class Tailrace {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  stdout = '';
+  stderr = '';
+
+  constructor(args: readonly string[], { cwd, environment = {} }: StartOptions) {
+    if (!existsSync(PROGRAM)) throw new Error(`there is no ${PROGRAM}: run make build`);
+    this.child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', PROGRAM, ...args], {
+      cwd,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...environment },
+    });
+    this.child.stdout?.on('data', (chunk: Buffer) => (this.stdout += chunk.toString('utf8')));
+    this.child.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString('utf8')));
+    this.ended = new Promise((resolveEnded) =>
+      this.child.once('close', (code, signal) =>
+        resolveEnded({ code, signal, stdout: this.stdout, stderr: this.stderr }),
+      ),
+    );
+  }
+
+  /** Waits until it has said something, on stderr. */
+  async says(pattern: RegExp, withinMs = 20_000): Promise<void> {
+    await until(
+      () => pattern.test(this.stderr),
+      withinMs,
+      () => `said no ${pattern}: ${this.stderr}`,
+    );
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+}
+
+/** Runs a command to its end. */
+export function tailrace(args: readonly string[], options: StartOptions): Promise<Ended> {
+  return new Tailrace(args, options).ended;
+}
+
+export async function until(isTrue: () => boolean, withinMs: number, describe: () => string): Promise<void> {
+  const endMs = systemClock.monotonicMs() + withinMs;
+  while (!isTrue()) {
+    if (systemClock.monotonicMs() > endMs) throw new Error(`after ${withinMs} ms: ${describe()}`);
+    await systemClock.sleep(20);
+  }
+}
+
+/** Processes that were started for a folder: its path stands in their arguments or is where they work. */
+export function processesOf(folder: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      if (pid === process.pid) return false;
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(folder);
+      } catch {
+        return false;
+      }
+    });
+}
+
+/** A folder for one test, with whatever still runs for it killed at the end. */
+export function workFolder(): { readonly path: string; remove(): void } {
+  const path = mkdtempSync(join(tmpdir(), 'tailrace-system-'));
+  return {
+    path,
+    remove: () => {
+      for (const pid of processesOf(path)) process.kill(pid, 'SIGKILL');
+      rmSync(path, { recursive: true, force: true, maxRetries: 3 });
+    },
+  };
+}

@@ -1,0 +1,117 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from '../../src/lib/clock.ts';
+import { accessLines } from '../support/access-lines.ts';
+import { Tailrace, processesOf, tailrace, until, workFolder } from '../support/tailrace-process.ts';
+
+let folder: ReturnType<typeof workFolder>;
+beforeEach(() => {
+  folder = workFolder();
+  writeFileSync(join(folder.path, 'access.log'), accessLines(500));
+});
+afterEach(() => folder.remove());
+
+const ROLES = ['agent', 'engine', 'sink-warehouse'];
+
+async function follow(): Promise<Tailrace> {
+  const run = new Tailrace(['run', 'access.log', '--data-dir', join(folder.path, 'data')], { cwd: folder.path });
+  await run.says(/following/);
+  return run;
+}
+
+function pidOf(role: string): number {
+  return Number(readFileSync(join(folder.path, 'data/run', `${role}.pid`), 'utf8'));
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test('SIGTERM drains, and leaves no process behind', async () => {
+  const run = await follow();
+  const pids = ROLES.map(pidOf);
+  expect(pids.map(isAlive)).toEqual([true, true, true]);
+  run.child.kill('SIGTERM');
+  expect((await run.ended).code).toBe(143);
+  expect(pids.map(isAlive)).toEqual([false, false, false]);
+  expect(processesOf(folder.path)).toEqual([]);
+  expect(run.stderr).not.toContain('killing it');
+});
+
+test('Ctrl-C drains with its own exit code', async () => {
+  const run = await follow();
+  run.child.kill('SIGINT');
+  expect((await run.ended).code).toBe(130);
+  expect(processesOf(folder.path)).toEqual([]);
+});
+
+test('a killed supervisor leaves no orphan, and the next run goes on', async () => {
+  const run = await follow();
+  const pids = ROLES.map(pidOf);
+  run.child.kill('SIGKILL');
+  await run.ended;
+  await until(
+    () => !pids.some(isAlive),
+    2000,
+    () => `alive: ${pids.filter(isAlive).join(' ')}`,
+  );
+  const next = await follow();
+  next.child.kill('SIGTERM');
+  expect((await next.ended).code).toBe(143);
+  const { code, stdout } = await tailrace(['audit', '--data-dir', join(folder.path, 'data')], { cwd: folder.path });
+  expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining('sent 500 = stored 500') });
+});
+
+test.each(ROLES)('a killed %s is back within two seconds', async (role) => {
+  const run = await follow();
+  const before = pidOf(role);
+  process.kill(before, 'SIGKILL');
+  const startedMs = systemClock.monotonicMs();
+  const isBack = (): boolean => {
+    try {
+      return pidOf(role) !== before && isAlive(pidOf(role));
+    } catch {
+      return false;
+    }
+  };
+  await until(isBack, 10_000, () => run.stderr);
+  // Two seconds on a quiet machine.
+  expect(systemClock.monotonicMs() - startedMs).toBeLessThan(6000);
+  expect(run.stderr).toMatch(/ended \(signal SIGKILL\): starting it again in 100 ms/);
+  run.child.kill('SIGTERM');
+  expect((await run.ended).code).toBe(143);
+});
+
+test('a second run on one data_dir says who has it', async () => {
+  const run = await follow();
+  const second = await tailrace(['run', 'access.log', '--data-dir', join(folder.path, 'data')], { cwd: folder.path });
+  expect(second.code).toBe(1);
+  expect(second.stderr).toContain(`role 'run' is already run by process ${run.pid}`);
+  expect(second.stderr).toMatch(/^tailrace: [^\n]*\(stop process \d+, or give this one a data_dir of its own\)\n$/);
+  // The first one works on, with the configuration it was started with.
+  run.child.kill('SIGTERM');
+  expect((await run.ended).code).toBe(143);
+});
+
+test('a role alone does its work, and needs no supervisor', async () => {
+  writeFileSync(
+    join(folder.path, 'tailrace.yaml'),
+    `version: 1
+name: web
+sources: { web: { type: file, include: [access.log], stream: access } }
+streams: { access: { codec: { type: combined } } }
+rollups:
+  pages: { from: access, by: [url.path], window: { type: tumbling, size: 1h }, measures: { hits: count } }
+`,
+  );
+  const agent = await tailrace(['agent', '--once'], { cwd: folder.path });
+  expect(agent).toMatchObject({ code: 0, stderr: '' });
+  const engine = new Tailrace(['engine', '--resolved', 'none.json'], { cwd: folder.path });
+  expect(await engine.ended).toMatchObject({ code: 1, stderr: expect.stringContaining('use -c with a YAML file') });
+});
