@@ -26,6 +26,12 @@ export function laneKey(lane: LaneName): string {
   return `${lane.topic}/${lane.partition}`;
 }
 
+/**
+ * How far numbers jump when the registry was lost: announcements of its last numbers may still be on their way to the log, and a
+ * number must never name two sources.
+ */
+const LOST_NUMBERS = 1_000_000;
+
 type KnownSource = SourceReport & { readonly topic: string };
 
 /** What the log says of one agent: the newest report of each source, moved on by the blocks behind it. */
@@ -76,8 +82,9 @@ export async function recover(options: {
     });
   }
   if (storedId !== agent) saveAgentId(dataDir, agent);
-  const registry = merge(saved ?? emptyRegistry(agent), agents.get(agent), logs);
-  const isRebuilt = saved === undefined && agents.has(agent);
+  const isRebuilt = saved === undefined && (storedId !== undefined || agents.has(agent));
+  const merged = merge(saved ?? emptyRegistry(agent), agents.get(agent), logs);
+  const registry = isRebuilt ? { ...merged, nextNumber: merged.nextNumber + LOST_NUMBERS } : merged;
   if (isRebuilt) options.notify({ type: 'registry_rebuilt', agent, sources: registry.sources.length });
   return { registry, isRebuilt };
 }

@@ -263,9 +263,10 @@ export class AgentSession {
   }
 
   #blocksDone(error: unknown): void {
+    this.#done(error);
+    if (error !== undefined) return;
     this.#writer.changed();
     this.#desk.changed();
-    this.#done(error);
   }
 
   #done(error: unknown): void {

@@ -4,7 +4,7 @@ import { emptySum, type LineSum } from '../record/line-id.ts';
 import { lineHashSeeds, type SourceId, sourceId } from '../record/source.ts';
 import { BlockReader, type LinesRead, type ReadResult } from './block-reader.ts';
 import type { CloseReason } from './events.ts';
-import { countRange, tailAt } from './identity.ts';
+import { countRange, hasIdentity, tailAt } from './identity.ts';
 import type { RegistryEntry } from './registry.ts';
 import type { SourceHandle, SourceLook } from './source.ts';
 
@@ -105,7 +105,7 @@ export class TrackedSource {
   /** Takes the open file. False if its content is not what the source had at its position. */
   attach(handle: SourceHandle): boolean {
     this.handle = handle;
-    if (tailAt(handle, this.reader.position) !== this.reader.tail) return false;
+    if (!this.#isSame(handle)) return false;
     this.isVerified = true;
     const counted = this.#counted;
     if (this.sum === undefined && counted !== undefined && counted.upTo < this.position) {
@@ -130,7 +130,7 @@ export class TrackedSource {
     const isSameSize = look.sizeBytes === this.sizeBytes;
     const isRewritten = isSameSize && look.modifiedMs !== this.modifiedMs && this.handle !== undefined;
     if (look.sizeBytes < this.reader.position) return false;
-    if (isRewritten && tailAt(this.handle!, this.reader.position) !== this.reader.tail) return false;
+    if (isRewritten && !this.#isSame(this.handle!)) return false;
     this.sizeBytes = look.sizeBytes;
     this.modifiedMs = look.modifiedMs;
     return true;
@@ -138,6 +138,8 @@ export class TrackedSource {
 
   /** Reads the next block; the caller has seen that there is more. */
   read(into: Buffer, at: number, nowMs: number): ReadResult {
+    // The begin as well as the bytes below the position, as at a restart: where nothing was read yet there is nothing below it.
+    if (!this.#hasSameHead(this.handle!)) return 'replaced';
     const result = this.reader.read(this.handle!, into, at, this.until, this.ending !== undefined);
     if (result === 'nothing') {
       this.#dryBytes = this.known;
@@ -223,6 +225,14 @@ export class TrackedSource {
       ...(this.until === Infinity ? {} : { until: this.until }),
       ...(this.isRewound ? { isRewound: true } : {}),
     };
+  }
+
+  #isSame(handle: SourceHandle): boolean {
+    return this.#hasSameHead(handle) && tailAt(handle, this.reader.position) === this.reader.tail;
+  }
+
+  #hasSameHead(handle: SourceHandle): boolean {
+    return this.headBytes === undefined || hasIdentity(handle, this.identity, this.origin, this.headBytes);
   }
 
   #state(): SourceReport['state'] {

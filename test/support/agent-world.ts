@@ -29,6 +29,7 @@ interface Life {
   readonly ended: Promise<void>;
   readonly stopping: AbortController;
   isDead: boolean;
+  isOver: boolean;
   error: unknown;
 }
 
@@ -57,14 +58,20 @@ export class AgentWorld {
   }
 
   get isRunning(): boolean {
-    return this.#life !== undefined;
+    return this.#life?.isOver === false;
   }
 
   start(settings: AgentSettings = {}): void {
     this.#settings = { ...this.#settings, ...settings };
     const { include = [this.path('*')], exclude = [], partitions = 1, lineBytesMax = 262_144 } = this.#settings;
     const { isOnce = false, agentId, limits = {} } = this.#settings;
-    const life: Life = { ended: Promise.resolve(), stopping: new AbortController(), isDead: false, error: undefined };
+    const life: Life = {
+      ended: Promise.resolve(),
+      stopping: new AbortController(),
+      isDead: false,
+      isOver: false,
+      error: undefined,
+    };
     const agent = new Agent({
       clock: mortalClock(this.clock, life),
       log: mortalLog(this.log, life),
@@ -83,6 +90,7 @@ export class AgentWorld {
       } catch (error) {
         life.error = error;
       }
+      life.isOver = true;
     };
     this.#life = Object.assign(life, { ended: run() });
   }
@@ -102,9 +110,7 @@ export class AgentWorld {
   async ended(): Promise<void> {
     const life = this.#life;
     if (life === undefined) return;
-    let isOver = false;
-    void life.ended.then(() => (isOver = true));
-    while (!isOver) await this.clock.advance(50);
+    while (!life.isOver) await this.clock.advance(50);
     this.#life = undefined;
     if (life.error !== undefined) throw life.error;
   }
