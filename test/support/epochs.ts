@@ -140,7 +140,7 @@ export class EpochChain {
     const n = this.#n + 1;
     return {
       envelope: {
-        id: `${n}`.padStart(32, '0'),
+        id: `${n}`.padStart(32, 'a'),
         prev: this.#prev,
         task: { pipeline: 'web', stream: 'access', partition: this.partition },
         n,

@@ -21,30 +21,18 @@ export class WarehouseHarness {
   path = join(this.folder, 'warehouse.duckdb');
   readonly socketPath = join(this.folder, 'run', 'w.sock');
   readonly events: WarehouseEvent[] = [];
+  checkpointWalBytes: number | undefined;
   #copies = 0;
 
   options(topics: WarehouseOptions['topics']): WarehouseOptions {
-    return { path: this.path, socketPath: this.socketPath, group: 'warehouse', ...LIMITS, topics };
-  }
-
-  /** Runs a warehouse until `isDone` says so, after each transaction. */
-  async run(
-    log: Log,
-    topics: WarehouseOptions['topics'],
-    isDone: (event: WarehouseEvent) => boolean | Promise<boolean>,
-  ): Promise<void> {
-    const stop = new AbortController();
-    const warehouse = new Warehouse({
-      clock: systemClock,
-      log,
-      aggregates: AGGREGATES,
-      options: this.options(topics),
-      notify: (event) => {
-        this.events.push(event);
-        void Promise.resolve(isDone(event)).then((done) => done && stop.abort());
-      },
-    });
-    await warehouse.run(stop.signal);
+    return {
+      path: this.path,
+      socketPath: this.socketPath,
+      group: 'warehouse',
+      ...LIMITS,
+      topics,
+      ...(this.checkpointWalBytes === undefined ? {} : { checkpointWalBytes: this.checkpointWalBytes }),
+    };
   }
 
   /** Runs until the cursor of partition 0 is at the topic's end. */

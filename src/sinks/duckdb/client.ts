@@ -52,7 +52,7 @@ function post(socketPath: string, body: string): Promise<{ status: number; body:
   return new Promise((resolve, reject) => {
     const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
     const asking = request(
-      { socketPath, path: '/sql', method: 'POST', headers, timeout: ANSWER_TIMEOUT_MS },
+      { socketPath, path: '/sql', method: 'POST', headers, timeout: ANSWER_TIMEOUT_MS, agent: false },
       (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));

@@ -2,6 +2,7 @@ import { type DuckDBConnection, DuckDBTimestampTZValue } from '@duckdb/node-api'
 import type { Epoch, EpochBody } from '../../epoch/epoch.ts';
 import type { ChainEnd } from '../../epoch/fold.ts';
 import type { Pipeline, RollupSpec } from '../../epoch/pipeline.ts';
+import { present } from '../../lib/assert.ts';
 import { OperatingError, describeError } from '../../lib/errors.ts';
 import { faultPoint } from '../../lib/fault-point.ts';
 import { isMutant } from '../../lib/mutant.ts';
@@ -112,7 +113,8 @@ export class Store {
     for (const incoming of epochs) await this.#apply(incoming);
     faultPoint('warehouse.folded');
     if (isMutant('warehouse.cursor_apart')) await this.#connection.run('COMMIT; BEGIN');
-    for (const incoming of lastOfEach(epochs)) await this.#writeCursor(incoming, nowMs);
+    for (const incoming of lastOfEach(epochs))
+      await this.#writeCursor(incoming, firstOf(epochs, incoming.from).epoch.envelope.n, nowMs);
     faultPoint('warehouse.before_commit');
     await this.#connection.run('COMMIT');
     faultPoint('warehouse.after_commit');
@@ -186,7 +188,7 @@ export class Store {
     this.#generation = Math.max(this.#generation, generation);
   }
 
-  async #writeCursor({ from, epoch, nextOffset }: IncomingEpoch, nowMs: number): Promise<void> {
+  async #writeCursor({ from, epoch, nextOffset }: IncomingEpoch, newFirstN: number, nowMs: number): Promise<void> {
     const { envelope, body } = epoch;
     const found = await this.#connection.runAndReadAll(
       'DELETE FROM tailrace.cursors WHERE topic = $1 AND partition = $2 RETURNING first_n, history_from',
@@ -206,12 +208,19 @@ export class Store {
         envelope.rawLog,
         timestamp(body.watermarkMs),
         envelope.generation,
-        Number(firstN ?? envelope.n),
+        Number(firstN ?? newFirstN),
         historyFrom === null ? body.historyFrom : Number(historyFrom),
         timestamp(nowMs),
       ],
     );
   }
+}
+
+function firstOf(epochs: readonly IncomingEpoch[], { topic, partition }: EpochPartition): IncomingEpoch {
+  return present(
+    epochs.find(({ from }) => from.topic === topic && from.partition === partition),
+    'the last epoch of a partition is among them',
+  );
 }
 
 /** The last epoch of each partition. */

@@ -20,6 +20,8 @@ export interface WarehouseOptions {
   /** DuckDB's memory limit, such as `160MB`. */
   readonly memoryLimit: string;
   readonly threads: number;
+  /** A write-ahead log that has grown past this is moved into the file. Default 16 MiB. */
+  readonly checkpointWalBytes?: number;
   /** The epoch topics to fold. */
   readonly topics: readonly { readonly stream: string; readonly topic: string; readonly partitions: number }[];
 }
@@ -138,7 +140,7 @@ export class Warehouse implements Sink {
       for (const { from, nextOffset, epoch } of lastOfEach(epochs)) {
         await log.report(this.group, from.topic, from.partition, { offset: nextOffset, id: epoch.envelope.id });
       }
-      if (walBytes(options.path) > CHECKPOINT_WAL_BYTES) await this.#checkpoint(store);
+      if (walBytes(options.path) > (options.checkpointWalBytes ?? CHECKPOINT_WAL_BYTES)) await this.#checkpoint(store);
     }
   }
 
