@@ -58,6 +58,12 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('./sink.ts')).registerSink,
   },
   {
+    name: 'gen',
+    summary: 'make access logs, with the results they must lead to',
+    group: MORE,
+    load: async () => (await import('./gen.ts')).registerGen,
+  },
+  {
     name: 'list',
     summary: 'list the components: codecs, sources, aggregates, sinks',
     group: MORE,

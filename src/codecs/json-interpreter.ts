@@ -138,6 +138,7 @@ function freeRow(text: string): number {
 
 /** Text as bytes: what stands for a byte becomes that byte, the rest UTF-8, a lone surrogate as any code point (WTF-8). */
 function bytesOfText(text: string, row: number): Buffer {
+  if (!/[\u0080-\uffff]/.test(text)) return Buffer.from(text, 'latin1');
   const bytes: number[] = [];
   for (const char of text) {
     const code = char.codePointAt(0)!;

@@ -34,7 +34,7 @@ function decode(bytes: Buffer, lines: number, codec = combined): DecodedLine[] {
 
 test('the same seed and options make the same bytes, for ever and in chunks of any size', () => {
   const bytes = make(TROUBLE, 20_000);
-  expect(createHash('sha256').update(bytes).digest('hex').slice(0, 16)).toBe('GOLDEN');
+  expect(createHash('sha256').update(bytes).digest('hex').slice(0, 16)).toBe('175451efd453dcf5');
   expect(make(TROUBLE, 20_000, 7).equals(bytes)).toBe(true);
 });
 
