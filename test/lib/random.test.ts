@@ -12,7 +12,7 @@ test('the same seed repeats everything, another one nothing', () => {
 
 test('numbers are spread evenly, in range', () => {
   const random = seededRandom(1);
-  const counts = new Array<number>(10).fill(0);
+  const counts = Array.from({ length: 10 }, () => 0);
   for (let i = 0; i < 100_000; i++) counts[random.int(10)]! += 1;
   // Five standard deviations of a count of 100,000 draws with probability 1/10.
   for (const count of counts) expect(Math.abs(count - 10_000)).toBeLessThan(5 * Math.sqrt(100_000 * 0.1 * 0.9));
