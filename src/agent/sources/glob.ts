@@ -76,7 +76,7 @@ function walk(
   }
   if (typeof segment === 'string') return walk(`${base}/${segment}`, segments, index + 1, depth, out, onUnlistable);
   const isLast = index === segments.length - 1;
-  if (segment === ANY_DIRECTORIES) walk(base, segments, index + 1, depth, out, onUnlistable);
+  if (segment === ANY_DIRECTORIES && !isLast) walk(base, segments, index + 1, depth, out, onUnlistable);
   for (const entry of list(base === '' ? '/' : base, onUnlistable)) {
     const path = `${base}/${entry.name}`;
     if (segment === ANY_DIRECTORIES) {
