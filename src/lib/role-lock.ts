@@ -49,7 +49,9 @@ export function acquireRoleLock(runFolder: string, role: string, options: RoleLo
 }
 
 function isBusy(error: unknown): boolean {
-  return error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === SQLITE_BUSY;
+  return (
+    typeof error === 'object' && error !== null && 'errcode' in error && (Number(error.errcode) & 0xff) === SQLITE_BUSY
+  );
 }
 
 function lockedError(role: string, lockPath: string, pidPath: string, cause: unknown): OperatingError {

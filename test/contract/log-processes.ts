@@ -1,36 +1,21 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { spawn } from 'node:child_process';
-import type { ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
-import type { Readable } from 'node:stream';
 import type { Log } from '../../src/broker/broker.ts';
 import type { AppendJob } from '../support/log-child.ts';
 import type { LogHarness } from '../support/log-harness.ts';
 import { MESSAGE_BYTES_MAX, TOPIC } from '../support/log-messages.ts';
+import { startChild } from '../support/start-child.ts';
+import type { LogChild } from '../support/start-child.ts';
 
-const SCRIPT = join(import.meta.dirname, '../support/log-child.ts');
 const IS_SOAK = process.env['TAILRACE_SOAK'] === '1';
 const KILLS = IS_SOAK ? 200 : 6;
 const JOB: AppendJob = { writer: 'a', topic: TOPIC, partition: 0, appends: 40, messagesEach: 3, valueBytes: 2000 };
 
-interface Child {
-  readonly process: ChildProcessByStdio<null, Readable, null>;
-  /** Resolves at its end with the acknowledged appends: number → offset. */
-  readonly acknowledged: Promise<Map<number, number>>;
-}
-
-function startChild(child: NonNullable<LogHarness['child']>, job: AppendJob, fault?: string): Child {
-  const environment = { ...process.env, ...(fault === undefined ? {} : { TAILRACE_FAULT: fault }) };
-  const args = ['--disable-warning=ExperimentalWarning', SCRIPT, child.module, child.argument, JSON.stringify(job)];
-  const started = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], env: environment });
-  let text = '';
-  started.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
-  const acknowledged = once(started, 'close').then(() => {
-    const lines = text.split('\n').slice(0, -1);
-    return new Map(lines.map((line) => line.split(' ').map(Number) as [number, number]));
-  });
-  return { process: started, acknowledged };
+/** The acknowledged appends of a child at its end: number → offset. It must have said nothing else. */
+async function acknowledgedBy({ lines }: LogChild): Promise<Map<number, number>> {
+  const answers = await lines;
+  expect(answers.filter((line) => line.startsWith('error'))).toEqual([]);
+  return new Map(answers.map((line) => line.split(' ').map(Number) as [number, number]));
 }
 
 /** Headers of the log by append: `writer n` → offsets of its messages. Fails when something is damaged or out of order. */
@@ -91,7 +76,7 @@ export function describeLogProcesses(name: string, makeHarness: () => LogHarness
         }));
         own.set(n, await log.append(TOPIC, 0, messages));
       }
-      const [a, b] = await Promise.all(children.map(({ acknowledged }) => acknowledged));
+      const [a, b] = await Promise.all(children.map(acknowledgedBy));
       expect([a!.size, b!.size]).toEqual([150, 150]);
       const appends = await appendsInLog(log);
       expect(appends.size).toBe(150 + 150 + 60);
@@ -109,13 +94,13 @@ export function describeLogProcesses(name: string, makeHarness: () => LogHarness
       ['log.after_commit:40', 39, 40],
     ])('killed in %s: %d acknowledged, %d there', async (fault, acknowledgedCount, thereCount) => {
       const log = await openWithTopic();
-      const killed = startChild(harness.child!, JOB, fault);
-      const acknowledged = await killed.acknowledged;
+      const killed = startChild(harness.child!, JOB, { fault });
+      const acknowledged = await acknowledgedBy(killed);
       expect(killed.process.signalCode).toBe('SIGKILL');
       const appends = await appendsInLog(log);
       expect([acknowledged.size, appends.size]).toEqual([acknowledgedCount, thereCount]);
       expectWhole(appends, 'a', acknowledged);
-      const next = await startChild(harness.child!, { ...JOB, writer: 'next', appends: 2 }).acknowledged;
+      const next = await acknowledgedBy(startChild(harness.child!, { ...JOB, writer: 'next', appends: 2 }));
       expectWhole(await appendsInLog(log), 'next', next);
     });
 
@@ -130,7 +115,7 @@ export function describeLogProcesses(name: string, makeHarness: () => LogHarness
         const child = startChild(harness.child!, job);
         await once(child.process.stdout, 'data');
         setTimeout(() => child.process.kill('SIGKILL'), 3 + ((round * 37) % 101));
-        const acknowledged = await child.acknowledged;
+        const acknowledged = await acknowledgedBy(child);
         if (child.process.signalCode === 'SIGKILL') killedAtWork++;
         if (round % 2 === 1) log = await openWithTopic();
         const appends = await appendsInLog(log, from);

@@ -1,7 +1,8 @@
 // A process that appends to a log until it is done or killed: `node log-child.ts <module> <argument> <job as JSON>`.
-// For each append that was acknowledged it prints `<number> <offset>`; the parent reads what was promised.
+// For each append that was acknowledged it prints `<number> <offset>`, for one that failed `error <code>`; the parent reads what was promised.
 import { writeSync } from 'node:fs';
 import type { Log } from '../../src/broker/broker.ts';
+import { MESSAGE_BYTES_MAX } from './log-messages.ts';
 
 export interface AppendJob {
   readonly writer: string;
@@ -14,14 +15,18 @@ export interface AppendJob {
 
 async function run(log: Log, job: AppendJob): Promise<void> {
   const STDOUT = 1;
+  await log.ensureTopics([{ topic: job.topic, partitions: 1, messageBytesMax: MESSAGE_BYTES_MAX }]);
   for (let n = 1; n <= job.appends; n++) {
     const messages = Array.from({ length: job.messagesEach }, (_, i) => ({
       kind: 'block' as const,
       header: new TextEncoder().encode(`${job.writer} ${n} ${i}`),
       value: valueOf(n * job.messagesEach + i, job.valueBytes),
     }));
-    const offset = await log.append(job.topic, job.partition, messages);
-    writeSync(STDOUT, `${n} ${offset}\n`);
+    const answer = await log.append(job.topic, job.partition, messages).then(
+      (offset) => `${n} ${offset}`,
+      (error: { code?: string }) => `error ${error.code}`,
+    );
+    writeSync(STDOUT, `${answer}\n`);
   }
   await log.close();
 }

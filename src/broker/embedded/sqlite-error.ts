@@ -9,12 +9,16 @@ const SQLITE_NOTADB = 26;
 
 /** The primary result code of an error of node:sqlite, or undefined for any other value. */
 function primaryCode(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !('errcode' in error)) return undefined;
+  if (typeof error !== 'object' || error === null || !('errcode' in error)) return undefined;
   return Number(error.errcode) & 0xff;
 }
 
 export function isBusy(error: unknown): boolean {
   return primaryCode(error) === SQLITE_BUSY;
+}
+
+function messageOf(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error);
 }
 
 /** After a failed write or fsync the page cache may hold what the disk does not: only a new process may look at the file again. */
@@ -27,7 +31,7 @@ export function isFatal(error: unknown): boolean {
 export function asOperatingError(error: unknown, path: string): unknown {
   const code = primaryCode(error);
   if (code === undefined) return error;
-  const said = error instanceof Error ? error.message : String(error);
+  const said = messageOf(error);
   switch (code) {
     case SQLITE_BUSY:
       return new OperatingError(`${path}: another process holds the log's write lock too long`, {

@@ -1,5 +1,6 @@
 import { constants, crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { assert, present } from '../../lib/assert.ts';
+import { describeError } from '../../lib/errors.ts';
 import { MESSAGE_KINDS } from '../broker.ts';
 import type { Message, MessageKind, OutgoingMessage } from '../broker.ts';
 
@@ -92,7 +93,7 @@ export function readMessage(row: MessageRow): Message {
   try {
     return { ...envelope, kind, header: row.header, value: plainValue(row.codec, row.value, row.value_bytes) };
   } catch (error) {
-    return damaged(`its value cannot be decompressed: ${error instanceof Error ? error.message : String(error)}`);
+    return damaged(`its value cannot be decompressed: ${describeError(error)}`);
   }
 }
 
