@@ -22,6 +22,8 @@ export class Scanner {
   readonly #options: ScannerOptions;
   /** Every source of this input's topic that the registry knows. */
   readonly #sources = new Set<TrackedSource>();
+  /** The same by the file they were read from; those of a rebuilt registry, whose file is not known, are under the empty name. */
+  readonly #byFile = new Map<string, Set<TrackedSource>>();
   readonly #byPlace = new Map<string, TrackedSource>();
   /** Files that are no source now, and need no second look until they change: closed ones, and those without a whole line. */
   readonly #settled = new Map<string, { readonly sizeBytes: number; readonly modifiedMs: number }>();
@@ -29,7 +31,7 @@ export class Scanner {
 
   constructor(options: ScannerOptions, sources: Iterable<TrackedSource>) {
     this.#options = options;
-    for (const source of sources) this.#sources.add(source);
+    for (const source of sources) this.#remember(source);
   }
 
   /** Looks at everything once. Returns the sources that are new, oldest first. `admits` is false where no new ones are wanted. */
@@ -81,6 +83,9 @@ export class Scanner {
 
   forget(source: TrackedSource): void {
     this.#sources.delete(source);
+    const sameFile = this.#byFile.get(source.file ?? '');
+    sameFile?.delete(source);
+    if (sameFile?.size === 0) this.#byFile.delete(source.file ?? '');
   }
 
   /** Takes a closed source off its place; the file needs no second look until it changes. */
@@ -150,15 +155,10 @@ export class Scanner {
     const head = readHead(handle);
     const known = this.#find(handle, head);
     const isSame = known !== undefined && tailAt(handle, known.position) === known.tail;
-    for (const source of this.#sources) {
-      // The inode is in use by another content: the source that had it is over.
-      if (
-        source.file === handle.key &&
-        source.closedBy === undefined &&
-        source.until === Infinity &&
-        !(source === known && isSame)
-      )
-        this.replace(source);
+    for (const source of this.#byFile.get(handle.key) ?? []) {
+      const isOpen = source.closedBy === undefined && source.until === Infinity;
+      // The file has another content: the source that had it is over.
+      if (isOpen && !(source === known && isSame)) this.replace(source);
     }
     if (known?.closedBy === undefined && isSame) {
       this.#attach(known!, handle, file, nowMs);
@@ -183,7 +183,7 @@ export class Scanner {
       wallMs,
     );
     const source = this.#options.create(entry);
-    this.#sources.add(source);
+    this.#remember(source);
     this.#attach(source, handle, file, nowMs);
     const { id, path } = source;
     this.#options.notify({ type: 'source_found', source: id, path, sizeBytes: file.sizeBytes, origin });
@@ -216,32 +216,32 @@ export class Scanner {
 
   /** The newest source this file can be. After a rebuilt registry only the identity is known, not the file. */
   #find(handle: SourceHandle, head: Head): TrackedSource | undefined {
+    for (const source of this.#byFile.get('') ?? []) {
+      const headBytes = [head.bytes.length, source.position].find(
+        (length) =>
+          length <= head.bytes.length &&
+          identityOf(handle.key, source.origin, head.bytes.subarray(0, length)) === source.identity,
+      );
+      if (headBytes === undefined) continue;
+      this.#byFile.get('')?.delete(source);
+      source.file = handle.key;
+      source.headBytes = headBytes;
+      this.#remember(source);
+    }
     let newest: TrackedSource | undefined;
-    for (const source of this.#sources) {
-      if (source.until !== Infinity || (newest !== undefined && newest.number > source.number)) continue;
-      if (this.#isOf(source, handle, head)) newest = source;
+    for (const source of this.#byFile.get(handle.key) ?? []) {
+      const headBytes = source.headBytes ?? head.bytes.length;
+      if (newest !== undefined && newest.number > source.number) continue;
+      if (hasIdentity(handle, source.identity, source.origin, headBytes)) newest = source;
     }
     return newest;
   }
 
-  #isOf(source: TrackedSource, handle: SourceHandle, head: Head): boolean {
-    if (source.file !== undefined) {
-      return (
-        source.file === handle.key &&
-        hasIdentity(handle, source.identity, source.origin, source.headBytes ?? head.bytes.length)
-      );
-    }
-    for (const headBytes of [head.bytes.length, source.position]) {
-      if (
-        headBytes > head.bytes.length ||
-        identityOf(handle.key, source.origin, head.bytes.subarray(0, headBytes)) !== source.identity
-      )
-        continue;
-      source.file = handle.key;
-      source.headBytes = headBytes;
-      return true;
-    }
-    return false;
+  #remember(source: TrackedSource): void {
+    this.#sources.add(source);
+    const file = source.file ?? '';
+    const sameFile = this.#byFile.get(file) ?? new Set();
+    this.#byFile.set(file, sameFile.add(source));
   }
 
   /** Tells each problem once, and when it has gone. */
