@@ -90,7 +90,7 @@ const steps = fc.array(step, { minLength: 10, maxLength: 50, size: 'max' });
 
 /** Every line is written once in the world's life, so each that a reader accepts must be there once, and in the order of its file. */
 class Model {
-  readonly world = new AgentWorld({ partitions: 2, limits: { missingMs: 3_000 } });
+  readonly world = new AgentWorld({ partitions: 2, limits: { missingMs: 3_000 } }, true);
   #written = 0;
   #rotations = 0;
   #backup: string | undefined;

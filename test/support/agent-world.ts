@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent, type AgentEvent, type AgentLimits } from '../../src/agent/agent.ts';
@@ -9,6 +9,7 @@ import { type AppendFate, MemoryStore } from './memory-log.ts';
 import { type RawContent, readRaw } from './raw-reader.ts';
 
 export const TOPIC = 'tailrace.raw.web';
+const SHARED_MEMORY = '/dev/shm';
 
 export interface AgentSettings {
   readonly include?: readonly string[];
@@ -35,9 +36,9 @@ interface Life {
 
 /** One machine in a temporary folder: real files, a log in memory, a clock that a test moves, and an agent that can be killed. */
 export class AgentWorld {
-  readonly folder = mkdtempSync(join(tmpdir(), 'tailrace-agent-'));
-  readonly files = join(this.folder, 'logs');
-  readonly dataDir = join(this.folder, 'data');
+  readonly folder: string;
+  readonly files: string;
+  readonly dataDir: string;
   readonly clock = new ManualClock();
   readonly events: AgentEvent[] = [];
   readonly appended: OutgoingMessage[] = [];
@@ -48,7 +49,12 @@ export class AgentWorld {
   #settings: AgentSettings;
   #life: Life | undefined;
 
-  constructor(settings: AgentSettings = {}) {
+  /** With `inMemory` the files are in memory where the system has a place for that: fsync is free, and inodes are used again at once. */
+  constructor(settings: AgentSettings = {}, inMemory = false) {
+    const parent = inMemory && existsSync(SHARED_MEMORY) ? SHARED_MEMORY : tmpdir();
+    this.folder = mkdtempSync(join(parent, 'tailrace-agent-'));
+    this.files = join(this.folder, 'logs');
+    this.dataDir = join(this.folder, 'data');
     mkdirSync(this.files, { recursive: true });
     this.#settings = settings;
   }
