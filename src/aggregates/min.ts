@@ -14,7 +14,9 @@ export const min: AggregateDefinition = {
     if (other[0]! < into[0]! || Number.isNaN(into[0]!)) into[0] = other[0]!;
   },
   resultSql: ([best], type) =>
-    type === 'double' ? `CASE WHEN NOT isnan(${best}) THEN ${best} END` : `CASE WHEN NOT isnan(${best}) THEN CAST(${best} AS BIGINT) END`,
+    type === 'double'
+      ? `CASE WHEN NOT isnan(${best}) THEN ${best} END`
+      : `CASE WHEN NOT isnan(${best}) THEN CAST(${best} AS BIGINT) END`,
   examples: [
     { values: [4, null, 1], result: 1 },
     { values: [null], result: null },

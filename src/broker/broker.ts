@@ -99,7 +99,9 @@ export interface Assignment {
 export function staticAssignment(index: number, workers: number): Assignment {
   return {
     partitions: (_topic, partitionCount) =>
-      Array.from({ length: partitionCount }, (_, partition) => partition).filter((partition) => partition % workers === index),
+      Array.from({ length: partitionCount }, (_, partition) => partition).filter(
+        (partition) => partition % workers === index,
+      ),
   };
 }
 

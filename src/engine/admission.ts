@@ -42,7 +42,11 @@ export class Admission implements AdmittedBatch {
   watermarkMs = -Infinity;
   /** After `admit`: largest event time of the source. */
   eventTimeMsMax = -Infinity;
-  readonly sums: ReasonSums = { lines: new Float64Array(REASONS), a: new Int32Array(REASONS), b: new Int32Array(REASONS) };
+  readonly sums: ReasonSums = {
+    lines: new Float64Array(REASONS),
+    a: new Int32Array(REASONS),
+    b: new Int32Array(REASONS),
+  };
 
   constructor(batch: Batch) {
     this.batch = batch;

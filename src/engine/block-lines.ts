@@ -25,7 +25,12 @@ export function linesFrom(header: BlockHeader, value: Uint8Array, from: number):
     at = end < 0 || end >= value.length ? value.length : end + 1;
     skipped++;
   }
-  return { bytes: value.subarray(at), lines: lines - skipped, start: start + at, ...optional(offsets?.slice(skipped), lengths?.slice(skipped)) };
+  return {
+    bytes: value.subarray(at),
+    lines: lines - skipped,
+    start: start + at,
+    ...optional(offsets?.slice(skipped), lengths?.slice(skipped)),
+  };
 }
 
 function lineOffset(header: BlockHeader, line: number, at: number): number {

@@ -47,7 +47,8 @@ function projectedFields(rollups: readonly Pipeline['rollups'][string][]): { nam
   const fields = new Map<string, FieldType>();
   for (const { by, measures } of rollups) {
     for (const key of by) fields.set(key.field, key.type);
-    for (const { field, fieldType } of measures) if (field !== undefined) fields.set(field, present(fieldType, `type of ${field}`));
+    for (const { field, fieldType } of measures)
+      if (field !== undefined) fields.set(field, present(fieldType, `type of ${field}`));
   }
   return [...fields].map(([name, type]) => ({ name, type }));
 }

@@ -80,7 +80,10 @@ export class Engine {
     const tasks = Object.entries(pipeline.streams).flatMap(([stream, { partitions }]) =>
       assignment
         .partitions(rawTopic(options.topicPrefix, stream), partitions)
-        .map((partition) => new Task({ notify: () => undefined, ...this.#deps }, { pipeline: pipeline.name, stream, partition })),
+        .map(
+          (partition) =>
+            new Task({ notify: () => undefined, ...this.#deps }, { pipeline: pipeline.name, stream, partition }),
+        ),
     );
     const results = await Promise.allSettled(
       tasks.map((task) =>

@@ -43,7 +43,8 @@ export class Ledger {
   restore(entries: readonly LedgerEntry[]): void {
     for (const { source, consumer, fate, reason, sum } of entries) {
       // A forgotten source's accounts come once more, empty: nothing is kept for them.
-      if (sum.lines === 0 && sum.a === 0 && sum.b === 0) this.#accounts.get(source)?.delete(keyOf(consumer, fate, reason));
+      if (sum.lines === 0 && sum.a === 0 && sum.b === 0)
+        this.#accounts.get(source)?.delete(keyOf(consumer, fate, reason));
       else Object.assign(this.#account(source, consumer, fate, reason).sum, sum);
     }
   }

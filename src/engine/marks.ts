@@ -77,7 +77,8 @@ export class Marks {
         mark = this.#open(source, report.identity, report.origin, known);
         mark.path = report.path;
         mark.quietSinceMs = report.quietSinceMs;
-        if (isFirstSight) Object.assign(mark, { position: report.position, tail: report.tail, origin: report.position });
+        if (isFirstSight)
+          Object.assign(mark, { position: report.position, tail: report.tail, origin: report.position });
       }
       if (mark === undefined || mark.identity !== report.identity) continue;
       if (this.#report(mark, report)) forgotten.push(source);
@@ -103,7 +104,10 @@ export class Marks {
 
   /** Marks and agents that changed since the last call. */
   takeChanges(): { sources: SourceMark[]; agents: AgentMark[] } {
-    const changes = { sources: [...this.#changedSources].map((mark) => ({ ...mark })), agents: [...this.#changedAgents].map((a) => ({ ...a })) };
+    const changes = {
+      sources: [...this.#changedSources].map((mark) => ({ ...mark })),
+      agents: [...this.#changedAgents].map((a) => ({ ...a })),
+    };
     this.#changedSources.clear();
     this.#changedAgents.clear();
     return changes;
@@ -115,7 +119,10 @@ export class Marks {
   }
 
   all(): { sources: SourceMark[]; agents: AgentMark[] } {
-    return { sources: [...this.sources.values()].map((mark) => ({ ...mark })), agents: [...this.agents.values()].map((agent) => ({ ...agent })) };
+    return {
+      sources: [...this.sources.values()].map((mark) => ({ ...mark })),
+      agents: [...this.agents.values()].map((agent) => ({ ...agent })),
+    };
   }
 
   restore(sources: readonly SourceMark[], agents: readonly AgentMark[]): void {
@@ -135,7 +142,13 @@ export class Marks {
     if (numberOf(source) <= known.numberMax) return undefined;
     // A new source begins at its origin, never at its first block: what lies between would be lost in silence.
     const origin = isMutant('block.any_first_block') ? header.start : header.origin;
-    return this.#open(source, header.identity, origin, known, isMutant('block.any_first_block') ? header.tail : undefined);
+    return this.#open(
+      source,
+      header.identity,
+      origin,
+      known,
+      isMutant('block.any_first_block') ? header.tail : undefined,
+    );
   }
 
   #open(source: SourceId, identity: string, origin: number, agent: OpenAgent, tail?: string): OpenMark {

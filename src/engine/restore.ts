@@ -71,7 +71,13 @@ export async function restoreTask(request: RestoreRequest): Promise<Restored> {
   return { ...fresh, state: result, rawLog, bytesSinceSnapshot, snapshotBytes: snapshot!.sizeBytes, isSwitch };
 }
 
-async function readAll(log: Log, topic: string, partition: number, fold: Fold, hasValues: boolean): Promise<CountedEpoch[]> {
+async function readAll(
+  log: Log,
+  topic: string,
+  partition: number,
+  fold: Fold,
+  hasValues: boolean,
+): Promise<CountedEpoch[]> {
   const counted: CountedEpoch[] = [];
   for await (const messages of log.read(topic, partition, fold.nextOffset, { isFollowing: false, hasValues })) {
     for (const message of messages) {
@@ -82,7 +88,12 @@ async function readAll(log: Log, topic: string, partition: number, fold: Fold, h
   return counted;
 }
 
-function restoreInto(request: RestoreRequest, pipeline: Pipeline, epochs: readonly CountedEpoch[], rawLog: string): TaskState {
+function restoreInto(
+  request: RestoreRequest,
+  pipeline: Pipeline,
+  epochs: readonly CountedEpoch[],
+  rawLog: string,
+): TaskState {
   const { rollupSinceMs } = bodyOf(epochs[0]!);
   const state = buildState({ ...request, pipeline, rawLog, rollupSinceMs });
   for (const epoch of epochs) state.restore(epoch.envelope, bodyOf(epoch));
@@ -110,11 +121,14 @@ function switchPipeline(
     });
   }
   if (!options.maySwitch) {
-    throw new OperatingError(`the pipeline in the log (generation ${generation}) is not the one this engine was started with`, {
-      code: 'PIPELINE_DIFFERS',
-      exitCode: EXIT.config,
-      hint: 'let `tailrace run` switch the pipeline, or start with the configuration that is in use',
-    });
+    throw new OperatingError(
+      `the pipeline in the log (generation ${generation}) is not the one this engine was started with`,
+      {
+        code: 'PIPELINE_DIFFERS',
+        exitCode: EXIT.config,
+        hint: 'let `tailrace run` switch the pipeline, or start with the configuration that is in use',
+      },
+    );
   }
   const rollupSinceMs: Record<string, number> = {};
   for (const rollup of Object.keys(now)) {
@@ -154,7 +168,13 @@ async function checkRaw({ log, rawTopic, task, rawStart, rawEnd }: RestoreReques
   }
   if (state.to === 0 || state.to === rawStart) return;
   const message = await firstMessage(log, rawTopic, task.partition, state.to - 1);
-  if (message === undefined || message.damaged !== undefined || message.offset !== state.to - 1 || hash64(message.header) === state.rawId) return;
+  if (
+    message === undefined ||
+    message.damaged !== undefined ||
+    message.offset !== state.to - 1 ||
+    hash64(message.header) === state.rawId
+  )
+    return;
   throw new OperatingError(`${name}: message ${state.to - 1} is not the one the epochs were made from`, {
     code: 'LOG_FORKED',
     hint: 'another log lies under this name: restore the right one, or begin again in another data_dir',
@@ -177,7 +197,11 @@ async function rawLogId({ log, rawTopic, task, rawStart }: RestoreRequest): Prom
 }
 
 async function firstMessage(log: Log, topic: string, partition: number, offset: number): Promise<Message | undefined> {
-  for await (const messages of log.read(topic, partition, offset, { isFollowing: false, hasValues: false, batchBytesMax: 1 })) {
+  for await (const messages of log.read(topic, partition, offset, {
+    isFollowing: false,
+    hasValues: false,
+    batchBytesMax: 1,
+  })) {
     return messages[0];
   }
   return undefined;

@@ -24,7 +24,11 @@ export class RowCollector {
     this.#keyNumbers = keyKinds.map((kind) => (kind === 'number' ? new Float64Array(capacity) : undefined));
     this.#keyTexts = keyKinds.map((kind) =>
       kind === 'string'
-        ? { offsets: new Uint32Array(capacity + 1), nulls: new Uint8Array(capacity), bytes: new ByteWriter(capacity * 16) }
+        ? {
+            offsets: new Uint32Array(capacity + 1),
+            nulls: new Uint8Array(capacity),
+            bytes: new ByteWriter(capacity * 16),
+          }
         : undefined,
     );
   }
@@ -61,7 +65,12 @@ export class RowCollector {
     const [sumA, sumB, revision] = this.#words.map((values) => values.subarray(0, n));
     const keys = this.#keyTexts.map((text, k): KeyColumn => {
       if (text === undefined) return { kind: 'number', values: this.#keyNumbers[k]!.subarray(0, n) };
-      return { kind: 'string', offsets: text.offsets.subarray(0, n + 1), bytes: text.bytes.view(), nulls: text.nulls.subarray(0, n) };
+      return {
+        kind: 'string',
+        offsets: text.offsets.subarray(0, n + 1),
+        bytes: text.bytes.view(),
+        nulls: text.nulls.subarray(0, n),
+      };
     });
     return {
       rollup: this.#rollup,

@@ -120,7 +120,10 @@ export class TaskState implements OperatorOutput {
       lastAppendedAtMs: this.#watermark.lastAppendedAtMs,
       agents: whole?.agents ?? changes.agents,
       // A source forgotten in this interval is not in the whole any more, but must be said once.
-      sources: whole === undefined ? changes.sources : [...changes.sources.filter((mark) => mark.state === 'forgotten'), ...whole.sources],
+      sources:
+        whole === undefined
+          ? changes.sources
+          : [...changes.sources.filter((mark) => mark.state === 'forgotten'), ...whole.sources],
       ledger,
       rows: this.#options.operators.flatMap((operator) => operator.takeRows(isSnapshot) ?? []),
       late: this.#late,
@@ -159,7 +162,8 @@ export class TaskState implements OperatorOutput {
     this.marks.restore(body.sources, body.agents);
     this.#ledger.restore(body.ledger);
     this.rollupSinceMs = { ...body.rollupSinceMs };
-    for (const rows of body.rows) this.#options.operators.find((operator) => operator.name === rows.rollup)?.restore(rows);
+    for (const rows of body.rows)
+      this.#options.operators.find((operator) => operator.name === rows.rollup)?.restore(rows);
     for (const operator of this.#options.operators) operator.onWatermark(body.watermarkMs);
   }
 
@@ -186,7 +190,8 @@ export class TaskState implements OperatorOutput {
 
   #block(message: Message, header: BlockHeader): void {
     const verdict = this.marks.judge(header);
-    if (verdict.type === 'refused') return this.#refuse(verdict.reason, message.offset, header.source, header.start, header.end);
+    if (verdict.type === 'refused')
+      return this.#refuse(verdict.reason, message.offset, header.source, header.start, header.end);
     if (verdict.type === 'counts') this.#decide(message, header, verdict.mark, verdict.from);
   }
 
@@ -279,7 +284,8 @@ export class TaskState implements OperatorOutput {
     const bytes = this.marks.declareLoss(control);
     // A declared loss has no lines one could count: its size in bytes stands in their place.
     if (bytes === 0) return;
-    for (const { name } of this.#options.operators) this.#ledger.add(control.source, name, 'declared_loss', 'bytes', { lines: bytes, a: 0, b: 0 });
+    for (const { name } of this.#options.operators)
+      this.#ledger.add(control.source, name, 'declared_loss', 'bytes', { lines: bytes, a: 0, b: 0 });
   }
 
   #advance(): void {

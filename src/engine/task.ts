@@ -14,9 +14,23 @@ import { trimAfterSnapshot } from './trimming.ts';
 export type TaskDependencies = EngineDependencies & { readonly notify: (event: TaskEvent) => void };
 
 export type TaskEvent =
-  | { readonly type: 'restored'; readonly task: TaskId; readonly epochs: number; readonly to: number; readonly rawEnd: number; readonly tookMs: number }
+  | {
+      readonly type: 'restored';
+      readonly task: TaskId;
+      readonly epochs: number;
+      readonly to: number;
+      readonly rawEnd: number;
+      readonly tookMs: number;
+    }
   | { readonly type: 'refused'; readonly task: TaskId; readonly refusal: Refusal }
-  | { readonly type: 'checkpoint'; readonly task: TaskId; readonly n: number; readonly to: number; readonly bytes: number; readonly watermarkMs: number }
+  | {
+      readonly type: 'checkpoint';
+      readonly task: TaskId;
+      readonly n: number;
+      readonly to: number;
+      readonly bytes: number;
+      readonly watermarkMs: number;
+    }
   | { readonly type: 'trimmed'; readonly task: TaskId; readonly rawBefore: number; readonly epochsBefore: number }
   | { readonly type: 'history_from'; readonly task: TaskId; readonly offset: number };
 
@@ -61,7 +75,11 @@ export class Task {
     await this.#restore();
     const { state } = this.#restored;
     const { log, clock } = this.#deps;
-    const reading = log.read(this.#rawTopic, this.#id.partition, state.to, { signal, isFollowing: true, waitMsMax: TICK_MS });
+    const reading = log.read(this.#rawTopic, this.#id.partition, state.to, {
+      signal,
+      isFollowing: true,
+      waitMsMax: TICK_MS,
+    });
     for await (const messages of reading) {
       await this.#accept(messages);
       if (this.#isDue(clock.monotonicMs(), messages.length === 0)) await this.#checkpoint();
@@ -105,7 +123,8 @@ export class Task {
     this.#throwFailure();
     const { state } = this.#restored;
     const { options, clock, newId } = this.#deps;
-    const isSnapshot = this.#isSnapshotDue || this.#bytesSinceSnapshot >= Math.max(options.snapshotBytes, 4 * this.#snapshotBytes);
+    const isSnapshot =
+      this.#isSnapshotDue || this.#bytesSinceSnapshot >= Math.max(options.snapshotBytes, 4 * this.#snapshotBytes);
     const body = state.takeBody(isSnapshot);
     for (const refusal of body.refusals) this.#deps.notify({ type: 'refused', task: this.#id, refusal });
     const envelope = {
@@ -133,7 +152,16 @@ export class Task {
     if (isSnapshot) this.#snapshotBytes = sizeBytes;
     faultPoint('engine.before_append');
     this.#inFlight = this.#withTimeout(this.#commit(envelope, messages))
-      .then(() => this.#deps.notify({ type: 'checkpoint', task: this.#id, n: envelope.n, to: envelope.to, bytes: sizeBytes, watermarkMs: body.watermarkMs }))
+      .then(() =>
+        this.#deps.notify({
+          type: 'checkpoint',
+          task: this.#id,
+          n: envelope.n,
+          to: envelope.to,
+          bytes: sizeBytes,
+          watermarkMs: body.watermarkMs,
+        }),
+      )
       .catch((error: unknown) => {
         this.#failure ??= error;
       })
@@ -184,7 +212,10 @@ export class Task {
 
   async #readBack(id: string): Promise<void> {
     const { log, options } = this.#deps;
-    const reading = log.read(this.#epochTopic, this.#id.partition, this.#fold.nextOffset, { isFollowing: false, hasValues: false });
+    const reading = log.read(this.#epochTopic, this.#id.partition, this.#fold.nextOffset, {
+      isFollowing: false,
+      hasValues: false,
+    });
     let last: CountedEpoch | undefined;
     for await (const messages of reading) {
       for (const message of messages) {
@@ -196,11 +227,14 @@ export class Task {
     }
     if (last?.envelope.id === id) return;
     if (last !== undefined && last.envelope.generation > this.#restored.state.generation) {
-      throw new OperatingError(`${this.#name()}: the log carries a newer pipeline (generation ${last.envelope.generation})`, {
-        code: 'SUPERSEDED',
-        exitCode: EXIT.superseded,
-        hint: 'start this role again with the configuration that is in use',
-      });
+      throw new OperatingError(
+        `${this.#name()}: the log carries a newer pipeline (generation ${last.envelope.generation})`,
+        {
+          code: 'SUPERSEDED',
+          exitCode: EXIT.superseded,
+          hint: 'start this role again with the configuration that is in use',
+        },
+      );
     }
     throw new OperatingError(`${this.#name()}: another engine writes this task's epochs; mine do not count`, {
       code: 'FENCED',
@@ -251,7 +285,8 @@ export class Task {
     this.#bytesSinceSnapshot = this.#restored.bytesSinceSnapshot;
     this.#snapshotBytes = this.#restored.snapshotBytes;
     this.#lastEpochAtMs = -Infinity;
-    if (state.marks.historyFrom !== null) notify({ type: 'history_from', task: this.#id, offset: state.marks.historyFrom });
+    if (state.marks.historyFrom !== null)
+      notify({ type: 'history_from', task: this.#id, offset: state.marks.historyFrom });
     faultPoint('engine.folded');
     const tookMs = clock.monotonicMs() - startedAtMs;
     notify({ type: 'restored', task: this.#id, epochs, to: state.to, rawEnd: rawEnds.end, tookMs });

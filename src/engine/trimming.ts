@@ -73,7 +73,11 @@ async function retained({ log, partition, rawTopic, nowMs, retainMs }: TrimReque
 }
 
 async function appendedAt(log: Log, topic: string, partition: number, offset: number): Promise<number | undefined> {
-  for await (const messages of log.read(topic, partition, offset, { isFollowing: false, hasValues: false, batchBytesMax: 1 })) {
+  for await (const messages of log.read(topic, partition, offset, {
+    isFollowing: false,
+    hasValues: false,
+    batchBytesMax: 1,
+  })) {
     return messages[0]?.appendedAtMs;
   }
   return undefined;

@@ -49,7 +49,10 @@ export class Watermark {
     for (const mark of this.#marks.sources.values()) least = Math.min(least, this.#heldAt(mark));
     const { outOfOrdernessMs } = this.#options;
     // With no source holding, time is the agents'; a pause in a replayed log must not run past what waits for it.
-    const nextMs = least === Infinity ? Math.min(this.#agentsTimeMs() - outOfOrdernessMs, lastTimerMs) : least - outOfOrdernessMs - 1;
+    const nextMs =
+      least === Infinity
+        ? Math.min(this.#agentsTimeMs() - outOfOrdernessMs, lastTimerMs)
+        : least - outOfOrdernessMs - 1;
     if (!(nextMs > this.watermarkMs)) return false;
     this.watermarkMs = nextMs;
     return true;
@@ -61,7 +64,12 @@ export class Watermark {
     const agent = this.#marks.agents.get(mark.source.slice(0, mark.source.lastIndexOf('/')));
     if (agent !== undefined && this.logTimeMs - agent.logTimeMs > this.#options.agentLostTimeoutMs) return Infinity;
     const isStopped = mark.state === 'gap' || mark.state === 'unreadable';
-    if (mark.state === 'caught_up' && agent !== undefined && agent.tMs - mark.quietSinceMs >= this.#options.idleTimeoutMs) return Infinity;
+    if (
+      mark.state === 'caught_up' &&
+      agent !== undefined &&
+      agent.tMs - mark.quietSinceMs >= this.#options.idleTimeoutMs
+    )
+      return Infinity;
     if (mark.eventTimeMsMax !== null) return mark.eventTimeMsMax;
     if (isStopped) return -Infinity;
     if (mark.position > mark.origin || isMutant('watermark.no_announced_hold')) return Infinity;

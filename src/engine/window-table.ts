@@ -82,9 +82,13 @@ export class WindowTable {
    * there already. Tables hold text only: two byte strings that would be shown alike are one key.
    */
   insert(batch: Batch, columns: readonly Column[], line: number, hash: number): number {
-    const cells = columns.map((column) => (column.kind === 'number' ? column.values[line]! : (batch.stringBytes(column, line) ?? null)));
+    const cells = columns.map((column) =>
+      column.kind === 'number' ? column.values[line]! : (batch.stringBytes(column, line) ?? null),
+    );
     if (cells.every((cell) => !(cell instanceof Uint8Array) || isUtf8(cell))) return this.#add(cells, hash);
-    return this.upsert(cells.map((cell) => (cell instanceof Uint8Array && !isUtf8(cell) ? escapeInvalidUtf8(cell) : cell)));
+    return this.upsert(
+      cells.map((cell) => (cell instanceof Uint8Array && !isUtf8(cell) ? escapeInvalidUtf8(cell) : cell)),
+    );
   }
 
   /** The row of a key given cell by cell: text as UTF-8 bytes, NULL as null or NaN. For restoring, and for keys that had to be escaped. */

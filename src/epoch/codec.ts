@@ -118,7 +118,12 @@ function decodeRows(sections: SectionReader, rows: Record<string, any>): RollupR
     keys: (rows['keys'] as Record<string, any>[]).map((key) =>
       key['kind'] === 'number'
         ? { kind: 'number', values: sections.f64(key['values']) }
-        : { kind: 'string', offsets: sections.u32(key['offsets']), bytes: sections.u8(key['bytes']), nulls: sections.u8(key['nulls']) },
+        : {
+            kind: 'string',
+            offsets: sections.u32(key['offsets']),
+            bytes: sections.u8(key['bytes']),
+            nulls: sections.u8(key['nulls']),
+          },
     ),
     accumulators: (rows['accumulators'] as number[]).map((index) => sections.f64(index)),
   };

@@ -81,7 +81,10 @@ export class Fold {
     const envelope = this.#read(message, 'envelope', () => decodeEnvelope(message.header));
     const isFirstOfTrimmed = this.#chain === undefined;
     if (isFirstOfTrimmed) {
-      assert(envelope.isSnapshot && envelope.part === 0, `${this.#options.name} begins at a part or an epoch that is no snapshot`);
+      assert(
+        envelope.isSnapshot && envelope.part === 0,
+        `${this.#options.name} begins at a part or an epoch that is no snapshot`,
+      );
       this.#chain = { id: envelope.prev, n: envelope.n - 1, to: envelope.from };
     }
     const isChained = isMutant('epoch.every_counts') || envelope.prev === this.#chain!.id;
@@ -92,10 +95,13 @@ export class Fold {
   #checkPlace(message: Message): void {
     const { name } = this.#options;
     if (message.offset !== this.#expectedOffset) {
-      throw new OperatingError(`${name}: offset ${this.#expectedOffset} is missing, the next message is ${message.offset}`, {
-        code: 'LOG_HOLE',
-        hint: 'the log was damaged: restore it, or begin again in another data_dir',
-      });
+      throw new OperatingError(
+        `${name}: offset ${this.#expectedOffset} is missing, the next message is ${message.offset}`,
+        {
+          code: 'LOG_HOLE',
+          hint: 'the log was damaged: restore it, or begin again in another data_dir',
+        },
+      );
     }
     if (message.damaged === undefined) return;
     throw new OperatingError(`${name}: message ${message.offset} is damaged: ${message.damaged}`, {
@@ -121,7 +127,12 @@ export class Fold {
     const known = this.#parts.get(envelope.id);
     if (known === undefined) {
       if (envelope.part !== 0) return this.#reject();
-      this.#parts.set(envelope.id, { firstOffset: message.offset, count: 1, values: [message.value], sizeBytes: message.value.length });
+      this.#parts.set(envelope.id, {
+        firstOffset: message.offset,
+        count: 1,
+        values: [message.value],
+        sizeBytes: message.value.length,
+      });
     } else if (envelope.part === known.count) {
       known.count++;
       known.values.push(message.value);
@@ -136,7 +147,10 @@ export class Fold {
     if ((parts?.count ?? 0) !== envelope.parts - 1) return this.#reject();
     const chain = this.#chain!;
     if (!isMutant('epoch.every_counts')) {
-      assert(envelope.from === chain.to, `${this.#options.name}: epoch ${envelope.n} begins at ${envelope.from}, the chain ends at ${chain.to}`);
+      assert(
+        envelope.from === chain.to,
+        `${this.#options.name}: epoch ${envelope.n} begins at ${envelope.from}, the chain ends at ${chain.to}`,
+      );
       assert(envelope.n === chain.n + 1, `${this.#options.name}: epoch ${envelope.n} follows ${chain.n}`);
     }
     this.#chain = { id: envelope.id, n: envelope.n, to: envelope.to };
@@ -158,11 +172,14 @@ export class Fold {
       return decode();
     } catch (error) {
       if (!(error instanceof RangeError || error instanceof SyntaxError)) throw error;
-      throw new OperatingError(`${this.#options.name}: the ${what} at ${message.offset} is damaged: ${describeError(error)}`, {
-        code: 'LOG_DAMAGED',
-        hint: 'restore the log from a copy, or begin again in another data_dir',
-        cause: error,
-      });
+      throw new OperatingError(
+        `${this.#options.name}: the ${what} at ${message.offset} is damaged: ${describeError(error)}`,
+        {
+          code: 'LOG_DAMAGED',
+          hint: 'restore the log from a copy, or begin again in another data_dir',
+          cause: error,
+        },
+      );
     }
   }
 }

@@ -78,7 +78,9 @@ export class SectionReader {
 
 /** The bytes where typed arrays may lie over them. A Buffer's own `slice` would give a view, as unaligned as the Buffer. */
 function aligned(bytes: Uint8Array): Uint8Array {
-  return bytes.byteOffset % ALIGN === 0 ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length) : new Uint8Array(bytes);
+  return bytes.byteOffset % ALIGN === 0
+    ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
+    : new Uint8Array(bytes);
 }
 
 function view(type: SectionType, length: number, reader: ByteReader): SectionArray {

@@ -44,7 +44,8 @@ export class OperatingError extends Error {
 
 /** One line for a person: the message of any thrown value, with the way out where there is one. */
 export function describeError(error: unknown): string {
-  if (error instanceof OperatingError) return error.hint === undefined ? error.message : `${error.message} (${error.hint})`;
+  if (error instanceof OperatingError)
+    return error.hint === undefined ? error.message : `${error.message} (${error.hint})`;
   return error instanceof Error ? error.message : String(error);
 }
 

@@ -108,7 +108,9 @@ export class Batch {
     const length = column.length[row]!;
     if (length < 0) return undefined;
     const start = column.start[row]!;
-    return start >= 0 ? this.bytes.subarray(start, start + length) : this.scratch.subarray(-1 - start, -1 - start + length);
+    return start >= 0
+      ? this.bytes.subarray(start, start + length)
+      : this.scratch.subarray(-1 - start, -1 - start + length);
   }
 
   /** The bytes of a line without its newline. */

@@ -80,7 +80,10 @@ export function decodeBlockHeader(bytes: Uint8Array): BlockHeader {
   const reader = new ByteReader(bytes);
   const head = decodeHead(reader, MAGIC, VERSION, 'block');
   checkShape(head, SHAPE, 'block');
-  const { hasOffsets, hasLengths, ...plain } = head as unknown as BlockHeader & { hasOffsets: boolean; hasLengths: boolean };
+  const { hasOffsets, hasLengths, ...plain } = head as unknown as BlockHeader & {
+    hasOffsets: boolean;
+    hasLengths: boolean;
+  };
   if (!isSourceId(plain.source)) throw new RangeError(`block: "${plain.source}" is no source`);
   if (plain.start > plain.end) throw new RangeError(`block: begins at ${plain.start} and ends at ${plain.end}`);
   return {

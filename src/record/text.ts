@@ -11,7 +11,7 @@ const HEX = '0123456789abcdef';
 export function escapeInvalidUtf8(bytes: Uint8Array): Uint8Array {
   if (isUtf8(bytes)) return bytes;
   const out: number[] = [];
-  for (let i = 0; i < bytes.length; ) {
+  for (let i = 0; i < bytes.length;) {
     const length = sequenceLength(bytes, i);
     if (length === 0) {
       const byte = bytes[i++]!;

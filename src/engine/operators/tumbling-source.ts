@@ -56,7 +56,9 @@ export function compileLoop(spec: LoopSpec): Loop {
     'slots = table.slots; mask = slots.length - 1; hashes = table.hashes; lines = table.lines; sumA = table.sumA; sumB = table.sumB;',
     'isChanged = table.isChanged; changed = table.changed; arena = table.arena; arenaView = table.arenaView;',
     ...spec.keys.map((key, k) =>
-      key.kind === 'string' ? `ks${k} = table.keys[${k}].start; kl${k} = table.keys[${k}].length;` : `kv${k} = table.keys[${k}].values;`,
+      key.kind === 'string'
+        ? `ks${k} = table.keys[${k}].start; kl${k} = table.keys[${k}].length;`
+        : `kv${k} = table.keys[${k}].values;`,
     ),
     ...accumulators.map((_, i) => `a${i} = table.accumulators[${i}];`),
   ].join('\n');
@@ -99,7 +101,8 @@ for (let i = 0; i < n; i++) {
 }
 host.rolledUp.lines = rolled; host.rolledUp.a = rolledA >>> 0; host.rolledUp.b = rolledB >>> 0;
 //# sourceURL=generated/tumbling-window.js`;
-  // Fast path by construction: one function per rollup, all constants folded. See docs/decisions/0004-generated-code.md.
+  // Fast path by construction: one function per rollup, all constants folded (docs/decisions/0004-generated-code.md).
+  // oxlint-disable-next-line typescript/no-implied-eval -- generated from numbers and the aggregates' own text
   return new Function('host', 'admitted', text) as Loop;
 }
 

@@ -56,15 +56,26 @@ export class TumblingWindow implements Operator, LoopHost {
     };
     this.name = name;
     this.#spec = spec;
-    this.#keys = spec.by.map((key) => ({ column: column(key.field), kind: isStringType(key.type) ? 'string' : 'number' }));
+    this.#keys = spec.by.map((key) => ({
+      column: column(key.field),
+      kind: isStringType(key.type) ? 'string' : 'number',
+    }));
     const measures = spec.measures.map((measure) => ({
       aggregate: present(aggregates[measure.aggregate], `no aggregate ${measure.aggregate}`),
       fieldType: measure.fieldType,
       column: measure.field === undefined ? undefined : column(measure.field),
     }));
-    this.#initial = measures.flatMap((m) => m.aggregate.accumulators(m.fieldType).map((accumulator) => accumulator.initial));
+    this.#initial = measures.flatMap((m) =>
+      m.aggregate.accumulators(m.fieldType).map((accumulator) => accumulator.initial),
+    );
     const { sizeMs } = spec.window;
-    this.#loop = compileLoop({ sizeMs, allowedLatenessMs: spec.allowedLatenessMs, sinceMs, keys: this.#keys, measures });
+    this.#loop = compileLoop({
+      sizeMs,
+      allowedLatenessMs: spec.allowedLatenessMs,
+      sinceMs,
+      keys: this.#keys,
+      measures,
+    });
     this.#rowBytes = 40 + this.#keys.length * 32 + this.#initial.length * 8;
     this.#closed = this.#collector();
   }
