@@ -16,6 +16,12 @@ const MORE = 'More:';
 /** In the order of the help text. */
 export const VERBS: readonly Verb[] = [
   {
+    name: 'demo',
+    summary: 'a minute of live traffic, a crash, and the proof that nothing was lost',
+    group: EVERY_DAY,
+    load: async () => (await import('./demo.ts')).registerDemo,
+  },
+  {
     name: 'run',
     summary: 'read logs into tables: all roles of one machine, by a configuration or by log files',
     group: EVERY_DAY,

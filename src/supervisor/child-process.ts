@@ -12,6 +12,8 @@ export interface ChildOptions {
   /** The program: dist/main.js, or src/main.ts while developing. */
   readonly program: string;
   readonly environment: NodeJS.ProcessEnv;
+  /** Where they work; this process's own folder by default. */
+  readonly folder?: string;
   /** Lines the role writes to stderr or stdout; it has nothing else to say there. */
   readonly onLine: (service: string, line: string) => void;
   /** What the role reports of its progress; rare. */
@@ -27,6 +29,7 @@ export function childProcesses(options: ChildOptions): StartProcess {
     const child = spawn(process.execPath, [...process.execArgv, ...ROLE_FLAGS, options.program, ...service.args], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: options.environment,
+      cwd: options.folder,
     });
     for (const stream of [child.stdout, child.stderr]) {
       if (stream !== null) createInterface({ input: stream }).on('line', (line) => options.onLine(service.name, line));

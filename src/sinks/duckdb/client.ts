@@ -26,7 +26,7 @@ export async function querySql(target: SqlTarget, sql: string, clock: Clock = sy
 }
 
 /** The answer of the process behind the socket; undefined where there is none. */
-async function askSocket(socketPath: string, sql: string): Promise<SqlResult | undefined> {
+export async function askSocket(socketPath: string, sql: string): Promise<SqlResult | undefined> {
   checkSocketPath(socketPath);
   let answer: { status: number; body: string };
   try {

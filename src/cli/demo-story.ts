@@ -1,0 +1,71 @@
+/** When things happen, in seconds since the generator started. */
+export interface DemoStory {
+  readonly seconds: number;
+  readonly ratePerSecond: number;
+  readonly burstAt: number;
+  readonly burstSeconds: number;
+  /** The engine is killed here, with work in flight. */
+  readonly engineDiesAt: number;
+  readonly warehouseDiesAt: number;
+}
+
+/** A minute's story, squeezed or stretched to `seconds`. */
+export function storyOf(seconds: number, ratePerSecond: number): DemoStory {
+  const at = (share: number): number => Math.round(seconds * share);
+  return {
+    seconds,
+    ratePerSecond,
+    burstAt: at(0.375),
+    burstSeconds: Math.max(1, at(0.15)),
+    engineDiesAt: at(0.625),
+    warehouseDiesAt: at(0.8),
+  };
+}
+
+/** The configuration of the demonstration, as a user would write it. */
+export const DEMO_CONFIG = `# The configuration of tailrace demo. Try: tailrace check, tailrace sql "from traffic", tailrace audit
+version: 1
+name: demo
+sources:
+  web: { type: file, include: [access.log], stream: access }
+streams:
+  access:
+    codec: { type: combined }
+    event_time: { out_of_orderness: 3s, idle_timeout: 2s }
+rollups:
+  traffic:
+    from: access
+    by: [http.response.status_code]
+    window: { type: tumbling, size: 5s }
+    measures: { requests: count, bytes: sum(http.response.body.bytes) }
+engine: { checkpoint: { interval: 500ms } }
+`;
+
+/** Arguments of the generator: most lines in order, a few up to twenty seconds late, on purpose. */
+export function generatorArgs(story: DemoStory): string[] {
+  return [
+    'gen',
+    ...['--rate', String(story.ratePerSecond), '--duration', `${story.seconds}s`],
+    ...['--late', '3%:20s', '--burst', `error@+${story.burstAt}s:${story.burstSeconds}s`],
+    ...['--seed', '7', '--output', 'access.log'],
+  ];
+}
+
+/** The last windows, newest below. Errors are answers of 500 and above. */
+export const WINDOWS_SQL = `
+  WITH late AS (SELECT window_start, count(*) AS late FROM tailrace.late GROUP BY ALL),
+  windows AS (
+    SELECT window_start, sum(requests) AS requests,
+      coalesce(sum(requests) FILTER (WHERE http_response_status_code >= 500), 0) AS errors,
+      sum(bytes) AS bytes, max(status) AS status
+    FROM main.traffic GROUP BY ALL
+  )
+  SELECT strftime(windows.window_start AT TIME ZONE 'UTC', '%H:%M:%S'), CAST(requests AS BIGINT), CAST(errors AS BIGINT),
+    CAST(bytes AS BIGINT), coalesce(late, 0), status
+  FROM windows LEFT JOIN late USING (window_start) ORDER BY window_start DESC LIMIT 8`;
+
+export const LATE_SQL = `
+  SELECT strftime(event_time AT TIME ZONE 'UTC', '%H:%M:%S') AS event_time,
+    strftime(window_end AT TIME ZONE 'UTC', '%H:%M:%S') AS window_closed,
+    round(date_diff('millisecond', window_end, watermark) / 1000, 1) AS seconds_late, key[1] AS status_code
+  FROM tailrace.late ORDER BY date_diff('millisecond', window_end, watermark) DESC LIMIT 5`;
