@@ -1,0 +1,59 @@
+import { Random } from '../../support/random.ts';
+
+/** What may go wrong in one run. Faults that no reader can survive together are not put into the same run; the reasons stand here. */
+export interface Profile {
+  /** A second process with the agent's id and registry, which wakes up now and then. */
+  readonly hasZombie: boolean;
+  /** A second agent with an id of its own. */
+  readonly hasSecondAgent: boolean;
+  /** The registry is lost, or an old copy of it is put back. */
+  readonly losesRegistry: boolean;
+  /** Raw loses acknowledged messages that no engine has read, or damages one. */
+  readonly losesRaw: boolean;
+  /** Raw loses messages that engines have read but no epoch speaks of: what comes out is no function of the log any more. */
+  readonly losesReadRaw: boolean;
+  /** The epoch log loses acknowledged messages. Nothing is trimmed then: what was trimmed on the strength of a lost epoch is gone. */
+  readonly losesEpochs: boolean;
+  readonly trims: boolean;
+  /** Files are deleted when an agent has had all of them acknowledged; agents forget them soon. */
+  readonly deletesFiles: boolean;
+  /** A closed file grows again and goes on as a new source. */
+  readonly resumesFiles: boolean;
+  /** The agents' clocks differ from the log's, and jump. */
+  readonly clocksJump: boolean;
+  readonly snapshotBytes: number;
+  readonly partBytesMax: number;
+  readonly beatSourcesMax: number;
+  readonly retainMs: number;
+  readonly allowedLatenessMs: number;
+  readonly steps: number;
+}
+
+export function profileOf(seed: number): Profile {
+  const random = new Random(seed ^ 0x5f3759df);
+  const losesEpochs = random.chance(0.2);
+  const losesRegistry = random.chance(0.5);
+  // An announcement that the log loses and a registry that forgets it are together a number given twice.
+  const losesRaw = !losesRegistry && random.chance(0.5);
+  // Two processes only agree on numbers while files are found in one order.
+  const hasZombie = random.chance(0.6);
+  const losesReadRaw = losesRaw && random.chance(0.3);
+  return {
+    hasZombie,
+    hasSecondAgent: random.chance(0.4),
+    losesRegistry,
+    losesRaw,
+    losesReadRaw,
+    losesEpochs,
+    trims: !losesEpochs && random.chance(0.7),
+    deletesFiles: random.chance(0.6),
+    resumesFiles: !hasZombie && !losesReadRaw && random.chance(0.4),
+    clocksJump: random.chance(0.2),
+    snapshotBytes: random.pick([500, 2_000, 8_000]),
+    partBytesMax: random.pick([400, 900, 100_000]),
+    beatSourcesMax: random.pick([1, 2, 1_000]),
+    retainMs: random.pick([0, 50, 500]),
+    allowedLatenessMs: random.pick([0, 0, 60]),
+    steps: 250 + random.below(250),
+  };
+}
