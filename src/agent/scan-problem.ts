@@ -22,3 +22,8 @@ export function problemOf(path: string, error: unknown): ScanProblem {
   const [reason, hint] = HINTS[code] ?? [code, 'see the system error; it is tried again each second'];
   return { path, reason, hint };
 }
+
+/** Whether it is the source's own failure, and not a defect of this program. */
+export function isSourceFailure(error: unknown): boolean {
+  return error instanceof OperatingError || (error instanceof Error && 'syscall' in error);
+}

@@ -1,9 +1,10 @@
+import { present } from '../lib/assert.ts';
 import { EMPTY_TAIL } from '../record/source.ts';
 import type { Notify } from './events.ts';
 import { hasIdentity, type Head, identityOf, readHead, tailAt } from './identity.ts';
 import type { AgentLimits } from './limits.ts';
 import type { RegistryEntry } from './registry.ts';
-import { problemOf } from './scan-problem.ts';
+import { isSourceFailure, problemOf } from './scan-problem.ts';
 import type { FoundSource, ScanProblem, SourceFinder, SourceHandle } from './source.ts';
 import { newEntry, TrackedSource } from './tracked-source.ts';
 
@@ -28,6 +29,8 @@ export class Scanner {
   /** Files that are no source now, and need no second look until they change: closed ones, and those without a whole line. */
   readonly #settled = new Map<string, { readonly sizeBytes: number; readonly modifiedMs: number }>();
   readonly #problems = new Map<string, string>();
+  /** Known sources that could not be opened or read, until that succeeds. */
+  readonly #failures = new Map<string, ScanProblem>();
 
   constructor(options: ScannerOptions, sources: Iterable<TrackedSource>) {
     this.#options = options;
@@ -50,7 +53,7 @@ export class Scanner {
     candidates.sort((left, right) => left.modifiedMs - right.modifiedMs || (left.path < right.path ? -1 : 1));
     const all = [...problems];
     const added = admits ? candidates.flatMap((file) => this.#identify(file, nowMs, wallMs, all) ?? []) : [];
-    this.#reportProblems(all);
+    this.#reportProblems([...all, ...this.#failures.values()]);
     for (const source of this.#sources) {
       if (source.closedBy === undefined && (source.place === undefined || !seen.has(source.place)))
         this.#lookAtUnseen(source, nowMs, all);
@@ -61,23 +64,39 @@ export class Scanner {
 
   /** Opens a file again that was closed to stay within the limit of open files. False if it cannot be had now. */
   reopen(source: TrackedSource): boolean {
-    try {
-      const handle = this.#options.finder.open(source.path);
-      if (handle.key === source.file) {
-        source.handle = handle;
-        return true;
-      }
-      handle.close();
-    } catch (error) {
-      this.#reportProblem(problemOf(source.path, error));
+    const handle = this.attempt(source, () => this.#options.finder.open(source.path));
+    if (handle === undefined) return false;
+    if (handle.key === source.file) {
+      source.handle = handle;
+      return true;
     }
+    // Another file has its path: the next scan finds out where this one is now.
+    handle.close();
     source.isUnreadable = true;
     return false;
+  }
+
+  /** What `use` returns, or undefined where the system gives an error: the source is then unreadable until the next scan. */
+  attempt<Result>(source: TrackedSource, use: () => Result): Result | undefined {
+    try {
+      const result = use();
+      this.#failures.delete(source.path);
+      return result;
+    } catch (error) {
+      if (!isSourceFailure(error)) throw error;
+      const problem = problemOf(source.path, error);
+      this.#failures.set(source.path, problem);
+      this.#reportProblem(problem);
+      source.isUnreadable = true;
+      source.detach();
+      return undefined;
+    }
   }
 
   /** Another content has taken the source's place: what is there now will be found as new. */
   replace(source: TrackedSource): void {
     if (source.place !== undefined) this.#byPlace.delete(source.place);
+    this.#failures.delete(source.path);
     source.endAsReplaced();
   }
 
@@ -128,7 +147,9 @@ export class Scanner {
       if (!source.isUnreadable && (isOnce || nowMs - source.lastSeenMs >= limits.missingMs)) source.ending = 'missing';
       return;
     }
-    const look = source.handle.look();
+    const { handle } = source;
+    const look = this.attempt(source, () => handle.look());
+    if (look === undefined) return;
     const sizeBefore = source.sizeBytes;
     if (!source.see(look)) return this.replace(source);
     if (source.sizeBytes !== sizeBefore || source.hasMore) source.lastSeenMs = nowMs;
@@ -146,6 +167,7 @@ export class Scanner {
       handle.close();
     } catch (error) {
       handle?.close();
+      if (!isSourceFailure(error)) throw error;
       problems.push(problemOf(file.path, error));
     }
     return undefined;
@@ -204,14 +226,10 @@ export class Scanner {
 
   /** A rewound source that another has gone on from: it is read again beside it, to where it ended. */
   #openRewound(source: TrackedSource): void {
-    try {
-      const handle = this.#options.finder.open(source.path);
-      if (handle.key === source.file && source.attach(handle) && source.see(handle.look())) source.ending = 'end';
-      else this.replace(source);
-    } catch (error) {
-      this.#reportProblem(problemOf(source.path, error));
-      source.isUnreadable = true;
-    }
+    if (!this.reopen(source)) return;
+    const handle = present(source.handle, 'a reopened source is open');
+    if (source.attach(handle) && source.see(handle.look())) source.ending = 'end';
+    else this.replace(source);
   }
 
   /** The newest source this file can be. After a rebuilt registry only the identity is known, not the file. */

@@ -171,9 +171,12 @@ export class AgentSession {
   #pollHot(nowMs: number): void {
     for (const served of this.#hot) {
       const { source, scanner } = served;
-      if (source.handle === undefined) this.#hot.delete(served);
+      const { handle } = source;
+      if (handle === undefined) this.#hot.delete(served);
       else if (nowMs >= source.nextPollMs && !source.hasMore) {
-        if (!source.see(source.handle.look())) {
+        const look = scanner.attempt(source, () => handle.look());
+        if (look === undefined) continue;
+        if (!source.see(look)) {
           scanner.replace(source);
           this.#nextScanMs = nowMs;
         } else if (!source.hasMore) {
@@ -211,7 +214,8 @@ export class AgentSession {
     const room = state.lane.room();
     if (room === undefined || (source.handle === undefined && !scanner.reopen(source))) return false;
     const readAtMs = this.#deps.clock.nowMs();
-    const result = source.read(room.memory, room.at, readAtMs);
+    const result = scanner.attempt(source, () => source.read(room.memory, room.at, readAtMs));
+    if (result === undefined) return false;
     if (result === 'more') return true;
     if (result === 'replaced') {
       scanner.replace(source);

@@ -170,6 +170,7 @@ export class TrackedSource {
   }
 
   close(nowMs: number): void {
+    if (this.ending === 'missing') this.possibleLossBytes += Math.max(0, this.known - this.reader.position);
     this.closedBy = this.ending;
     this.closedAtMs = nowMs;
     this.detach();
