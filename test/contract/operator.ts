@@ -24,7 +24,11 @@ export function operatorContract(what: string, { create, fields, lines }: Operat
       operator.process(admittedBatch([], fields), out);
       expect(calls).toEqual([]);
       expect(operator.onWatermark(0)).toBe(false);
-      expect([operator.takeRows(false), operator.takeRows(true), operator.lastTimerMs()]).toEqual([undefined, undefined, -Infinity]);
+      expect([operator.takeRows(false), operator.takeRows(true), operator.lastTimerMs()]).toEqual([
+        undefined,
+        undefined,
+        -Infinity,
+      ]);
       expect(operator.changedBytes()).toBe(0);
     });
 
@@ -40,7 +44,9 @@ export function operatorContract(what: string, { create, fields, lines }: Operat
     });
 
     test('snapshots and restarts in turn change nothing', () => {
-      expect(endOf(run(['none', 'restart', 'batch', 'snapshot', 'restart', 'checkpoint', 'restart']))).toEqual(endOf(whole));
+      expect(endOf(run(['none', 'restart', 'batch', 'snapshot', 'restart', 'checkpoint', 'restart']))).toEqual(
+        endOf(whole),
+      );
     });
 
     test('a checkpoint takes what changed, once; a snapshot all that is open, each row once', () => {

@@ -168,7 +168,12 @@ export class InterpretedWindow implements Operator {
       revision: Uint32Array.from(rows, (row) => row.revision),
       sumA: Uint32Array.from(rows, (row) => row.sum.a),
       sumB: Uint32Array.from(rows, (row) => row.sum.b),
-      keys: spec.by.map(({ type }, k) => keyColumn(rows.map((row) => row.key[k]!), type)),
+      keys: spec.by.map(({ type }, k) =>
+        keyColumn(
+          rows.map((row) => row.key[k]!),
+          type,
+        ),
+      ),
       accumulators: (accumulators[0] ?? []).map((_, a) => Float64Array.from(accumulators, (values) => values[a]!)),
     };
   }
@@ -181,7 +186,8 @@ export function cellOf(column: KeyColumn, row: number): string | number | null {
 }
 
 function keyColumn(cells: readonly (string | number | null)[], type: FieldType): KeyColumn {
-  if (!isStringType(type)) return { kind: 'number', values: Float64Array.from(cells, (cell) => (cell ?? Number.NaN) as number) };
+  if (!isStringType(type))
+    return { kind: 'number', values: Float64Array.from(cells, (cell) => (cell ?? Number.NaN) as number) };
   const texts = cells.map((cell) => Buffer.from((cell ?? '') as string));
   const offsets = new Uint32Array(cells.length + 1);
   for (const [i, text] of texts.entries()) offsets[i + 1] = offsets[i]! + text.length;

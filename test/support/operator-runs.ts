@@ -81,7 +81,8 @@ export function runOperator({ create, fields, lines, cuts, endMs }: RunRequest):
     operator.process(admittedBatch(lines.slice(from, i + 1), fields, from), out);
     from = i + 1;
     // The watermark behind a batch is the one before the next line, unless a beat is what moves it.
-    const behindMs = next === undefined ? line.watermarkMs : next.isAfterBeat === true ? line.watermarkMs : next.watermarkMs;
+    const behindMs =
+      next === undefined ? line.watermarkMs : next.isAfterBeat === true ? line.watermarkMs : next.watermarkMs;
     result.fired.push(operator.onWatermark(behindMs));
     if (cut !== 'none' && cut !== 'batch') checkpoint(cut, behindMs);
     if (next?.isAfterBeat === true) result.fired.push(operator.onWatermark(next.watermarkMs));
@@ -142,7 +143,9 @@ export function admittedBatch(
 export function namedRows(rows: RollupRows): [string, string][] {
   return Array.from({ length: rows.length }, (_, i) => [
     JSON.stringify([rows.windowStartMs[i], rows.windowEndMs[i], ...rows.keys.map((key) => cellOf(key, i))]),
-    [rows.lines, rows.sumA, rows.sumB, rows.revision, ...rows.accumulators].map((column) => String(column[i])).join(' '),
+    [rows.lines, rows.sumA, rows.sumB, rows.revision, ...rows.accumulators]
+      .map((column) => String(column[i]))
+      .join(' '),
   ]);
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { AGGREGATES_BY_NAME } from '../../../src/components.ts';
 import { TumblingWindow, type TumblingWindowOptions } from '../../../src/engine/operators/tumbling-window.ts';
+import { hashKey } from '../../../src/engine/window-table.ts';
 import type { KeySpec, MeasureSpec, RollupSpec } from '../../../src/epoch/pipeline.ts';
 import { SUM_MAX } from '../../../src/aggregates/aggregate.ts';
 import { operatorContract } from '../../contract/operator.ts';
@@ -35,7 +36,21 @@ const INVALID = Uint8Array.of(0x61, 0xff, 0xc3);
 const ESCAPED = String.raw`a\xff\xc3`;
 
 const text = fc.oneof(
-  { weight: 4, arbitrary: fc.constantFrom(null, '', 'a', 'abcd', 'abce', 'abcdefgh', 'abcdefgi', '\ufeffa', '/index.html?x=1', ESCAPED) },
+  {
+    weight: 4,
+    arbitrary: fc.constantFrom(
+      null,
+      '',
+      'a',
+      'abcd',
+      'abce',
+      'abcdefgh',
+      'abcdefgi',
+      '\ufeffa',
+      '/index.html?x=1',
+      ESCAPED,
+    ),
+  },
   { weight: 1, arbitrary: fc.constantFrom<Uint8Array>(INVALID, Uint8Array.of(0x80)) },
   { weight: 2, arbitrary: fc.string({ unit: 'grapheme', maxLength: 12 }) },
 );
@@ -60,7 +75,13 @@ const specs = fc
     const offsetMs = Math.trunc(offset * sizeMs) + 0;
     const window: RollupSpec['window'] = { type: 'tumbling', sizeMs, offsetMs };
     const spec = { from: 'access', by, window, allowedLatenessMs: Math.ceil(lateness * sizeMs), measures };
-    return { name: 'traffic', spec, fields: FIELDS, aggregates: AGGREGATES_BY_NAME, sinceMs: offsetMs + since * sizeMs };
+    return {
+      name: 'traffic',
+      spec,
+      fields: FIELDS,
+      aggregates: AGGREGATES_BY_NAME,
+      sinceMs: offsetMs + since * sizeMs,
+    };
   });
 
 /** Lines around time 0 whose watermark climbs over a few windows. */
@@ -70,7 +91,10 @@ function linesOf(sizeMs: number): fc.Arbitrary<TestLine[]> {
     cells: fc.tuple(text, text, keyNumber, keyNumber, wholeNumber, anyNumber),
     isScratch: fc.boolean(),
     isBad: fc.constantFrom(false, false, false, true),
-    climb: fc.oneof({ weight: 5, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.double({ min: 0, max: 1.5, noNaN: true }) }),
+    climb: fc.oneof(
+      { weight: 5, arbitrary: fc.constant(0) },
+      { weight: 1, arbitrary: fc.double({ min: 0, max: 1.5, noNaN: true }) },
+    ),
     isAfterBeat: fc.constantFrom(false, false, false, false, true),
   });
   return fc.array(line, { minLength: 1, maxLength: 150, size: 'max' }).map((lines) => {
@@ -84,9 +108,15 @@ function linesOf(sizeMs: number): fc.Arbitrary<TestLine[]> {
 
 const cuts = fc.array(fc.constantFrom<Cut>('none', 'none', 'none', ...CUTS), { minLength: 1, maxLength: 40 });
 
-const runs = specs.chain((options) => fc.record({ options: fc.constant(options), lines: linesOf(options.spec.window.sizeMs), cuts, others: cuts }));
+const runs = specs.chain((options) =>
+  fc.record({ options: fc.constant(options), lines: linesOf(options.spec.window.sizeMs), cuts, others: cuts }),
+);
 
-function requestOf(options: TumblingWindowOptions, lines: readonly TestLine[], behind: readonly Cut[]): Omit<RunRequest, 'create'> {
+function requestOf(
+  options: TumblingWindowOptions,
+  lines: readonly TestLine[],
+  behind: readonly Cut[],
+): Omit<RunRequest, 'create'> {
   return { fields: FIELDS, lines, cuts: behind, endMs: 100 * options.spec.window.sizeMs };
 }
 
@@ -135,6 +165,13 @@ describe('the generated loop', () => {
   });
 });
 
+test.each([7, 8, 11])('texts of %i bytes with one hash are two keys', (length) => {
+  const [one, other] = textsOfOneHash(length);
+  const cells = [one, other, one].map((path) => at(0, { cells: [path!, null, null, null, null, null] }));
+  const { table } = run({ by: KEYS.slice(0, 1) }, cells);
+  expect([...table.values()].map((row) => row.split(' ')[0])).toEqual(['2', '1']);
+});
+
 describe('a tumbling window', () => {
   test.each([
     [0, 0, 60_000],
@@ -152,12 +189,19 @@ describe('a tumbling window', () => {
     expect([open.late, open.fates.get('traffic rolled_up ')?.lines]).toEqual([[], 2]);
     const closed = run({}, [at(0), at(5, { watermarkMs: 59_999 })]);
     expect(closed.fates.get('traffic late ')?.lines).toBe(1);
-    expect(closed.late).toMatchObject([{ offset: 100 + 2 ** 34 / 2, windowStartMs: 0, windowEndMs: 60_000, watermarkMs: 59_999 }]);
+    expect(closed.late).toMatchObject([
+      { offset: 100 + 2 ** 34 / 2, windowStartMs: 0, windowEndMs: 60_000, watermarkMs: 59_999 },
+    ]);
     expect([...closed.table.values()][0]).toMatch(/^1 /);
   });
 
   test('with allowed lateness revises its row, and tells how often', () => {
-    const lines = [at(0), at(1, { watermarkMs: 59_999 }), at(2, { watermarkMs: 60_000 }), at(3, { watermarkMs: 69_999 })];
+    const lines = [
+      at(0),
+      at(1, { watermarkMs: 59_999 }),
+      at(2, { watermarkMs: 60_000 }),
+      at(3, { watermarkMs: 69_999 }),
+    ];
     const { table, late } = run({ allowedLatenessMs: 10_000 }, lines);
     expect([...table.values()].map((row) => row.split(' ')[3])).toEqual(['2']);
     expect(late.map((line) => line.eventTimeMs)).toEqual([3]);
@@ -227,6 +271,19 @@ function optionsOf(spec: Partial<RollupSpec>, sinceMs = -Infinity): TumblingWind
     aggregates: AGGREGATES_BY_NAME,
     sinceMs,
   };
+}
+
+/** Two texts of one length and one hash: among 200,000 of them about five pairs must be. */
+function textsOfOneHash(length: number): [string, string] {
+  const seen = new Map<number, string>();
+  for (let i = 0; i < 1_000_000; i++) {
+    const candidate = (Math.imul(i, 0x9e3779b1) >>> 0).toString(36).padStart(7, '0').padEnd(length, String(i));
+    const hash = hashKey([Buffer.from(candidate)]);
+    const other = seen.get(hash);
+    if (other !== undefined) return [other, candidate];
+    seen.set(hash, candidate);
+  }
+  throw new Error('the hash has no collisions');
 }
 
 function at(timeMs: number, line: Partial<TestLine> = {}): TestLine {
