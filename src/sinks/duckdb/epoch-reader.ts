@@ -5,6 +5,9 @@ import { present } from '../../lib/assert.ts';
 import { OperatingError } from '../../lib/errors.ts';
 import type { EpochPartition, IncomingEpoch, StoredCursor } from './store.ts';
 
+/** What is read at once: an epoch is often larger, and a second one in memory behind it is enough. */
+const READ_BYTES_MAX = 1024 * 1024;
+
 export interface EpochReaderOptions {
   readonly log: Log;
   readonly group: string;
@@ -42,7 +45,11 @@ export class EpochReader {
       ...(cursor === undefined ? {} : { chain: cursor }),
     });
     let sizeBytes = 0;
-    for await (const messages of log.read(from.topic, from.partition, offset, { signal, isFollowing: true })) {
+    for await (const messages of log.read(from.topic, from.partition, offset, {
+      signal,
+      isFollowing: true,
+      batchBytesMax: READ_BYTES_MAX,
+    })) {
       for (const message of messages) {
         sizeBytes += message.header.length + message.value.length;
         if (message.offset === offset && offset > 0 && cursor !== undefined) this.#checkFirst(message, cursor);

@@ -33,9 +33,12 @@ export async function loadStage(
   const types = columns.map((column) => VECTOR_TYPES[stageType(column)]);
   const writers = columns.map(columnWriter);
   const appender = await connection.createAppender(table, null, 'temp');
+  // One chunk for all: the collector does not see what a chunk holds outside of its heap, and would let hundreds wait.
+  const chunk = DuckDBDataChunk.create(types);
   for (let start = 0; start < length; start += CHUNK_ROWS) {
     const rows = Math.min(CHUNK_ROWS, length - start);
-    const chunk = DuckDBDataChunk.create(types, rows);
+    chunk.reset();
+    chunk.rowCount = rows;
     writers.forEach((write, index) => write(duckdb.data_chunk_get_vector(chunk.chunk, index), start, rows));
     appender.appendDataChunk(chunk);
   }

@@ -50,8 +50,8 @@ export interface WarehouseParts {
 /** Files that a failed warehouse left open: this process ends, and closing would write to them. */
 const abandoned: DuckDBInstance[] = [];
 
-/** Epochs read and not yet written: a few seconds of a busy pipeline. */
-const QUEUE_BYTES_MAX = 8 * 1024 * 1024;
+/** Epochs read and not yet written: about a second of a busy pipeline. */
+const QUEUE_BYTES_MAX = 4 * 1024 * 1024;
 /** One transaction folds what is waiting, up to so many bytes: well under a second of work, and the bound of what a crash repeats. */
 const TRANSACTION_BYTES_MAX = 8 * 1024 * 1024;
 /** A small write-ahead log is replayed fast and within the memory limit (replay of a large one can need more than the limit). */
