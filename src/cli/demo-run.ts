@@ -125,8 +125,8 @@ export class DemoRun {
     const rows = await this.#ask(WINDOWS_SQL);
     const newest = rows?.[0];
     if (!this.#isTTY) {
-      const window =
-        newest === undefined ? '' : `; window ${newest[0]}: ${newest[1]} requests, ${newest[2]} errors, ${newest[5]}`;
+      const [start, requests, errors, , , status] = (newest ?? []).map(String);
+      const window = start === undefined ? '' : `; window ${start}: ${requests} requests, ${errors} errors, ${status}`;
       this.#note(`${counts}${window}`);
       return;
     }

@@ -43,12 +43,9 @@ engine: { checkpoint: { interval: 500ms } }
 
 /** Arguments of the generator: most lines in order, a few up to twenty seconds late, on purpose. */
 export function generatorArgs(story: DemoStory): string[] {
-  return [
-    'gen',
-    ...['--rate', String(story.ratePerSecond), '--duration', `${story.seconds}s`],
-    ...['--late', '3%:20s', '--burst', `error@+${story.burstAt}s:${story.burstSeconds}s`],
-    ...['--seed', '7', '--output', 'access.log'],
-  ];
+  const rate = ['--rate', String(story.ratePerSecond), '--duration', `${story.seconds}s`];
+  const trouble = ['--late', '3%:20s', '--burst', `error@+${story.burstAt}s:${story.burstSeconds}s`];
+  return ['gen', ...rate, ...trouble, '--seed', '7', '--output', 'access.log'];
 }
 
 /** The last windows, newest below. Errors are answers of 500 and above. */
@@ -66,6 +63,6 @@ export const WINDOWS_SQL = `
 
 export const LATE_SQL = `
   SELECT strftime(event_time AT TIME ZONE 'UTC', '%H:%M:%S') AS event_time,
-    strftime(window_end AT TIME ZONE 'UTC', '%H:%M:%S') AS window_closed,
-    round(date_diff('millisecond', window_end, watermark) / 1000, 1) AS seconds_late, key[1] AS status_code
-  FROM tailrace.late ORDER BY date_diff('millisecond', window_end, watermark) DESC LIMIT 5`;
+    strftime(late.window_end AT TIME ZONE 'UTC', '%H:%M:%S') AS window_end,
+    round(date_diff('millisecond', late.window_end, watermark) / 1000, 1) AS seconds_late, key[1] AS status_code
+  FROM tailrace.late AS late ORDER BY date_diff('millisecond', late.window_end, watermark) DESC LIMIT 5`;

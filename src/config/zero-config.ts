@@ -4,6 +4,7 @@ import { CODECS } from '../components.ts';
 import { assert } from '../lib/assert.ts';
 import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
 import type { Config } from './config.ts';
+import { describeJsonSample } from './json-sample.ts';
 import { resolveConfig } from './resolve.ts';
 
 /** So much of each file is looked at to tell its format. */
@@ -16,7 +17,8 @@ const BELIEVED_SHARE = 0.5;
 /** A configuration made of log files: their format is found out, and the rollups are those that most people want first. */
 export function configOfLogs(paths: readonly string[], dataDir: string): Config {
   const samples = paths.map((path) => ({ path, lines: sampleLines(path) }));
-  const codec = detectCodec(samples.flatMap(({ lines }) => lines));
+  const lines = samples.flatMap((sample) => sample.lines);
+  const codec = detectCodec(lines);
   if (codec === undefined) {
     const names = CODECS.map(({ type }) => type).join(', ');
     throw new OperatingError(`the format of ${paths.join(', ')} is not known`, {
@@ -25,13 +27,14 @@ export function configOfLogs(paths: readonly string[], dataDir: string): Config 
       exitCode: EXIT.usage,
     });
   }
+  const { stream, rollups } = describeStream(codec, lines);
   const raw = {
     version: 1,
     name: 'logs',
     data_dir: dataDir,
     sources: { logs: { type: 'file', include: paths.map((path) => resolve(path)), stream: codec } },
-    streams: { [codec]: { codec: { type: codec } } },
-    rollups: rollupsOf(codec),
+    streams: { [codec]: stream },
+    rollups,
   };
   const nowhere = { line: 1, column: 1, length: 1 };
   const document = { valueAt: () => nowhere, keyAt: () => nowhere };
@@ -101,11 +104,25 @@ function detectCodec(lines: readonly Uint8Array[]): string | undefined {
   return best;
 }
 
-function rollupsOf(codec: string): Record<string, unknown> {
-  const measures = { requests: 'count', bytes: 'sum(http.response.body.bytes)' };
+/** The stream and its rollups: those most people want first. */
+function describeStream(codec: string, lines: readonly Uint8Array[]): { stream: unknown; rollups: unknown } {
   const minute = { type: 'tumbling', size: '1m' };
+  if (codec === 'json') {
+    const { fields, timeField, timeFormat, keys } = describeJsonSample(lines);
+    return {
+      stream: {
+        codec: { type: codec, fields, time_format: timeFormat },
+        event_time: { field: timeField ?? 'read_at' },
+      },
+      rollups: { events: { from: codec, by: keys, window: minute, measures: { events: 'count' } } },
+    };
+  }
+  const measures = { requests: 'count', bytes: 'sum(http.response.body.bytes)' };
   return {
-    requests: { from: codec, by: ['url.path', 'http.response.status_code'], window: minute, measures },
-    clients: { from: codec, by: ['source.address'], window: { type: 'tumbling', size: '1h' }, measures },
+    stream: { codec: { type: codec } },
+    rollups: {
+      requests: { from: codec, by: ['url.path', 'http.response.status_code'], window: minute, measures },
+      clients: { from: codec, by: ['source.address'], window: { type: 'tumbling', size: '1h' }, measures },
+    },
   };
 }

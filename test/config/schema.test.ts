@@ -136,7 +136,7 @@ refuses(
   'a codec of the future',
   '{ type: combined }',
   '{ type: grok }',
-  '7:20 NOT_BUILT: streams.access.codec of type grok is not built yet — there are combined, common',
+  '7:20 NOT_BUILT: streams.access.codec of type grok is not built yet — there are combined, common, json',
 );
 refuses(
   'a misspelt codec',
