@@ -67,6 +67,7 @@ export function describeReports({ harness, log }: Given): void {
   test('a registered group stays without a cursor, until it reports or is forgotten', async () => {
     await log().report('documents', TOPIC, 0, undefined);
     await log().report('warehouse', TOPIC, 0, { offset: 4, id: 'a' });
+    await log().reports(TOPIC);
     await log().report('warehouse', TOPIC, 0, undefined);
     await log().close();
     const next = await harness().open();
@@ -114,15 +115,18 @@ export function describeFailures({ harness, log, abilities }: Given): void {
     await log().append(TOPIC, 0, [
       message('aaaa', 'x'.repeat(5000)),
       message('bbbb', 'short'),
-      message('cccc', 'last'),
+      message('cccc', 'sound'),
+      message('dddd', 'short'),
     ]);
     damage(TOPIC, 0, 1, 'value');
     damage(TOPIC, 0, 2, 'header');
+    damage(TOPIC, 0, 4, 'value');
     const read = await readAll(log(), 1);
     expect(read.map(({ offset, damaged }) => [offset, damaged === undefined])).toEqual([
       [1, false],
       [2, false],
       [3, true],
+      [4, false],
     ]);
     expect(read.slice(0, 2).map(({ header, value }) => header.length + value.length)).toEqual([0, 0]);
     expect(headerOf(read[2]!)).toBe('cccc');

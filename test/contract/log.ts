@@ -194,6 +194,17 @@ function describeFollowing({ harness, log }: Given): void {
     expect(got).toEqual(Array.from({ length: 20 }, (_, n) => `${n}`));
   });
 
+  test('a follower that has long been idle still sees soon what another connection appends', async () => {
+    const other = await harness().open();
+    const reading = log().read(TOPIC, 0, 1, { isFollowing: true, waitMsMax: 60_000 })[Symbol.asyncIterator]();
+    const next = reading.next();
+    await systemClock.sleep(1000);
+    const startMs = systemClock.monotonicMs();
+    await other.append(TOPIC, 0, [message('a')]);
+    expect((await next).value.map(headerOf)).toEqual(['a']);
+    expect(systemClock.monotonicMs() - startMs).toBeLessThan(2000);
+  });
+
   test('a follower at the end gets an empty batch after waitMsMax, and again', async () => {
     const startMs = systemClock.monotonicMs();
     const abort = new AbortController();

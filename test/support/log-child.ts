@@ -16,16 +16,19 @@ export interface AppendJob {
 async function run(log: Log, job: AppendJob): Promise<void> {
   const STDOUT = 1;
   await log.ensureTopics([{ topic: job.topic, partitions: 1, messageBytesMax: MESSAGE_BYTES_MAX }]);
+  // After an error the values are small: what still has room must be refused all the same.
+  let valueBytes = job.valueBytes;
   for (let n = 1; n <= job.appends; n++) {
     const messages = Array.from({ length: job.messagesEach }, (_, i) => ({
       kind: 'block' as const,
       header: new TextEncoder().encode(`${job.writer} ${n} ${i}`),
-      value: valueOf(n * job.messagesEach + i, job.valueBytes),
+      value: valueOf(n * job.messagesEach + i, valueBytes),
     }));
     const answer = await log.append(job.topic, job.partition, messages).then(
       (offset) => `${n} ${offset}`,
       (error: { code?: string }) => `error ${error.code}`,
     );
+    if (answer.startsWith('error')) valueBytes = 0;
     writeSync(STDOUT, `${answer}\n`);
   }
   await log.close();

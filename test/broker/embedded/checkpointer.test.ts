@@ -59,26 +59,6 @@ test('under load the write-ahead log takes 16 MiB before it goes into the file, 
   expect(walBytesMost).toBeLessThan(20 * MIB);
 });
 
-test('readers without a pause do not make the write-ahead log grow without end', async () => {
-  const log = await harness.open();
-  await log.ensureTopics(TOPICS);
-  const other = await harness.open();
-  const value = valueOf(1, MIB);
-  const abort = new AbortController();
-  const reading = (async () => {
-    for await (const batch of other.read(TOPIC, 0, 0, { isFollowing: true, signal: abort.signal })) void batch;
-  })();
-  let walBytesMost = 0;
-  for (let n = 0; n < 100; n++) {
-    await log.append(TOPIC, 0, [message(`${n}`, value)]);
-    if (n % 20 === 19) await log.trim(TOPIC, 0, n - 5);
-    walBytesMost = Math.max(walBytesMost, sizeBytes(`${harness.path}-wal`));
-  }
-  abort.abort();
-  await reading.catch(() => undefined);
-  expect(walBytesMost).toBeLessThan(80 * MIB);
-});
-
 test('space that trimming frees is used again', async () => {
   const log = await harness.open();
   await log.ensureTopics(TOPICS);
