@@ -48,7 +48,8 @@ async function epochLimit({ log, partition, epochTopic, snapshots }: TrimRequest
 async function rawLimit(request: TrimRequest): Promise<number> {
   const { log, partition, rawTopic, committedTo, agents } = request;
   if (isMutant('trim.past_readers')) return committedTo;
-  let limit = committedTo;
+  // What names the log for an agent that starts is the genesis, or a full beat: until one has come, the genesis stays.
+  let limit = agents.length === 0 ? 0 : committedTo;
   for (const agent of agents) limit = Math.min(limit, agent.fullBeatOffset ?? 0);
   for (const report of await log.reports(rawTopic)) {
     if (report.partition === partition) limit = Math.min(limit, report.cursor?.offset ?? 0);
