@@ -150,6 +150,32 @@ describe('the grammar', () => {
     expect(decode(lineWith({ time: text }))).toMatchObject({ reason: 'none', eventTimeMs: Date.parse(iso) });
   });
 
+  test('a time is read anew wherever a byte of its hour or zone differs from the line before', () => {
+    const base = '17/May/2015:10:05:03 +0130';
+    const others = [
+      '18/May/2015:10:05:03 +0130',
+      '27/May/2015:10:05:03 +0130',
+      '17/Mar/2015:10:05:03 +0130',
+      '17/Jun/2015:10:05:03 +0130',
+      '17/May/2014:10:05:03 +0130',
+      '17/May/2115:10:05:03 +0130',
+      '17/May/2015:20:05:03 +0130',
+      '17/May/2015:11:05:03 +0130',
+      '17/May/2015:10:05:03 -0130',
+      '17/May/2015:10:05:03 +1130',
+      '17/May/2015:10:05:03 +0230',
+      '17/May/2015:10:05:03 +0100',
+      '17/May/2015:10:05:03 +0131',
+      '17/May/2015:10:05:03x+0130',
+    ];
+    const block = blockOf(others.flatMap((other) => [lineWith({ time: base }), lineWith({ time: other })]));
+    const plain = combined.interpret({}, request);
+    expect(decodeBlock(decoder, block, request)).toEqual(decodeBlock(plain, block, request));
+    expect(new Set(decodeBlock(decoder, block, request).map(({ eventTimeMs }) => eventTimeMs)).size).toBe(
+      others.length + 1,
+    );
+  });
+
   test.each(['30/Feb/2016:10:05:03 +0000', '17/May/2015:24:05:03 +0000', '17/May/2015', '', 'now'])(
     'a line at [%s] has no event time',
     (text) => expect(decode(lineWith({ time: text })).reason).toBe('no_event_time'),
