@@ -1,0 +1,179 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from '../../src/lib/clock.ts';
+import type { AuditResult } from '../../src/query/audit.ts';
+import { type Ended, Tailrace, tailrace, workFolder } from './tailrace-process.ts';
+
+export type Environment = Readonly<Record<string, string>>;
+export type Role = 'agent' | 'engine' | 'sink';
+
+/** What a test wants to be other than usual. Everything else is small and fast: many epochs, many snapshots, everything trimmed. */
+export interface ApplianceOptions {
+  readonly outOfOrderness?: string;
+  readonly idleTimeout?: string;
+  readonly interval?: string;
+  readonly snapshotAfter?: string;
+  readonly retain?: string;
+  /** YAML of `rollups`. */
+  readonly rollups?: string;
+  /** A folder that takes the place of `data`. */
+  readonly dataDir?: string;
+}
+
+/** The rollups most tests have; row-oracle.ts says the same in SQL. */
+export const ROLLUPS = `
+  traffic: { from: access, by: [url.path, http.response.status_code], window: { type: tumbling, size: 1m },
+    measures: { requests: count, bytes: sum(http.response.body.bytes), least: min(http.response.body.bytes), most: max(http.response.body.bytes) } }
+  clients: { from: access, by: [source.address], window: { type: tumbling, size: 1h }, measures: { requests: count, bytes: sum(http.response.body.bytes) } }`;
+
+const ROLE_ARGS: Readonly<Record<Role, readonly string[]>> = {
+  agent: ['agent'],
+  engine: ['engine'],
+  sink: ['sink', 'warehouse'],
+};
+
+/** A folder with log files, a configuration and a data_dir, and the real processes that a test starts for them. */
+export class Appliance {
+  readonly folder: string;
+  readonly logs: string;
+  readonly dataDir: string;
+  readonly #work = workFolder();
+  readonly #options: ApplianceOptions;
+  readonly #started: { readonly name: string; readonly process: Tailrace }[] = [];
+
+  constructor(options: ApplianceOptions = {}) {
+    this.#options = options;
+    this.folder = this.#work.path;
+    this.logs = join(this.folder, 'logs');
+    this.dataDir = options.dataDir ?? join(this.folder, 'data');
+    mkdirSync(this.logs);
+    this.configure({});
+  }
+
+  /** Writes the configuration again, with changes. */
+  configure(changes: ApplianceOptions): void {
+    writeFileSync(this.config, this.#text({ ...this.#options, ...changes }));
+  }
+
+  get config(): string {
+    return join(this.folder, 'tailrace.yaml');
+  }
+
+  log(name: string): string {
+    return join(this.logs, name);
+  }
+
+  start(args: readonly string[], environment: Environment = {}): Tailrace {
+    const process = new Tailrace(args, { cwd: this.folder, environment });
+    this.#started.push({ name: args.join(' '), process });
+    return process;
+  }
+
+  /** Starts one role alone. */
+  role(role: Role, environment: Environment = {}): Tailrace {
+    return this.start([...ROLE_ARGS[role], '-c', this.config], environment);
+  }
+
+  /** Starts all roles under their supervisor. */
+  supervised(environment: Environment = {}): Tailrace {
+    return this.start(['run', '-c', this.config], environment);
+  }
+
+  /** `run --once` to its end, whatever it is. */
+  once(environment: Environment = {}): Promise<Ended> {
+    return endOf(this.start(['run', '-c', this.config, '--once', '--json'], environment));
+  }
+
+  /** Reads every file to its end and stores everything; returns what the run said of it. */
+  async drain(environment: Environment = {}): Promise<AuditResult> {
+    const { code, stdout, stderr } = await this.once(environment);
+    if (code !== 0 && code !== 5) throw new Error(`run --once ended with ${code}: ${stderr}`);
+    return (JSON.parse(stdout) as { audit: AuditResult }).audit;
+  }
+
+  async audit(): Promise<{ readonly code: number | null; readonly result: AuditResult }> {
+    const { code, stdout, stderr } = await tailrace(['audit', '-c', this.config, '--json'], { cwd: this.folder });
+    if (stdout === '') throw new Error(`audit ended with ${code}: ${stderr}`);
+    return { code, result: JSON.parse(stdout) as AuditResult };
+  }
+
+  /** The process that holds a role's lock, as it wrote it down; undefined while there is none. */
+  pidOf(role: 'run' | 'agent' | 'engine' | 'sink-warehouse'): number | undefined {
+    const path = join(this.dataDir, 'run', `${role}.pid`);
+    const pid = existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0;
+    return pid > 0 ? pid : undefined;
+  }
+
+  /** Ends every process that still runs, the quiet way. */
+  async stop(): Promise<void> {
+    const running = this.#started.filter(({ process }) => process.child.exitCode === null);
+    for (const { process } of running) process.child.kill('SIGTERM');
+    await Promise.all(running.map(({ process }) => endOf(process)));
+  }
+
+  /** The last that each process said. */
+  report(): string {
+    return this.#started
+      .filter(({ process }) => process.stderr !== '')
+      .slice(-12)
+      .map(({ name, process }) => `── ${name} (${process.pid})\n${process.stderr.slice(-1500)}`)
+      .join('\n');
+  }
+
+  /** Kills what runs and removes the folder. */
+  remove(): void {
+    for (const { process } of this.#started) if (process.child.exitCode === null) process.child.kill('SIGKILL');
+    this.#work.remove();
+  }
+
+  #text(options: ApplianceOptions): string {
+    const {
+      outOfOrderness = '10m',
+      idleTimeout = '1h',
+      interval = '100ms',
+      snapshotAfter = '64KiB',
+      retain = '0s',
+      rollups = ROLLUPS,
+    } = options;
+    return `version: 1
+name: web
+data_dir: ${this.dataDir}
+broker: { type: embedded, retain: ${retain} }
+sources: { web: { type: file, include: ['${this.logs}/*'], stream: access } }
+streams:
+  access:
+    codec: { type: combined }
+    event_time: { out_of_orderness: ${outOfOrderness}, idle_timeout: ${idleTimeout} }
+rollups:${rollups}
+engine: { checkpoint: { interval: ${interval} }, snapshot_after: ${snapshotAfter} }
+`;
+  }
+}
+
+/** How long a process may take to its end: more than a slow machine needs, less than the patience of a test. */
+const END_MS = process.env['TAILRACE_SOAK'] === '1' ? 3_600_000 : 60_000;
+
+/** How a process ended; an error if it does not. */
+export async function endOf(process: Tailrace): Promise<Ended> {
+  const timer = new AbortController();
+  const ended = process.ended.finally(() => timer.abort());
+  await systemClock.sleep(END_MS, timer.signal);
+  if (!timer.signal.aborted) throw new Error(`process ${process.pid} did not end in ${END_MS} ms: ${process.stderr}`);
+  return ended;
+}
+
+/** A test over an appliance: when it fails, what the processes said is part of the message. */
+export async function withAppliance(
+  options: ApplianceOptions,
+  work: (appliance: Appliance) => Promise<void>,
+): Promise<void> {
+  const appliance = new Appliance(options);
+  try {
+    await work(appliance);
+  } catch (error) {
+    if (error instanceof Error) error.message += `\n${appliance.report()}`;
+    throw error;
+  } finally {
+    appliance.remove();
+  }
+}

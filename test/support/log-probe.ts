@@ -1,0 +1,58 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+
+export interface TopicEnds {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Where the raw topic and the epoch topic of a data_dir begin and end, read from broker.db by plain SQL. One stream of one partition. */
+export interface LogEnds {
+  readonly raw: TopicEnds;
+  readonly epochs: TopicEnds;
+}
+
+const NOTHING: TopicEnds = { start: 0, end: 0 };
+const NOWHERE: LogEnds = { raw: NOTHING, epochs: NOTHING };
+
+/** Undefined ends are zero: the log is not there yet. */
+export function logEnds(dataDir: string): LogEnds {
+  if (!existsSync(join(dataDir, 'broker.db'))) return NOWHERE;
+  // A connection that may only read changes nothing, not even when it is the last to close.
+  return withLog(dataDir, { readOnly: true }, (database) => {
+    if (database.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'partitions'`).get() === undefined) return NOWHERE;
+    const rows = database.prepare('SELECT topic, start_offset, end_offset FROM partitions').all();
+    const endsOf = (part: string): TopicEnds => {
+      const row = rows.find(({ topic }) => String(topic).includes(part));
+      return row === undefined ? NOTHING : { start: Number(row['start_offset']), end: Number(row['end_offset']) };
+    };
+    return { raw: endsOf('.raw.'), epochs: endsOf('.epochs.') };
+  });
+}
+
+/** Whether nobody holds the log's write lock at this moment. */
+export function isLogFree(dataDir: string): boolean {
+  return withLog(dataDir, {}, (database) => {
+    try {
+      database.exec('BEGIN IMMEDIATE; ROLLBACK');
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Opens broker.db for a moment. */
+export function withLog<T>(
+  dataDir: string,
+  options: { readonly readOnly?: boolean },
+  work: (database: DatabaseSync) => T,
+): T {
+  const database = new DatabaseSync(join(dataDir, 'broker.db'), { timeout: 5000, ...options });
+  try {
+    return work(database);
+  } finally {
+    database.close();
+  }
+}
