@@ -91,7 +91,7 @@ export class BeatDesk {
     const { tMs, isFull, hasEnded } = beat;
     const head = { agent: this.#agent, log: state.logId, tMs, isFull, hasEnded };
     state.lane.sendHeaders(encodeBeats(head, reports, this.#limits.beatSourcesMax), (error) => {
-      if (error === undefined) this.#announced(state);
+      if (error === undefined && !state.lane.hasGivenUp) this.#announced(state);
       done(error);
     });
   }
@@ -100,7 +100,8 @@ export class BeatDesk {
   sendLast(hasEnded: boolean, done: (error?: unknown) => void): void {
     if (hasEnded) this.#scanTimeMs = this.#clock.nowMs();
     this.#want({ isFull: hasEnded, isUrgent: false, hasEnded });
-    for (const state of this.#lanes) this.send(state, done);
+    // After an announcement that was given up, a beat would announce higher numbers, and readers refuse lower ones from then on.
+    for (const state of this.#lanes) if (!state.lane.hasGivenUp) this.send(state, done);
   }
 
   #want(wanted: Pick<WantedBeat, 'isFull' | 'isUrgent' | 'hasEnded'>): void {

@@ -46,6 +46,8 @@ export class Lane {
   linesSent = 0;
   /** Appends so far, to tell whether blocks went out since some moment. */
   appends = 0;
+  /** The agent is ending and an append was given up: nothing may follow that speaks as if it had come first. */
+  hasGivenUp = false;
   readonly #options: LaneOptions;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -171,7 +173,10 @@ export class Lane {
         if (!isHeld) this.#notify({ type: 'backpressure_began', topic, partition, reason: describeError(error) });
         isHeld = true;
       }
-      if (this.#signal.aborted) return false;
+      if (this.#signal.aborted) {
+        this.hasGivenUp = true;
+        return false;
+      }
       await this.#clock.sleep(backoff.next(), this.#signal);
     }
   }

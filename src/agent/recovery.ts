@@ -195,7 +195,7 @@ function merge(saved: Registry, inLog: AgentInLog | undefined, logs: Registry['l
     ...saved,
     nextNumber: Math.max(saved.nextNumber, (inLog?.numberMax ?? 0) + 1),
     logs,
-    sources: [...entries.values()],
+    sources: [...entries.values()].toSorted((left, right) => left.number - right.number),
   };
 }
 

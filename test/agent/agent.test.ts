@@ -348,6 +348,23 @@ describe('the log', () => {
     await expectProven();
   });
 
+  test('stopped with an announcement that did not get through, no later number is announced before it', async () => {
+    begin();
+    world.store.diskMaxBytes = 0;
+    writeFileSync(world.path('a.log'), 'a\n');
+    world.start();
+    await world.pass(500);
+    writeFileSync(world.path('b.log'), 'b\n');
+    await world.pass(1_500);
+    world.store.diskMaxBytes = Infinity;
+    world.fates = ['drop'];
+    await world.stop();
+    world.start();
+    await world.pass(2_000);
+    expect(await world.texts()).toEqual(['a\n', 'b\n']);
+    expect((await world.read()).refused).toEqual([]);
+  });
+
   test('another log under the same registry is refused, not read into', async () => {
     begin();
     writeFileSync(world.path('a.log'), 'one\n');

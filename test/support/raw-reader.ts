@@ -83,17 +83,19 @@ function accept(content: RawContent, mark: AcceptedSource, header: BlockHeader, 
     return void content.refused.push(`${header.source}: other tail at ${header.start}`);
   }
   let lines = 0;
+  const counted: Uint8Array[] = [mark.bytes];
   for (let at = 0; at < value.length; lines++) {
     const newline = value.indexOf(10, at);
     const next = newline < 0 ? value.length : newline + 1;
     const offset = header.offsets?.[lines] ?? header.start + at;
     if (offset >= mark.position) {
-      mark.bytes = Buffer.concat([mark.bytes, value.subarray(at, next)]);
+      counted.push(value.subarray(at, next));
       addLine(mark.sum, mark.source, offset);
       if (header.cut?.includes(lines) === true) mark.cut += 1;
     }
     at = next;
   }
+  mark.bytes = Buffer.concat(counted);
   if (lines !== header.lines) content.refused.push(`${header.source}: has ${lines} lines, says ${header.lines}`);
   mark.position = header.end;
   mark.tail = header.endTail;
