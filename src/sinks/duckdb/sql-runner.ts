@@ -119,9 +119,21 @@ async function read(connection: DuckDBConnection, sql: string): Promise<SqlResul
   }
 }
 
+/** DuckDB's message on one line, without the picture of the query behind it. */
 function queryError(error: unknown): unknown {
   if (error instanceof OperatingError) return error;
-  return new OperatingError(describeError(error).trimEnd(), { code: 'SQL_FAILED', cause: error });
+  const text = describeError(error);
+  const message = text
+    .replace(/\n\s*LINE \d+:[^]*$/, '')
+    .replaceAll(/\s*\n\s*/g, ' ')
+    .trim();
+  const isUnknownTable = /^(Error: )?Catalog Error: Table with name/.test(message);
+  const shown = isUnknownTable ? message.replace(/ ?Did you mean .*$/, '') : message;
+  return new OperatingError(shown, {
+    code: 'SQL_FAILED',
+    ...(isUnknownTable ? { hint: 'SHOW TABLES lists the rollups, SHOW ALL TABLES everything' } : {}),
+    cause: error,
+  });
 }
 
 function interrupted(reason: string): OperatingError {

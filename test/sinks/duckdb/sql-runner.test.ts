@@ -187,6 +187,16 @@ describe('what is refused', () => {
     });
   });
 
+  test('an error is one line, and says where to look', async () => {
+    await expect(runner.query('SELECT nosuch FROM hits')).rejects.toMatchObject({
+      message: expect.stringMatching(/Binder Error: Referenced column "nosuch" not found in FROM clause! .*"i"[^\n]*$/),
+    });
+    await expect(runner.query('FROM hitz')).rejects.toMatchObject({
+      message: expect.stringMatching(/Catalog Error: Table with name hitz does not exist!$/),
+      hint: expect.stringContaining('SHOW TABLES'),
+    });
+  });
+
   test('and the table is as it was', async () => {
     expect((await runner.query('SELECT count(*), sum(i) FROM hits')).rows).toEqual([[100, 4950]]);
   });

@@ -2,15 +2,15 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { openEmbeddedLog } from '../../../src/broker/embedded/embedded-log.ts';
-import { systemClock } from '../../../src/lib/clock.ts';
-import { querySql } from '../../../src/sinks/duckdb/client.ts';
-import { EpochChain } from '../../support/epochs.ts';
-import { WarehouseHarness } from '../../support/warehouse-harness.ts';
-import { MODEL_COUNTS_SQL, MODEL_ROWS_SQL, WarehouseModel } from '../../support/warehouse-model.ts';
+import { openEmbeddedLog } from '../../src/broker/embedded/embedded-log.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { querySql } from '../../src/sinks/duckdb/client.ts';
+import { EpochChain } from '../support/epochs.ts';
+import { WarehouseHarness } from '../support/warehouse-harness.ts';
+import { MODEL_COUNTS_SQL, MODEL_ROWS_SQL, WarehouseModel } from '../support/warehouse-model.ts';
 
 const CYCLES = process.env['TAILRACE_SOAK'] === '1' ? 1000 : 10;
-const SCRIPT = join(import.meta.dirname, '../../support/warehouse-child.ts');
+const SCRIPT = join(import.meta.dirname, '../support/warehouse-child.ts');
 
 /** Pauses of 0 to 40 ms that are the same in every run. */
 function* pauses(): Generator<number, never> {
