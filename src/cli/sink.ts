@@ -11,8 +11,8 @@ import { say } from './output.ts';
 import { type RoleContext, type RoleOptions, runRole, withRoleOptions } from './role.ts';
 
 /** DuckDB's share of a small machine; what does not fit spills to a folder beside the file. */
-const WAREHOUSE_MEMORY = '256MB';
-const WAREHOUSE_THREADS = 2;
+const WAREHOUSE_MEMORY = '160MB';
+const WAREHOUSE_THREADS = 1;
 
 export function registerSink(program: Command): void {
   const command = program
