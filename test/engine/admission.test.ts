@@ -1,0 +1,106 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { type AdmitRequest, Admission } from '../../src/engine/admission.ts';
+import { Batch, REASON_FUTURE, REASON_MALFORMED, REASON_NONE, REASON_NO_EVENT_TIME } from '../../src/record/batch.ts';
+import { addLine, emptySum } from '../../src/record/line-id.ts';
+import { lineHashSeeds } from '../../src/record/source.ts';
+
+const REQUEST: AdmitRequest = {
+  source: 'a/1',
+  seeds: lineHashSeeds('a/1'),
+  readAtMs: 10_000,
+  maxFutureMs: 5_000,
+  outOfOrdernessMs: 0,
+  watermarkMs: -Infinity,
+  eventTimeMsMax: -Infinity,
+  leastOfOthersMs: Infinity,
+  isReadTime: false,
+};
+
+/** Lines with these event times; NaN is none, null a malformed line. */
+function admit(timesMs: readonly (number | null)[], request: Partial<AdmitRequest> = {}): Admission {
+  const batch = new Batch([], 1);
+  batch.reset(new Uint8Array(0), timesMs.length);
+  for (const [i, timeMs] of timesMs.entries()) {
+    batch.eventTimeMs[i] = timeMs ?? Number.NaN;
+    batch.reason[i] = timeMs === null ? REASON_MALFORMED : REASON_NONE;
+    batch.lineOffset[i] = i * 2 ** 33;
+  }
+  batch.length = timesMs.length;
+  const admission = new Admission(batch);
+  admission.admit({ ...REQUEST, ...request });
+  return admission;
+}
+
+const before = (admission: Admission): number[] => [...admission.watermarkBeforeMs.subarray(0, admission.batch.length)];
+
+describe('the watermark just before a line', () => {
+  test('is the running maximum of the lines before it', () => {
+    const admission = admit([5, 3, 9, 9, 7]);
+    expect(before(admission)).toEqual([-Infinity, 4, 4, 8, 8]);
+    expect([admission.watermarkMs, admission.eventTimeMsMax]).toEqual([8, 9]);
+  });
+
+  test('is held by the other sources, and by what went before', () => {
+    expect(before(admit([5, 9, 20], { leastOfOthersMs: 7, watermarkMs: 1 }))).toEqual([1, 4, 6]);
+    expect(before(admit([5, 9], { eventTimeMsMax: 8, watermarkMs: 2 }))).toEqual([2, 2]);
+    expect(admit([5], { leastOfOthersMs: -Infinity }).watermarkMs).toBe(-Infinity);
+    expect(admit([50], { outOfOrdernessMs: 10 }).watermarkMs).toBe(39);
+  });
+
+  test('is not moved by bad lines, nor by one that claims to come from the future', () => {
+    const admission = admit([null, 15_001, Number.NaN, Infinity, 15_000]);
+    expect([...admission.batch.reason.subarray(0, 5)]).toEqual([
+      REASON_MALFORMED,
+      REASON_FUTURE,
+      REASON_NO_EVENT_TIME,
+      REASON_FUTURE,
+      REASON_NONE,
+    ]);
+    expect(before(admission)).toEqual([-Infinity, -Infinity, -Infinity, -Infinity, -Infinity]);
+    expect([admission.watermarkMs, admission.eventTimeMsMax]).toEqual([14_999, 15_000]);
+  });
+
+  test('is the same however the lines are cut into batches', () => {
+    const times = fc.array(fc.oneof(fc.integer({ min: 0, max: 20_000 }), fc.constantFrom(null, Number.NaN)), {
+      minLength: 1,
+      maxLength: 40,
+    });
+    fc.assert(
+      fc.property(times, fc.nat({ max: 40 }), fc.integer({ min: -5, max: 20_000 }), (timesMs, cut, leastOfOthersMs) => {
+        const whole = admit(timesMs, { leastOfOthersMs });
+        const first = admit(timesMs.slice(0, cut), { leastOfOthersMs });
+        const { watermarkMs, eventTimeMsMax } = first;
+        const second = admit(timesMs.slice(cut), { leastOfOthersMs, watermarkMs, eventTimeMsMax });
+        expect([...before(first), ...before(second)]).toEqual(before(whole));
+        expect([second.watermarkMs, second.eventTimeMsMax]).toEqual([whole.watermarkMs, whole.eventTimeMsMax]);
+      }),
+      { seed: 10, numRuns: 300 },
+    );
+  });
+});
+
+test('with processing time every line has the time of its reading', () => {
+  const admission = admit([Number.NaN, 3, null], { isReadTime: true });
+  expect([...admission.batch.eventTimeMs.subarray(0, 3)]).toEqual([10_000, 10_000, 10_000]);
+  expect([admission.watermarkMs, admission.sums.lines[REASON_NONE]]).toEqual([9_999, 2]);
+});
+
+test('lines are counted and hashed by what became of them, in batches larger than any before', () => {
+  const timesMs = Array.from({ length: 20_000 }, (_, i) => (i % 5 === 0 ? null : i % 7 === 0 ? 99_999 : i / 10));
+  const { sums, hashA, hashB, batch } = admit(timesMs);
+  const expected = [emptySum(), emptySum(), emptySum(), emptySum()];
+  timesMs.forEach((timeMs, i) =>
+    addLine(
+      expected[timeMs === null ? REASON_MALFORMED : timeMs > 15_000 ? REASON_FUTURE : 0]!,
+      'a/1',
+      batch.lineOffset[i]!,
+    ),
+  );
+  for (const [reason, sum] of expected.entries()) {
+    expect({ lines: sums.lines[reason], a: sums.a[reason]! >>> 0, b: sums.b[reason]! >>> 0 }).toEqual(sum);
+  }
+  const last = emptySum();
+  addLine(last, 'a/1', batch.lineOffset[19_999]!);
+  expect([hashA[19_999], hashB[19_999]]).toEqual([last.a, last.b]);
+});
