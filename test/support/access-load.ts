@@ -1,4 +1,4 @@
-import { appendFileSync, renameSync, statSync } from 'node:fs';
+import { appendFileSync, existsSync, renameSync, statSync } from 'node:fs';
 import { Random } from './random.ts';
 
 export interface LoadOptions {
@@ -12,6 +12,8 @@ export interface LoadOptions {
   /** Every so many lines one lies `lateMs` behind: 0 for never. */
   readonly lateEvery?: number;
   readonly lateMs?: number;
+  /** Every request has a target of its own, so that rows are as many as lines. */
+  readonly distinctTargets?: boolean;
 }
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
@@ -51,6 +53,7 @@ export class AccessLoad {
       disorderMs: 30_000,
       lateEvery: 0,
       lateMs: 0,
+      distinctTargets: false,
       ...options,
     };
   }
@@ -68,16 +71,17 @@ export class AccessLoad {
 
   #line(): string {
     const random = this.#random;
-    const { startMs, stepMs, disorderMs, lateEvery, lateMs } = this.#options;
+    const { startMs, stepMs, disorderMs, lateEvery, lateMs, distinctTargets } = this.#options;
     const number = this.#count++;
     if (random.below(500) === 0) return random.pick(DEAD);
     const isLate = lateEvery > 0 && number % lateEvery === lateEvery - 1;
     const behindMs = isLate ? lateMs : random.below(disorderMs + 1);
     const time = clfTime(startMs + number * stepMs - behindMs);
+    const hasQuery = distinctTargets || random.below(3) === 0;
     const request =
       random.below(50) === 0
         ? random.pick(ODD_REQUESTS)
-        : `${random.pick(['GET', 'POST', 'HEAD'])} ${random.pick(PATHS)}${random.below(3) === 0 ? `?q=${number}` : ''} HTTP/1.1`;
+        : `${random.pick(['GET', 'POST', 'HEAD'])} ${random.pick(PATHS)}${hasQuery ? `?q=${number}` : ''} HTTP/1.1`;
     const bytes = random.below(12) === 0 ? '-' : String(random.below(100_000));
     const user = random.below(9) === 0 ? 'alice' : '-';
     return `${address(random)} - ${user} [${time}] "${request}" ${random.pick(STATUSES)} ${bytes} "-" "agent/${random.below(20)}"`;
@@ -119,9 +123,11 @@ export class LoadWriter {
     const each = Math.ceil(lines / this.#paths.length);
     for (const path of this.#paths) {
       const bytes = Buffer.concat([this.#rest.get(path) ?? Buffer.alloc(0), this.#load.lines(each)]);
-      const cut = Math.max(0, bytes.length - this.#random.below(200));
+      const isLarge = existsSync(path) && statSync(path).size > this.#rotateBytes;
+      const cut = isLarge ? bytes.length : Math.max(0, bytes.length - this.#random.below(200));
       this.#append(path, bytes.subarray(0, cut));
       this.#rest.set(path, bytes.subarray(cut));
+      if (isLarge) this.#rotate(path);
     }
   }
 
@@ -141,10 +147,12 @@ export class LoadWriter {
   #append(path: string, bytes: Uint8Array): void {
     appendFileSync(path, bytes);
     this.bytes += bytes.length;
-    if (statSync(path).size < this.#rotateBytes || bytes.at(-1) !== 10) return;
+  }
+
+  /** A server that renames writes its line to the end before, and on under the old name at once. */
+  #rotate(path: string): void {
     const number = (this.#rotations.get(path) ?? 0) + 1;
     this.#rotations.set(path, number);
-    // A server that renames writes on under the old name at once.
     renameSync(path, `${path}.${number}`);
   }
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { MESSAGE_KINDS, type MessageKind } from '../../src/broker/broker.ts';
 
 export interface TopicEnds {
   readonly start: number;
@@ -28,6 +29,14 @@ export function logEnds(dataDir: string): LogEnds {
       return row === undefined ? NOTHING : { start: Number(row['start_offset']), end: Number(row['end_offset']) };
     };
     return { raw: endsOf('.raw.'), epochs: endsOf('.epochs.') };
+  });
+}
+
+/** How many messages of a kind the log holds now. */
+export function messagesOfKind(dataDir: string, kind: MessageKind): number {
+  return withLog(dataDir, { readOnly: true }, (database) => {
+    const row = database.prepare('SELECT count(*) AS n FROM messages WHERE kind = ?').get(MESSAGE_KINDS.indexOf(kind));
+    return Number(row?.['n']);
   });
 }
 

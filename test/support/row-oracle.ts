@@ -137,7 +137,7 @@ function goodSql(outOfOrdernessMs: number): string {
   const target = String.raw`regexp_extract(request, '^[A-Za-z_-]+ ([^ ]+) HTTP/[0-9]+(?:[.][0-9]+)?$', 1)`;
   const before = 'max(time_ms) OVER (PARTITION BY file ORDER BY n ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)';
   return `CREATE TEMP TABLE good AS SELECT file, n, address, status, bytes, time_ms,
-      nullif(regexp_extract(${target}, '^[^?#]*'), '') AS path, nullif(${target}, '') AS target,
+      nullif(regexp_extract(${target}, '^[^?#]*'), '') AS path, coalesce(nullif(${target}, ''), nullif(request, '-')) AS request_target,
       coalesce(${before} - ${outOfOrdernessMs} - 1, -9e15) AS watermark
     FROM lines WHERE time_ms IS NOT NULL`;
 }
