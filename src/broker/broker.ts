@@ -68,7 +68,8 @@ export interface Log {
   ensureTopics(specs: readonly TopicSpec[]): Promise<void>;
   /**
    * Appends all messages or none, in order, durable when it resolves with the offset of the first. A rejection means: outcome unknown,
-   * except for the codes `LOG_DISK_FULL` and `LOG_MESSAGE_TOO_LARGE`, which say that nothing was written.
+   * except for the codes `LOG_DISK_FULL` and `LOG_MESSAGE_TOO_LARGE`, which say that nothing was written. Keeps nothing of the messages
+   * once it settles: agents fill the same buffers again.
    */
   append(topic: string, partition: number, messages: readonly OutgoingMessage[]): Promise<number>;
   /**
