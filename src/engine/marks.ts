@@ -68,12 +68,12 @@ export class Marks {
     const isFirstSight = this.#awaitsHistory(beat.agent);
     if (isFirstSight && !beat.isFull) return [];
     const known = this.agents.get(beat.agent) ?? this.#newAgent(beat.agent, logTimeMs);
-    const numberMaxBefore = known.numberMax;
+    const forgottenBefore = forgottenMax(known);
     const forgotten: SourceId[] = [];
     for (const report of beat.sources) {
       const source = sourceId(beat.agent, report.number);
       let mark = this.sources.get(source);
-      if (mark === undefined && report.number > numberMaxBefore) {
+      if (mark === undefined && report.number > forgottenBefore) {
         mark = this.#open(source, report.identity, report.origin, known);
         mark.path = report.path;
         mark.quietSinceMs = report.quietSinceMs;
@@ -81,8 +81,13 @@ export class Marks {
           Object.assign(mark, { position: report.position, tail: report.tail, origin: report.position });
       }
       if (mark === undefined || mark.identity !== report.identity) continue;
-      if (this.#report(mark, report)) forgotten.push(source);
+      if (!this.#report(mark, report)) continue;
+      forgotten.push(source);
+      known.forgottenMax = Math.max(forgottenMax(known), report.number);
+      this.#changedAgents.add(known);
     }
+    // What the first full beat does not list was forgotten before this pipeline began.
+    if (isFirstSight && isLastPart(beat)) known.forgottenMax = Math.max(known.numberMax, beat.numberMax ?? 0);
     // Time moves with the last part only: before it, not every source of the round has been announced.
     if (isLastPart(beat)) this.#beatTime(known, beat, offset, logTimeMs);
     return forgotten;
@@ -139,7 +144,7 @@ export class Marks {
 
   #adopt(agent: string, header: BlockHeader, source: SourceId): OpenMark | undefined {
     const known = this.agents.get(agent) ?? this.#newAgent(agent, 0);
-    if (numberOf(source) <= known.numberMax) return undefined;
+    if (numberOf(source) <= forgottenMax(known)) return undefined;
     // A new source begins at its origin, never at its first block: what lies between would be lost in silence.
     const origin = isMutant('block.any_first_block') ? header.start : header.origin;
     return this.#open(
@@ -175,7 +180,7 @@ export class Marks {
   }
 
   #newAgent(agent: string, logTimeMs: number): OpenAgent {
-    const mark: OpenAgent = { agent, numberMax: 0, tMs: 0, logTimeMs, hasEnded: false, fullBeatOffset: null };
+    const mark = { agent, numberMax: 0, forgottenMax: 0, tMs: 0, logTimeMs, hasEnded: false, fullBeatOffset: null };
     this.agents.set(agent, mark);
     this.#changedAgents.add(mark);
     return mark;
@@ -187,13 +192,20 @@ export class Marks {
     this.#changedSources.add(mark);
   }
 
-  /** True when the source is forgotten. A report holds only for a reader that stands where the agent stood. */
+  /**
+   * True when the source is forgotten. A report holds only for a reader that stands where the agent stood; but that nothing more will
+   * come holds for a reader that has more than the agent remembers, too: it died before it registered, and the file was gone when it
+   * came back. Such a source would hold the clock for ever.
+   */
   #report(mark: OpenMark, report: SourceReport): boolean {
     if (report.position > mark.position && !isMutant('beat.position_ignored')) {
       this.#gap(mark, report.position);
       return false;
     }
-    if (report.position < mark.position && !isMutant('beat.position_ignored')) return false;
+    if (report.position < mark.position && !isMutant('beat.position_ignored')) {
+      if (report.state === 'closed') this.#close(mark);
+      if (report.state !== 'forgotten') return false;
+    }
     if (report.state === 'forgotten') {
       mark.state = 'forgotten';
       this.sources.delete(mark.source);
@@ -214,6 +226,12 @@ export class Marks {
     return false;
   }
 
+  #close(mark: OpenMark): void {
+    if (mark.gapEnd !== null || mark.state === 'closed') return;
+    mark.state = 'closed';
+    this.#changedSources.add(mark);
+  }
+
   #beatTime(agent: OpenAgent, beat: Beat, offset: number, logTimeMs: number): void {
     agent.logTimeMs = logTimeMs;
     agent.hasEnded = beat.hasEnded;
@@ -223,4 +241,12 @@ export class Marks {
     agent.tMs = beat.tMs;
     this.#changedAgents.add(agent);
   }
+}
+
+/**
+ * Up to this number, a source without a mark may have had one. Above it, it is new: its announcement may have been lost or damaged in
+ * the log, and refusing it for a higher number seen since would refuse it for ever.
+ */
+function forgottenMax(agent: AgentMark): number {
+  return agent.forgottenMax ?? agent.numberMax;
 }

@@ -1,4 +1,4 @@
-import type { Log, Message } from '../broker/broker.ts';
+import type { Log, Message, PartitionEnds } from '../broker/broker.ts';
 import type { EpochBody } from '../epoch/epoch.ts';
 import { fingerprints, isSamePipeline } from '../epoch/fingerprint.ts';
 import { windowStart } from '../epoch/finality.ts';
@@ -17,8 +17,6 @@ export interface RestoreRequest extends Pick<EngineDependencies, 'log' | 'codecs
   readonly task: TaskId;
   readonly rawTopic: string;
   readonly epochTopic: string;
-  readonly rawStart: number;
-  readonly rawEnd: number;
 }
 
 export interface Restored {
@@ -26,6 +24,8 @@ export interface Restored {
   /** Stands at the end of the epoch partition, envelopes only. */
   readonly fold: Fold;
   readonly rawLog: string;
+  /** Where raw ended when everything was folded. */
+  readonly rawEnd: number;
   /** First offsets of counted snapshots, oldest first. */
   readonly snapshots: number[];
   readonly epochs: number;
@@ -40,18 +40,20 @@ export async function restoreTask(request: RestoreRequest): Promise<Restored> {
   const { log, options, task, epochTopic } = request;
   const { partition } = task;
   const name = `${epochTopic}/${partition}`;
+  const { start: rawStart } = await rawEndsOf(request);
   const start = (await log.ends(epochTopic))[partition]!.start;
   const fold = new Fold({ name, hasBodies: false, offset: start });
-  const counted = await readAll(log, epochTopic, partition, fold, false);
+  const counted = await readAll(request, fold, false);
   const snapshots = counted.filter((epoch) => epoch.envelope.isSnapshot);
   const last = snapshots.at(-1);
   const fresh = { fold, snapshots: snapshots.map((epoch) => epoch.firstOffset), epochs: counted.length };
   if (last === undefined) {
-    const rawLog = await rawLogId(request);
+    const rawLog = await rawLogId(request, rawStart);
     const state = buildState({ ...request, pipeline: options.pipeline, rawLog, rollupSinceMs: {} });
-    state.to = request.rawStart;
-    if (request.rawStart > 0) state.marks.historyFrom = request.rawStart;
-    return { ...fresh, state, rawLog, bytesSinceSnapshot: 0, snapshotBytes: 0, isSwitch: true };
+    state.to = rawStart;
+    if (rawStart > 0) state.marks.historyFrom = rawStart;
+    const { end: rawEnd } = await rawEndsOf(request);
+    return { ...fresh, state, rawLog, rawEnd, bytesSinceSnapshot: 0, snapshotBytes: 0, isSwitch: true };
   }
   const bodies = new Fold({
     name,
@@ -59,33 +61,50 @@ export async function restoreTask(request: RestoreRequest): Promise<Restored> {
     offset: last.firstOffset,
     chain: { id: last.envelope.prev, n: last.envelope.n - 1, to: last.envelope.from },
   });
-  const since = await readAll(log, epochTopic, partition, bodies, true);
+  // No further than the first reading went: the chain's end and the state must be of the same epoch.
+  const since = await readAll(request, bodies, true, fold.nextOffset);
+  if (bodies.chain!.id !== fold.chain!.id) throw changedMeanwhile(name);
   const { rawLog, generation } = last.envelope;
   const written = present(since[0]?.body?.pipeline, 'a snapshot carries its pipeline');
   const state = restoreInto(request, written, since, rawLog);
   const isSwitch = !isSamePipeline(written, options.pipeline);
   const result = isSwitch ? switchPipeline(request, written, since, rawLog, state, generation) : state;
-  await checkRaw(request, result);
+  // Another engine may have gone on meanwhile: raw ends no earlier than now, and began no later than when the folding began.
+  const { end: rawEnd } = await rawEndsOf(request);
+  await checkRaw(request, result, { start: rawStart, end: rawEnd });
   const [snapshot, ...after] = since;
   const bytesSinceSnapshot = after.reduce((sum, epoch) => sum + epoch.sizeBytes, 0);
-  return { ...fresh, state: result, rawLog, bytesSinceSnapshot, snapshotBytes: snapshot!.sizeBytes, isSwitch };
+  return { ...fresh, state: result, rawLog, rawEnd, bytesSinceSnapshot, snapshotBytes: snapshot!.sizeBytes, isSwitch };
 }
 
+/** Everything that counts from where the fold stands, up to the log's end or to `before`. */
 async function readAll(
-  log: Log,
-  topic: string,
-  partition: number,
+  { log, epochTopic, task }: RestoreRequest,
   fold: Fold,
   hasValues: boolean,
+  before = Infinity,
 ): Promise<CountedEpoch[]> {
   const counted: CountedEpoch[] = [];
-  for await (const messages of log.read(topic, partition, fold.nextOffset, { isFollowing: false, hasValues })) {
+  const options = { isFollowing: false, hasValues };
+  for await (const messages of log.read(epochTopic, task.partition, fold.nextOffset, options)) {
     for (const message of messages) {
+      if (message.offset >= before) return counted;
       const epoch = fold.push(message);
       if (epoch !== undefined) counted.push(epoch);
     }
   }
   return counted;
+}
+
+function changedMeanwhile(name: string): OperatingError {
+  return new OperatingError(`${name} lost its end while it was read`, {
+    code: 'LOG_FORKED',
+    hint: 'look at the log: its disk, or who puts copies back; the next start reads what it holds now',
+  });
+}
+
+async function rawEndsOf({ log, rawTopic, task }: RestoreRequest): Promise<PartitionEnds> {
+  return present((await log.ends(rawTopic))[task.partition], `${rawTopic} has no partition ${task.partition}`);
 }
 
 function restoreInto(
@@ -152,7 +171,11 @@ function bodyOf(epoch: CountedEpoch): EpochBody {
 }
 
 /** The raw log must be the one the epochs were made from, as far as they go. */
-async function checkRaw({ log, rawTopic, task, rawStart, rawEnd }: RestoreRequest, state: TaskState): Promise<void> {
+async function checkRaw(
+  { log, rawTopic, task }: RestoreRequest,
+  state: TaskState,
+  { start: rawStart, end: rawEnd }: PartitionEnds,
+): Promise<void> {
   const name = `${rawTopic}/${task.partition}`;
   if (state.to > rawEnd) {
     throw new OperatingError(`${name} ends at ${rawEnd}, the epochs were made from raw up to ${state.to}`, {
@@ -182,7 +205,7 @@ async function checkRaw({ log, rawTopic, task, rawStart, rawEnd }: RestoreReques
 }
 
 /** Id of the raw log: its genesis, or, where that was trimmed, the first full beat. */
-async function rawLogId({ log, rawTopic, task, rawStart }: RestoreRequest): Promise<string> {
+async function rawLogId({ log, rawTopic, task }: RestoreRequest, rawStart: number): Promise<string> {
   for await (const messages of log.read(rawTopic, task.partition, rawStart, { isFollowing: false, hasValues: false })) {
     for (const message of messages) {
       if (message.damaged !== undefined) continue;

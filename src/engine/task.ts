@@ -3,7 +3,6 @@ import { encodeEpoch } from '../epoch/codec.ts';
 import type { EpochEnvelope, Refusal } from '../epoch/epoch.ts';
 import { type CountedEpoch, Fold } from '../epoch/fold.ts';
 import type { TaskId } from '../epoch/pipeline.ts';
-import { assert } from '../lib/assert.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { faultPoint } from '../lib/fault-point.ts';
 import type { EngineDependencies } from './engine.ts';
@@ -35,7 +34,7 @@ export type TaskEvent =
   | { readonly type: 'history_from'; readonly task: TaskId; readonly offset: number };
 
 /** How long the raw reader waits for a message before the task looks at the clock again. */
-const TICK_MS = 100;
+const TICK_MS = 250;
 
 /**
  * One partition's loop: folds its own epochs, then reads raw from where they end, and appends what it decides as epochs.
@@ -212,13 +211,18 @@ export class Task {
 
   async #readBack(id: string): Promise<void> {
     const { log, options } = this.#deps;
-    const reading = log.read(this.#epochTopic, this.#id.partition, this.#fold.nextOffset, {
+    const { nextOffset } = this.#fold;
+    const reading = log.read(this.#epochTopic, this.#id.partition, nextOffset - 1, {
       isFollowing: false,
       hasValues: false,
     });
     let last: CountedEpoch | undefined;
     for await (const messages of reading) {
       for (const message of messages) {
+        if (message.offset < nextOffset) {
+          this.#fold.checkLast(message);
+          continue;
+        }
         const counted = this.#fold.push(message);
         if (counted === undefined) continue;
         last = counted;
@@ -265,17 +269,13 @@ export class Task {
     const startedAtMs = clock.monotonicMs();
     const { partition } = this.#id;
     await log.report(this.#group, this.#rawTopic, partition, undefined);
-    const rawEnds = (await log.ends(this.#rawTopic))[partition];
-    assert(rawEnds !== undefined, `${this.#rawTopic} has no partition ${partition}`);
     this.#restored = await restoreTask({
       ...this.#deps,
       task: this.#id,
       rawTopic: this.#rawTopic,
       epochTopic: this.#epochTopic,
-      rawStart: rawEnds.start,
-      rawEnd: rawEnds.end,
     });
-    const { state, fold, snapshots, isSwitch, epochs } = this.#restored;
+    const { state, fold, snapshots, isSwitch, epochs, rawEnd } = this.#restored;
     this.#fold = fold;
     this.#snapshots = snapshots;
     this.#lastId = fold.chain!.id;
@@ -289,7 +289,7 @@ export class Task {
       notify({ type: 'history_from', task: this.#id, offset: state.marks.historyFrom });
     faultPoint('engine.folded');
     const tookMs = clock.monotonicMs() - startedAtMs;
-    notify({ type: 'restored', task: this.#id, epochs, to: state.to, rawEnd: rawEnds.end, tookMs });
+    notify({ type: 'restored', task: this.#id, epochs, to: state.to, rawEnd, tookMs });
   }
 
   #throwFailure(): void {

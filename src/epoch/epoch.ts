@@ -54,8 +54,13 @@ export interface SourceMark {
 
 export interface AgentMark {
   readonly agent: string;
-  /** Highest source number ever seen of it: a source is new only above it. Never forgotten. */
+  /** Highest source number ever seen of it. */
   readonly numberMax: number;
+  /**
+   * Highest source number of it that was forgotten, itself never forgotten. A source without a mark is new above it: it cannot have had
+   * one. Absent in epochs that were written before it was kept: then `numberMax` stands for it.
+   */
+  readonly forgottenMax?: number;
   /** `tMs` of its last beat. */
   readonly tMs: number;
   /** Log time of its last beat. */

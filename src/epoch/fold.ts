@@ -50,6 +50,8 @@ export class Fold {
   readonly #options: FoldOptions;
   #expectedOffset: number;
   #chain: ChainEnd | undefined;
+  /** Header of the last message that was pushed. */
+  #lastHeader: Uint8Array | undefined;
   #parts = new Map<string, { firstOffset: number; count: number; values: Uint8Array[]; sizeBytes: number }>();
   /** Id of the genesis record, once it has been read. */
   logId: string | undefined;
@@ -72,10 +74,24 @@ export class Fold {
     return this.#expectedOffset;
   }
 
+  /**
+   * For a reader that comes back to the log: throws unless `message`, read at `nextOffset` − 1, is the one that was pushed last. A log that
+   * has lost its end and grown again would otherwise be gone on with by a reader that alone remembers what was lost.
+   */
+  checkLast(message: Message): void {
+    const isSame = message.offset === this.#expectedOffset - 1 && Buffer.compare(message.header, this.#lastHeader!) === 0;
+    if (isSame) return;
+    throw new OperatingError(`${this.#options.name}: message ${message.offset} is not the one that was read there`, {
+      code: 'LOG_FORKED',
+      hint: 'the log has lost its end, or another one was put in its place: begin again from what it holds now',
+    });
+  }
+
   /** Takes the next message in log order and returns the epoch that counts with it, if one does. Throws OperatingErrors for holes and damage. */
   push(message: Message): CountedEpoch | undefined {
     this.#checkPlace(message);
     this.#expectedOffset = message.offset + 1;
+    this.#lastHeader = message.header;
     if (message.kind === 'genesis') return this.#genesis(message);
     if (message.kind !== 'epoch' && message.kind !== 'part') return undefined;
     const envelope = this.#read(message, 'envelope', () => decodeEnvelope(message.header));

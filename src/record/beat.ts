@@ -54,9 +54,11 @@ export interface Beat {
   readonly hasEnded: boolean;
   readonly sources: readonly SourceReport[];
   /**
-   * A beat of very many sources comes in several messages of one append: this one is `part` of `parts`, counted from 0. Over the parts
-   * the numbers of new sources rise, since a reader takes a source as new only above those it has seen.
+   * In full beats: the highest source number the agent has ever given. The source that had it may be forgotten and in no list; who
+   * rebuilds a registry must not give it again.
    */
+  readonly numberMax?: number;
+  /** A beat of very many sources comes in several messages of one append: this one is `part` of `parts`, counted from 0. */
   readonly part?: number;
   readonly parts?: number;
 }
