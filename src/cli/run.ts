@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts';
 import { shownPath } from '../config/load.ts';
 import { configOfLogs } from '../config/zero-config.ts';
 import { OperatingError } from '../lib/errors.ts';
+import { RESTART_DEFAULTS } from '../supervisor/restart-policy.ts';
 import { describeTable } from './check.ts';
 import { loadNamedConfig } from './config-option.ts';
 import { withExamples } from './examples.ts';
@@ -17,6 +18,8 @@ const EXAMPLES = `Examples:
 `;
 
 const YAML_FILE = /\.ya?ml$/i;
+/** Somebody waits: what three restarts do not mend will not be mended. */
+const FAILURES_MAX_ONCE = 3;
 const DEFAULT_DATA_DIR = './tailrace-data';
 
 interface RunCommandOptions {
@@ -24,7 +27,7 @@ interface RunCommandOptions {
   readonly dataDir?: string;
   readonly once?: boolean;
   readonly json?: boolean;
-  readonly maxFailures: number;
+  readonly maxFailures?: number;
 }
 
 export function registerRun(program: Command): void {
@@ -36,7 +39,11 @@ export function registerRun(program: Command): void {
     .option('--data-dir <folder>', 'where everything is kept, with log files', DEFAULT_DATA_DIR)
     .option('--once', 'read what is there, print tables and audit, end')
     .option('--json', 'with --once: the result as one JSON object')
-    .option('--max-failures <n>', 'failures of one role within 10 minutes before everything ends', wholeNumber, 12)
+    .option(
+      '--max-failures <n>',
+      'failures of one role within 10 minutes before all end (12; 3 with --once)',
+      wholeNumber,
+    )
     .action(async (files: string[], options: RunCommandOptions) => {
       process.exitCode = await run(files, options);
     });
@@ -53,7 +60,7 @@ async function run(files: readonly string[], options: RunCommandOptions): Promis
   const runOptions: RunOptions = {
     isOnce: options.once === true,
     isJson: options.json === true,
-    failuresMax: options.maxFailures,
+    failuresMax: options.maxFailures ?? (options.once === true ? FAILURES_MAX_ONCE : RESTART_DEFAULTS.failuresMax),
   };
   if (runOptions.isJson && !runOptions.isOnce) throw usageError('--json needs --once: a run without end has no result');
   const config = configOf(files, options);

@@ -82,3 +82,49 @@ rollups:
   // oxlint-disable-next-line no-control-regex
   expect(stdout).not.toMatch(/[\u001b\u0007]/);
 });
+
+test('two streams, one of them in three partitions, are kept apart and counted whole', async () => {
+  const events = Array.from({ length: 300 }, (_, i) => {
+    const time = new Date(Date.UTC(2026, 0, 1) + i * 1000).toISOString();
+    return JSON.stringify({ '@timestamp': time, level: i % 3 === 0 ? 'warn' : 'info', ms: i });
+  });
+  for (let i = 0; i < 3; i++) {
+    writeFileSync(join(folder.path, `app-${i}.json`), `${events.slice(i * 100, i * 100 + 100).join('\n')}\n`);
+  }
+  writeFileSync(join(folder.path, 'access.log'), accessLines(100));
+  const config = `version: 1
+name: web
+sources:
+  web: { type: file, include: [access.log], stream: access }
+  app: { type: file, include: [app-*.json], stream: app }
+streams:
+  access: { codec: { type: combined } }
+  app:
+    codec: { type: json, fields: { '@timestamp': date, level: keyword, ms: long } }
+    event_time: { out_of_orderness: 1h }
+    partitions: 3
+rollups:
+  pages: { from: access, by: [url.path], window: { type: tumbling, size: 1h }, measures: { hits: count } }
+  levels: { from: app, by: [level], window: { type: tumbling, size: 1h }, measures: { n: count, total: sum(ms), worst: max(ms) } }
+`;
+  writeFileSync(join(folder.path, 'tailrace.yaml'), config);
+  const run = (): Promise<Ended> => tailrace(['run', '--once', '--json'], { cwd: folder.path });
+  expect(resultOf(await run()).audit).toMatchObject({ sent: 400, stored: 400, lost: 0, doubled: 0 });
+  const query = 'select level, sum(n), sum(total), max(worst) from levels group by level order by level';
+  const { stdout } = await tailrace(['sql', query, '--json'], { cwd: folder.path });
+  expect((JSON.parse(stdout) as { rows: unknown }).rows).toEqual([
+    ['info', 200, 30_000, 299],
+    ['warn', 100, 14_850, 297],
+  ]);
+
+  // A rollup may be added, but not changed under its name: that is one clear line, and nothing happens.
+  writeFileSync(join(folder.path, 'tailrace.yaml'), config.replace('hits: count', 'hits: count, some: count'));
+  const changed = await run();
+  expect(changed).toMatchObject({ code: 3, stdout: '' });
+  expect(changed.stderr).toContain('rollup pages has another definition');
+  writeFileSync(
+    join(folder.path, 'tailrace.yaml'),
+    `${config}  extra: { from: access, window: { type: tumbling, size: 1h }, measures: { n: count } }\n`,
+  );
+  expect(resultOf(await run()).audit).toMatchObject({ lost: 0, doubled: 0 });
+});

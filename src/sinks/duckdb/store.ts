@@ -1,5 +1,6 @@
 import { type DuckDBConnection, DuckDBTimestampTZValue } from '@duckdb/node-api';
 import type { Epoch, EpochBody } from '../../epoch/epoch.ts';
+import { fingerprint } from '../../epoch/fingerprint.ts';
 import type { ChainEnd } from '../../epoch/fold.ts';
 import type { Pipeline, RollupSpec } from '../../epoch/pipeline.ts';
 import { present } from '../../lib/assert.ts';
@@ -95,11 +96,12 @@ export class Store {
   async adopt(pipeline: Pipeline, body: EpochBody, generation: number): Promise<void> {
     await this.#connection.run('BEGIN');
     for (const [name, spec] of Object.entries(pipeline.rollups)) {
-      const fingerprint = body.fingerprints[name] ?? '';
       if (this.#rollups.has(name)) continue;
       const tables = new RollupTables(name, spec, this.#aggregates);
       for (const sql of tables.createSql()) await this.#connection.run(sql);
-      const values = [name, spec.from, generation, true, fingerprint, JSON.stringify(spec)];
+      // An epoch states those of its own stream only, and the pipeline brings all.
+      const stated = body.fingerprints[name] ?? fingerprint(spec);
+      const values = [name, spec.from, generation, true, stated, JSON.stringify(spec)];
       await this.#connection.run('INSERT INTO tailrace.rollups VALUES ($1, $2, $3, $4, $5, $6)', values);
     }
     await this.#connection.run('COMMIT');
@@ -172,8 +174,8 @@ export class Store {
 
   async #switchTo(pipeline: Pipeline, body: EpochBody, from: EpochPartition, generation: number): Promise<void> {
     for (const [name, known] of this.#rollups) {
-      const fingerprint = body.fingerprints[name];
-      if (fingerprint !== undefined && fingerprint !== known.fingerprint) throw changedRollup(name);
+      const stated = body.fingerprints[name];
+      if (stated !== undefined && stated !== known.fingerprint) throw changedRollup(name);
       if (known.stream !== from.stream) continue;
       const isCurrent = name in pipeline.rollups;
       if (!isCurrent) await known.tables.close(this.#connection, from.partition);
