@@ -92,8 +92,8 @@ export class TestFile {
   /** The block of [start, end). */
   block(start = this.origin, end = this.end, header: Partial<BlockHeader> = {}): OutgoingMessage {
     const value = this.content.subarray(start, end);
-    const lines =
-      value.reduce((sum, byte) => sum + Number(byte === 10), 0) + Number(value.length > 0 && value.at(-1) !== 10);
+    let lines = Number(value.length > 0 && value.at(-1) !== 10);
+    for (let at = value.indexOf(10); at >= 0; at = value.indexOf(10, at + 1)) lines++;
     const plainHeader: BlockHeader = {
       source: this.source,
       identity: this.identity,
