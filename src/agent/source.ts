@@ -51,5 +51,6 @@ export interface SourceDefinition<Options = unknown> {
   readonly type: string;
   readonly summary: string;
   readonly options: z.ZodType<Options>;
-  readonly examples: readonly { readonly title: string; readonly options: Options }[];
+  /** Options as a user writes them. */
+  readonly examples: readonly { readonly title: string; readonly options: Readonly<Record<string, unknown>> }[];
 }

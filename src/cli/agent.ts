@@ -19,6 +19,26 @@ export function registerAgent(program: Command): void {
       runRole('agent', options, (context) => runAgent(context, options.once === true)),
     );
   withExamples(withRoleOptions(command), 'Examples:\n  tailrace agent -c tailrace.yaml\n  tailrace agent --once\n');
+  registerResend(command);
+}
+
+const RESEND_EXAMPLES = `Examples:
+  tailrace sql "from tailrace.sources where state = 'gap'"       which sources are stopped
+  tailrace agent resend 6f1c1f0e-…/12                            send one again from there
+`;
+
+function registerResend(agent: Command): void {
+  const command = agent
+    .command('resend')
+    .description('Makes the agent, which must be stopped, send a source again from where the engine stands.')
+    .argument('<source>', 'its id, as tailrace.sources has it')
+    .option('--data-dir <folder>', 'where everything is kept, for runs without a configuration')
+    .action(async (source: string, _options: unknown, self: Command) => {
+      // Loaded only now: an agent has no use for a database client.
+      const { resend } = await import('./agent-resend.ts');
+      await resend(source, self.optsWithGlobals());
+    });
+  withExamples(command, RESEND_EXAMPLES);
 }
 
 async function runAgent({ config, dataDir, clock, log, signal }: RoleContext, isOnce: boolean): Promise<void> {

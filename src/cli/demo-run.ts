@@ -173,6 +173,7 @@ export class DemoRun {
   }
 
   async #prove(): Promise<number> {
+    this.#block.keep();
     const query = queryOf(this.#dataDir);
     const late = await this.#query(LATE_SQL);
     this.#note(`\nlate lines are kept, each with the window it missed; the latest of them:\n${tableText(late)}\n`);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { staticAssignment } from '../broker/broker.ts';
 import { AGGREGATES_BY_NAME, CODECS_BY_TYPE } from '../components.ts';
 import { ENGINE_DEFAULTS, Engine } from '../engine/engine.ts';
@@ -20,7 +20,7 @@ export function registerEngine(program: Command): void {
       'Runs the engine alone: reads raw blocks from the log, writes epochs. Only `run` may change the pipeline of a log.',
     )
     .option('--once', 'commit every position at once, for somebody who waits')
-    .option('--may-switch', 'set by `run`: this start may bring a changed pipeline')
+    .addOption(new Option('--may-switch', 'set by `run`: this start may bring a changed pipeline').hideHelp())
     .action((options: EngineCommandOptions) => runRole('engine', options, (context) => runEngine(context, options)));
   withExamples(withRoleOptions(command), 'Examples:\n  tailrace engine -c tailrace.yaml\n');
 }

@@ -30,6 +30,11 @@ export class LiveBlock {
     if (lines.length > 0) this.draw(lines);
   }
 
+  /** Leaves the block as it stands: what comes next is written below it. */
+  keep(): void {
+    this.#lines = [];
+  }
+
   /** Takes the block away. */
   clear(): void {
     this.#output.write(this.#erase());

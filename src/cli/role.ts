@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync } from 'node:fs';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Log } from '../broker/broker.ts';
 import { openEmbeddedLog } from '../broker/embedded/embedded-log.ts';
 import type { Config } from '../config/config.ts';
@@ -33,7 +33,7 @@ const LOCK_WAIT_MS = 3000;
 export function withRoleOptions(command: Command): Command {
   return command
     .option('-c, --config <file>', 'the configuration (default: ./tailrace.yaml)')
-    .option('--resolved <file>', 'a configuration that `run` has written');
+    .addOption(new Option('--resolved <file>', 'a configuration that `run` has written').hideHelp());
 }
 
 /** One role, from its lock to its drained end. */

@@ -18,6 +18,12 @@ const BELIEVED_SHARE = 0.5;
 export function configOfLogs(paths: readonly string[], dataDir: string): Config {
   const samples = paths.map((path) => ({ path, lines: sampleLines(path) }));
   const lines = samples.flatMap((sample) => sample.lines);
+  if (lines.length === 0)
+    throw refusal(
+      paths.join(', '),
+      'has no lines yet',
+      'its format is told from its first lines: wait for them, or write a configuration',
+    );
   const codec = detectCodec(lines);
   if (codec === undefined) {
     const names = CODECS.map(({ type }) => type).join(', ');

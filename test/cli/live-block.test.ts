@@ -36,6 +36,15 @@ test('a block is drawn again in place, and notes scroll by above it', () => {
   expect(screenOf(writes)).toEqual(['something happened', '']);
 });
 
+test('a block that is kept stays, and what follows is below it', () => {
+  const { block, writes } = blockOn(true);
+  block.draw(['a']);
+  block.keep();
+  block.note('n');
+  block.clear();
+  expect(screenOf(writes)).toEqual(['a', 'n', '']);
+});
+
 test('a line is cut to the width, so that it stays one line', () => {
   const { block, writes } = blockOn(true);
   block.draw(['x'.repeat(100)]);

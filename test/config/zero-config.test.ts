@@ -54,5 +54,5 @@ test('a line that is cut by the end of the sample does no harm', () => {
 
 test('prose and an empty file are refused', () => {
   expect(() => configOfLogs([logOf('prose.log', 'once upon\na time\n')], folder)).toThrow(/is not known/);
-  expect(() => configOfLogs([logOf('empty.log', '')], folder)).toThrow(/is not known/);
+  expect(() => configOfLogs([logOf('empty.log', '')], folder)).toThrow(/has no lines yet/);
 });

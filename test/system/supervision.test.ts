@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../src/lib/clock.ts';
 import { accessLines } from '../support/access-lines.ts';
-import { Tailrace, processesOf, tailrace, until, workFolder } from '../support/tailrace-process.ts';
+import { type Ended, Tailrace, processesOf, tailrace, until, workFolder } from '../support/tailrace-process.ts';
 
 let folder: ReturnType<typeof workFolder>;
 beforeEach(() => {
@@ -114,4 +114,16 @@ rollups:
   expect(agent).toMatchObject({ code: 0, stderr: '' });
   const engine = new Tailrace(['engine', '--resolved', 'none.json'], { cwd: folder.path });
   expect(await engine.ended).toMatchObject({ code: 1, stderr: expect.stringContaining('use -c with a YAML file') });
+});
+
+test('a source can be sent again, and counts once all the same', async () => {
+  const run = (): Promise<Ended> => tailrace(['run', '--once', '--json', 'access.log'], { cwd: folder.path });
+  expect((await run()).code).toBe(0);
+  const asked = await tailrace(['sql', 'select source from tailrace.sources', '--json'], { cwd: folder.path });
+  const [[source]] = (JSON.parse(asked.stdout) as { rows: [[string]] }).rows;
+  const resent = await tailrace(['agent', 'resend', source], { cwd: folder.path });
+  expect(resent).toMatchObject({ code: 0, stdout: expect.stringContaining('will be sent again from byte') });
+  expect(JSON.parse((await run()).stdout)).toMatchObject({ audit: { sent: 500, stored: 500, lost: 0, doubled: 0 } });
+  const unknown = await tailrace(['agent', 'resend', 'nobody/1'], { cwd: folder.path });
+  expect(unknown).toMatchObject({ code: 2, stderr: expect.stringContaining('there is no source nobody/1') });
 });

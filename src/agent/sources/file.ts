@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, statSync, type Stats } from 'node:fs';
 import { z } from 'zod';
 import { OperatingError } from '../../lib/errors.ts';
-import { BLOCK_BYTES_MAX } from '../../record/block.ts';
+import { size } from '../../lib/units.ts';
 import { fileKey } from '../../record/file-identity.ts';
 import { NOT_REGULAR_HINT, problemOf } from '../scan-problem.ts';
 import type {
@@ -16,7 +16,7 @@ import type {
 import { compileExclude, Glob } from './glob.ts';
 
 /** Long enough for stack traces and fat JSON, short enough that a line is never a large part of a block. */
-export const LINE_BYTES_MAX_DEFAULT = 256 * 1024;
+const LINE_BYTES_MAX_DEFAULT = '256KiB';
 
 export const fileOptions = z.strictObject({
   include: z
@@ -27,13 +27,9 @@ export const fileOptions = z.strictObject({
     .array(z.string().min(1))
     .default([])
     .describe('Patterns of paths, or of names where there is no slash, that are left out.'),
-  line_bytes_max: z
-    .number()
-    .int()
-    .min(64)
-    .max(BLOCK_BYTES_MAX - 1)
-    .default(LINE_BYTES_MAX_DEFAULT)
-    .describe('Bytes of a line that are kept; a longer line is cut and flagged.'),
+  line_bytes_max: size({ min: '64B', max: '511KiB' })
+    .prefault(LINE_BYTES_MAX_DEFAULT)
+    .describe('Bytes of a line that are kept; a longer line is cut and flagged. Less than a block.'),
 });
 
 /** Files, by paths and patterns: growth, rotation by renaming, truncation; each line once. */
@@ -44,7 +40,7 @@ export const fileSource: SourceDefinition<z.output<typeof fileOptions>> = {
   examples: [
     {
       title: 'An access log with the names its rotation gives it',
-      options: { include: ['/var/log/nginx/access.log*'], exclude: ['*.gz'], line_bytes_max: LINE_BYTES_MAX_DEFAULT },
+      options: { include: ['/var/log/nginx/access.log*'], exclude: ['*.gz'] },
     },
   ],
 };
