@@ -57,8 +57,8 @@ export class Marks {
     mark.position = header.end;
     mark.tail = header.endTail;
     mark.quietSinceMs = Math.max(mark.quietSinceMs, header.readAtMs);
-    if (mark.gapEnd !== null && mark.position >= mark.gapEnd) mark.gapEnd = null;
     if (mark.gapEnd === null) mark.state = 'reading';
+    else this.#fill(mark, mark.gapEnd);
     if (eventTimeMsMax !== -Infinity) mark.eventTimeMsMax = Math.max(mark.eventTimeMsMax ?? -Infinity, eventTimeMsMax);
     this.#changedSources.add(mark);
   }
@@ -99,10 +99,7 @@ export class Marks {
     if (mark === undefined || mark.position !== loss.from || loss.to <= loss.from) return 0;
     mark.position = loss.to;
     mark.tail = loss.tail;
-    if (mark.gapEnd !== null && mark.position >= mark.gapEnd) {
-      mark.gapEnd = null;
-      mark.state = 'reading';
-    }
+    if (mark.gapEnd !== null) this.#fill(mark, mark.gapEnd);
     this.#changedSources.add(mark);
     return loss.to - loss.from;
   }
@@ -192,6 +189,14 @@ export class Marks {
     this.#changedSources.add(mark);
   }
 
+  /** A gap is one until the mark has passed it. */
+  #fill(mark: OpenMark, gapEnd: number): void {
+    if (mark.position < gapEnd) return;
+    mark.state = mark.isOver === true && mark.position === gapEnd ? 'closed' : 'reading';
+    mark.gapEnd = null;
+    mark.isOver = false;
+  }
+
   /**
    * True when the source is forgotten. A report holds only for a reader that stands where the agent stood; but that nothing more will
    * come holds for a reader that has more than the agent remembers, too: it died before it registered, and the file was gone when it
@@ -199,6 +204,7 @@ export class Marks {
    */
   #report(mark: OpenMark, report: SourceReport): boolean {
     if (report.position > mark.position && !isMutant('beat.position_ignored')) {
+      mark.isOver = report.state === 'closed' || report.state === 'forgotten';
       this.#gap(mark, report.position);
       return false;
     }

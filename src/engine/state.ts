@@ -275,9 +275,7 @@ export class TaskState implements OperatorOutput {
       this.#seeds.delete(source);
     }
     // Between the parts of a beat not every source of the round has been announced: time moves behind the last.
-    if (!isLastPart(beat)) return;
-    this.#watermark.advance(Math.max(-Infinity, ...this.#options.operators.map((operator) => operator.lastTimerMs())));
-    this.#advance();
+    if (isLastPart(beat)) this.#moveTime();
   }
 
   #control(control: Control): void {
@@ -286,6 +284,14 @@ export class TaskState implements OperatorOutput {
     if (bytes === 0) return;
     for (const { name } of this.#options.operators)
       this.#ledger.add(control.source, name, 'declared_loss', 'bytes', { lines: bytes, a: 0, b: 0 });
+    // The gap held the clock; after an agent's last beat nothing else would move it.
+    this.#moveTime();
+  }
+
+  /** Looks at all sources again, after something other than lines has changed what holds the clock. */
+  #moveTime(): void {
+    this.#watermark.advance(Math.max(-Infinity, ...this.#options.operators.map((operator) => operator.lastTimerMs())));
+    this.#advance();
   }
 
   #advance(): void {

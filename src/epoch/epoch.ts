@@ -47,6 +47,8 @@ export interface SourceMark {
   readonly eventTimeMsMax: number | null;
   readonly quietSinceMs: number;
   readonly gapEnd: number | null;
+  /** With a gap: the agent has said that nothing comes after `gapEnd`, and may never speak of the source again. */
+  readonly isOver?: boolean;
   /** The agent's own count and sum of a closed source. */
   readonly agentSum: LineSum | null;
   readonly possibleLossBytes: number;

@@ -171,6 +171,7 @@ export class SimulatedAgent {
       if (message.offset < from || message.kind !== 'beat' || message.damaged !== undefined) continue;
       const beat = decodeBeat(message.header);
       if (beat.agent !== this.id) continue;
+      this.#nextNumber = Math.max(this.#nextNumber, (beat.numberMax ?? 0) + 1);
       for (const report of beat.sources) this.#learn(report);
     }
     this.#offset = end;
@@ -204,7 +205,7 @@ export class SimulatedAgent {
   #look(inFlight: InFlight): void {
     if (inFlight.result === 'waiting') {
       if (this.#world.random.chance(0.1)) this.#save();
-      if (this.#world.network.isFaithful || !this.#world.random.chance(0.1)) return;
+      if (!this.#world.network.isFaithful && !this.#world.random.chance(0.1)) return;
       // No answer: it is sent again, and the first may still arrive.
     } else if (inFlight.result === 'acknowledged') {
       this.#inFlight = undefined;
@@ -250,7 +251,11 @@ export class SimulatedAgent {
   }
 
   #mint(file: SimulatedFile, origin: number): void {
-    const number = this.#nextNumber++;
+    const { files, profile } = this.#world;
+    // Two processes with one registry give a file the same number; two that do not are no zombies but clones, and refused aloud.
+    const rank = files.filter((other) => other.agent === this.id && other.index <= file.index).length;
+    const number = profile.hasZombie ? rank : this.#nextNumber;
+    this.#nextNumber = Math.max(this.#nextNumber, number + 1);
     const entry = {
       number,
       file: file.index,
@@ -278,15 +283,17 @@ export class SimulatedAgent {
   }
 
   #beat(isFull: boolean, isAnnouncing: boolean, hasEnded = false): void {
-    const { random, profile, rawLog } = this.#world;
+    const { random, profile, rawLog, overSources } = this.#world;
     const sources = [...this.#sources.values()].sort((left, right) => left.number - right.number);
     for (const source of sources) {
-      if (source.isClosed && source.file.isDeleted && profile.deletesFiles && random.chance(0.3))
-        source.isForgotten = true;
+      // An agent forgets after days, when every reader has long heard in full beats that the source is over.
+      const isOld = overSources.has(sourceId(this.id, source.number)) && random.chance(0.4);
+      if (source.isClosed && source.file.isDeleted && isOld) source.isForgotten = true;
     }
     const reports = sources.map((source) => ({ source, report: this.#report(source) }));
     const told = reports.filter(({ source, report }) => isFull || summaryOf(report) !== source.reported);
-    const head = { agent: this.id, log: rawLog, tMs: this.#nowMs(), isFull, hasEnded };
+    const numberMax = isFull ? { numberMax: this.#nextNumber - 1 } : {};
+    const head = { agent: this.id, log: rawLog, tMs: this.#nowMs(), isFull, hasEnded, ...numberMax };
     const headers = encodeBeats(
       head,
       told.map(({ report }) => report),

@@ -74,6 +74,7 @@ export class ModelStore {
     for (const mark of body.sources) {
       if (mark.state === 'forgotten') draft.sources.delete(mark.source);
       else draft.sources.set(mark.source, mark);
+      if (mark.state === 'closed' || mark.isOver === true) this.#world.overSources.add(mark.source);
     }
     if (isSnapshot) draft.ledger.clear();
     for (const entry of body.ledger) {

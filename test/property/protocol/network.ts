@@ -45,7 +45,8 @@ export class Network {
     if (this.#requests.length === 0) return;
     if (this.isFaithful) {
       const request = this.#requests.shift()!;
-      request.done?.(this.#write(request));
+      const offset = this.#write(request);
+      request.done?.(offset);
       return;
     }
     const request = this.#requests.splice(this.#random.below(this.#requests.length), 1)[0]!;

@@ -25,10 +25,11 @@ interface OracleSource {
   maxMs: number;
   quietSinceMs: number;
   gapEnd: number;
+  isOver: boolean;
 }
 
 interface OracleAgent {
-  numberMax: number;
+  forgottenMax: number;
   tMs: number;
   seenLogMs: number;
   hasEnded: boolean;
@@ -75,6 +76,7 @@ export class Oracle {
       if (known?.position !== from) return;
       Object.assign(known, { position: to, tail });
       this.#fill(known);
+      this.#tick();
     }
   }
 
@@ -85,7 +87,7 @@ export class Oracle {
   #agent(id: string): OracleAgent {
     let agent = this.#agents.get(id);
     if (agent === undefined)
-      this.#agents.set(id, (agent = { numberMax: 0, tMs: 0, seenLogMs: -Infinity, hasEnded: false }));
+      this.#agents.set(id, (agent = { forgottenMax: 0, tMs: 0, seenLogMs: -Infinity, hasEnded: false }));
     return agent;
   }
 
@@ -103,9 +105,9 @@ export class Oracle {
       maxMs: -Infinity,
       quietSinceMs: 0,
       gapEnd: 0,
+      isOver: false,
     };
     this.#sources.set(id, source);
-    this.#agent(agent).numberMax = Math.max(this.#agent(agent).numberMax, number);
     return source;
   }
 
@@ -114,7 +116,7 @@ export class Oracle {
     let source = this.#sources.get(header.source);
     if (source === undefined) {
       if (this.#agents.get(agent) === undefined) this.#agent(agent).seenLogMs = 0;
-      if (Number(number) <= this.#agent(agent).numberMax) return this.#refuse('forgotten_source');
+      if (Number(number) <= this.#agent(agent).forgottenMax) return this.#refuse('forgotten_source');
       source = this.#open(agent, Number(number), header.identity, header.origin);
     }
     if (source.identity !== header.identity) return this.#refuse('wrong_identity');
@@ -136,7 +138,8 @@ export class Oracle {
       tail: header.endTail,
       quietSinceMs: Math.max(source.quietSinceMs, header.readAtMs),
     });
-    if (source.gapEnd === 0 || source.position >= source.gapEnd) Object.assign(source, { gapEnd: 0, state: 'reading' });
+    if (source.gapEnd === 0) source.state = 'reading';
+    else this.#fill(source);
   }
 
   #gap(source: OracleSource, end: number): void {
@@ -145,7 +148,9 @@ export class Oracle {
   }
 
   #fill(source: OracleSource): void {
-    if (source.gapEnd > 0 && source.position >= source.gapEnd) Object.assign(source, { gapEnd: 0, state: 'reading' });
+    if (source.gapEnd === 0 || source.position < source.gapEnd) return;
+    const state = source.isOver && source.position === source.gapEnd ? 'closed' : 'reading';
+    Object.assign(source, { gapEnd: 0, state, isOver: false });
   }
 
   #line(source: OracleSource, offset: number, line: string, readAtMs: number): void {
@@ -196,17 +201,22 @@ export class Oracle {
 
   #beat(beat: Beat): void {
     const agent = this.#agents.get(beat.agent) ?? Object.assign(this.#agent(beat.agent), { seenLogMs: this.#logMs });
-    const numberMaxBefore = agent.numberMax;
+    const forgottenBefore = agent.forgottenMax;
     for (const report of beat.sources) {
       let source = this.#sources.get(`${beat.agent}/${report.number}`);
-      if (source === undefined && report.number > numberMaxBefore) {
+      if (source === undefined && report.number > forgottenBefore) {
         source = this.#open(beat.agent, report.number, report.identity, report.origin);
         source.quietSinceMs = report.quietSinceMs;
       }
-      if (source !== undefined && source.identity === report.identity) this.#report(source, report);
+      if (source !== undefined && source.identity === report.identity) this.#report(source, report, agent);
     }
     if ((beat.part ?? 0) + 1 < (beat.parts ?? 1)) return;
     Object.assign(agent, { seenLogMs: this.#logMs, hasEnded: beat.hasEnded, tMs: beat.tMs });
+    this.#tick();
+  }
+
+  /** Looks at everything that holds the clock. */
+  #tick(): void {
     const least = Math.min(...[...this.#sources.values()].map((source) => this.#holdsAt(source)));
     if (least < Infinity) return this.#advance(least - this.#time.outOfOrdernessMs - 1);
     const alive = [...this.#agents.values()].filter((other) => !this.#isLost(other));
@@ -215,10 +225,17 @@ export class Oracle {
     this.#advance(Math.min(agentsMs - this.#time.outOfOrdernessMs, Math.max(-Infinity, ...this.#timers.values())));
   }
 
-  #report(source: OracleSource, report: SourceReport): void {
-    if (report.position > source.position) return this.#gap(source, report.position);
-    if (report.position < source.position) return;
-    if (report.state === 'forgotten') return void this.#sources.delete(source.id);
+  #report(source: OracleSource, report: SourceReport, agent: OracleAgent): void {
+    if (report.position > source.position) {
+      source.isOver = report.state === 'closed' || report.state === 'forgotten';
+      return this.#gap(source, report.position);
+    }
+    if (report.position < source.position && report.state === 'closed' && source.gapEnd === 0) source.state = 'closed';
+    if (report.position < source.position && report.state !== 'forgotten') return;
+    if (report.state === 'forgotten') {
+      agent.forgottenMax = Math.max(agent.forgottenMax, report.number);
+      return void this.#sources.delete(source.id);
+    }
     if (source.gapEnd === 0) source.state = report.state;
     if (source.tail === '') source.tail = report.tail;
     source.quietSinceMs = report.quietSinceMs;

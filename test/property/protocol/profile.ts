@@ -50,7 +50,7 @@ export function profileOf(seed: number): Profile {
     resumesFiles: !hasZombie && !losesReadRaw && random.chance(0.4),
     clocksJump: random.chance(0.2),
     snapshotBytes: random.pick([500, 2_000, 8_000]),
-    partBytesMax: random.pick([400, 900, 100_000]),
+    partBytesMax: random.pick([1_200, 2_500, 100_000]),
     beatSourcesMax: random.pick([1, 2, 1_000]),
     retainMs: random.pick([0, 50, 500]),
     allowedLatenessMs: random.pick([0, 0, 60]),

@@ -37,6 +37,8 @@ export class World {
   /** What has happened how often: a simulation that never visits a case proves nothing of it. */
   readonly visits: Record<string, number> = {};
   readonly violations: string[] = [];
+  /** Sources of which some committed epoch says that nothing more will come. */
+  readonly overSources = new Set<string>();
   readonly #print: ((line: string) => void) | undefined;
   #hash = 0x811c9dc5;
   #ids = 0;
