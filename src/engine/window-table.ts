@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { Batch, Column } from '../record/batch.ts';
-import { escapeInvalidUtf8 } from '../record/text.ts';
+import { escapeInvalidUtf8 } from '../lib/text.ts';
 
 const CAPACITY_MIN = 64;
 /** A table is not made larger than this on the word of the one before it. */

@@ -4,7 +4,7 @@ import type { TumblingWindowOptions } from '../../src/engine/operators/tumbling-
 import type { KeyColumn, RollupRows } from '../../src/epoch/epoch.ts';
 import { type FieldType, isStringType } from '../../src/record/batch.ts';
 import { type LineSum, addSum, emptySum } from '../../src/record/line-id.ts';
-import { textOf } from '../../src/record/text.ts';
+import { textOf } from '../../src/lib/text.ts';
 
 type Key = readonly (string | number | null)[];
 

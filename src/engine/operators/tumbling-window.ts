@@ -4,7 +4,7 @@ import { isFinal, windowStart } from '../../epoch/finality.ts';
 import type { RollupSpec } from '../../epoch/pipeline.ts';
 import { assert, present } from '../../lib/assert.ts';
 import { type FieldType, isStringType } from '../../record/batch.ts';
-import { textOf } from '../../record/text.ts';
+import { textOf } from '../../lib/text.ts';
 import type { AdmittedBatch, Operator, OperatorOutput } from '../operator.ts';
 import { RowCollector } from '../row-collector.ts';
 import { WindowTable } from '../window-table.ts';
