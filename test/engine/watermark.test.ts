@@ -116,6 +116,14 @@ describe('a source leaves the watermark', () => {
     if (state === 'gap') feed.send(stuck.block(stuck.at(2)));
     feed.beat(NOW, [stuck.report(state === 'gap' ? 'caught_up' : 'unreadable', stuck.at(1))]).beat(NOW + 10 * HOUR);
     expect(feed.state.watermarkMs).toBe(-1);
+    const bad = new TestFile('a/4', ['no line of this codec', 'nor this']);
+    const blind = announced(bad, live).send(bad.block(0, bad.at(1)));
+    blind.send(...(state === 'gap' ? [bad.block(bad.at(1), bad.end, { prev: bad.at(1) + 1 })] : []));
+    blind
+      .beat(NOW, [bad.report('unreadable', bad.at(1))])
+      .send(live.block())
+      .beat(NOW + HOUR);
+    expect(blind.state.watermarkMs).toBe(-Infinity);
     const never = fileOf('a/3', 0);
     const other = announced(never, live)
       .send(live.block())

@@ -1,0 +1,289 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { AGGREGATES_BY_NAME } from '../../src/components.ts';
+import { type OutgoingMessage, epochTopic, rawTopic } from '../../src/broker/broker.ts';
+import { ENGINE_DEFAULTS, type EngineOptions } from '../../src/engine/engine.ts';
+import { buildState } from '../../src/engine/build-state.ts';
+import { type Restored, restoreTask } from '../../src/engine/restore.ts';
+import type { TaskState } from '../../src/engine/state.ts';
+import { encodeEpoch } from '../../src/epoch/codec.ts';
+import type { Epoch, EpochEnvelope } from '../../src/epoch/epoch.ts';
+import type { Pipeline, RollupSpec } from '../../src/epoch/pipeline.ts';
+import type { Log } from '../../src/broker/broker.ts';
+import { decodeGenesis } from '../../src/record/control.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { MemoryStore } from '../support/memory-log.ts';
+import { BY_KEY, CODECS, TASK, TestFile, beatMessage, plainPipeline } from '../support/raw-stream.ts';
+
+const RAW = rawTopic('t', 'access');
+const EPOCHS = epochTopic('t', 'web', 'access');
+const MINUTE = 60_000;
+const NOW = 1_000 * MINUTE;
+const LINES = [0, 1, 2, 3, 4, 5].map((minute) => `${minute * MINUTE} k ${minute}`);
+const LENIENT: RollupSpec = { ...BY_KEY, window: { type: 'tumbling', sizeMs: 10 * MINUTE, offsetMs: 0 } };
+
+let store: MemoryStore;
+let log: Log;
+let rawLog: string;
+let file: TestFile;
+let writer: Writer;
+
+beforeEach(async () => {
+  store = new MemoryStore({ clock: new ManualClock() });
+  log = store.open();
+  await log.ensureTopics([RAW, EPOCHS].map((topic) => ({ topic, partitions: 1, messageBytesMax: 1024 * 1024 })));
+  rawLog = decodeGenesis(store.partition(RAW, 0).messages[0]!.header).log;
+  file = new TestFile('a/1', LINES);
+  file.readAtMs = NOW;
+  writer = new Writer(plainPipeline());
+  await raw(beatMessage(NOW, [file.report('announced')], { log: rawLog, isFull: true }));
+  for (const line of [0, 1, 2]) await raw(file.block(file.at(line), file.at(line + 1)));
+});
+
+async function raw(...messages: OutgoingMessage[]): Promise<void> {
+  await log.append(RAW, 0, messages);
+}
+
+/** A task by hand: takes raw up to its end and appends epochs, without reading them back. */
+class Writer {
+  readonly state: TaskState;
+  #id = decodeGenesis(store.partition(EPOCHS, 0).messages[0]!.header).log;
+  #n = 0;
+  #to = 0;
+
+  constructor(pipeline: Pipeline) {
+    this.state = buildState({
+      task: TASK,
+      pipeline,
+      rawLog,
+      rollupSinceMs: {},
+      codecs: CODECS,
+      aggregates: AGGREGATES_BY_NAME,
+    });
+  }
+
+  async epoch(isSnapshot: boolean, change: Partial<EpochEnvelope> = {}): Promise<Epoch> {
+    for (const message of store.partition(RAW, 0).messages)
+      if (message.offset >= this.state.to) this.state.accept(message);
+    const { to, rawId } = this.state;
+    const n = this.#n + 1;
+    const range = { id: `epoch${n}`, prev: this.#id, n, from: this.#to, to, rawId };
+    const envelope = { ...range, task: TASK, rawLog, isSnapshot, generation: 1, part: 0, parts: 1, ...change };
+    const epoch = { envelope, body: this.state.takeBody(isSnapshot) };
+    await log.append(EPOCHS, 0, encodeEpoch(epoch));
+    [this.#id, this.#n, this.#to] = [envelope.id, n, to];
+    return epoch;
+  }
+}
+
+function restore(change: Partial<EngineOptions> = {}): Promise<Restored> {
+  const options: EngineOptions = { ...ENGINE_DEFAULTS, pipeline: plainPipeline(), topicPrefix: 't', ...change };
+  return restoreTask({
+    log,
+    codecs: CODECS,
+    aggregates: AGGREGATES_BY_NAME,
+    options,
+    task: TASK,
+    rawTopic: RAW,
+    epochTopic: EPOCHS,
+  });
+}
+
+const refusal = (code: string): unknown => expect.objectContaining({ name: 'OperatingError', code });
+
+describe('a task that begins', () => {
+  test('without epochs stands at the first message, and writes a snapshot first', async () => {
+    const restored = await restore();
+    expect(restored).toMatchObject({ rawLog, isSwitch: true, epochs: 0, snapshots: [], rawEnd: 5 });
+    expect([restored.state.to, restored.state.marks.historyFrom, restored.fold.chain?.n]).toEqual([0, null, 0]);
+  });
+
+  test('with epochs has the state their writer had', async () => {
+    await writer.epoch(true);
+    await raw(file.block(file.at(3), file.at(4)));
+    await writer.epoch(false);
+    await raw(beatMessage(NOW, [file.report('caught_up', file.at(4), { quietSinceMs: NOW - 7 })], { log: rawLog }));
+    await raw(file.block(file.at(4), file.at(5)));
+    await writer.epoch(false);
+    const restored = await restore();
+    expect(restored).toMatchObject({ isSwitch: false, epochs: 3, snapshots: [1] });
+    expect([restored.state.to, restored.fold.chain]).toEqual([8, { id: 'epoch3', n: 3, to: 8 }]);
+    expect(restored.state.takeBody(true)).toEqual(writer.state.takeBody(true));
+    expect(restored.state.hasDecisions).toBe(false);
+    const sizes = store.partition(EPOCHS, 0).messages.map((message) => message.value.length);
+    expect([restored.snapshotBytes, restored.bytesSinceSnapshot]).toEqual([sizes[1], sizes[2]! + sizes[3]!]);
+  });
+
+  test('begins its fold of bodies at the last snapshot that counts', async () => {
+    await writer.epoch(true);
+    await writer.epoch(true);
+    const zombie = { prev: 'epoch1', id: 'zombie', n: 2, from: 5 };
+    await log.append(
+      EPOCHS,
+      0,
+      encodeEpoch({
+        ...(await writer.epoch(true)),
+        envelope: { ...(await writer.epoch(false)).envelope, ...zombie, isSnapshot: true },
+      }),
+    );
+    const restored = await restore();
+    expect(restored).toMatchObject({ epochs: 4, snapshots: [1, 2, 3] });
+    expect([restored.fold.chain?.id, restored.fold.uncounted]).toEqual(['epoch4', 1]);
+    expect(restored.state.takeBody(true)).toEqual(writer.state.takeBody(true));
+  });
+
+  test('goes on in a trimmed epoch partition', async () => {
+    await writer.epoch(true);
+    await writer.epoch(true);
+    await raw(file.block(file.at(3), file.at(4)));
+    await writer.epoch(false);
+    await log.trim(EPOCHS, 0, 2);
+    const restored = await restore();
+    expect([restored.snapshots, restored.fold.chain?.n]).toEqual([[2], 3]);
+    expect(restored.state.takeBody(true)).toEqual(writer.state.takeBody(true));
+  });
+});
+
+describe('a new pipeline on raw that was trimmed', () => {
+  test('says where its history begins, and knows the log by the first beat that is whole', async () => {
+    await raw(
+      beatMessage(NOW, [], { log: rawLog }),
+      beatMessage(NOW, [file.report('reading', file.at(3))], { log: rawLog, isFull: true }),
+    );
+    await log.trim(RAW, 0, 3);
+    store.damage(RAW, 0, 5);
+    const { state, rawLog: found } = await restore();
+    expect([state.to, state.marks.historyFrom, found]).toEqual([3, 3, rawLog]);
+    for (const message of store.partition(RAW, 0).messages) state.accept(message);
+    const { historyFrom, sources, ledger } = state.takeBody(true);
+    expect([historyFrom, sources.map((mark) => mark.position), ledger]).toEqual([3, [file.at(3)], []]);
+  });
+
+  test('without a beat cannot know which log it is', async () => {
+    await log.trim(RAW, 0, 3);
+    await expect(restore()).rejects.toEqual(refusal('LOG_DAMAGED'));
+  });
+
+  test('whose genesis is damaged takes the log’s id from the first beat', async () => {
+    store.damage(RAW, 0, 0);
+    expect((await restore()).rawLog).toBe(rawLog);
+  });
+});
+
+describe('raw must be what the epochs were made from:', () => {
+  beforeEach(async () => {
+    await writer.epoch(true);
+  });
+
+  test('it ends before them', async () => {
+    store.loseTail(RAW, 0, 1);
+    await expect(restore()).rejects.toEqual(refusal('LOG_FORKED'));
+  });
+
+  test('another message lies where the last one was', async () => {
+    store.loseTail(RAW, 0, 1);
+    await raw(file.block(file.at(2), file.at(3), { readAtMs: NOW + 1 }));
+    await expect(restore()).rejects.toEqual(refusal('LOG_FORKED'));
+  });
+
+  test('it was trimmed past them', async () => {
+    await raw(beatMessage(NOW, [], { log: rawLog }), beatMessage(NOW, [], { log: rawLog }));
+    await log.trim(RAW, 0, 6);
+    await expect(restore()).rejects.toEqual(refusal('LOG_TRIMMED'));
+  });
+
+  test('trimmed to just where they end is enough', async () => {
+    await raw(beatMessage(NOW, [], { log: rawLog }));
+    await log.trim(RAW, 0, 5);
+    expect((await restore()).state.to).toBe(5);
+  });
+});
+
+describe('another pipeline', () => {
+  const two = (other: RollupSpec): Pipeline => plainPipeline({ traffic: BY_KEY, other });
+
+  test('that only reads otherwise is the same', async () => {
+    await writer.epoch(true);
+    const turned = Object.fromEntries(Object.entries(plainPipeline()).reverse()) as unknown as Pipeline;
+    expect(await restore({ pipeline: turned })).toMatchObject({ isSwitch: false });
+  });
+
+  test('needs the right to switch', async () => {
+    await writer.epoch(true);
+    await expect(restore({ pipeline: two(LENIENT) })).rejects.toEqual(refusal('PIPELINE_DIFFERS'));
+    expect(await restore({ pipeline: two(LENIENT), maySwitch: true })).toMatchObject({ isSwitch: true });
+  });
+
+  test('with a rollup that changed under its name is refused, in one line with the way out', async () => {
+    await writer.epoch(true);
+    const changed = plainPipeline({ traffic: { ...BY_KEY, allowedLatenessMs: 1 } });
+    await expect(restore({ pipeline: changed, maySwitch: true })).rejects.toEqual(
+      expect.objectContaining({ code: 'ROLLUP_CHANGED', exitCode: 3, hint: expect.stringContaining('traffic_2') }),
+    );
+  });
+
+  test('begins an added rollup with the first window after everything that was seen', async () => {
+    await writer.epoch(true);
+    const { state } = await restore({ pipeline: two(LENIENT), maySwitch: true });
+    expect([state.generation, state.rollupSinceMs]).toEqual([2, { other: 10 * MINUTE }]);
+    const late = new TestFile('a/1', [...LINES, `${11 * MINUTE} k 1`]);
+    const message = {
+      ...late.block(late.at(3)),
+      header: late.block(late.at(3), late.end, { identity: file.identity }).header,
+    };
+    state.accept({ ...message, offset: 5, appendedAtMs: 1 });
+    const { ledger, rows, rollupSinceMs, fingerprints } = state.takeBody(true);
+    const fates = ledger
+      .filter(({ consumer }) => consumer === 'other')
+      .map(({ fate, reason, sum }) => [fate, reason, sum.lines]);
+    expect(fates).toEqual([
+      ['in', '', 4],
+      ['rolled_up', '', 1],
+      ['filtered', 'before_rollup', 3],
+    ]);
+    expect(rows.find(({ rollup }) => rollup === 'other')?.windowStartMs).toEqual(Float64Array.of(10 * MINUTE));
+    expect([rollupSinceMs, Object.keys(fingerprints)]).toEqual([{ other: 10 * MINUTE }, ['traffic', 'other']]);
+  });
+
+  test('remembers where an added rollup began, through epochs and later switches', async () => {
+    await writer.epoch(true);
+    const { state } = await restore({ pipeline: two(LENIENT), maySwitch: true });
+    const { pipeline, ...body } = state.takeBody(true);
+    const before = (await writer.epoch(false)).envelope;
+    const envelope = {
+      ...before,
+      id: 'switch',
+      prev: before.id,
+      n: before.n + 1,
+      from: before.to,
+      isSnapshot: true,
+      generation: 2,
+    };
+    await log.append(EPOCHS, 0, encodeEpoch({ envelope, body: { ...body, pipeline } }));
+    const again = await restore({ pipeline: two(LENIENT) });
+    expect([again.isSwitch, again.state.rollupSinceMs, again.state.generation]).toEqual([
+      false,
+      { other: 10 * MINUTE },
+      2,
+    ]);
+    const third = plainPipeline({ traffic: BY_KEY, other: LENIENT, third: LENIENT });
+    const more = await restore({ pipeline: third, maySwitch: true });
+    expect([more.state.rollupSinceMs, more.state.generation]).toEqual([{ other: 10 * MINUTE, third: 10 * MINUTE }, 3]);
+  });
+
+  test('without a rollup goes on without it, and keeps what its ledger says', async () => {
+    await writer.epoch(true);
+    const { state } = await restore({ pipeline: plainPipeline({ other: LENIENT }), maySwitch: true });
+    const { rows, ledger, fingerprints } = state.takeBody(true);
+    expect([rows, Object.keys(fingerprints), new Set(ledger.map(({ consumer }) => consumer))]).toEqual([
+      [],
+      ['other'],
+      new Set(['traffic']),
+    ]);
+  });
+
+  test('before the first line adds a rollup from the beginning', async () => {
+    store.loseTail(RAW, 0, 3);
+    await writer.epoch(true);
+    expect((await restore({ pipeline: two(LENIENT), maySwitch: true })).state.rollupSinceMs).toEqual({});
+  });
+});
