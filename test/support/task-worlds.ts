@@ -191,7 +191,7 @@ export function outcomeOf(messages: readonly OutgoingMessage[], random?: Random)
     ...outcome,
     // Which rollup looks at a block first is no matter; the order of lines is.
     late: outcome.late.toSorted((x, y) => (x.rollup < y.rollup ? -1 : x.rollup > y.rollup ? 1 : 0)),
-    rows: new Map([...outcome.rows].sort()),
+    rows: new Map([...outcome.rows].sort(([x], [y]) => (x < y ? -1 : 1))),
     ledger: entries.map(([, entry]) => entry),
     watermarkMs: last.watermarkMs,
     sources,

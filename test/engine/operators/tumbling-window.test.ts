@@ -141,7 +141,7 @@ describe('the generated loop', () => {
         const create = (): TumblingWindow => new TumblingWindow(options);
         const [one, other, whole] = [behind, others, ['none'] as const].map((cut) => {
           const { table, late, fates } = runOperator({ ...requestOf(options, lines, cut), create });
-          return { table: [...table].sort(), late, fates };
+          return { table: [...table].sort(([x], [y]) => (x < y ? -1 : 1)), late, fates };
         });
         expect(one).toEqual(whole);
         expect(other).toEqual(whole);
