@@ -32,6 +32,9 @@ const ROLE_ARGS: Readonly<Record<Role, readonly string[]>> = {
   sink: ['sink', 'warehouse'],
 };
 
+/** How long a process may take to its end: more than a slow machine needs, less than the patience of a test. */
+const END_MS = process.env['TAILRACE_SOAK'] === '1' ? 3_600_000 : 60_000;
+
 /** A folder with log files, a configuration and a data_dir, and the real processes that a test starts for them. */
 export class Appliance {
   readonly folder: string;
@@ -80,13 +83,13 @@ export class Appliance {
   }
 
   /** `run --once` to its end, whatever it is. */
-  once(environment: Environment = {}): Promise<Ended> {
-    return endOf(this.start(['run', '-c', this.config, '--once', '--json'], environment));
+  once(environment: Environment = {}, withinMs = END_MS): Promise<Ended> {
+    return endOf(this.start(['run', '-c', this.config, '--once', '--json'], environment), withinMs);
   }
 
   /** Reads every file to its end and stores everything; returns what the run said of it. */
-  async drain(environment: Environment = {}): Promise<AuditResult> {
-    const { code, stdout, stderr } = await this.once(environment);
+  async drain(environment: Environment = {}, withinMs = END_MS): Promise<AuditResult> {
+    const { code, stdout, stderr } = await this.once(environment, withinMs);
     if (code !== 0 && code !== 5) throw new Error(`run --once ended with ${code}: ${stderr}`);
     return (JSON.parse(stdout) as { audit: AuditResult }).audit;
   }
@@ -150,15 +153,12 @@ engine: { checkpoint: { interval: ${interval} }, snapshot_after: ${snapshotAfter
   }
 }
 
-/** How long a process may take to its end: more than a slow machine needs, less than the patience of a test. */
-const END_MS = process.env['TAILRACE_SOAK'] === '1' ? 3_600_000 : 60_000;
-
 /** How a process ended; an error if it does not. */
-export async function endOf(process: Tailrace): Promise<Ended> {
+export async function endOf(process: Tailrace, withinMs = END_MS): Promise<Ended> {
   const timer = new AbortController();
   const ended = process.ended.finally(() => timer.abort());
-  await systemClock.sleep(END_MS, timer.signal);
-  if (!timer.signal.aborted) throw new Error(`process ${process.pid} did not end in ${END_MS} ms: ${process.stderr}`);
+  await systemClock.sleep(withinMs, timer.signal);
+  if (!timer.signal.aborted) throw new Error(`process ${process.pid} did not end in ${withinMs} ms: ${process.stderr}`);
   return ended;
 }
 

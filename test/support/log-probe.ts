@@ -32,6 +32,14 @@ export function logEnds(dataDir: string): LogEnds {
   });
 }
 
+/** The raw offset up to which a pipeline says it has decided; 0 before it says anything. */
+export function decidedTo(dataDir: string): number {
+  return withLog(dataDir, { readOnly: true }, (database) => {
+    const sql = `SELECT max(cursor_offset) AS "offset" FROM reports WHERE consumer_group LIKE 'pipeline.%'`;
+    return Number(database.prepare(sql).get()?.['offset'] ?? 0);
+  });
+}
+
 /** How many messages of a kind the log holds now. */
 export function messagesOfKind(dataDir: string, kind: MessageKind): number {
   return withLog(dataDir, { readOnly: true }, (database) => {
@@ -42,7 +50,7 @@ export function messagesOfKind(dataDir: string, kind: MessageKind): number {
 
 /** Whether nobody holds the log's write lock at this moment. */
 export function isLogFree(dataDir: string): boolean {
-  return withLog(dataDir, {}, (database) => {
+  return withLog(dataDir, { timeout: 100 }, (database) => {
     try {
       database.exec('BEGIN IMMEDIATE; ROLLBACK');
       return true;
@@ -55,7 +63,7 @@ export function isLogFree(dataDir: string): boolean {
 /** Opens broker.db for a moment. */
 export function withLog<T>(
   dataDir: string,
-  options: { readonly readOnly?: boolean },
+  options: { readonly readOnly?: boolean; readonly timeout?: number },
   work: (database: DatabaseSync) => T,
 ): T {
   const database = new DatabaseSync(join(dataDir, 'broker.db'), { timeout: 5000, ...options });

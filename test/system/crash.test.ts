@@ -3,7 +3,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../src/lib/clock.ts';
 import { FAULT_POINTS, type FaultPoint } from '../../src/lib/fault-point.ts';
-import { AccessLoad, LoadWriter } from '../support/access-load.ts';
+import { AccessLoad, type LoadWriter } from '../support/access-load.ts';
 import {
   type Appliance,
   type ApplianceOptions,
@@ -12,9 +12,10 @@ import {
   endOf,
   withAppliance,
 } from '../support/appliance.ts';
+import { type Verdict, beginLoad, verdictOf } from '../support/load-runs.ts';
 import { logEnds, messagesOfKind } from '../support/log-probe.ts';
 import { Random } from '../support/random.ts';
-import { type Comparison, ORACLE_ROLLUPS, type OracleRollup, compareWithFiles } from '../support/row-oracle.ts';
+import { ORACLE_ROLLUPS, type OracleRollup } from '../support/row-oracle.ts';
 import { type Tailrace, until } from '../support/tailrace-process.ts';
 
 const IS_SOAK = process.env['TAILRACE_SOAK'] === '1';
@@ -23,10 +24,8 @@ const RANDOM_KILLS = IS_SOAK ? 1000 : 30;
 const LINES_PER_SECOND = IS_SOAK ? 50_000 : 20_000;
 const ROTATE_BYTES = IS_SOAK ? 64 * 1024 * 1024 : 6 * 1024 * 1024;
 
-/** Event time runs 40 times as fast as the load is written, so windows close all the time; rotated files soon hold nothing up. */
-const STEP_MS = 40_000 / LINES_PER_SECOND;
+/** Rotated files soon hold nothing up. */
 const OPTIONS: ApplianceOptions = { outOfOrderness: '5m', idleTimeout: '10s' };
-const BOUND_MS = 300_000;
 
 interface Fault {
   readonly role: Role;
@@ -59,14 +58,6 @@ const LARGE_FAULTS: readonly Fault[] = [
   { role: 'engine', point: 'engine.snapshot_half', within: 1 },
   { role: 'sink', point: 'warehouse.checkpoint', within: 1 },
 ];
-
-function startLoad(appliance: Appliance): LoadWriter {
-  const load = new AccessLoad({ seed: 5, stepMs: STEP_MS });
-  const paths = [appliance.log('access.log'), appliance.log('api.log')];
-  const writer = new LoadWriter(load, paths, { seed: 6, rotateBytes: ROTATE_BYTES });
-  writer.start(LINES_PER_SECOND);
-  return writer;
-}
 
 /** Starts a role, with all others at work, until it has died in the point; `table` counts it. */
 async function dieIn(appliance: Appliance, fault: Fault, random: Random, table: Map<string, number>): Promise<void> {
@@ -101,46 +92,23 @@ interface RightOptions {
 }
 
 /** Nothing lost, nothing doubled, every row as the files say; and the log was trimmed on the way. */
-async function everythingIsRight(appliance: Appliance, options: RightOptions = {}): Promise<Comparison> {
-  const { rollups = ORACLE_ROLLUPS, hasTrimmed = true } = options;
-  await appliance.stop();
-  const audit = await appliance.drain();
-  expect(audit).toMatchObject({ lost: 0, doubled: 0, isBalanced: true, differences: [] });
-  const { dataDir, logs } = appliance;
-  const compared = await compareWithFiles({ dataDir, logs, outOfOrdernessMs: BOUND_MS, rollups });
-  expect(compared.differences).toEqual([]);
-  expect(audit.sent).toBe(compared.lines);
-  expect((await appliance.audit()).code).toBe(0);
-  if (hasTrimmed) {
-    const { raw, epochs } = logEnds(appliance.dataDir);
-    expect({ isRawTrimmed: raw.start > 0, areEpochsTrimmed: epochs.start > 0 }).toEqual({
-      isRawTrimmed: true,
-      areEpochsTrimmed: true,
-    });
-  }
-  return compared;
+async function everythingIsRight(appliance: Appliance, options: RightOptions = {}): Promise<Verdict> {
+  const { hasTrimmed = true, ...judged } = options;
+  const verdict = await verdictOf(appliance, judged);
+  expect(verdict.differences).toEqual([]);
+  const { raw, epochs } = logEnds(appliance.dataDir);
+  if (hasTrimmed) expect([raw.start > 0, epochs.start > 0]).toEqual([true, true]);
+  return verdict;
 }
 
-function print(title: string, table: ReadonlyMap<string, number>, compared: Comparison): void {
+function print(title: string, table: ReadonlyMap<string, number>, { lines, rows: rowCount }: Verdict): void {
   const rows = [...table].map(
     ([name, count]) => `  ${name.padEnd(32)} ${String(count).padStart(5)}  lost 0, doubled 0`,
   );
-  process.stderr.write(`${title}: ${compared.lines} lines, ${compared.rows} rows\n${rows.join('\n')}\n`);
+  process.stderr.write(`${title}: ${lines} lines, ${rowCount} rows\n${rows.join('\n')}\n`);
 }
 
-/** A first run makes the topics and registers the sink. */
-async function begin(appliance: Appliance): Promise<LoadWriter> {
-  writeFileSync(appliance.log('first.log'), new AccessLoad({ seed: 4, stepMs: STEP_MS }).lines(500));
-  const run = appliance.supervised();
-  await until(
-    () => logEnds(appliance.dataDir).epochs.end > 1,
-    20_000,
-    () => appliance.report(),
-  );
-  run.child.kill('SIGTERM');
-  await endOf(run);
-  return startLoad(appliance);
-}
+const begin = (appliance: Appliance): Promise<LoadWriter> => beginLoad(appliance, LINES_PER_SECOND, ROTATE_BYTES);
 
 test(`death in each fault point, ${KILLS_EACH} times, under load`, () =>
   withAppliance(OPTIONS, async (appliance) => {
@@ -173,8 +141,8 @@ test(`death between the parts of a snapshot, and at a checkpoint of the warehous
     writeFileSync(appliance.log('access.log'), load.lines(300_000));
     await dieInAll(appliance, LARGE_FAULTS, table);
     expect(messagesOfKind(appliance.dataDir, 'part')).toBeGreaterThan(0);
-    const compared = await everythingIsRight(appliance, { rollups: [...ORACLE_ROLLUPS, WIDE], hasTrimmed: false });
-    print('killed with much state', table, compared);
+    const verdict = await everythingIsRight(appliance, { rollups: [...ORACLE_ROLLUPS, WIDE], hasTrimmed: false });
+    print('killed with much state', table, verdict);
   });
 });
 

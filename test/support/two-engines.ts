@@ -1,0 +1,55 @@
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from '../../src/lib/clock.ts';
+import { type Appliance, type Environment } from './appliance.ts';
+import { isLogFree, logEnds } from './log-probe.ts';
+import { type Tailrace, tailrace, until } from './tailrace-process.ts';
+
+/** Stops a process in its work, but not while it holds the log's lock: then nobody else could work. */
+export async function freeze(appliance: Appliance, process: Tailrace): Promise<void> {
+  for (;;) {
+    process.child.kill('SIGSTOP');
+    if (isLogFree(appliance.dataDir)) return;
+    process.child.kill('SIGCONT');
+    await systemClock.sleep(5);
+  }
+}
+
+/**
+ * Starts another engine for the same log, as a second machine would that takes the first for dead: the role's lock forbids it in one
+ * data_dir, so it gets one of its own with the log of the other in it.
+ */
+export async function secondEngine(appliance: Appliance, environment: Environment = {}): Promise<Tailrace> {
+  const checked = await tailrace(['check', appliance.config, '--json'], { cwd: appliance.folder });
+  const dataDir = join(appliance.folder, 'second');
+  mkdirSync(dataDir);
+  symlinkSync(join(appliance.dataDir, 'broker.db'), join(dataDir, 'broker.db'));
+  const resolved = join(appliance.folder, 'second.json');
+  writeFileSync(resolved, JSON.stringify({ ...(JSON.parse(checked.stdout) as object), dataDir }));
+  return appliance.start(['engine', '--resolved', resolved], environment);
+}
+
+export interface TwoEngines {
+  readonly first: Tailrace;
+  readonly second: Tailrace;
+}
+
+/** An engine freezes under load, its successor writes, and the first one thaws. All roles run then. */
+export async function twoEngines(appliance: Appliance, environment: Environment = {}): Promise<TwoEngines> {
+  appliance.role('agent', environment);
+  appliance.role('sink', environment);
+  const first = appliance.role('engine', environment);
+  const epochsEnd = (): number => logEnds(appliance.dataDir).epochs.end;
+  const reaches = (end: number, who: string): Promise<void> =>
+    until(
+      () => epochsEnd() >= end,
+      30_000,
+      () => `the ${who} engine writes no epochs: ${appliance.report()}`,
+    );
+  await reaches(epochsEnd() + 5, 'first');
+  await freeze(appliance, first);
+  const second = await secondEngine(appliance, environment);
+  await reaches(epochsEnd() + 3, 'second');
+  first.child.kill('SIGCONT');
+  return { first, second };
+}
