@@ -71,6 +71,7 @@ export async function audit({ query, files = new SourceFiles() }: AuditParts): P
   const counted = new Map<AuditSource, Counted>();
   for (const source of tables.sources) counted.set(source, await countSource(source, files, tables.hasHistoryFrom));
   const rollups = tables.rollups.map((rollup) => auditRollup({ rollup, tables, ledger, counted, differences }));
+  for (const source of tables.sources) if (source.gapEnd !== null) differences.push(describeGap(source, source.gapEnd));
   const sources = [...counted].map(([source, count]) => auditedSource(source, count, ledger, tables));
   const streams = [...new Set(rollups.map(({ stream }) => stream))].map((stream) =>
     worstOf(rollups.filter((rollup) => rollup.stream === stream)),
@@ -89,6 +90,10 @@ export async function audit({ query, files = new SourceFiles() }: AuditParts): P
   };
 }
 
+function describeGap({ source, path, position }: AuditSource, gapEnd: number): string {
+  return `${path}: bytes ${position} to ${gapEnd} are missing, and what follows waits for them: tailrace agent resend ${source}`;
+}
+
 interface Counted {
   readonly sum: LineSum | undefined;
   readonly by: 'agent' | 'file' | 'ledger';
@@ -102,7 +107,8 @@ async function countSource(
 ): Promise<Counted> {
   // A pipeline that began on a trimmed log took sources over in their middle: the agent's sum then speaks of more.
   if (source.agentSum !== null && !hasHistoryFrom) return { sum: source.agentSum, by: 'agent', sizeBytes: undefined };
-  const file = await files.count(source);
+  // What lies in a gap was sent as well: the ledger that lacks it is short of these lines.
+  const file = await files.count({ ...source, position: source.gapEnd ?? source.position });
   return { sum: file?.sum, by: file === undefined ? 'ledger' : 'file', sizeBytes: file?.sizeBytes };
 }
 
@@ -282,7 +288,6 @@ function notesOf(tables: AuditTables, sources: readonly AuditedSource[]): string
       `sources whose file is gone and that were not closed: their lines are counted by the ledger only`,
     ],
     [total((source) => source.pendingBytes), 'bytes in files that are not decided yet (lag)'],
-    [total((source) => source.gapBytes), 'bytes missing in gaps: tailrace agent resend SOURCE brings them again'],
     [total((source) => source.possibleLossBytes), 'bytes that may have been missed before a truncation'],
     [total((source) => source.declaredLossBytes), 'bytes declared lost'],
     ...tables.refusals.map(({ reason, count }): [number, string] => [count, `messages refused: ${reason}`]),
