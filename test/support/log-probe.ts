@@ -34,9 +34,18 @@ export function logEnds(dataDir: string): LogEnds {
 
 /** The raw offset up to which a pipeline says it has decided; 0 before it says anything. */
 export function decidedTo(dataDir: string): number {
+  return reportOf(dataDir, 'pipeline.web');
+}
+
+/** The epoch offset up to which the warehouse says it has stored. */
+export function storedTo(dataDir: string): number {
+  return reportOf(dataDir, 'web.warehouse');
+}
+
+function reportOf(dataDir: string, group: string): number {
   return withLog(dataDir, { readOnly: true }, (database) => {
-    const sql = `SELECT max(cursor_offset) AS "offset" FROM reports WHERE consumer_group LIKE 'pipeline.%'`;
-    return Number(database.prepare(sql).get()?.['offset'] ?? 0);
+    const row = database.prepare('SELECT max(cursor_offset) AS n FROM reports WHERE consumer_group = ?').get(group);
+    return Number(row?.['n'] ?? 0);
   });
 }
 
