@@ -31,6 +31,7 @@ export class BeatDesk {
   readonly #clock: Clock;
   readonly #limits: AgentLimits;
   readonly #lanes: readonly LaneState[];
+  readonly #numberMax: () => number;
   readonly #schedule: BeatSchedule;
   readonly #wanted = new Map<LaneState, WantedBeat>();
   /** New sources that no beat has announced yet, and the lanes whose announcing beat is still to be acknowledged. */
@@ -39,11 +40,19 @@ export class BeatDesk {
   readonly #announcingLanes = new Set<LaneState>();
   #scanTimeMs = 0;
 
-  constructor(deps: { agent: string; clock: Clock; limits: AgentLimits; lanes: readonly LaneState[] }) {
+  constructor(deps: {
+    agent: string;
+    clock: Clock;
+    limits: AgentLimits;
+    lanes: readonly LaneState[];
+    /** The highest source number given so far. */
+    numberMax: () => number;
+  }) {
     this.#agent = deps.agent;
     this.#clock = deps.clock;
     this.#limits = deps.limits;
     this.#lanes = deps.lanes;
+    this.#numberMax = deps.numberMax;
     this.#schedule = new BeatSchedule(deps.limits);
   }
 
@@ -89,7 +98,8 @@ export class BeatDesk {
       return beat.isFull ? [source.report()] : (changed ?? []);
     });
     const { tMs, isFull, hasEnded } = beat;
-    const head = { agent: this.#agent, log: state.logId, tMs, isFull, hasEnded };
+    const numberMax = isFull ? { numberMax: this.#numberMax() } : {};
+    const head = { agent: this.#agent, log: state.logId, tMs, isFull, hasEnded, ...numberMax };
     state.lane.sendHeaders(encodeBeats(head, reports, this.#limits.beatSourcesMax), (error) => {
       if (error === undefined && !state.lane.hasGivenUp) this.#announced(state);
       done(error);

@@ -164,6 +164,7 @@ function foldBlock(agents: ReadonlyMap<string, AgentInLog>, block: BlockHeader):
 function foldBeat(agents: Map<string, AgentInLog>, topic: string, beat: Beat): void {
   const agent = agents.get(beat.agent) ?? { reports: new Map(), numberMax: 0 };
   agents.set(beat.agent, agent);
+  agent.numberMax = Math.max(agent.numberMax, beat.numberMax ?? 0);
   for (const report of beat.sources) {
     const known = agent.reports.get(report.number);
     if (known === undefined || report.position >= known.position)

@@ -68,7 +68,13 @@ export class AgentSession {
     this.#isOnce = options.isOnce;
     this.#nextNumber = registry.nextNumber;
     this.#addLanes();
-    this.#desk = new BeatDesk({ agent: registry.agent, clock, limits: this.#limits, lanes: [...this.#lanes.values()] });
+    this.#desk = new BeatDesk({
+      agent: registry.agent,
+      clock,
+      limits: this.#limits,
+      lanes: [...this.#lanes.values()],
+      numberMax: () => this.#nextNumber - 1,
+    });
     const { registryMs: pauseMs } = this.#limits;
     this.#writer = new RegistryWriter({
       dataDir: options.dataDir,

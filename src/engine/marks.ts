@@ -254,5 +254,6 @@ export class Marks {
  * the log, and refusing it for a higher number seen since would refuse it for ever.
  */
 function forgottenMax(agent: AgentMark): number {
+  if (isMutant('block.forgotten_is_new')) return 0;
   return agent.forgottenMax ?? agent.numberMax;
 }

@@ -9,8 +9,14 @@ export const MUTANTS = [
   'block.no_prev',
   /** A new source starts at its first block instead of its origin. */
   'block.any_first_block',
+  /** A source that was forgotten is taken as new when it comes again. */
+  'block.forgotten_is_new',
   /** Every epoch counts, whatever its `prev`. */
   'epoch.every_counts',
+  /** A snapshot counts, whatever its `prev`: readers begin at the last one seen. */
+  'epoch.any_snapshot_counts',
+  /** A task goes on from an acknowledged epoch without having read that it counts. */
+  'task.trusts_append',
   /** The warehouse writes its cursor in a transaction of its own. */
   'warehouse.cursor_apart',
   /** The agent registers positions before the log has acknowledged them. */

@@ -76,14 +76,15 @@ export class SimulatedAgent {
   kill(): void {
     this.isUp = false;
     this.#inFlight = undefined;
+    this.#world.network.cut(this.#sender);
     this.#world.note(`${this.name} killed`);
   }
 
-  /** The disk loses the registry, or gets an old copy back; what the dead process had under way does not outlive that. */
+  /** The disk loses the registry, or gets an old copy back; what any process of this agent had under way does not outlive that. */
   loseRegistry(): void {
     const { random } = this.#world;
     this.kill();
-    this.#world.network.settle(this.#sender);
+    this.#world.network.settle(this.id);
     if (random.chance(0.5)) this.#registry.lose();
     else this.#registry.rollBack((count) => random.below(count));
     this.#world.visit('registry lost');
@@ -204,7 +205,7 @@ export class SimulatedAgent {
 
   #look(inFlight: InFlight): void {
     if (inFlight.result === 'waiting') {
-      if (this.#world.random.chance(0.1)) this.#save();
+      if (this.#world.random.chance(0.2)) this.#save();
       if (!this.#world.network.isFaithful && !this.#world.random.chance(0.1)) return;
       // No answer: it is sent again, and the first may still arrive.
     } else if (inFlight.result === 'acknowledged') {
@@ -277,6 +278,7 @@ export class SimulatedAgent {
     for (const source of this.#sources.values()) {
       const { number, file, origin, isClosed, quietSinceMs, isRewound } = source;
       const position = isMutant('agent.register_before_ack') ? source.read : source.position;
+      file.acknowledged = Math.max(file.acknowledged, position);
       sources.set(number, { number, file: file.index, origin, position, isClosed, quietSinceMs, isRewound });
     }
     this.#registry.save({ nextNumber: this.#nextNumber, offset: this.#offset, sources });
@@ -385,7 +387,7 @@ export class SimulatedAgent {
       for (const [source, end] of ends) {
         source.position = end;
         source.isRewound = false;
-        source.file.acknowledged = Math.max(source.file.acknowledged, end);
+        if (!this.#world.profile.losesRaw) source.file.acknowledged = Math.max(source.file.acknowledged, end);
       }
     });
     return true;

@@ -47,6 +47,7 @@ export class SimulatedEngine {
   }
 
   kill(): void {
+    if (this.#process !== undefined) this.#world.network.cut(this.#process.name);
     this.#process?.kill();
     this.#process = undefined;
     this.#world.note(`${this.name} killed`);

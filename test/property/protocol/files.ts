@@ -18,7 +18,7 @@ export class SimulatedFile {
   isEnded = false;
   isDeleted = false;
   isUnreadable = false;
-  /** Everything below was acknowledged to some agent once: what is below may be deleted. */
+  /** Everything below was sent: what is below may be deleted. */
   acknowledged = 0;
   #bytes = new Uint8Array(256);
   length = 0;

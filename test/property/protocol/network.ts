@@ -63,9 +63,16 @@ export class Network {
     else if (fate < 0.94) request.done?.(undefined);
   }
 
-  /** What is still under way from one sender arrives now, or never will. */
-  settle(from: string): void {
+  /** A sender was killed in the middle of its work: some of what it was sending goes with it. */
+  cut(from: string): void {
     for (const request of this.#requests.filter((waiting) => waiting.from === from)) {
+      if (this.#random.chance(0.4)) this.#requests.splice(this.#requests.indexOf(request), 1);
+    }
+  }
+
+  /** What is still under way from one agent arrives now, or never will. */
+  settle(agent: string): void {
+    for (const request of this.#requests.filter((waiting) => waiting.from.startsWith(agent))) {
       this.#requests.splice(this.#requests.indexOf(request), 1);
       if (this.#random.chance(0.6)) this.#write(request);
     }

@@ -15,7 +15,7 @@ export interface Profile {
   /** The epoch log loses acknowledged messages. Nothing is trimmed then: what was trimmed on the strength of a lost epoch is gone. */
   readonly losesEpochs: boolean;
   readonly trims: boolean;
-  /** Files are deleted when an agent has had all of them acknowledged; agents forget them soon. */
+  /** Files are deleted when all of them was acknowledged, and, where raw may lose that, registered; agents forget them soon. */
   readonly deletesFiles: boolean;
   /** A closed file grows again and goes on as a new source. */
   readonly resumesFiles: boolean;
@@ -34,7 +34,7 @@ export function profileOf(seed: number): Profile {
   const losesEpochs = random.chance(0.2);
   const losesRegistry = random.chance(0.5);
   // An announcement that the log loses and a registry that forgets it are together a number given twice.
-  const losesRaw = !losesRegistry && random.chance(0.5);
+  const losesRaw = !losesRegistry && random.chance(0.6);
   // Two processes only agree on numbers while files are found in one order.
   const hasZombie = random.chance(0.6);
   const losesReadRaw = losesRaw && random.chance(0.3);
@@ -46,7 +46,8 @@ export function profileOf(seed: number): Profile {
     losesReadRaw,
     losesEpochs,
     trims: !losesEpochs && random.chance(0.7),
-    deletesFiles: random.chance(0.6),
+    // What raw has lost, a file deleted and an agent forgotten to have sent, nobody can know of.
+    deletesFiles: !(losesRaw && hasZombie) && random.chance(0.6),
     resumesFiles: !hasZombie && !losesReadRaw && random.chance(0.4),
     clocksJump: random.chance(0.2),
     snapshotBytes: random.pick([500, 2_000, 8_000]),

@@ -21,7 +21,7 @@ export interface RunOptions {
   readonly print?: (line: string) => void;
 }
 
-const FILES_MAX = 6;
+const FILES_MAX = 8;
 const DRAIN_STEPS_MAX = 1_500;
 
 /** One run: chaos, then everything heals and drains, then the books are checked. The same seed gives the same run. */
@@ -59,7 +59,12 @@ class Simulation {
     store.report(WAREHOUSE_GROUP, EPOCHS, 0, undefined);
     if (!profile.trims) store.report('never-there', EPOCHS, 0, undefined);
     setFaultHandler((point) => {
-      if (world.network.isFaithful || this.#acting === undefined || !world.random.chance(0.015)) return;
+      if (
+        world.network.isFaithful ||
+        this.#acting === undefined ||
+        !world.random.chance(point.startsWith('warehouse') ? 0.05 : 0.015)
+      )
+        return;
       this.#acting.kill();
       world.visit(`crash at ${point}`);
       throw new SimulatedCrash(point);
@@ -84,8 +89,7 @@ class Simulation {
       else if (dice < 0.92) {
         await this.#act(this.#warehouse, 1 + random.below(5));
         if (this.#warehouse.hasForked && random.chance(0.5)) this.#warehouse.rebuild();
-      }
-      else if (dice < 0.95) clock.advance(random.below(150));
+      } else if (dice < 0.94) clock.advance(random.below(150));
       else this.#fault();
       clock.advance(random.below(4));
     }
@@ -106,7 +110,10 @@ class Simulation {
     for (let step = 0; step < DRAIN_STEPS_MAX; step++) {
       this.#world.steps++;
       // The lost end of a log may have come back in another order: the warehouse waits for ever, and somebody looks at its lag.
-      if (this.#world.profile.losesEpochs && step % 500 === 499 && !this.#hasReadAll()) this.#warehouse.rebuild();
+      if (this.#world.profile.losesEpochs && step % 500 === 499 && !this.#hasReadAll()) {
+        this.#warehouse.rebuild();
+        this.#world.visit('warehouse rebuilt for its lag');
+      }
       clock.advance(1 + random.below(20));
       let isBusy = false;
       for (const agent of survivors) isBusy = agent.drainStep() || isBusy;
@@ -158,11 +165,11 @@ class Simulation {
     }
     const dice = random.next();
     const file = random.pick(files);
-    if (dice < 0.05) file.isEnded = true;
-    else if (dice < 0.08) file.isUnreadable = !file.isUnreadable;
-    else if (dice < 0.12 && profile.resumesFiles && !file.isDeleted) file.isEnded = false;
-    else if (dice < 0.2 && profile.deletesFiles && file.isEnded && file.acknowledged === file.length)
-      file.isDeleted = true;
+    if (dice < 0.05) file.isUnreadable = !file.isUnreadable;
+    else if (dice < 0.1 || (dice < 0.2 && profile.deletesFiles)) file.isEnded = true;
+    else if (dice < 0.25 && profile.resumesFiles && !file.isDeleted) file.isEnded = false;
+    const isOver = file.isEnded && file.acknowledged === file.length;
+    if (isOver && profile.deletesFiles && random.chance(0.3)) file.isDeleted = true;
     if (file.isEnded) return;
     for (let i = 1 + random.below(6); i > 0; i--) file.append(randomLine(random, clock.nowMs()));
   }
@@ -171,16 +178,16 @@ class Simulation {
     const { random, profile, visits } = this.#world;
     const engine = random.pick(this.#engines);
     const agent = random.pick(this.#agents);
-    const dice = random.below(12);
+    const dice = random.below(14);
     if (dice === 0) engine.kill();
     else if (dice === 1) engine.pauseSteps = 3 + random.below(15);
     else if (dice === 2) engine.stop();
-    else if (dice === 3) agent.kill();
+    else if (dice === 3 || dice === 12) agent.kill();
     else if (dice === 4) agent.pauseSteps = 5 + random.below(30);
     else if (dice === 5) agent.rewindSome();
     else if (dice === 6) this.#warehouse.kill();
     else if (dice === 7 && profile.losesRegistry) agent.loseRegistry();
-    else if (dice === 8 && profile.losesRaw) this.#loseRaw();
+    else if ((dice === 8 || dice === 13) && profile.losesRaw) this.#loseRaw();
     else if (dice === 9 && profile.losesEpochs && (visits['epochs lost'] ?? 0) < 2) this.#loseEpochs();
     else if (dice === 10 && profile.clocksJump) agent.clockOffsetMs = random.below(400) - 200;
     else if (dice === 11 && profile.losesRaw) this.#damageRaw();
@@ -194,8 +201,12 @@ class Simulation {
 
   #loseRaw(): void {
     const { store, network, random, rawEnd } = this.#world;
-    const count = Math.min(1 + random.below(3), rawEnd - this.#readUpTo());
-    if (count <= 0) return;
+    const count = Math.min(1 + random.below(10), rawEnd - this.#readUpTo());
+    if (count <= 0) {
+      // Nothing is unread: later there will be.
+      for (const engine of this.#engines) engine.pauseSteps = 10 + random.below(40);
+      return;
+    }
     store.loseTail(RAW, 0, count);
     network.rawLost(this.#world.rawEnd);
     this.#world.visit('raw lost');
