@@ -85,9 +85,14 @@ export class TaskState implements OperatorOutput {
     return max;
   }
 
+  /** A line got its fate, or a window closed. */
+  get hasFates(): boolean {
+    return this.#hasFired || this.#ledger.hasChanges;
+  }
+
   /** Something other than positions changed: a row, a fate, a source's state, a timer. */
   get hasDecisions(): boolean {
-    return this.#hasFired || this.#ledger.hasChanges || this.marks.hasSourceChanges || this.#refusals.length > 0;
+    return this.hasFates || this.marks.hasSourceChanges || this.#refusals.length > 0;
   }
 
   /** About how large an epoch would be now. */

@@ -56,6 +56,8 @@ export class Task {
   #lastN = 0;
   #lastTo = 0;
   #lastEpochAtMs = 0;
+  /** When the last epoch with a line's fate in it was closed: a pipeline's first snapshot, or a file's announcement, must not make a row wait. */
+  #lastFateAtMs = 0;
   #bytesSinceSnapshot = 0;
   #snapshotBytes = 0;
   #isSnapshotDue = false;
@@ -113,7 +115,9 @@ export class Task {
     const sinceMs = nowMs - this.#lastEpochAtMs;
     if (sinceMs < checkpoint.minPauseMs) return false;
     if (isOnce && isAtEnd) return state.hasDecisions || state.to > this.#lastTo;
-    if (state.hasDecisions) return sinceMs >= checkpoint.intervalMs || state.changedBytes >= EPOCH_BYTES_MAX;
+    if (state.changedBytes >= EPOCH_BYTES_MAX) return true;
+    if (state.hasFates && nowMs - this.#lastFateAtMs >= checkpoint.intervalMs) return true;
+    if (state.hasDecisions) return sinceMs >= checkpoint.intervalMs;
     return state.to > this.#lastTo && sinceMs >= checkpoint.positionsIntervalMs;
   }
 
@@ -125,6 +129,7 @@ export class Task {
     const { options, clock, newId } = this.#deps;
     const isSnapshot =
       this.#isSnapshotDue || this.#bytesSinceSnapshot >= Math.max(options.snapshotBytes, 4 * this.#snapshotBytes);
+    const { hasFates: hadFates } = state;
     const body = state.takeBody(isSnapshot);
     for (const refusal of body.refusals) this.#deps.notify({ type: 'refused', task: this.#id, refusal });
     const envelope = {
@@ -147,6 +152,7 @@ export class Task {
     this.#lastN = envelope.n;
     this.#lastTo = envelope.to;
     this.#lastEpochAtMs = clock.monotonicMs();
+    if (hadFates) this.#lastFateAtMs = this.#lastEpochAtMs;
     this.#isSnapshotDue = false;
     this.#bytesSinceSnapshot = isSnapshot ? 0 : this.#bytesSinceSnapshot + sizeBytes;
     if (isSnapshot) this.#snapshotBytes = sizeBytes;
@@ -286,6 +292,7 @@ export class Task {
     this.#bytesSinceSnapshot = this.#restored.bytesSinceSnapshot;
     this.#snapshotBytes = this.#restored.snapshotBytes;
     this.#lastEpochAtMs = -Infinity;
+    this.#lastFateAtMs = -Infinity;
     if (state.marks.historyFrom !== null)
       notify({ type: 'history_from', task: this.#id, offset: state.marks.historyFrom });
     faultPoint('engine.folded');
