@@ -1,4 +1,4 @@
-import { OperatingError } from '../../lib/errors.ts';
+import { EXIT, OperatingError } from '../../lib/errors.ts';
 
 /** Primary result codes of SQLite (sqlite.org/rescode.html). */
 const SQLITE_BUSY = 5;
@@ -65,6 +65,8 @@ export function diskFullError(path: string, what: string, cause?: unknown): Oper
     code: 'LOG_DISK_FULL',
     isRetryable: true,
     hint: 'free space or raise disk_max; appends go on by themselves',
+    // Not a failure to give up on: however long it lasts, work goes on when there is space.
+    exitCode: EXIT.unreachable,
     cause,
   });
 }

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
-import { OperatingError, describeError } from '../../lib/errors.ts';
+import { EXIT, OperatingError, describeError } from '../../lib/errors.ts';
 import { WAREHOUSE_FORMAT_VERSION, schemaSql } from './schema.ts';
 
 export interface DatabaseOptions {
@@ -112,9 +112,25 @@ function openError(path: string, error: unknown): OperatingError {
       cause: error,
     });
   }
+  if (isDiskFull(error)) return diskFullError(path, error);
   return new OperatingError(`cannot open ${path}: ${firstLine(message)}`, {
     code: 'WAREHOUSE_UNREADABLE',
     hint: 'move the file and its .wal away and start again: it is built anew from the log, as far as the log reaches back',
+    cause: error,
+  });
+}
+
+export function isDiskFull(error: unknown): boolean {
+  return /no space left on device|disk quota exceeded/i.test(describeError(error));
+}
+
+/** Not a failure to give up on: however long it lasts, the next process goes on when there is space. */
+export function diskFullError(path: string, error: unknown): OperatingError {
+  return new OperatingError(`${path}: the disk is full`, {
+    code: 'WAREHOUSE_DISK_FULL',
+    isRetryable: true,
+    hint: 'free space; the warehouse goes on by itself, nothing is lost',
+    exitCode: EXIT.unreachable,
     cause: error,
   });
 }

@@ -5,7 +5,7 @@ import { Bug } from '../../lib/assert.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { OperatingError, describeError } from '../../lib/errors.ts';
 import type { Sink } from '../sink.ts';
-import { firstLine, openDatabase } from './database.ts';
+import { diskFullError, firstLine, isDiskFull, openDatabase } from './database.ts';
 import { EpochQueue } from './epoch-queue.ts';
 import { EpochReader } from './epoch-reader.ts';
 import type { Aggregates } from './rollup-tables.ts';
@@ -73,7 +73,9 @@ export class Warehouse implements Sink {
 
   async run(signal: AbortSignal): Promise<void> {
     const { options } = this.#parts;
-    const instance = await openDatabase(options);
+    const instance = await openDatabase(options).catch((error: unknown) => {
+      throw asOperatingError(error, options.path);
+    });
     const socket = new SqlSocket({ clock: this.#parts.clock, instance, path: options.socketPath });
     await socket.listen();
     try {
@@ -112,7 +114,7 @@ export class Warehouse implements Sink {
       notify?.({ type: 'ready', path: options.path, socketPath: options.socketPath });
       await this.#write(store, queue, socket);
     } catch (error) {
-      throw asOperatingError(error);
+      throw asOperatingError(error, options.path);
     } finally {
       signal.removeEventListener('abort', onAbort);
       stop.abort();
@@ -186,8 +188,9 @@ function isOutOfMemory(error: unknown): boolean {
   return /Out of Memory Error/i.test(describeError(error));
 }
 
-function asOperatingError(error: unknown): unknown {
+function asOperatingError(error: unknown, path: string): unknown {
   if (error instanceof OperatingError || error instanceof Bug) return error;
+  if (isDiskFull(error)) return diskFullError(path, error);
   return new OperatingError(`the warehouse stopped: ${firstLine(describeError(error))}`, {
     code: 'WAREHOUSE_UNKNOWN',
     hint: 'the process ends without closing the file; the next one goes on from the cursor in it',
