@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { registryPath } from '../../src/agent/registry.ts';
 import { rewindSource } from '../../src/agent/resend.ts';
 import { setFaultHandler } from '../../src/lib/fault-point.ts';
+import { encodeBeat } from '../../src/record/beat.ts';
 import { EMPTY_TAIL } from '../../src/record/source.ts';
-import { type AgentSettings, AgentWorld } from '../support/agent-world.ts';
+import { type AgentSettings, AgentWorld, TOPIC } from '../support/agent-world.ts';
 
 let world: AgentWorld;
 
@@ -127,6 +128,24 @@ test('a rolled-back registry gives no number twice and skips nothing', async () 
   const { sources, refused } = await world.read();
   expect(refused).toEqual([]);
   expect([...sources.values()].map((source) => source.bytes.toString())).toEqual(['a1\na2\n', 'b1\n', 'other\n']);
+});
+
+test('a number is not given again although no list has it any more', async () => {
+  begin();
+  writeFileSync(world.path('a.log'), 'a1\n');
+  world.start();
+  await world.pass(2_500);
+  await world.stop();
+  // Later sources were given numbers, closed and forgotten; then the registry of today was put back over a log trimmed to a full beat.
+  const full = (await world.read()).beats.find((beat) => beat.isFull)!;
+  expect(full.numberMax).toBe(1);
+  const header = encodeBeat({ ...full, sources: [], numberMax: 41 });
+  await world.log.append(TOPIC, 0, [{ kind: 'beat', header, value: new Uint8Array(0) }]);
+  writeFileSync(world.path('b.log'), 'b1\n');
+  world.start();
+  await world.pass(2_500);
+  expect([...(await world.read()).sources.keys()].map((id) => id.split('/')[1])).toEqual(['1', '42']);
+  await world.stop();
 });
 
 test.each(['agent.read', 'agent.sent', 'agent.acked', 'agent.registered'] as const)(

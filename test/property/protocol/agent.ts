@@ -205,7 +205,7 @@ export class SimulatedAgent {
 
   #look(inFlight: InFlight): void {
     if (inFlight.result === 'waiting') {
-      if (this.#world.random.chance(0.2)) this.#save();
+      if (this.#world.random.chance(0.3)) this.#save();
       if (!this.#world.network.isFaithful && !this.#world.random.chance(0.1)) return;
       // No answer: it is sent again, and the first may still arrive.
     } else if (inFlight.result === 'acknowledged') {

@@ -66,7 +66,7 @@ export class Network {
   /** A sender was killed in the middle of its work: some of what it was sending goes with it. */
   cut(from: string): void {
     for (const request of this.#requests.filter((waiting) => waiting.from === from)) {
-      if (this.#random.chance(0.4)) this.#requests.splice(this.#requests.indexOf(request), 1);
+      if (this.#random.chance(0.7)) this.#requests.splice(this.#requests.indexOf(request), 1);
     }
   }
 

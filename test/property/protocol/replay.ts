@@ -1,20 +1,22 @@
-// Runs one seed and prints everything that happens: node test/property/protocol/replay.ts SEED [MUTANT] [COUNT]
-import { MUTANTS, setMutant } from '../../../src/lib/mutant.ts';
-import { profileOf } from './profile.ts';
+// Runs one seed and prints everything that happens, or COUNT seeds and prints the violations:
+//   node test/property/protocol/replay.ts SEED ['{"losesRaw":true}'] [COUNT]        TAILRACE_MUTANT=… for a mutant
+import { type Profile, profileOf } from './profile.ts';
 import { simulate } from './run.ts';
 
-const [seedText = '0', mutantName = '', countText = '1'] = process.argv.slice(2);
-setMutant(MUTANTS.find((name) => name === mutantName));
+const [seedText = '0', profileText = '{}', countText = '1'] = process.argv.slice(2);
+const profile = JSON.parse(profileText) as Partial<Profile>;
+const [first, count] = [Number(seedText), Number(countText)];
+const print = count === 1 ? (line: string): void => console.log(line) : undefined;
+if (count === 1) console.log({ ...profileOf(first), ...profile });
 const visits: Record<string, number> = {};
-const startedAt = process.hrtime.bigint();
 let failures = 0;
-for (let seed = Number(seedText); seed < Number(seedText) + Number(countText); seed++) {
-  const print = countText === '1' ? (line: string): void => console.log(line) : undefined;
-  if (countText === '1') console.log(profileOf(seed));
-  const outcome = await simulate(seed, print === undefined ? {} : { print });
-  for (const [what, count] of Object.entries(outcome.visits)) visits[what] = (visits[what] ?? 0) + count;
-  if (outcome.violations.length > 0 && failures++ < 20)
-    console.log(`seed ${seed}: ${outcome.violations.slice(0, 3).join('\n    ')}`);
+for (let seed = first; seed < first + count; seed++) {
+  const outcome = await simulate(seed, { profile, ...(print === undefined ? {} : { print }) });
+  for (const [what, times] of Object.entries(outcome.visits)) visits[what] = (visits[what] ?? 0) + times;
+  if (outcome.violations.length === 0) continue;
+  failures++;
+  console.log(`seed ${seed}: ${outcome.violations.slice(0, 3).join('\n    ')}`);
 }
 console.log(visits);
-console.log(`${failures} of ${countText} failed, ${Number(process.hrtime.bigint() - startedAt) / 1e9} s`);
+console.log(`${failures} of ${count} failed`);
+process.exitCode = failures > 0 ? 1 : 0;
