@@ -1,9 +1,10 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { OperatingError } from './errors.ts';
+import { EXIT, OperatingError, systemErrorCode } from './errors.ts';
 
 const SQLITE_BUSY = 5;
+const SQLITE_FULL = 13;
 
 /** A role of one `data_dir`, held by this process until `release` or its death. */
 export interface RoleLock {
@@ -30,13 +31,14 @@ export function acquireRoleLock(runFolder: string, role: string, options: RoleLo
   const database = new DatabaseSync(lockPath, { timeout: options.busyTimeoutMs ?? 0 });
   try {
     database.exec('BEGIN EXCLUSIVE');
+    writeFileSync(pidPath, `${process.pid}\n`);
   } catch (error) {
     database.close();
-    if (!isBusy(error)) throw error;
-    throw lockedError(role, lockPath, pidPath, error);
+    if (sqliteCode(error) === SQLITE_BUSY) throw lockedError(role, lockPath, pidPath, error);
+    if (sqliteCode(error) === SQLITE_FULL || systemErrorCode(error) === 'ENOSPC') throw fullError(runFolder, error);
+    throw error;
   }
   held.add(database);
-  writeFileSync(pidPath, `${process.pid}\n`);
   return {
     role,
     release() {
@@ -48,10 +50,20 @@ export function acquireRoleLock(runFolder: string, role: string, options: RoleLo
   };
 }
 
-function isBusy(error: unknown): boolean {
-  return (
-    typeof error === 'object' && error !== null && 'errcode' in error && (Number(error.errcode) & 0xff) === SQLITE_BUSY
-  );
+/** The primary result code of an error of node:sqlite, or undefined for any other value. */
+function sqliteCode(error: unknown): number | undefined {
+  if (typeof error !== 'object' || error === null || !('errcode' in error)) return undefined;
+  return Number(error.errcode) & 0xff;
+}
+
+function fullError(runFolder: string, cause: unknown): OperatingError {
+  return new OperatingError(`${runFolder}: the disk is full`, {
+    code: 'LOCK_DISK_FULL',
+    isRetryable: true,
+    hint: 'free space; work goes on by itself',
+    exitCode: EXIT.unreachable,
+    cause,
+  });
 }
 
 function lockedError(role: string, lockPath: string, pidPath: string, cause: unknown): OperatingError {
