@@ -1,6 +1,7 @@
 import { type Log, epochTopic, rawTopic } from '../broker/broker.ts';
 import type { Config } from '../config/config.ts';
 import { Fold } from '../epoch/fold.ts';
+import { OperatingError } from '../lib/errors.ts';
 import { decodeBlockHeader } from '../record/block.ts';
 
 /** How far the stages are, over all partitions. */
@@ -79,7 +80,7 @@ class PartitionWatch {
   readonly epochs: string;
   readonly partition: number;
   readonly #parts: PartitionWatchParts;
-  readonly #fold: Fold;
+  #fold: Fold;
   /** Blocks not yet decided: offset and lines. Bound: what the engine lags behind, a few numbers a block. */
   #waiting: { readonly offset: number; readonly lines: number }[] = [];
   #rawNext = 0;
@@ -92,8 +93,7 @@ class PartitionWatch {
     this.#parts = parts;
     this.epochs = parts.epochs;
     this.partition = parts.partition;
-    const name = `${parts.epochs}/${parts.partition}`;
-    this.#fold = new Fold({ name, hasBodies: false, offset: parts.epochStart });
+    this.#fold = this.#foldFrom(parts.epochStart);
   }
 
   get isDecided(): boolean {
@@ -103,15 +103,19 @@ class PartitionWatch {
   /** Follows the epochs that are there; raw is read from where they end. */
   async begin(): Promise<void> {
     await this.#lookAtEpochs();
-    const { log, raw, partition } = this.#parts;
-    const start = (await log.ends(raw))[partition]?.start ?? 0;
-    this.#rawNext = Math.max(start, this.#fold.chain?.to ?? 0);
+    this.#rawNext = Math.max(await this.#startOf(this.#parts.raw), this.#fold.chain?.to ?? 0);
   }
 
   async look(): Promise<void> {
     // Raw first: what is decided can then not be ahead of what was seen to come in.
-    await this.#lookAtRaw();
-    await this.#lookAtEpochs();
+    await this.#pastTrims(
+      () => this.#lookAtRaw(),
+      async () => void (this.#rawNext = await this.#startOf(this.#parts.raw)),
+    );
+    await this.#pastTrims(
+      () => this.#lookAtEpochs(),
+      async () => void (this.#fold = this.#foldFrom(await this.#startOf(this.epochs))),
+    );
     const decidedTo = this.#fold.chain?.to ?? 0;
     let count = 0;
     while (count < this.#waiting.length && this.#waiting[count]!.offset < decidedTo) {
@@ -119,6 +123,26 @@ class PartitionWatch {
       count++;
     }
     if (count > 0) this.#waiting = this.#waiting.slice(count);
+  }
+
+  /** This watch holds up no trimming. What goes between two looks was decided and stored, and is only missing in the count of lines. */
+  async #pastTrims(look: () => Promise<void>, toStart: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        return await look();
+      } catch (error) {
+        if (!(error instanceof OperatingError) || error.code !== 'LOG_TRIMMED') throw error;
+      }
+      await toStart();
+    }
+  }
+
+  async #startOf(topic: string): Promise<number> {
+    return (await this.#parts.log.ends(topic))[this.partition]?.start ?? 0;
+  }
+
+  #foldFrom(offset: number): Fold {
+    return new Fold({ name: `${this.epochs}/${this.partition}`, hasBodies: false, offset });
   }
 
   async #lookAtRaw(): Promise<void> {
