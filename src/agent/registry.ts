@@ -1,6 +1,6 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { OperatingError, systemErrorCode } from '../lib/errors.ts';
+import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
 import { faultPoint } from '../lib/fault-point.ts';
 import type { LineSum } from '../record/line-id.ts';
 import type { CloseReason } from './events.ts';
@@ -113,6 +113,8 @@ function readVersioned(path: string, version: number, what: string): object | un
       {
         code: 'FORMAT_NEWER',
         hint: 'run the newer tailrace that wrote it',
+        // A restart would not help.
+        exitCode: EXIT.config,
       },
     );
   }

@@ -1,5 +1,5 @@
 import type { ByteReader, ByteWriter } from '../lib/bytes.ts';
-import { OperatingError } from '../lib/errors.ts';
+import { EXIT, OperatingError } from '../lib/errors.ts';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });
@@ -29,6 +29,8 @@ export function decodeHead(reader: ByteReader, magic: number, version: number, w
     throw new OperatingError(`${what} has format version ${foundVersion}, this program reads up to ${version}`, {
       code: 'FORMAT_NEWER',
       hint: 'run the newer tailrace that wrote it',
+      // A restart would not help.
+      exitCode: EXIT.config,
     });
   }
   if (foundVersion === 0) throw new RangeError(`${what} has format version 0, which never was`);

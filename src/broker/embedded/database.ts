@@ -1,7 +1,7 @@
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { OperatingError } from '../../lib/errors.ts';
+import { EXIT, OperatingError } from '../../lib/errors.ts';
 import { asOperatingError, isBusy } from './sqlite-error.ts';
 
 /** 'TRLG', so that `file` and we tell broker.db from other SQLite files. */
@@ -135,6 +135,8 @@ function assertFormat(database: DatabaseSync, path: string): void {
     throw new OperatingError(`${path} has format version ${version}, this program reads up to ${FORMAT_VERSION}`, {
       code: 'FORMAT_NEWER',
       hint: 'run the newer tailrace that wrote it',
+      // A restart would not help.
+      exitCode: EXIT.config,
     });
   }
 }

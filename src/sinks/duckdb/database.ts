@@ -153,6 +153,8 @@ async function checkFormat(connection: DuckDBConnection, path: string): Promise<
     {
       code: 'FORMAT_NEWER',
       hint: 'run the newer tailrace that wrote it',
+      // A restart would not help.
+      exitCode: EXIT.config,
     },
   );
 }
