@@ -255,9 +255,11 @@ class Joints {
   }
 }
 
+/** The rollup a stream is judged by: the one that misses most, and of equals the one that saw most, since one that came later saw less. */
 function worstOf(rollups: readonly AuditedRollup[]): AuditedRollup {
+  const badness = ({ lost, doubled }: AuditedRollup): number => lost + doubled;
   return rollups.reduce((worst, rollup) =>
-    rollup.lost + rollup.doubled > worst.lost + worst.doubled ? rollup : worst,
+    (badness(rollup) - badness(worst) || rollup.sent - worst.sent) > 0 ? rollup : worst,
   );
 }
 
