@@ -1,4 +1,4 @@
-import type { Log, Message } from '../../broker/broker.ts';
+import type { Log, Message, PartitionEnds } from '../../broker/broker.ts';
 import { decodeEnvelope } from '../../epoch/codec.ts';
 import { Fold } from '../../epoch/fold.ts';
 import { present } from '../../lib/assert.ts';
@@ -45,6 +45,7 @@ export class EpochReader {
       ...(cursor === undefined ? {} : { chain: cursor }),
     });
     let sizeBytes = 0;
+    let last = cursor;
     for await (const messages of log.read(from.topic, from.partition, offset, {
       signal,
       isFollowing: true,
@@ -54,9 +55,15 @@ export class EpochReader {
         sizeBytes += message.header.length + message.value.length;
         if (message.offset === offset && offset > 0 && cursor !== undefined) this.#checkFirst(message, cursor);
         const counted = fold.push(message);
-        if (counted === undefined) continue;
+        if (counted === undefined) {
+          if (message.kind === 'epoch' && last !== undefined) await this.#checkUncounted(message, last);
+          continue;
+        }
+        const { envelope } = counted;
+        const nextOffset = counted.offset + 1;
+        last = { offset: nextOffset, id: envelope.id, n: envelope.n, to: envelope.to };
         const body = present(counted.body, 'the fold reads bodies');
-        await take({ from, epoch: { envelope: counted.envelope, body }, nextOffset: counted.offset + 1 }, sizeBytes);
+        await take({ from, epoch: { envelope, body }, nextOffset }, sizeBytes);
         sizeBytes = 0;
       }
     }
@@ -64,8 +71,8 @@ export class EpochReader {
 
   /** The offset to read from: the cursor's, if the log is the one it was written for, else the first message there is. */
   async #start(): Promise<number> {
-    const { log, from, cursor } = this.#options;
-    const ends = present((await log.ends(from.topic))[from.partition], `${this.#name} exists`);
+    const { cursor } = this.#options;
+    const ends = await this.#ends();
     if (cursor === undefined) return ends.start;
     if (cursor.offset < ends.start) {
       throw new OperatingError(
@@ -78,22 +85,48 @@ export class EpochReader {
     }
     if (cursor.offset > ends.end)
       throw this.#fork(`the warehouse has read up to offset ${cursor.offset}, the log ends at ${ends.end}`);
-    if (cursor.offset > ends.start) await this.#checkLast(cursor);
+    if (cursor.offset > ends.start) await this.#checkChain(cursor, cursor.offset);
     return cursor.offset;
   }
 
-  async #checkLast(cursor: StoredCursor): Promise<void> {
+  /**
+   * Folds the log's envelopes from its start up to `before`: the cursor's epoch must be the last that counts there. That its record is still
+   * in the log is not enough: a log that has lost its end may hold it again, on a branch that counts no more.
+   */
+  async #checkChain(cursor: StoredCursor, before: number): Promise<void> {
     const { log, from } = this.#options;
-    const reading = log.read(from.topic, from.partition, cursor.offset - 1, {
-      isFollowing: false,
-      hasValues: false,
-      batchBytesMax: 1,
-    });
-    for await (const [message] of reading) {
-      if (message === undefined) continue;
-      if (message.kind === 'epoch' && decodeEnvelope(message.header).id === cursor.id) return;
-      throw this.#fork(`message ${cursor.offset - 1} is not the one the warehouse has read there`);
+    for (;;) {
+      const { start } = await this.#ends();
+      if (start >= before) return;
+      const fold = new Fold({ name: this.#name, hasBodies: false, offset: start });
+      try {
+        const options = { isFollowing: false, hasValues: false };
+        for await (const messages of log.read(from.topic, from.partition, start, options)) {
+          for (const message of messages) if (message.offset < before) fold.push(message);
+          if (fold.nextOffset >= before) break;
+        }
+      } catch (error) {
+        // Trimmed meanwhile, to a snapshot that this reader has passed: the log begins there now.
+        const isTrimmed = error instanceof OperatingError && error.code === 'LOG_TRIMMED';
+        if (isTrimmed && (await this.#ends()).start > start) continue;
+        throw error;
+      }
+      if (fold.chain?.id === cursor.id) return;
+      throw this.#fork(`epoch ${cursor.n}, which the warehouse has read, is not what counts before offset ${before}`);
     }
+  }
+
+  async #ends(): Promise<PartitionEnds> {
+    const { log, from } = this.#options;
+    return present((await log.ends(from.topic))[from.partition], `${this.#name} exists`);
+  }
+
+  /**
+   * A writer goes on to the next epoch when it has read its last one as counted. So one that is further on without following ours follows
+   * what we have not seen: the log may have lost its end and grown again under this reader, which would wait for ever.
+   */
+  async #checkUncounted(message: Message, last: StoredCursor): Promise<void> {
+    if (decodeEnvelope(message.header).n > last.n + 1) await this.#checkChain(last, message.offset + 1);
   }
 
   /** With everything before it trimmed, the first message must follow the cursor's epoch. */

@@ -2,33 +2,13 @@ import { encodeBeats } from '../../../src/agent/beats.ts';
 import type { OutgoingMessage } from '../../../src/broker/broker.ts';
 import { isMutant } from '../../../src/lib/mutant.ts';
 import { decodeBeat, type SourceReport } from '../../../src/record/beat.ts';
-import { encodeBlockHeader } from '../../../src/record/block.ts';
-import { addLine, emptySum } from '../../../src/record/line-id.ts';
 import { sourceId } from '../../../src/record/source.ts';
 import type { SavedSource, SharedRegistry } from './agent-registry.ts';
+import { readBlock, reportOf, summaryOf, type Tracked } from './agent-source.ts';
 import type { SimulatedFile } from './files.ts';
 import { RAW, type World } from './world.ts';
 
 const NO_VALUE = new Uint8Array(0);
-
-/** A source in one process of an agent. */
-interface Tracked {
-  readonly number: number;
-  readonly file: SimulatedFile;
-  readonly origin: number;
-  /** Acknowledged up to here. */
-  position: number;
-  /** Read up to here. */
-  read: number;
-  isClosed: boolean;
-  isForgotten: boolean;
-  isRewound: boolean;
-  isAnnounced: boolean;
-  /** Found on disk by this process: its file stays readable after it was deleted. */
-  isOpen: boolean;
-  quietSinceMs: number;
-  reported: string;
-}
 
 interface InFlight {
   readonly messages: readonly OutgoingMessage[];
@@ -122,7 +102,7 @@ export class SimulatedAgent {
     else if (this.#readBlocks()) return true;
     this.#close();
     if (this.#inFlight !== undefined) return true;
-    if ([...this.#sources.values()].some((source) => source.reported !== summaryOf(this.#report(source))))
+    if ([...this.#sources.values()].some((source) => source.reported !== summaryOf(reportOf(this.id, source))))
       this.#beat(false, false);
     else if (!this.hasSentEnd) {
       this.hasSentEnd = true;
@@ -292,7 +272,7 @@ export class SimulatedAgent {
       const isOld = overSources.has(sourceId(this.id, source.number)) && random.chance(0.4);
       if (source.isClosed && source.file.isDeleted && isOld) source.isForgotten = true;
     }
-    const reports = sources.map((source) => ({ source, report: this.#report(source) }));
+    const reports = sources.map((source) => ({ source, report: reportOf(this.id, source) }));
     const told = reports.filter(({ source, report }) => isFull || summaryOf(report) !== source.reported);
     const numberMax = isFull ? { numberMax: this.#nextNumber - 1 } : {};
     const head = { agent: this.id, log: rawLog, tMs: this.#nowMs(), isFull, hasEnded, ...numberMax };
@@ -316,35 +296,6 @@ export class SimulatedAgent {
         }
       },
     );
-  }
-
-  #report(source: Tracked): SourceReport {
-    const { number, file, origin, position, isClosed, isForgotten, quietSinceMs } = source;
-    const isCaughtUp = position === source.read && position === file.length && source.isOpen;
-    const state = isForgotten
-      ? 'forgotten'
-      : isClosed
-        ? 'closed'
-        : file.isUnreadable
-          ? 'unreadable'
-          : isCaughtUp
-            ? 'caught_up'
-            : position === origin
-              ? 'announced'
-              : 'reading';
-    const sum = emptySum();
-    if (isClosed)
-      for (const line of file.linesIn(origin, position)) addLine(sum, sourceId(this.id, number), line.offset);
-    const report = {
-      number,
-      identity: file.identity(origin),
-      origin,
-      position,
-      tail: file.tail(position),
-      state,
-      quietSinceMs,
-    };
-    return { ...report, path: `/log/${file.index}`, ...(isClosed ? { sum } : {}) } as SourceReport;
   }
 
   #close(): void {
@@ -377,7 +328,7 @@ export class SimulatedAgent {
     const ends = new Map<Tracked, number>();
     for (let i = 1 + random.below(3); i > 0 && readable.length > 0; i--) {
       const source = random.pick(readable);
-      const message = this.#block(source);
+      const message = readBlock(this.id, source, this.#limit(source), 1 + random.below(5), this.#nowMs());
       if (message === undefined) continue;
       messages.push(message);
       ends.set(source, source.read);
@@ -392,30 +343,4 @@ export class SimulatedAgent {
     });
     return true;
   }
-
-  #block(source: Tracked): OutgoingMessage | undefined {
-    const { number, file, origin, read } = source;
-    const lines = file.linesIn(read, this.#limit(source)).slice(0, 1 + this.#world.random.below(5));
-    const end = lines.at(-1)?.end;
-    if (end === undefined) return undefined;
-    source.read = end;
-    source.quietSinceMs = this.#nowMs();
-    const header = encodeBlockHeader({
-      source: sourceId(this.id, number),
-      identity: file.identity(origin),
-      origin,
-      prev: read,
-      start: read,
-      end,
-      tail: file.tail(read),
-      endTail: file.tail(end),
-      lines: lines.length,
-      readAtMs: this.#nowMs(),
-    });
-    return { kind: 'block', header, value: file.bytes(read, end) };
-  }
-}
-
-function summaryOf({ state, position }: SourceReport): string {
-  return `${state} ${position}`;
 }

@@ -15,11 +15,22 @@ export interface DeclaredRange {
 export function check(world: World, store: ModelStore, declared: readonly DeclaredRange[]): void {
   const { tables } = store;
   if (tables.open.size > 0) world.violate(`${tables.open.size} rows are still open`);
-  checkTotals(world, store);
-  if (world.profile.losesReadRaw) return checkSums(world, store, declared);
+  if (world.profile.losesReadRaw) {
+    checkTotals(world, store);
+    return checkSums(world, store, declared);
+  }
   const oracle = new Oracle(world.pipeline);
   for (const message of world.network.rawArchive) oracle.feed(message);
   checkFiles(world, oracle, declared);
+  checkTables(world, store, oracle);
+  const hasGap = tables.refusals.some(({ reason }) => reason === 'gap');
+  if (!world.profile.losesRaw && hasGap) world.violate('a gap, although raw has lost nothing');
+}
+
+/** The tables hold what the oracle made of raw. */
+export function checkTables(world: World, store: ModelStore, oracle: Oracle): void {
+  const { tables } = store;
+  checkTotals(world, store);
   checkRows(world, store, oracle);
   checkIds(world, 'late line', tables.late, oracle.late);
   checkIds(world, 'dead letter', tables.deadLetters, oracle.deadLetters);
@@ -29,16 +40,14 @@ export function check(world: World, store: ModelStore, declared: readonly Declar
     if (refusals[reason] !== oracle.refusals[reason])
       world.violate(`${refusals[reason]} refusals for ${reason}, not ${oracle.refusals[reason]}`);
   }
-  if (!world.profile.losesRaw && refusals['gap'] !== undefined) world.violate('a gap, although raw has lost nothing');
 }
 
 /** The raw log has each line of each file once, under whatever source. */
 function checkFiles(world: World, oracle: Oracle, declared: readonly DeclaredRange[]): void {
   for (const file of world.files) {
     const counts = new Map<number, number>();
-    for (const origin of [0, ...file.lines.map((line) => line.end)]) {
-      for (const offset of oracle.accepted.get(file.identity(origin)) ?? [])
-        counts.set(offset, (counts.get(offset) ?? 0) + 1);
+    for (const identity of file.identities()) {
+      for (const offset of oracle.accepted.get(identity) ?? []) counts.set(offset, (counts.get(offset) ?? 0) + 1);
     }
     for (const line of file.lines) {
       const isDeclared = declared.some(
@@ -64,18 +73,18 @@ function checkRows(world: World, { tables }: ModelStore, oracle: Oracle): void {
     if (!sumsEqual(sum, expected.sum))
       world.violate(`row ${id} has ${row.lines} lines, not ${expected.sum.lines}, or others`);
     else if (String(row.accumulators) !== String(accumulators))
-      world.violate(`row ${id} holds ${row.accumulators}, not ${accumulators}`);
+      world.violate(`row ${id} holds ${String(row.accumulators)}, not ${String(accumulators)}`);
   }
 }
 
-function checkIds<T>(
+function checkIds<T extends string | number>(
   world: World,
   what: string,
   found: ReadonlyMap<string, T>,
   expected: ReadonlyMap<string, T>,
 ): void {
   for (const [id, value] of expected)
-    if (found.get(id) !== value) world.violate(`${what} ${id} is ${found.get(id)}, not ${value}`);
+    if (found.get(id) !== value) world.violate(`${what} ${id} is ${String(found.get(id))}, not ${String(value)}`);
   for (const id of found.keys()) if (!expected.has(id)) world.violate(`${what} ${id} is not expected`);
 }
 

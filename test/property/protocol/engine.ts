@@ -3,6 +3,7 @@ import { sum } from '../../../src/aggregates/sum.ts';
 import { staticAssignment } from '../../../src/broker/broker.ts';
 import { ENGINE_DEFAULTS } from '../../../src/engine/engine.ts';
 import { Task, type TaskEvent } from '../../../src/engine/task.ts';
+import type { Pipeline } from '../../../src/epoch/pipeline.ts';
 import { OperatingError } from '../../../src/lib/errors.ts';
 import { plain } from '../../support/plain-codec.ts';
 import { Process, type SteppedLog } from './stepped-log.ts';
@@ -22,10 +23,12 @@ export class SimulatedEngine {
   /** Code of the last error it ended with. */
   lastError = '';
   #log: SteppedLog | undefined;
+  readonly #pipeline: Pipeline;
 
-  constructor(world: World, name: string) {
+  constructor(world: World, name: string, pipelineName = PIPELINE_NAME) {
     this.#world = world;
     this.name = name;
+    this.#pipeline = { ...world.pipeline, name: pipelineName };
   }
 
   get isUp(): boolean {
@@ -65,7 +68,8 @@ export class SimulatedEngine {
   }
 
   #start(): void {
-    const { profile, clock, random, pipeline } = this.#world;
+    const { profile, clock, random } = this.#world;
+    const pipeline = this.#pipeline;
     const process = new Process(`${this.name}.${++this.#lives}`, random);
     this.#process = process;
     this.#stop = new AbortController();
@@ -90,7 +94,7 @@ export class SimulatedEngine {
         },
         notify: (event) => this.#hear(event),
       },
-      { pipeline: PIPELINE_NAME, stream: STREAM, partition: 0 },
+      { pipeline: pipeline.name, stream: STREAM, partition: 0 },
     );
     task.run(this.#stop.signal).then(
       () => this.#ended(process, undefined),
@@ -114,10 +118,10 @@ export class SimulatedEngine {
     if (error === undefined) return this.#world.visit('engine stopped');
     if (error instanceof SimulatedCrash) return this.#world.visit(`engine crashed at ${error.message}`);
     const { losesRaw, losesEpochs } = this.#world.profile;
-    const code = error instanceof OperatingError ? error.code : String(error);
+    const code = error instanceof OperatingError ? error.code : 'BUG';
     this.lastError = code;
     const isExpected = EXPECTED_CODES.includes(code) || (code === 'LOG_FORKED' && (losesRaw || losesEpochs));
     if (isExpected) this.#world.visit(`engine ended: ${code}`);
-    else this.#world.violate(`${this.name} threw ${error instanceof Error ? error.stack : String(error)}`);
+    else this.#world.violate(`${this.name} threw ${(error as Error).stack}`);
   }
 }

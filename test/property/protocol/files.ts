@@ -21,6 +21,7 @@ export class SimulatedFile {
   /** Everything below was sent: what is below may be deleted. */
   acknowledged = 0;
   #bytes = new Uint8Array(256);
+  readonly #identities = new Map<number, string>();
   length = 0;
 
   constructor(index: number, agent: string) {
@@ -50,7 +51,15 @@ export class SimulatedFile {
 
   /** Identity of a source that begins at `origin` of this file. */
   identity(origin: number): string {
-    return hash64(`${this.agent}/${this.index}@${origin}`);
+    let identity = this.#identities.get(origin);
+    if (identity === undefined)
+      this.#identities.set(origin, (identity = hash64(`${this.agent}/${this.index}@${origin}`)));
+    return identity;
+  }
+
+  /** Every identity a source of this file may have: it may begin at any line. */
+  identities(): Set<string> {
+    return new Set([0, ...this.lines.map((line) => line.end)].map((origin) => this.identity(origin)));
   }
 
   /** Lines in [start, end). */

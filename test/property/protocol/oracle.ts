@@ -18,7 +18,7 @@ interface OracleSource {
   readonly id: string;
   readonly agent: string;
   readonly identity: string;
-  readonly origin: number;
+  origin: number;
   position: number;
   tail: string;
   state: string;
@@ -51,6 +51,9 @@ export class Oracle {
   readonly linesIn = new Map<string, LineSum>();
   watermarkMs = -Infinity;
   readonly #pipeline: Pipeline;
+  readonly #isTrimmed: boolean;
+  /** Agents whose full beat has come. */
+  readonly #known = new Set<string>();
   readonly #sources = new Map<string, OracleSource>();
   readonly #agents = new Map<string, OracleAgent>();
   readonly #time: Pipeline['streams'][string]['eventTime'];
@@ -59,8 +62,10 @@ export class Oracle {
   #logMs = 0;
   #appendedAtMs = 0;
 
-  constructor(pipeline: Pipeline) {
+  /** With `isTrimmed` the log has lost its begin: an agent's marks come from its first full beat, and what lies before says nothing. */
+  constructor(pipeline: Pipeline, isTrimmed = false) {
     this.#pipeline = pipeline;
+    this.#isTrimmed = isTrimmed;
     this.#time = Object.values(pipeline.streams)[0]!.eventTime;
   }
 
@@ -113,6 +118,7 @@ export class Oracle {
 
   #block(header: BlockHeader, value: Uint8Array): void {
     const [agent, number] = header.source.split('/') as [string, string];
+    if (this.#isTrimmed && !this.#known.has(agent)) return;
     let source = this.#sources.get(header.source);
     if (source === undefined) {
       if (this.#agents.get(agent) === undefined) this.#agent(agent).seenLogMs = 0;
@@ -200,6 +206,8 @@ export class Oracle {
   }
 
   #beat(beat: Beat): void {
+    const isFirst = this.#isTrimmed && !this.#known.has(beat.agent);
+    if (isFirst && !beat.isFull) return;
     const agent = this.#agents.get(beat.agent) ?? Object.assign(this.#agent(beat.agent), { seenLogMs: this.#logMs });
     const forgottenBefore = agent.forgottenMax;
     for (const report of beat.sources) {
@@ -207,10 +215,14 @@ export class Oracle {
       if (source === undefined && report.number > forgottenBefore) {
         source = this.#open(beat.agent, report.number, report.identity, report.origin);
         source.quietSinceMs = report.quietSinceMs;
+        const { position, tail } = report;
+        if (isFirst) Object.assign(source, { origin: position, position, tail });
       }
       if (source !== undefined && source.identity === report.identity) this.#report(source, report, agent);
     }
     if ((beat.part ?? 0) + 1 < (beat.parts ?? 1)) return;
+    if (isFirst) agent.forgottenMax = beat.numberMax ?? 0;
+    if (beat.isFull) this.#known.add(beat.agent);
     Object.assign(agent, { seenLogMs: this.#logMs, hasEnded: beat.hasEnded, tMs: beat.tMs });
     this.#tick();
   }

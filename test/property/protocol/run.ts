@@ -6,9 +6,11 @@ import { SharedRegistry } from './agent-registry.ts';
 import { check, type DeclaredRange } from './checker.ts';
 import { SimulatedEngine } from './engine.ts';
 import { randomLine } from './files.ts';
+import type { ModelStore } from './model-store.ts';
 import { type Profile, profileOf } from './profile.ts';
 import { SimulatedWarehouse } from './warehouse.ts';
-import { EPOCHS, RAW, SimulatedCrash, WAREHOUSE_GROUP, World } from './world.ts';
+import { runLatePipeline } from './late-pipeline.ts';
+import { EPOCHS, LATE_PIPELINE_NAME, RAW, SimulatedCrash, WAREHOUSE_GROUP, World } from './world.ts';
 
 export interface Outcome {
   readonly violations: readonly string[];
@@ -96,24 +98,20 @@ class Simulation {
   }
 
   async drain(): Promise<void> {
-    const { network, random, files, clock } = this.#world;
+    const { network, random, files, clock, profile } = this.#world;
     while (network.waiting.length > 0) network.step();
     network.isFaithful = true;
     const survivors = this.#agents.filter((agent) => !agent.name.endsWith('zombie'));
     for (const agent of this.#agents) agent.pauseSteps = 0;
-    for (const agent of this.#agents) if (!survivors.includes(agent)) agent.kill();
+    // Where there were two, the one that stays starts again: it must learn what the other has found.
+    for (const agent of this.#agents) if (!survivors.includes(agent) || profile.hasZombie) agent.kill();
     this.#engines[1]!.kill();
     this.#engines[0]!.pauseSteps = 0;
-    this.#warehouse.kill();
+    if (random.chance(0.5)) this.#warehouse.kill();
     for (const file of files) Object.assign(file, { isUnreadable: false, isEnded: true });
     this.#world.note('drain');
     for (let step = 0; step < DRAIN_STEPS_MAX; step++) {
       this.#world.steps++;
-      // The lost end of a log may have come back in another order: the warehouse waits for ever, and somebody looks at its lag.
-      if (this.#world.profile.losesEpochs && step % 500 === 499 && !this.#hasReadAll()) {
-        this.#warehouse.rebuild();
-        this.#world.visit('warehouse rebuilt for its lag');
-      }
       clock.advance(1 + random.below(20));
       let isBusy = false;
       for (const agent of survivors) isBusy = agent.drainStep() || isBusy;
@@ -123,13 +121,32 @@ class Simulation {
       if (this.#warehouse.hasForked) this.#warehouse.rebuild();
       if (isBusy || this.#world.violations.length > 0) continue;
       if (this.#isDone()) break;
-      if (this.#hasReadAll()) this.#heal(survivors);
+      if (this.#hasReadAll()) this.#heal(survivors, this.#warehouse.store);
     }
     // Raw lost what an engine had read and then wrote an epoch of: every later start stops and says so, as it must.
     const mayStop = this.#world.profile.losesReadRaw && this.#engines[0]!.lastError === 'LOG_FORKED';
     if (!this.#isDone() && mayStop) this.#world.visit('stopped: raw has forked');
     else if (!this.#isDone()) this.#world.violate(this.#whyStuck());
-    else check(this.#world, this.#warehouse.store, this.#declared);
+    else {
+      check(this.#world, this.#warehouse.store, this.#declared);
+      await this.#late(survivors);
+    }
+  }
+
+  async #late(survivors: readonly SimulatedAgent[]): Promise<void> {
+    const { profile, store, network } = this.#world;
+    // Where marks may be lower than what is left of raw, a late pipeline has gaps that nobody heals for it.
+    const isTrimmed = store.partition(RAW, 0).start > 0;
+    if (profile.losesReadRaw || (isTrimmed && (profile.losesRaw || profile.hasZombie))) return;
+    const engine = new SimulatedEngine(this.#world, 'late', LATE_PIPELINE_NAME);
+    this.#engines.push(engine);
+    await runLatePipeline(this.#world, engine, async (late) => {
+      await this.#act(engine, 6);
+      for (const agent of survivors) agent.drainStep();
+      while (network.waiting.length > 0) network.step();
+      // Its first full beat may have spoken of a source that was about to be sent again, and never was.
+      if (late.cursor?.to === this.#world.rawEnd) this.#heal(survivors, late);
+    });
   }
 
   #addAgent(id: string, processes: number): void {
@@ -186,8 +203,11 @@ class Simulation {
     else if (dice === 4) agent.pauseSteps = 5 + random.below(30);
     else if (dice === 5) agent.rewindSome();
     else if (dice === 6) this.#warehouse.kill();
-    else if (dice === 7 && profile.losesRegistry) agent.loseRegistry();
-    else if ((dice === 8 || dice === 13) && profile.losesRaw) this.#loseRaw();
+    else if (dice === 7 && profile.losesRegistry) {
+      // What forgets the registry does not spare a process that has it in memory.
+      for (const other of this.#agents) if (other.id === agent.id) other.kill();
+      agent.loseRegistry();
+    } else if ((dice === 8 || dice === 13) && profile.losesRaw) this.#loseRaw();
     else if (dice === 9 && profile.losesEpochs && (visits['epochs lost'] ?? 0) < 2) this.#loseEpochs();
     else if (dice === 10 && profile.clocksJump) agent.clockOffsetMs = random.below(400) - 200;
     else if (dice === 11 && profile.losesRaw) this.#damageRaw();
@@ -238,14 +258,17 @@ class Simulation {
   #isDone(): boolean {
     const { tables } = this.#warehouse.store;
     if (!this.#hasReadAll() || tables.open.size > 0) return false;
-    return [...tables.sources.values()].every((mark) => mark.gapEnd === null) && this.#shortMarks().length === 0;
+    return (
+      [...tables.sources.values()].every((mark) => mark.gapEnd === null) &&
+      this.#shortMarks(this.#warehouse.store).length === 0
+    );
   }
 
   /** Sources whose mark is below what they have to give. */
-  #shortMarks(): { source: string; file: number; position: number; end: number }[] {
-    const { tables } = this.#warehouse.store;
+  #shortMarks({ tables }: ModelStore): { source: string; file: number; position: number; end: number }[] {
     return this.#world.files.flatMap((file) => {
-      const marks = [...tables.sources.values()].filter((mark) => mark.identity === file.identity(mark.origin));
+      const identities = file.identities();
+      const marks = [...tables.sources.values()].filter((mark) => identities.has(mark.identity));
       return marks
         .map(({ source, origin, position }) => {
           const next = marks.filter((other) => other.origin > origin).map((other) => other.origin);
@@ -256,10 +279,10 @@ class Simulation {
   }
 
   /** What an operator does about a gap: the agent sends it again, or, where the file is gone, the loss is declared. */
-  #heal(agents: readonly SimulatedAgent[]): void {
+  #heal(agents: readonly SimulatedAgent[], store: ModelStore): void {
     if (this.#healedAt === this.#world.rawEnd) return;
     this.#healedAt = this.#world.rawEnd;
-    for (const { source, file: index, position, end } of this.#shortMarks()) {
+    for (const { source, file: index, position, end } of this.#shortMarks(store)) {
       const file = this.#world.files[index]!;
       const agent = agents.find(({ id }) => id === file.agent)!;
       if (agent.rewind(numberOf(source), position)) {

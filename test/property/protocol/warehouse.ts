@@ -80,6 +80,6 @@ export class SimulatedWarehouse {
     if (code === 'LOG_FORKED' && this.#world.profile.losesEpochs) {
       this.hasForked = true;
       this.#world.visit('warehouse saw a fork');
-    } else this.#world.violate(`the warehouse threw ${error instanceof Error ? error.stack : String(error)}`);
+    } else this.#world.violate(`the warehouse threw ${(error as Error).stack}`);
   }
 }

@@ -14,6 +14,7 @@ import { SteppedLog, type Process } from './stepped-log.ts';
 
 export const PREFIX = 't';
 export const PIPELINE_NAME = 'sim';
+export const LATE_PIPELINE_NAME = 'late';
 export const STREAM = 'app';
 export const RAW = rawTopic(PREFIX, STREAM);
 export const EPOCHS = epochTopic(PREFIX, PIPELINE_NAME, STREAM);
