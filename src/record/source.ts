@@ -1,4 +1,4 @@
-import { fmix32, hash64, murmur2 } from '../lib/hash.ts';
+import { hash64, murmur2 } from '../lib/hash.ts';
 
 /**
  * A source is one file (or listener) of one agent, named for ever by the agent's UUID and a number that only grows:
@@ -42,8 +42,11 @@ export function tailHash(bytes: Uint8Array): string {
 /** The tail of a position with nothing below it. */
 export const EMPTY_TAIL = tailHash(new Uint8Array(0));
 
-/** The two seeds of a source's line hashes (see line-id.ts). */
+/**
+ * The two seeds of a source's line hashes (see line-id.ts): unsigned 32-bit numbers, the halves of a 64-bit hash of its id. Each lane has
+ * bits of its own: two sources that share one seed, as some will among many, still differ in the other.
+ */
 export function lineHashSeeds(source: SourceId): readonly [number, number] {
-  const h = murmur2(encoder.encode(source));
-  return [fmix32(h ^ 0x9e3779b9), fmix32(h ^ 0x7f4a7c15)];
+  const hash = hash64(source);
+  return [Number.parseInt(hash.slice(0, 8), 16), Number.parseInt(hash.slice(8), 16)];
 }

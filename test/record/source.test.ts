@@ -1,5 +1,14 @@
 import { expect, test } from '@jest/globals';
-import { EMPTY_TAIL, agentOf, isSourceId, numberOf, partitionOf, sourceId, tailHash } from '../../src/record/source.ts';
+import {
+  EMPTY_TAIL,
+  agentOf,
+  isSourceId,
+  lineHashSeeds,
+  numberOf,
+  partitionOf,
+  sourceId,
+  tailHash,
+} from '../../src/record/source.ts';
 
 test('an id is an agent and a number, whatever the agent is called', () => {
   for (const agent of ['6f1c2d3e-0000-4000-8000-000000000001', 'web/eu-1']) {
@@ -22,4 +31,17 @@ test('a tail is the hash of the last 64 bytes and of nothing before them', () =>
   expect(tailHash(bytes)).not.toBe(tailHash(bytes.subarray(37)));
   expect(tailHash(new Uint8Array(0))).toBe(EMPTY_TAIL);
   expect(EMPTY_TAIL).toBe('e3b0c44298fc1c14');
+});
+
+test('the seeds of the two lanes are independent: sources that share one differ in the other', () => {
+  const byA = new Map<number, number>();
+  const pairs = new Set<string>();
+  for (let number = 1; number <= 200_000; number++) {
+    const [a, b] = lineHashSeeds(sourceId('6f1c2d3e-0000-4000-8000-000000000001', number));
+    const before = byA.get(a);
+    if (before !== undefined) pairs.add(before === b ? 'both' : 'only A');
+    byA.set(a, b);
+  }
+  // As many share lane A as 32 bits give among so many: 4.7 pairs are expected.
+  expect([...pairs]).toEqual(['only A']);
 });
