@@ -36,7 +36,7 @@ export function buildState({ task, pipeline, rawLog, rollupSinceMs, codecs, aggr
     batch: new Batch(fields.map((field) => field.type)),
     rawLog,
     pipeline,
-    fingerprints: fingerprints(pipeline, task.stream),
+    fingerprints: fingerprints(pipeline),
   });
   state.rollupSinceMs = { ...rollupSinceMs };
   return state;

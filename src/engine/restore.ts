@@ -119,7 +119,7 @@ function restoreInto(
   return state;
 }
 
-/** The pipeline has changed: rollups may come and go, but none may change under its name. */
+/** The pipeline has changed: rollups may come and go, but none may change under its name, nor come back as another one. */
 function switchPipeline(
   request: RestoreRequest,
   written: Pipeline,
@@ -129,10 +129,9 @@ function switchPipeline(
   generation: number,
 ): TaskState {
   const { options, task } = request;
-  const old = fingerprints(written, task.stream);
-  const now = fingerprints(options.pipeline, task.stream);
-  for (const [rollup, hash] of Object.entries(now)) {
-    if (old[rollup] === undefined || old[rollup] === hash) continue;
+  for (const [rollup, hash] of Object.entries(fingerprints(options.pipeline))) {
+    const known = before.fingerprints[rollup];
+    if (known === undefined || known === hash) continue;
     throw new OperatingError(`rollup ${rollup} has another definition than the one its table was made with`, {
       code: 'ROLLUP_CHANGED',
       exitCode: EXIT.config,
@@ -150,12 +149,14 @@ function switchPipeline(
     );
   }
   const rollupSinceMs: Record<string, number> = {};
-  for (const rollup of Object.keys(now)) {
+  for (const [rollup, { from, window }] of Object.entries(options.pipeline.rollups)) {
+    if (from !== task.stream) continue;
+    const wasThere = Object.hasOwn(written.rollups, rollup);
     const known = before.rollupSinceMs[rollup];
-    if (old[rollup] !== undefined && known !== undefined) rollupSinceMs[rollup] = known;
+    if (wasThere && known !== undefined) rollupSinceMs[rollup] = known;
     // A rollup that was added begins with the first window after everything seen so far: its first row is whole.
-    if (old[rollup] === undefined && before.eventTimeMsMax !== -Infinity) {
-      const { sizeMs, offsetMs } = options.pipeline.rollups[rollup]!.window;
+    if (!wasThere && before.eventTimeMsMax !== -Infinity) {
+      const { sizeMs, offsetMs } = window;
       rollupSinceMs[rollup] = windowStart(before.eventTimeMsMax, sizeMs, offsetMs) + sizeMs;
     }
   }

@@ -37,6 +37,7 @@ export interface TaskStateOptions {
   readonly batch: Batch;
   readonly rawLog: string;
   readonly pipeline: Pipeline;
+  /** Of the pipeline's rollups; `restore` adds those of removed ones. */
   readonly fingerprints: Readonly<Record<string, string>>;
 }
 
@@ -62,9 +63,11 @@ export class TaskState implements OperatorOutput {
   rawId = '';
   generation = 1;
   rollupSinceMs: Record<string, number> = {};
+  fingerprints: Readonly<Record<string, string>>;
 
   constructor(options: TaskStateOptions) {
     this.#options = options;
+    this.fingerprints = options.fingerprints;
     this.#watermark = new Watermark(options.eventTime, this.marks);
     this.#admission = new Admission(options.batch);
   }
@@ -135,7 +138,7 @@ export class TaskState implements OperatorOutput {
       deadLetters: this.#deadLetters,
       refusals: this.#refusals,
       pipeline: isSnapshot ? this.#options.pipeline : null,
-      fingerprints: this.#options.fingerprints,
+      fingerprints: this.fingerprints,
       rollupSinceMs: this.rollupSinceMs,
       historyFrom: this.marks.historyFrom,
       detections: [],
@@ -167,6 +170,7 @@ export class TaskState implements OperatorOutput {
     this.marks.restore(body.sources, body.agents);
     this.#ledger.restore(body.ledger);
     this.rollupSinceMs = { ...body.rollupSinceMs };
+    this.fingerprints = { ...body.fingerprints, ...this.#options.fingerprints };
     for (const rows of body.rows)
       this.#options.operators.find((operator) => operator.name === rows.rollup)?.restore(rows);
     for (const operator of this.#options.operators) operator.onWatermark(body.watermarkMs);

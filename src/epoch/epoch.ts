@@ -149,7 +149,7 @@ export interface EpochBody {
   readonly refusals: readonly Refusal[];
   /** In snapshots: the pipeline this generation runs. */
   readonly pipeline: Pipeline | null;
-  /** Rollup → hash of its normalised definition. */
+  /** Rollup → hash of its normalised definition: of the pipeline's rollups, and of all that were ever removed, whose tables remain. */
   readonly fingerprints: Readonly<Record<string, string>>;
   /** Rollups that were added later: event time of the first window that is theirs; earlier lines are `filtered` for them. */
   readonly rollupSinceMs: Readonly<Record<string, number>>;

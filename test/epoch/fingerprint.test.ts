@@ -27,9 +27,10 @@ test.each<[string, Partial<RollupSpec>]>([
   expect(fingerprint({ ...TRAFFIC, ...change })).not.toBe(fingerprint(TRAFFIC));
 });
 
-test('a task has the fingerprints of its own stream', () => {
+test('a pipeline has the fingerprints of all its streams', () => {
   const pipeline = pipelineOf({ traffic: TRAFFIC, other: { ...TRAFFIC, from: 'other' } });
-  expect(fingerprints(pipeline, 'access')).toEqual({ traffic: fingerprint(TRAFFIC) });
+  const other = fingerprint({ ...TRAFFIC, from: 'other' });
+  expect(fingerprints(pipeline)).toEqual({ traffic: fingerprint(TRAFFIC), other });
   expect(isSamePipeline(pipeline, structuredClone(pipeline))).toBe(true);
   expect(isSamePipeline(pipeline, pipelineOf())).toBe(false);
 });

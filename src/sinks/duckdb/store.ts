@@ -1,10 +1,9 @@
 import { type DuckDBConnection, DuckDBTimestampTZValue } from '@duckdb/node-api';
 import type { Epoch, EpochBody } from '../../epoch/epoch.ts';
-import { fingerprint } from '../../epoch/fingerprint.ts';
 import type { ChainEnd } from '../../epoch/fold.ts';
 import type { Pipeline, RollupSpec } from '../../epoch/pipeline.ts';
 import { present } from '../../lib/assert.ts';
-import { OperatingError, describeError } from '../../lib/errors.ts';
+import { EXIT, OperatingError, describeError } from '../../lib/errors.ts';
 import { faultPoint } from '../../lib/fault-point.ts';
 import { isMutant } from '../../lib/mutant.ts';
 import { textCell } from './names.ts';
@@ -99,8 +98,7 @@ export class Store {
       if (this.#rollups.has(name)) continue;
       const tables = new RollupTables(name, spec, this.#aggregates);
       for (const sql of tables.createSql()) await this.#connection.run(sql);
-      // An epoch states those of its own stream only, and the pipeline brings all.
-      const stated = body.fingerprints[name] ?? fingerprint(spec);
+      const stated = present(body.fingerprints[name], `a snapshot states the fingerprint of ${name}`);
       const values = [name, spec.from, generation, true, stated, JSON.stringify(spec)];
       await this.#connection.run('INSERT INTO tailrace.rollups VALUES ($1, $2, $3, $4, $5, $6)', values);
     }
@@ -239,6 +237,8 @@ function timestamp(timeMs: number): DuckDBTimestampTZValue | null {
 function changedRollup(name: string): OperatingError {
   return new OperatingError(`rollup ${name} in the warehouse was made from another definition`, {
     code: 'WAREHOUSE_ROLLUP_CHANGED',
+    // A restart would not help.
+    exitCode: EXIT.config,
     hint: 'give the changed rollup another name',
   });
 }
