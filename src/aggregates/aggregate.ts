@@ -27,6 +27,8 @@ export interface AggregateDefinition {
   updateSource(acc: readonly string[], value: string, type: FieldType | undefined): string;
   add(acc: number[], value: number, type: FieldType | undefined): void;
   merge(into: number[], other: readonly number[], type: FieldType | undefined): void;
+  /** The same in SQL: one aggregate expression an accumulator, over the rows of one key and window in different partitions. */
+  mergeSql(columns: readonly string[], type: FieldType | undefined): readonly string[];
   /** SQL that makes the user's value of the storage columns; `lines` is the row's line count. */
   resultSql(columns: readonly string[], type: FieldType | undefined): string;
   /** SQL that is true where the value went beyond SUM_MAX; undefined where that cannot be. */

@@ -1,5 +1,5 @@
 import type { AggregateDefinition } from './aggregate.ts';
-import { addToSum, addToSumSource, mergeSums, sumOverflowSql } from './sum.ts';
+import { addToSum, addToSumSource, mergeSums, mergeSumsSql, sumOverflowSql } from './sum.ts';
 
 /** Arithmetic mean of a numeric field: kept as sum and count, so that it merges. */
 export const avg: AggregateDefinition = {
@@ -13,6 +13,7 @@ export const avg: AggregateDefinition = {
   updateSource: addToSumSource,
   add: addToSum,
   merge: mergeSums,
+  mergeSql: mergeSumsSql,
   resultSql: ([total, n]) => `CASE WHEN ${n} > 0 AND NOT isnan(${total}) THEN ${total} / ${n} END`,
   overflowSql: sumOverflowSql,
   examples: [

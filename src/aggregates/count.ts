@@ -13,6 +13,7 @@ export const count: AggregateDefinition = {
   merge(into, other, type) {
     if (type !== undefined) into[0]! += other[0]!;
   },
+  mergeSql: (columns) => columns.map((n) => `sum(${n})`),
   resultSql: ([n]) => `CAST(${n ?? 'lines'} AS BIGINT)`,
   examples: [{ values: [1, null, 3], result: 2 }],
 };

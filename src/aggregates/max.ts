@@ -13,6 +13,8 @@ export const max: AggregateDefinition = {
   merge(into, other) {
     if (other[0]! > into[0]! || Number.isNaN(into[0]!)) into[0] = other[0]!;
   },
+  // To DuckDB NaN is the largest number of all; here it is no number yet.
+  mergeSql: ([best]) => [`coalesce(max(${best}) FILTER (WHERE NOT isnan(${best})), 'NaN'::DOUBLE)`],
   resultSql: ([best], type) =>
     type === 'double'
       ? `CASE WHEN NOT isnan(${best}) THEN ${best} END`

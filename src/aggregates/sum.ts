@@ -25,6 +25,16 @@ export function mergeSums(into: number[], other: readonly number[], type: FieldT
   into[1]! += other[1]!;
 }
 
+export function mergeSumsSql([sum, n]: readonly string[], type: FieldType | undefined): readonly string[] {
+  if (type === 'double') return [`sum(${sum})`, `sum(${n})`];
+  // Summed as integers, which are exact; NaN is none and must not be skipped.
+  const total = `sum(TRY_CAST(${sum} AS BIGINT))`;
+  return [
+    `CASE WHEN bool_or(isnan(${sum})) OR abs(${total}) > ${SUM_MAX} THEN 'NaN'::DOUBLE ELSE CAST(${total} AS DOUBLE) END`,
+    `sum(${n})`,
+  ];
+}
+
 export function sumOverflowSql([sum]: readonly string[], type: FieldType | undefined): string | undefined {
   return type === 'double' ? undefined : `isnan(${sum})`;
 }
@@ -41,6 +51,7 @@ export const sum: AggregateDefinition = {
   updateSource: addToSumSource,
   add: addToSum,
   merge: mergeSums,
+  mergeSql: mergeSumsSql,
   resultSql: ([total, n], type) =>
     type === 'double'
       ? `CASE WHEN ${n} > 0 THEN ${total} END`

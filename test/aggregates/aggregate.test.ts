@@ -95,6 +95,27 @@ describe.each(AGGREGATES.map((aggregate) => [aggregate.name, aggregate] as const
       { seed: 16, numRuns: 200 },
     );
   });
+
+  test('merged in SQL is what it is merged in plain code', async () => {
+    const values = fc.oneof(wholes, fc.array(fc.option(fc.double({ noNaN: true, min: -1e300, max: 1e300 }))));
+    await fc.assert(
+      fc.asyncProperty(values, values, fc.constantFrom<FieldType>('long', 'double'), async (left, right, type) => {
+        const [whole, other] = [left, right].map((part) =>
+          added(aggregate, type === 'long' ? part.map((value) => value && Math.trunc(value % SUM_MAX)) : part, type),
+        ) as [number[], number[]];
+        const parts = [whole.slice(), other];
+        aggregate.merge(whole, other, type);
+        const names = whole.map((_, i) => `a${i}`);
+        const rows = parts.map((acc) => `(${['0', ...acc.map((value) => `'${value}'::DOUBLE`)].join(', ')})`);
+        const merged = ['count(*)', ...aggregate.mergeSql(names, type)].map((sql) => `CAST(${sql} AS DOUBLE)`);
+        const reader = await connection.runAndReadAll(
+          `SELECT ${merged.join(', ')} FROM (VALUES ${rows.join(', ')}) AS t(${['row', ...names].join(', ')})`,
+        );
+        expect(reader.getRows()[0]!.map((cell) => Number(cell) + 0)).toEqual([2, ...whole.map((value) => value + 0)]);
+      }),
+      { seed: 17, numRuns: 200 },
+    );
+  });
 });
 
 describe.each(['sum', 'avg'])('a %s of integers beyond 2^53 − 1', (name) => {

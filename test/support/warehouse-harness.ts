@@ -35,15 +35,17 @@ export class WarehouseHarness {
     };
   }
 
-  /** Runs until the cursor of partition 0 is at the topic's end. */
+  /** Runs until every partition's cursor is at its end. */
   async runToEnd(log: Log, topic: string): Promise<void> {
-    const { end } = (await log.ends(topic))[0]!;
+    const ends = await log.ends(topic);
     const isAtEnd = async (): Promise<boolean> => {
       const reports = await log.reports(topic);
-      return reports.some((report) => (report.cursor?.offset ?? 0) >= end);
+      return ends.every(({ end }, partition) =>
+        reports.some((report) => report.partition === partition && (report.cursor?.offset ?? 0) >= end),
+      );
     };
     const stop = new AbortController();
-    const options = this.options([{ stream: 'access', topic, partitions: 1 }]);
+    const options = this.options([{ stream: 'access', topic, partitions: ends.length }]);
     const notify = (event: WarehouseEvent): number => this.events.push(event);
     const warehouse = new Warehouse({ clock: systemClock, log, aggregates: AGGREGATES, options, notify });
     const running = warehouse.run(stop.signal);

@@ -1,15 +1,13 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import type { AggregateDefinition } from '../../aggregates/aggregate.ts';
 import type { RollupRows } from '../../epoch/epoch.ts';
 import { isFinal } from '../../epoch/finality.ts';
-import type { MeasureSpec, RollupSpec } from '../../epoch/pipeline.ts';
-import { assert, present } from '../../lib/assert.ts';
+import type { RollupSpec } from '../../epoch/pipeline.ts';
+import { assert } from '../../lib/assert.ts';
 import { OperatingError } from '../../lib/errors.ts';
 import type { FieldType } from '../../record/batch.ts';
 import { type StageColumn, loadStage, stageType } from './load.ts';
-import { identifier, literal } from './names.ts';
-
-export type Aggregates = Readonly<Record<string, AggregateDefinition>>;
+import { identifier } from './names.ts';
+import { type Aggregates, SQL_TYPES, accumulatorColumns, rollupViewSql } from './rollup-view.ts';
 
 /** Columns of every rollup: neither a key nor a measure may be called so. */
 export const ROLLUP_COLUMNS = [
@@ -24,15 +22,6 @@ export const ROLLUP_COLUMNS = [
   'sum_a',
   'sum_b',
 ] as const;
-
-const SQL_TYPES: Record<FieldType, string> = {
-  keyword: 'VARCHAR',
-  ip: 'VARCHAR',
-  long: 'BIGINT',
-  double: 'DOUBLE',
-  boolean: 'BOOLEAN',
-  date: 'TIMESTAMPTZ',
-};
 
 interface StoredColumn {
   readonly name: string;
@@ -87,18 +76,18 @@ export class RollupTables {
       { name: 'sum_b', type: 'UINTEGER', fromStage: asIs },
       ...spec.by.map((key) => ({ name: key.column, type: SQL_TYPES[key.type], fromStage: keyFromStage(key.type) })),
       ...spec.measures.flatMap((measure) =>
-        this.#accumulatorsOf(measure).map((column) => ({ name: column, type: 'DOUBLE', fromStage: asIs })),
+        accumulatorColumns(measure, aggregates).map((column) => ({ name: column, type: 'DOUBLE', fromStage: asIs })),
       ),
     ];
     this.#checkNames();
   }
 
-  /** Statements that make the storage tables and the view; harmless where they exist. */
-  createSql(): string[] {
+  /** Statements that make the storage tables and the view over `partitions` partitions; harmless where they exist. */
+  createSql(partitions: number): string[] {
     const columns = this.#columns.map(({ name, type }) => `${identifier(name)} ${type}`).join(', ');
     return [this.#open, this.#final]
       .map((table) => `CREATE TABLE IF NOT EXISTS ${table} (partition INTEGER, ${columns})`)
-      .concat(this.#viewSql());
+      .concat(this.#viewSql(partitions));
   }
 
   async apply(connection: DuckDBConnection, change: RollupChange): Promise<void> {
@@ -189,42 +178,15 @@ export class RollupTables {
       : asTime(`CAST(${watermarkMs - this.spec.allowedLatenessMs + 1} AS DOUBLE)`);
   }
 
-  #definition(measure: MeasureSpec): AggregateDefinition {
-    return present(this.#aggregates[measure.aggregate], `aggregate ${measure.aggregate} of ${this.name} is known`);
-  }
-
-  /** The dot keeps accumulators apart from keys, whose dots became underscores, and from each other. */
-  #accumulatorsOf(measure: MeasureSpec): string[] {
-    const accumulators = this.#definition(measure).accumulators(measure.fieldType);
-    return accumulators.map(({ suffix }) => `${measure.name}.${suffix === '' ? 'value' : suffix.replace(/^_/, '')}`);
-  }
-
-  #viewSql(): string {
-    const keys = this.#keyNames.map(identifier);
-    const measures = this.spec.measures.map((measure) => {
-      const columns = this.#accumulatorsOf(measure).map(identifier);
-      return `${this.#definition(measure).resultSql(columns, measure.fieldType)} AS ${identifier(measure.name)}`;
+  #viewSql(partitions: number): string {
+    return rollupViewSql({
+      name: this.name,
+      spec: this.spec,
+      aggregates: this.#aggregates,
+      open: this.#open,
+      final: this.#final,
+      partitions,
     });
-    const overflows = this.spec.measures.flatMap((measure) => {
-      const columns = this.#accumulatorsOf(measure).map(identifier);
-      return this.#definition(measure).overflowSql?.(columns, measure.fieldType) ?? [];
-    });
-    const lateKeys = this.spec.by.map(
-      (key, index) => `TRY_CAST(key[${index + 1}] AS ${SQL_TYPES[key.type]}) AS k${index}`,
-    );
-    const lateMatches = keys.map((key, index) => ` AND late.k${index} IS NOT DISTINCT FROM r.${key}`);
-    return `CREATE OR REPLACE VIEW main.${identifier(this.name)} AS
-      SELECT r.window_start, r.window_end, ${[...keys.map((key) => `r.${key}`), ...measures].join(', ')},
-        r.status, r.revision, r.lines, coalesce(late.late_lines, 0) AS late_lines, ${overflows.join(' OR ') || 'false'} AS overflow
-      FROM (
-        SELECT *, CASE WHEN revision > 0 THEN 'revised' ELSE 'final' END AS status FROM ${this.#final}
-        UNION ALL
-        SELECT *, 'open' AS status FROM ${this.#open}
-      ) AS r
-      LEFT JOIN (
-        SELECT window_start AS late_start, window_end AS late_end, ${[...lateKeys, 'count(*) AS late_lines'].join(', ')}
-        FROM tailrace.late WHERE rollup = ${literal(this.name)} GROUP BY ALL
-      ) AS late ON late.late_start = r.window_start AND late.late_end = r.window_end${lateMatches.join('')}`;
   }
 
   #checkNames(): void {

@@ -7,7 +7,8 @@ import { EXIT, OperatingError, describeError } from '../../lib/errors.ts';
 import { faultPoint } from '../../lib/fault-point.ts';
 import { isMutant } from '../../lib/mutant.ts';
 import { textCell } from './names.ts';
-import { type Aggregates, RollupTables } from './rollup-tables.ts';
+import { RollupTables } from './rollup-tables.ts';
+import type { Aggregates } from './rollup-view.ts';
 import { SystemRows } from './system-rows.ts';
 
 /** An epoch partition as the warehouse sees it. */
@@ -97,7 +98,8 @@ export class Store {
     for (const [name, spec] of Object.entries(pipeline.rollups)) {
       if (this.#rollups.has(name)) continue;
       const tables = new RollupTables(name, spec, this.#aggregates);
-      for (const sql of tables.createSql()) await this.#connection.run(sql);
+      const { partitions } = present(pipeline.streams[spec.from], `the stream of ${name}`);
+      for (const sql of tables.createSql(partitions)) await this.#connection.run(sql);
       const stated = present(body.fingerprints[name], `a snapshot states the fingerprint of ${name}`);
       const values = [name, spec.from, generation, true, stated, JSON.stringify(spec)];
       await this.#connection.run('INSERT INTO tailrace.rollups VALUES ($1, $2, $3, $4, $5, $6)', values);

@@ -8,7 +8,7 @@ import type { Sink } from '../sink.ts';
 import { diskFullError, firstLine, isDiskFull, openDatabase } from './database.ts';
 import { EpochQueue } from './epoch-queue.ts';
 import { EpochReader } from './epoch-reader.ts';
-import type { Aggregates } from './rollup-tables.ts';
+import type { Aggregates } from './rollup-view.ts';
 import { SqlSocket } from './socket.ts';
 import { type EpochPartition, type IncomingEpoch, Store, lastOfEach } from './store.ts';
 

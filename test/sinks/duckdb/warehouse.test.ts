@@ -169,6 +169,63 @@ describe('rows', () => {
   });
 });
 
+describe('a stream of several partitions', () => {
+  const pipeline = { ...pipelineOf(), streams: { access: { ...pipelineOf().streams['access']!, partitions: 2 } } };
+  const both = { ...snapshot, pipeline };
+  const topic = 't.epochs.web.halves';
+  let left: EpochChain;
+  let right: EpochChain;
+
+  beforeEach(async () => {
+    left = await EpochChain.begin(log, { topic, partition: 0, partitions: 2 });
+    right = await EpochChain.begin(log, { topic, partition: 1, partitions: 2 });
+  });
+
+  test('has one row a window and key, merged, with its late lines once', async () => {
+    const late = {
+      source: 'a/1',
+      offset: 5,
+      eventTimeMs: 1,
+      rollup: 'traffic',
+      windowStartMs: 0,
+      windowEndMs: MINUTE,
+      watermarkMs: 9 * MINUTE,
+      key: ['/a', '200'],
+    };
+    const rows = (lines: number, sum: number): ReturnType<typeof traffic> =>
+      traffic(row(['/a', 200], lines), row([null, 200], lines), row(['/max', 200], 1, 0, { accumulators: [sum, 1] }));
+    await left.append({ ...both, rows: rows(1, SUM_MAX), late: [late], watermarkMs: MINUTE });
+    await right.append({ ...both, rows: rows(2, 1), late: [late], watermarkMs: MINUTE });
+    await harness.runToEnd(log, topic);
+    expect(await harness.query(VIEW)).toEqual([
+      [0, '/a', 200, 3, 300, 'final', 0, 2, false],
+      [0, '/max', 200, 2, null, 'final', 0, 0, true],
+      [0, null, 200, 3, 300, 'final', 0, 0, false],
+    ]);
+  });
+
+  test('has a row open until every partition that still reads has passed it', async () => {
+    const status = async (): Promise<unknown> => {
+      await harness.runToEnd(log, topic);
+      return (await harness.query('SELECT requests, status FROM traffic'))[0];
+    };
+    await left.append({ ...both, rows: traffic(row(['/a', 200], 1)), watermarkMs: MINUTE });
+    await right.append({ ...both, sources: [mark('a/2', { state: 'announced' })] });
+    expect(await status()).toEqual([1, 'open']);
+    await right.append({ rows: traffic(row(['/a', 200], 1)), watermarkMs: MINUTE - 2 });
+    expect(await status()).toEqual([2, 'open']);
+    await right.append({ sources: [mark('a/2')], watermarkMs: MINUTE - 1 });
+    expect(await status()).toEqual([2, 'final']);
+    await left.append({ rows: traffic(row(['/b', 200], 1, 1)), watermarkMs: 2 * MINUTE });
+    await right.append({ sources: [mark('a/2', { state: 'closed' })] });
+    await harness.runToEnd(log, topic);
+    expect(await harness.query('SELECT url_path, status FROM traffic ORDER BY 1')).toEqual([
+      ['/a', 'final'],
+      ['/b', 'final'],
+    ]);
+  });
+});
+
 describe('system tables', () => {
   test('ledger and sources hold the last totals, a forgotten source leaves them', async () => {
     const entry = (source: string, lines: number, a = 4294967295) => ({

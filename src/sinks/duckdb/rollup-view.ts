@@ -1,0 +1,94 @@
+import type { AggregateDefinition } from '../../aggregates/aggregate.ts';
+import type { MeasureSpec, RollupSpec } from '../../epoch/pipeline.ts';
+import { present } from '../../lib/assert.ts';
+import type { FieldType } from '../../record/batch.ts';
+import { identifier, literal } from './names.ts';
+
+export type Aggregates = Readonly<Record<string, AggregateDefinition>>;
+
+export const SQL_TYPES: Readonly<Record<FieldType, string>> = {
+  keyword: 'VARCHAR',
+  ip: 'VARCHAR',
+  long: 'BIGINT',
+  double: 'DOUBLE',
+  boolean: 'BOOLEAN',
+  date: 'TIMESTAMPTZ',
+};
+
+export interface RollupView {
+  readonly name: string;
+  readonly spec: RollupSpec;
+  readonly aggregates: Aggregates;
+  /** The storage tables, as SQL names them. */
+  readonly open: string;
+  readonly final: string;
+  /** Of the rollup's stream, fixed at its birth. */
+  readonly partitions: number;
+}
+
+/** Storage columns of a measure. The dot keeps them apart from keys, whose dots became underscores, and from each other. */
+export function accumulatorColumns(measure: MeasureSpec, aggregates: Aggregates): string[] {
+  const accumulators = definitionOf(measure, aggregates).accumulators(measure.fieldType);
+  return accumulators.map(({ suffix }) => `${measure.name}.${suffix === '' ? 'value' : suffix.replace(/^_/, '')}`);
+}
+
+/** The view under the user's name: one row a window and key, with results in place of accumulators. */
+export function rollupViewSql(view: RollupView): string {
+  const { name, spec, aggregates } = view;
+  const keys = spec.by.map((key) => identifier(key.column));
+  const measures = spec.measures.map((measure) => {
+    const columns = accumulatorColumns(measure, aggregates).map(identifier);
+    return `${definitionOf(measure, aggregates).resultSql(columns, measure.fieldType)} AS ${identifier(measure.name)}`;
+  });
+  const overflows = spec.measures.flatMap((measure) => {
+    const columns = accumulatorColumns(measure, aggregates).map(identifier);
+    return definitionOf(measure, aggregates).overflowSql?.(columns, measure.fieldType) ?? [];
+  });
+  const lateKeys = spec.by.map((key, index) => `TRY_CAST(key[${index + 1}] AS ${SQL_TYPES[key.type]}) AS k${index}`);
+  const lateMatches = keys.map((key, index) => ` AND late.k${index} IS NOT DISTINCT FROM r.${key}`);
+  return `CREATE OR REPLACE VIEW main.${identifier(name)} AS
+    SELECT r.window_start, r.window_end, ${[...keys.map((key) => `r.${key}`), ...measures].join(', ')},
+      r.status, r.revision, r.lines, coalesce(late.late_lines, 0) AS late_lines, ${overflows.join(' OR ') || 'false'} AS overflow
+    FROM (${view.partitions === 1 ? storedRowsSql(view) : mergedRowsSql(view, keys)}) AS r
+    LEFT JOIN (
+      SELECT window_start AS late_start, window_end AS late_end, ${[...lateKeys, 'count(*) AS late_lines'].join(', ')}
+      FROM tailrace.late WHERE rollup = ${literal(name)} GROUP BY ALL
+    ) AS late ON late.late_start = r.window_start AND late.late_end = r.window_end${lateMatches.join('')}`;
+}
+
+/** With one partition a stored row is the row. */
+function storedRowsSql({ open, final }: RollupView): string {
+  return `SELECT *, CASE WHEN revision > 0 THEN 'revised' ELSE 'final' END AS status FROM ${final}
+    UNION ALL
+    SELECT *, 'open' AS status FROM ${open}`;
+}
+
+/**
+ * With several, the rows of a window and key are merged. The merged row is open while one of them is, or while a partition that still has
+ * something to read has not passed the window.
+ */
+function mergedRowsSql({ spec, aggregates, open, final }: RollupView, keys: readonly string[]): string {
+  const isOpen = identifier('row.is_open');
+  const merged = spec.measures.flatMap((measure) => {
+    const columns = accumulatorColumns(measure, aggregates).map(identifier);
+    const ofRow = columns.map((column) => `p.${column}`);
+    const sql = definitionOf(measure, aggregates).mergeSql(ofRow, measure.fieldType);
+    return columns.map((column, index) => `${present(sql[index], `an expression for ${column}`)} AS ${column}`);
+  });
+  const byKey = ['window_start', 'window_end', ...keys].map((column) => `p.${column}`);
+  // epoch/finality.ts, with the watermark on one side. What has no watermark yet has passed nothing.
+  const leastWatermark = `SELECT min(coalesce(c.watermark, '-infinity'::TIMESTAMPTZ)) FROM tailrace.cursors AS c
+    WHERE c.stream = ${literal(spec.from)} AND EXISTS (FROM tailrace.sources AS s WHERE s.stream = c.stream
+      AND s.partition = c.partition AND s.state IN ('announced', 'reading', 'gap', 'unreadable'))`;
+  const passedAt = `p.window_end + to_milliseconds(${spec.allowedLatenessMs - 1})`;
+  return `SELECT ${[...byKey, ...merged].join(', ')},
+      CAST(sum(p.lines) AS BIGINT) AS lines, CAST(sum(p.revision) AS UINTEGER) AS revision,
+      CASE WHEN bool_or(p.${isOpen}) OR coalesce(${passedAt} > (${leastWatermark}), false) THEN 'open'
+        WHEN sum(p.revision) > 0 THEN 'revised' ELSE 'final' END AS status
+    FROM (SELECT *, false AS ${isOpen} FROM ${final} UNION ALL SELECT *, true FROM ${open}) AS p
+    GROUP BY ${byKey.join(', ')}`;
+}
+
+function definitionOf(measure: MeasureSpec, aggregates: Aggregates): AggregateDefinition {
+  return present(aggregates[measure.aggregate], `aggregate ${measure.aggregate} is known`);
+}
