@@ -7,6 +7,8 @@ export interface AgentLimits {
   readonly lingerMs: number;
   /** How often globs are expanded and every known file is looked at: also how old a quiet file's growth can be when it is seen. */
   readonly scanMs: number;
+  /** Sources in the registry, closed ones included: about 100 MB. A file beyond waits until one is forgotten, and is named as unreadable. */
+  readonly sourcesMax: number;
   /** Open files of all inputs; beyond it quiet files are closed and opened again when they grow. Far below common hard limits. */
   readonly openFilesMax: number;
   /** Memory for blocks that are read and not yet acknowledged, over all partitions: at the bound reading waits (back-pressure). */
@@ -36,6 +38,7 @@ export interface AgentLimits {
 export const DEFAULT_LIMITS: AgentLimits = {
   lingerMs: 100,
   scanMs: 1_000,
+  sourcesMax: 100_000,
   openFilesMax: 4_096,
   bufferBytesMax: 64 * 1024 * 1024,
   registryMs: 1_000,

@@ -1,4 +1,5 @@
 import { present } from '../lib/assert.ts';
+import { OperatingError } from '../lib/errors.ts';
 import { EMPTY_TAIL } from '../record/source.ts';
 import type { Notify } from './events.ts';
 import { hasIdentity, type Head, identityOf, readHead, tailAt } from './identity.ts';
@@ -14,6 +15,8 @@ export interface ScannerOptions {
   readonly limits: AgentLimits;
   readonly finder: SourceFinder;
   readonly notify: Notify;
+  /** Whether one more source may be made. */
+  readonly hasRoom: () => boolean;
   /** Makes a source of an entry that has a number of its own. */
   readonly create: (entry: Omit<RegistryEntry, 'number'>) => TrackedSource;
 }
@@ -195,6 +198,7 @@ export class Scanner {
       if (isOver) known!.place = file.place;
       return undefined;
     }
+    if (!this.#options.hasRoom()) throw noRoom(file.path, this.#options.limits.sourcesMax);
     // A file that grew after its source was closed goes on as a new source, from where the old one ended.
     const origin = continues ? known!.position : 0;
     const headBytes = head.bytes.length;
@@ -278,4 +282,11 @@ export class Scanner {
     this.#problems.set(problem.path, problem.reason);
     this.#options.notify({ type: 'unreadable', ...problem });
   }
+}
+
+function noRoom(path: string, sourcesMax: number): OperatingError {
+  return new OperatingError(`${path}: the agent knows ${sourcesMax} files already, this one waits`, {
+    code: 'SOURCES_MAX',
+    hint: 'name fewer files, or let another agent read some of them',
+  });
 }

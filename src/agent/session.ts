@@ -145,7 +145,15 @@ export class AgentSession {
     };
     const finder = new FileFinder(input);
     const scanner = new Scanner(
-      { topic: input.topic, isOnce: options.isOnce, limits: this.#limits, finder, notify, create },
+      {
+        topic: input.topic,
+        isOnce: options.isOnce,
+        limits: this.#limits,
+        finder,
+        notify,
+        hasRoom: () => this.#served.size + this.#unserved.length < this.#limits.sourcesMax,
+        create,
+      },
       known,
     );
     this.#scanners.push(scanner);

@@ -18,12 +18,10 @@ export type Verdict =
   | { readonly type: 'before_history' }
   | { readonly type: 'refused'; readonly reason: Refusal['reason'] };
 
-/** A partition holds at most this many sources that were not forgotten; its agents refuse more files long before. */
-export const SOURCES_MAX = 1_000_000;
-
 /**
  * What a task knows of agents and their sources: the block rule, and the bookkeeping of beats. All safety against agents that send
- * twice, late, from an old registry or under a borrowed id is here.
+ * twice, late, from an old registry or under a borrowed id is here. How many sources there are is bounded by their agents, each of which
+ * takes no more than it has room for (agent/limits.ts).
  */
 export class Marks {
   readonly sources = new Map<SourceId, OpenMark>();

@@ -1,9 +1,11 @@
+import { rmSync, writeFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import type { AgentEvent } from '../../src/agent/events.ts';
 import { DEFAULT_LIMITS } from '../../src/agent/limits.ts';
 import { Scanner } from '../../src/agent/scanner.ts';
 import type { SourceHandle } from '../../src/agent/source.ts';
 import { TrackedSource } from '../../src/agent/tracked-source.ts';
+import { AgentWorld } from '../support/agent-world.ts';
 
 /** One file of a disk that can be told to fail. */
 function failingDisk(content: Buffer): {
@@ -39,7 +41,7 @@ function failingDisk(content: Buffer): {
     return source;
   };
   const notify = (event: AgentEvent): void => void events.push(event);
-  const options = { topic: 't', isOnce: false, limits: DEFAULT_LIMITS, finder, notify, create };
+  const options = { topic: 't', isOnce: false, limits: DEFAULT_LIMITS, finder, notify, hasRoom: () => true, create };
   const disk = { isFailing: false, opened: 0, scanner: new Scanner(options, []), events, sources };
   return disk;
 }
@@ -76,4 +78,27 @@ test('a defect of the program is no failure of the source', () => {
       throw defect;
     }),
   ).toThrow(defect);
+});
+
+test('a file beyond the number of sources waits, named once, until a source is forgotten', async () => {
+  const world = new AgentWorld({ limits: { sourcesMax: 2, deletedQuietMs: 1_000, forgetMs: 60_000 } });
+  try {
+    for (const name of ['a', 'b', 'c']) writeFileSync(world.path(`${name}.log`), `${name}\n`);
+    world.start();
+    await world.pass(20_000);
+    const waiting = world.ofType('unreadable');
+    expect(waiting.map(({ reason }) => reason)).toEqual(['the agent knows 2 files already, this one waits']);
+    expect((await world.texts()).length).toBe(2);
+    // Whatever was taken in is taken up again after a restart, and no other file in its place.
+    await world.stop();
+    world.start();
+    await world.pass(5_000);
+    expect((await world.texts()).length).toBe(2);
+    rmSync(['a', 'b', 'c'].map((name) => world.path(`${name}.log`)).find((path) => path !== waiting[0]!.path)!);
+    await world.pass(80_000);
+    expect((await world.texts()).sort()).toEqual(['a\n', 'b\n', 'c\n']);
+    await world.stop();
+  } finally {
+    await world.close();
+  }
 });
