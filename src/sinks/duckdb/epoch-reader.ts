@@ -1,6 +1,6 @@
 import type { Log, Message, PartitionEnds } from '../../broker/broker.ts';
 import { decodeEnvelope } from '../../epoch/codec.ts';
-import { Fold } from '../../epoch/fold.ts';
+import { type ChainEnd, Fold } from '../../epoch/fold.ts';
 import { present } from '../../lib/assert.ts';
 import { OperatingError } from '../../lib/errors.ts';
 import type { EpochPartition, IncomingEpoch, StoredCursor } from './store.ts';
@@ -45,7 +45,6 @@ export class EpochReader {
       ...(cursor === undefined ? {} : { chain: cursor }),
     });
     let sizeBytes = 0;
-    let last = cursor;
     for await (const messages of log.read(from.topic, from.partition, offset, {
       signal,
       isFollowing: true,
@@ -56,14 +55,11 @@ export class EpochReader {
         if (message.offset === offset && offset > 0 && cursor !== undefined) this.#checkFirst(message, cursor);
         const counted = fold.push(message);
         if (counted === undefined) {
-          if (message.kind === 'epoch' && last !== undefined) await this.#checkUncounted(message, last);
+          if (message.kind === 'epoch') await this.#checkUncounted(message, fold.chain!);
           continue;
         }
-        const { envelope } = counted;
-        const nextOffset = counted.offset + 1;
-        last = { offset: nextOffset, id: envelope.id, n: envelope.n, to: envelope.to };
         const body = present(counted.body, 'the fold reads bodies');
-        await take({ from, epoch: { envelope, body }, nextOffset }, sizeBytes);
+        await take({ from, epoch: { envelope: counted.envelope, body }, nextOffset: counted.offset + 1 }, sizeBytes);
         sizeBytes = 0;
       }
     }
@@ -90,10 +86,10 @@ export class EpochReader {
   }
 
   /**
-   * Folds the log's envelopes from its start up to `before`: the cursor's epoch must be the last that counts there. That its record is still
+   * Folds the log's envelopes from its start up to `before`: `last` must be the last that counts there. That its record is still
    * in the log is not enough: a log that has lost its end may hold it again, on a branch that counts no more.
    */
-  async #checkChain(cursor: StoredCursor, before: number): Promise<void> {
+  async #checkChain(last: ChainEnd, before: number): Promise<void> {
     const { log, from } = this.#options;
     for (;;) {
       const { start } = await this.#ends();
@@ -111,8 +107,8 @@ export class EpochReader {
         if (isTrimmed && (await this.#ends()).start > start) continue;
         throw error;
       }
-      if (fold.chain?.id === cursor.id) return;
-      throw this.#fork(`epoch ${cursor.n}, which the warehouse has read, is not what counts before offset ${before}`);
+      if (fold.chain?.id === last.id) return;
+      throw this.#fork(`epoch ${last.n}, which the warehouse has read, is not what counts before offset ${before}`);
     }
   }
 
@@ -125,7 +121,7 @@ export class EpochReader {
    * A writer goes on to the next epoch when it has read its last one as counted. So one that is further on without following ours follows
    * what we have not seen: the log may have lost its end and grown again under this reader, which would wait for ever.
    */
-  async #checkUncounted(message: Message, last: StoredCursor): Promise<void> {
+  async #checkUncounted(message: Message, last: ChainEnd): Promise<void> {
     if (decodeEnvelope(message.header).n > last.n + 1) await this.#checkChain(last, message.offset + 1);
   }
 

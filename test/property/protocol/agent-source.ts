@@ -50,8 +50,9 @@ function stateOf({ file, origin, position, read, isOpen, isClosed, isForgotten }
   return position === origin ? 'announced' : 'reading';
 }
 
-export function summaryOf({ state, position }: SourceReport): string {
-  return `${state} ${position}`;
+/** What must have changed for a beat to speak of it again. */
+export function summaryOf(source: Tracked): string {
+  return `${stateOf(source)} ${source.position}`;
 }
 
 /** Reads up to `linesMax` lines below `limit` as a block; undefined if there is none. */

@@ -13,6 +13,7 @@ const NO_VALUE = new Uint8Array(0);
 interface InFlight {
   readonly messages: readonly OutgoingMessage[];
   readonly acknowledged: () => void;
+  readonly isSplit: boolean;
   result: 'waiting' | 'acknowledged' | 'rejected';
 }
 
@@ -102,8 +103,7 @@ export class SimulatedAgent {
     else if (this.#readBlocks()) return true;
     this.#close();
     if (this.#inFlight !== undefined) return true;
-    if ([...this.#sources.values()].some((source) => source.reported !== summaryOf(reportOf(this.id, source))))
-      this.#beat(false, false);
+    if ([...this.#sources.values()].some((source) => source.reported !== summaryOf(source))) this.#beat(false, false);
     else if (!this.hasSentEnd) {
       this.hasSentEnd = true;
       this.#beat(true, false, true);
@@ -195,16 +195,23 @@ export class SimulatedAgent {
       this.#rewinds.clear();
       return;
     }
-    this.#send(inFlight.messages, inFlight.acknowledged);
+    this.#send(inFlight.messages, inFlight.acknowledged, inFlight.isSplit);
   }
 
-  #send(messages: readonly OutgoingMessage[], acknowledged: () => void): void {
-    const inFlight: InFlight = { messages, acknowledged, result: 'waiting' };
+  /** In one append, or, `isSplit`, in one for each message. */
+  #send(messages: readonly OutgoingMessage[], acknowledged: () => void, isSplit = false): void {
+    const inFlight: InFlight = { messages, acknowledged, isSplit, result: 'waiting' };
     this.#inFlight = inFlight;
-    this.#world.sendRaw(this.#sender, messages, (offset) => {
-      inFlight.result = offset === undefined ? 'rejected' : 'acknowledged';
-      if (offset !== undefined) this.#offset = Math.max(this.#offset, offset + messages.length);
-    });
+    const appends = isSplit ? messages.map((message) => [message]) : [messages];
+    let open = appends.length;
+    for (const append of appends) {
+      this.#world.sendRaw(this.#sender, append, (offset) => {
+        open--;
+        if (offset === undefined) inFlight.result = 'rejected';
+        else if (open === 0 && inFlight.result === 'waiting') inFlight.result = 'acknowledged';
+        if (offset !== undefined) this.#offset = Math.max(this.#offset, offset + append.length);
+      });
+    }
   }
 
   #nowMs(): number {
@@ -272,8 +279,9 @@ export class SimulatedAgent {
       const isOld = overSources.has(sourceId(this.id, source.number)) && random.chance(0.4);
       if (source.isClosed && source.file.isDeleted && isOld) source.isForgotten = true;
     }
-    const reports = sources.map((source) => ({ source, report: reportOf(this.id, source) }));
-    const told = reports.filter(({ source, report }) => isFull || summaryOf(report) !== source.reported);
+    const told = sources
+      .filter((source) => isFull || summaryOf(source) !== source.reported)
+      .map((source) => ({ source, report: reportOf(this.id, source), summary: summaryOf(source) }));
     const numberMax = isFull ? { numberMax: this.#nextNumber - 1 } : {};
     const head = { agent: this.id, log: rawLog, tMs: this.#nowMs(), isFull, hasEnded, ...numberMax };
     const headers = encodeBeats(
@@ -285,8 +293,8 @@ export class SimulatedAgent {
     this.#send(
       headers.map((header) => ({ kind: 'beat', header, value: NO_VALUE })),
       () => {
-        for (const { source, report } of told) {
-          source.reported = summaryOf(report);
+        for (const { source, summary } of told) {
+          source.reported = summary;
           if (isAnnouncing) source.isAnnounced = true;
           this.#unannounced.delete(source);
           if (!source.isForgotten) continue;
@@ -334,13 +342,14 @@ export class SimulatedAgent {
       ends.set(source, source.read);
     }
     if (messages.length === 0) return false;
-    this.#send(messages, () => {
+    const acknowledged = (): void => {
       for (const [source, end] of ends) {
         source.position = end;
         source.isRewound = false;
         if (!this.#world.profile.losesRaw) source.file.acknowledged = Math.max(source.file.acknowledged, end);
       }
-    });
+    };
+    this.#send(messages, acknowledged, this.#world.profile.isPipelined);
     return true;
   }
 }

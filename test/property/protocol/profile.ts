@@ -21,6 +21,8 @@ export interface Profile {
   readonly resumesFiles: boolean;
   /** The agents' clocks differ from the log's, and jump. */
   readonly clocksJump: boolean;
+  /** The agent sends each block in an append of its own and waits for none of them: they arrive in any order. Not what src/agent does. */
+  readonly isPipelined: boolean;
   readonly snapshotBytes: number;
   readonly partBytesMax: number;
   readonly beatSourcesMax: number;
@@ -50,11 +52,12 @@ export function profileOf(seed: number): Profile {
     deletesFiles: !(losesRaw && hasZombie) && random.chance(0.6),
     resumesFiles: !hasZombie && !losesReadRaw && random.chance(0.4),
     clocksJump: random.chance(0.2),
+    isPipelined: false,
     snapshotBytes: random.pick([500, 2_000, 8_000]),
     partBytesMax: random.pick([1_200, 2_500, 100_000]),
     beatSourcesMax: random.pick([1, 2, 1_000]),
     retainMs: random.pick([0, 50, 500]),
     allowedLatenessMs: random.pick([0, 0, 60]),
-    steps: 250 + random.below(250),
+    steps: 200 + random.below(250),
   };
 }

@@ -21,6 +21,8 @@ export interface Outcome {
 export interface RunOptions {
   readonly profile?: Partial<Profile>;
   readonly print?: (line: string) => void;
+  /** Called when everything has drained and was found right, with what the warehouse holds. */
+  readonly afterwards?: (world: World, store: ModelStore) => Promise<void>;
 }
 
 const FILES_MAX = 8;
@@ -33,6 +35,8 @@ export async function simulate(seed: number, options: RunOptions = {}): Promise<
   try {
     await simulation.chaos();
     await simulation.drain();
+    setFaultHandler(undefined);
+    if (world.violations.length === 0) await options.afterwards?.(world, simulation.store);
   } finally {
     simulation.end();
   }
@@ -71,6 +75,10 @@ class Simulation {
       world.visit(`crash at ${point}`);
       throw new SimulatedCrash(point);
     });
+  }
+
+  get store(): ModelStore {
+    return this.#warehouse.store;
   }
 
   end(): void {

@@ -123,7 +123,7 @@ function pipelineOf(profile: Profile): Pipeline {
     window: { type: 'tumbling', sizeMs: 100, offsetMs: 0 },
     allowedLatenessMs: profile.allowedLatenessMs,
     measures: [
-      { name: 'lines', aggregate: 'count' },
+      { name: 'requests', aggregate: 'count' },
       { name: 'total', aggregate: 'sum', field: 'value', fieldType: 'long' },
     ],
   };
@@ -132,7 +132,7 @@ function pipelineOf(profile: Profile): Pipeline {
     by: [],
     window: { type: 'tumbling', sizeMs: 70, offsetMs: 10 },
     allowedLatenessMs: 0,
-    measures: [{ name: 'lines', aggregate: 'count' }],
+    measures: [{ name: 'requests', aggregate: 'count' }],
   };
   const eventTime = {
     field: 'time',
