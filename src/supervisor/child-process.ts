@@ -54,6 +54,9 @@ export function childProcesses(options: ChildOptions): StartProcess {
 export function dieWithSupervisor(): void {
   if (process.channel === undefined) return;
   // SIGKILL, not exit: nothing may run after it, and every role must be safe to kill at any time anyway.
-  process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+  const die = (): void => void process.kill(process.pid, 'SIGKILL');
+  process.once('disconnect', die);
+  // It may have died while this process was loading its program: then no event follows.
+  if (!process.connected) die();
   process.channel?.unref();
 }

@@ -1,4 +1,6 @@
 import { afterAll, expect, test } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,6 +37,27 @@ test('arguments go in; lines, messages and the exit code come out', async () => 
   await systemClock.sleep(50);
   expect(said).toEqual(['role: x y']);
   expect(messages).toEqual([{ at: 1 }]);
+});
+
+test.each([
+  ['before', 100],
+  ['after', 0],
+])('a role dies with its supervisor, were it %s the role looks', async (_when, loadMs) => {
+  const program = join(folder, 'orphan.mjs');
+  const module = JSON.stringify(new URL('../../src/supervisor/child-process.ts', import.meta.url).href);
+  writeFileSync(
+    program,
+    `await new Promise((resolve) => setTimeout(resolve, ${loadMs}));
+    const { dieWithSupervisor } = await import(${module});
+    dieWithSupervisor();
+    if (${loadMs} === 0) process.send('looked');
+    setTimeout(() => process.exit(7), 2000);`,
+  );
+  const child = spawn(process.execPath, [program], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  if (loadMs === 0) await once(child, 'message');
+  else await once(child, 'spawn');
+  child.disconnect();
+  expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
 });
 
 test('a role can be killed, and says by what it died', async () => {
