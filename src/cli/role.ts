@@ -61,9 +61,13 @@ export function openLog(config: Config, dataDir: DataDir, clock: Clock): Log {
   return openEmbeddedLog({ path: dataDir.broker, clock, diskMaxBytes: config.broker.diskBytesMax });
 }
 
-/** Makes the folder, for its owner only: logs hold what nobody else should read. */
+/**
+ * Makes the folder, for its owner only: logs hold what nobody else should read. It may have been there before, open to others: so every
+ * file that this process makes from here on is its owner's, too, whoever makes it (DuckDB and SQLite do).
+ */
 export function makeDataDir(root: string): DataDir {
   const dataDir = dataDirOf(root);
+  process.umask(0o077);
   try {
     mkdirSync(dataDir.run, { recursive: true, mode: 0o700 });
   } catch (error) {
