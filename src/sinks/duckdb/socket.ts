@@ -68,7 +68,7 @@ export class SqlSocket {
   }
 
   async close(): Promise<void> {
-    await this.#runner.interrupt('the warehouse is stopping');
+    await this.#runner.close('the warehouse is stopping');
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }

@@ -29,6 +29,7 @@ export class SqlRunner {
   #running: { readonly connection: DuckDBConnection; reason: string | undefined } | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
+  #closed: string | undefined;
 
   constructor(parts: { readonly clock: Clock; readonly instance: DuckDBInstance; readonly timeoutMs?: number }) {
     this.#clock = parts.clock;
@@ -67,7 +68,14 @@ export class SqlRunner {
     }
   }
 
+  /** Ends what runs and turns away what waits: the file is about to be closed. */
+  async close(reason: string): Promise<void> {
+    this.#closed = reason;
+    await this.interrupt(reason);
+  }
+
   async #run(sql: string): Promise<SqlResult> {
+    if (this.#closed !== undefined) throw interrupted(this.#closed);
     const connection = await this.#instance.connect();
     const running = { connection, reason: undefined as string | undefined };
     this.#running = running;

@@ -223,6 +223,20 @@ describe('limits', () => {
     expect((await patient.query('SELECT 1')).rows).toEqual([[1]]);
   });
 
+  test('at the end what runs is interrupted, and what waits does not begin', async () => {
+    const closing = new SqlRunner({ clock: systemClock, instance });
+    const asking = [
+      'SELECT count(*) FROM range(1000000000000)',
+      'SELECT count(*) FROM range(1000000000000)',
+      'SELECT 1',
+    ];
+    const answers = Promise.allSettled(asking.map((sql) => closing.query(sql)));
+    await systemClock.sleep(50);
+    await closing.close('it is over');
+    for (const answer of await answers)
+      expect(answer).toMatchObject({ status: 'rejected', reason: { code: 'SQL_INTERRUPTED' } });
+  });
+
   test('more queries than may wait are turned away', async () => {
     const answers = await Promise.allSettled(Array.from({ length: 20 }, () => runner.query('SELECT 1')));
     const refused = answers.filter((answer) => answer.status === 'rejected');
