@@ -99,17 +99,19 @@ export class Warehouse implements Sink {
     const partitions = options.topics.flatMap(({ stream, topic, partitions: count }) =>
       Array.from({ length: count }, (_, partition): EpochPartition => ({ stream, topic, partition })),
     );
+    const readers: EpochReader[] = [];
+    for (const from of partitions)
+      readers.push(new EpochReader({ log, group: this.group, from, cursor: await store.cursor(from) }));
     const queue = new EpochQueue<IncomingEpoch>(QUEUE_BYTES_MAX);
     const stop = new AbortController();
     const onAbort = (): void => queue.end();
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();
-    const readers: Promise<void>[] = [];
-    for (const from of partitions) {
-      const reader = new EpochReader({ log, group: this.group, from, cursor: await store.cursor(from) });
-      const reading = reader.run(stop.signal, (incoming, sizeBytes) => queue.put(incoming, sizeBytes));
-      readers.push(reading.catch((error: unknown) => queue.end(error)));
-    }
+    const reading = readers.map((reader) =>
+      reader
+        .run(stop.signal, (incoming, sizeBytes) => queue.put(incoming, sizeBytes))
+        .catch((error: unknown) => queue.end(error)),
+    );
     try {
       notify?.({ type: 'ready', path: options.path, socketPath: options.socketPath });
       await this.#write(store, queue, socket);
@@ -119,7 +121,7 @@ export class Warehouse implements Sink {
       signal.removeEventListener('abort', onAbort);
       stop.abort();
       queue.end();
-      await Promise.all(readers);
+      await Promise.all(reading);
     }
     connection.closeSync();
   }
