@@ -22,7 +22,9 @@ interface TableResult {
 
 /** What a run that has ended made: the largest rows of each table, and the audit. Resolves to the exit code. */
 export async function showResults(config: Config, dataDir: DataDir, isJson: boolean): Promise<number> {
-  const tables = await Promise.all(Object.keys(config.pipeline.rollups).map((table) => readTable(dataDir, table)));
+  const tables: TableResult[] = [];
+  // One after the other, as the warehouse answers them: it turns away whoever finds many waiting.
+  for (const table of Object.keys(config.pipeline.rollups)) tables.push(await readTable(dataDir, table));
   const result = await audit({ query: queryOf(dataDir) });
   if (isJson) {
     printJson({
