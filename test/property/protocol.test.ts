@@ -104,6 +104,13 @@ test('an agent that waits for no acknowledgement loses nothing', async () => {
   expect((await runSeeds(0, SEEDS / 20, { isPipelined: true })).violations).toEqual([]);
 }, 3_600_000);
 
+test('two machines under one agent id: what cannot count is refused aloud, and nothing counts twice', async () => {
+  const profile = { ...NO_LOSS, isCloned: true, hasZombie: false, resumesFiles: false };
+  const { violations, visits } = await runSeeds(0, SEEDS / 20, profile);
+  expect(violations).toEqual([]);
+  expect(visits['clone refused']).toBeGreaterThan(0);
+}, 3_600_000);
+
 describe('mutants', () => {
   /** Faults that give each defect its chance, and how many seeds may pass before it must be seen. */
   const MUTANTS: readonly (readonly [Mutant, number, Partial<Profile>])[] = [

@@ -24,6 +24,8 @@ interface InFlight {
 export class SimulatedAgent {
   readonly id: string;
   readonly name: string;
+  /** The machine it runs on: it sees the files there. */
+  readonly host: string;
   readonly #world: World;
   readonly #registry: SharedRegistry;
   isUp = false;
@@ -39,7 +41,8 @@ export class SimulatedAgent {
   readonly #rewinds = new Map<number, number>();
   hasSentEnd = false;
 
-  constructor(world: World, id: string, name: string, registry: SharedRegistry) {
+  constructor(world: World, id: string, name: string, registry: SharedRegistry, host = id) {
+    this.host = host;
     this.#world = world;
     this.id = id;
     this.name = name;
@@ -165,6 +168,7 @@ export class SimulatedAgent {
     const { number, origin, position, quietSinceMs } = report;
     this.#nextNumber = Math.max(this.#nextNumber, number + 1);
     const known = this.#sources.get(number);
+    if (known !== undefined && known.file.identity(known.origin) !== report.identity) return;
     const isClosed = report.state === 'closed';
     if (report.state === 'forgotten') this.#sources.delete(number);
     else if (known === undefined) {
@@ -221,7 +225,7 @@ export class SimulatedAgent {
   #scan(): void {
     const { files, profile } = this.#world;
     for (const file of files) {
-      if (file.agent !== this.id || file.isDeleted || file.length === 0) continue;
+      if (file.host !== this.host || file.isDeleted || file.length === 0) continue;
       const sources = [...this.#sources.values()].filter((source) => source.file === file);
       for (const source of sources) source.isOpen = true;
       const last = sources.reduce<Tracked | undefined>(
@@ -233,7 +237,8 @@ export class SimulatedAgent {
     }
     // A file that nobody finds any more, and that was not open, is closed where it stands.
     for (const source of this.#sources.values()) {
-      if (source.file.isDeleted && !source.isOpen && source.position === source.read) source.isClosed = true;
+      const isMissing = source.file.isDeleted || source.file.host !== this.host;
+      if (isMissing && !source.isOpen && source.position === source.read) source.isClosed = true;
     }
     if (this.#unannounced.size > 0) this.#save();
   }
@@ -241,7 +246,7 @@ export class SimulatedAgent {
   #mint(file: SimulatedFile, origin: number): void {
     const { files, profile } = this.#world;
     // Two processes with one registry give a file the same number; two that do not are no zombies but clones, and refused aloud.
-    const rank = files.filter((other) => other.agent === this.id && other.index <= file.index).length;
+    const rank = files.filter((other) => other.host === this.host && other.index <= file.index).length;
     const number = profile.hasZombie ? rank : this.#nextNumber;
     this.#nextNumber = Math.max(this.#nextNumber, number + 1);
     const entry = {

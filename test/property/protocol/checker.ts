@@ -21,11 +21,27 @@ export function check(world: World, store: ModelStore, declared: readonly Declar
   }
   const oracle = new Oracle(world.pipeline);
   for (const message of world.network.rawArchive) oracle.feed(message);
-  checkFiles(world, oracle, declared);
+  if (world.profile.isCloned) checkClones(world, store, oracle, declared);
+  else checkFiles(world, oracle, declared);
   checkTables(world, store, oracle);
   const hasGap = tables.refusals.some(({ reason }) => reason === 'gap');
   const mayGap = world.profile.losesRaw || world.profile.isPipelined;
   if (!mayGap && hasGap) world.violate('a gap, although raw has lost nothing');
+}
+
+/** With two machines under one id, lines are refused; but aloud, and none counts twice. */
+function checkClones(world: World, { tables }: ModelStore, oracle: Oracle, declared: readonly DeclaredRange[]): void {
+  let missing = 0;
+  for (const file of world.files) {
+    const offsets = [...file.identities()].flatMap((identity) => oracle.accepted.get(identity) ?? []);
+    if (new Set(offsets).size < offsets.length) world.violate(`lines of file ${file.index} counted twice`);
+    const ranges = declared.filter((range) => range.file === file.index);
+    const lost = file.lines.filter((line) => ranges.some(({ from, to }) => line.offset >= from && line.end <= to));
+    missing += file.lines.length - lost.length - offsets.length;
+  }
+  const isLoud = tables.refusals.some(({ reason }) => reason === 'wrong_identity' || reason === 'forgotten_source');
+  if (missing > 0 && !isLoud) world.violate(`${missing} lines are missing, and nothing was refused`);
+  if (missing > 0) world.visit('clone refused');
 }
 
 /** The tables hold what the oracle made of raw. */
@@ -122,7 +138,7 @@ function addId(sum: LineSum, id: string): void {
 /** Without the log's word: what came in, agent by agent, is what the files have. */
 function checkSums(world: World, { tables }: ModelStore, declared: readonly DeclaredRange[]): void {
   for (const agent of world.registries.keys()) {
-    const files = world.files.filter((file) => file.agent === agent);
+    const files = world.files.filter((file) => file.host === agent);
     const expected = emptySum();
     for (const [index, file] of files.entries()) {
       for (const line of file.lines) {

@@ -12,7 +12,8 @@ const encoder = new TextEncoder();
 /** A file that grows by whole lines, is rotated away, goes on, and is deleted in the end. */
 export class SimulatedFile {
   readonly index: number;
-  readonly agent: string;
+  /** The machine it is on. */
+  readonly host: string;
   readonly lines: SimulatedLine[] = [];
   /** No process writes to it now. */
   isEnded = false;
@@ -24,9 +25,9 @@ export class SimulatedFile {
   readonly #identities = new Map<number, string>();
   length = 0;
 
-  constructor(index: number, agent: string) {
+  constructor(index: number, host: string) {
     this.index = index;
-    this.agent = agent;
+    this.host = host;
   }
 
   append(text: string): void {
@@ -53,7 +54,7 @@ export class SimulatedFile {
   identity(origin: number): string {
     let identity = this.#identities.get(origin);
     if (identity === undefined)
-      this.#identities.set(origin, (identity = hash64(`${this.agent}/${this.index}@${origin}`)));
+      this.#identities.set(origin, (identity = hash64(`${this.host}/${this.index}@${origin}`)));
     return identity;
   }
 

@@ -4,6 +4,8 @@ import { Random } from '../../support/random.ts';
 export interface Profile {
   /** A second process with the agent's id and registry, which wakes up now and then. */
   readonly hasZombie: boolean;
+  /** A second machine whose agent has the same id: other files under the same numbers, which readers refuse aloud. */
+  readonly isCloned: boolean;
   /** A second agent with an id of its own. */
   readonly hasSecondAgent: boolean;
   /** The registry is lost, or an old copy of it is put back. */
@@ -52,6 +54,7 @@ export function profileOf(seed: number): Profile {
     deletesFiles: !(losesRaw && hasZombie) && random.chance(0.6),
     resumesFiles: !hasZombie && !losesReadRaw && random.chance(0.4),
     clocksJump: random.chance(0.2),
+    isCloned: false,
     isPipelined: false,
     snapshotBytes: random.pick([500, 2_000, 8_000]),
     partBytesMax: random.pick([1_200, 2_500, 100_000]),

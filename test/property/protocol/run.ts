@@ -59,6 +59,7 @@ class Simulation {
     this.#world = world;
     this.#addAgent('agent-x', profile.hasZombie ? 2 : 1);
     if (profile.hasSecondAgent) this.#addAgent('agent-y', 1);
+    if (profile.isCloned) this.#addAgent('agent-x', 1, 'other-machine');
     this.#engines = [new SimulatedEngine(world, 'engine-0'), new SimulatedEngine(world, 'engine-1')];
     this.#warehouse = new SimulatedWarehouse(world);
     // Who sets up a pipeline registers its sinks: until they report, they hold what is trimmed at the start.
@@ -145,7 +146,7 @@ class Simulation {
     const { profile, store, network } = this.#world;
     // Where marks may be lower than what is left of raw, a late pipeline has gaps that nobody heals for it.
     const isTrimmed = store.partition(RAW, 0).start > 0;
-    if (profile.losesReadRaw || (isTrimmed && (profile.losesRaw || profile.hasZombie))) return;
+    if (profile.losesReadRaw || profile.isCloned || (isTrimmed && (profile.losesRaw || profile.hasZombie))) return;
     const engine = new SimulatedEngine(this.#world, 'late', LATE_PIPELINE_NAME);
     this.#engines.push(engine);
     await runLatePipeline(this.#world, engine, async (late) => {
@@ -157,10 +158,10 @@ class Simulation {
     });
   }
 
-  #addAgent(id: string, processes: number): void {
+  #addAgent(id: string, processes: number, host = id): void {
     const registry = new SharedRegistry(processes > 1);
-    this.#world.registries.set(id, registry);
-    this.#agents.push(new SimulatedAgent(this.#world, id, id, registry));
+    this.#world.registries.set(host, registry);
+    this.#agents.push(new SimulatedAgent(this.#world, id, host, registry, host));
     for (let i = 1; i < processes; i++)
       this.#agents.push(new SimulatedAgent(this.#world, id, `${id}.zombie`, registry));
   }
@@ -292,7 +293,7 @@ class Simulation {
     this.#healedAt = this.#world.rawEnd;
     for (const { source, file: index, position, end } of this.#shortMarks(store)) {
       const file = this.#world.files[index]!;
-      const agent = agents.find(({ id }) => id === file.agent)!;
+      const agent = agents.find(({ host }) => host === file.host)!;
       if (agent.rewind(numberOf(source), position)) {
         this.#world.visit('gap healed');
         continue;

@@ -31,6 +31,7 @@ export class World {
   readonly store: MemoryStore;
   readonly network: Network;
   readonly files: SimulatedFile[] = [];
+  /** By machine. */
   readonly registries = new Map<string, SharedRegistry>();
   readonly pipeline: Pipeline;
   /** Id of the raw log. */
@@ -109,8 +110,8 @@ export class World {
     this.network.send({ from, topic: RAW, messages, done });
   }
 
-  addFile(agent: string): SimulatedFile {
-    const file = new SimulatedFile(this.files.length, agent);
+  addFile(host: string): SimulatedFile {
+    const file = new SimulatedFile(this.files.length, host);
     this.files.push(file);
     return file;
   }
