@@ -158,6 +158,8 @@ export class Task {
     if (isSnapshot) this.#snapshotBytes = sizeBytes;
     faultPoint('engine.before_append');
     this.#inFlight = this.#withTimeout(this.#commit(envelope, messages))
+      // As long as it takes: what a sink held back for days is not deleted within a checkpoint's time.
+      .then(() => (isSnapshot ? this.#trim() : undefined))
       .then(() =>
         this.#deps.notify({
           type: 'checkpoint',
@@ -193,7 +195,6 @@ export class Task {
     faultPoint('engine.after_append');
     if (!isMutant('task.trusts_append')) await this.#readBack(id);
     await log.report(this.#group, this.#rawTopic, partition, { offset: to, id: rawId });
-    if (isSnapshot) await this.#trim();
   }
 
   /** A checkpoint that takes too long has failed; its outcome is unknown, so the task ends and the next one folds. */
