@@ -57,7 +57,7 @@ export const DEFAULT_LIMITS: AgentLimits = {
 /** Room for one block and for the bytes before it that prove the file is still the same. */
 export const BLOCK_ROOM_BYTES = BLOCK_BYTES_MAX + TAIL_BYTES;
 /** Blocks of one append: about 4 MiB, where the cost of a durable commit vanishes. */
-export const SLAB_BLOCKS_MAX = 8;
+const SLAB_BLOCKS_MAX = 8;
 /** Slabs of a lane: one on its way to the log, one being filled. */
 export const SLABS_PER_LANE = 2;
 

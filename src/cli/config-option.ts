@@ -12,7 +12,7 @@ export function loadNamedConfig(named: string | undefined): Config {
   return config;
 }
 
-export function configPath(named: string | undefined): string {
+function configPath(named: string | undefined): string {
   const path = named ?? process.env['TAILRACE_CONFIG'];
   if (path !== undefined && path !== '') return path;
   if (existsSync(DEFAULT_CONFIG_FILE)) return DEFAULT_CONFIG_FILE;

@@ -80,7 +80,7 @@ export function makeDataDir(root: string): DataDir {
   return dataDir;
 }
 
-export function readResolvedConfig(path: string): Config {
+function readResolvedConfig(path: string): Config {
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as Config;
   } catch (error) {

@@ -1,5 +1,5 @@
 /** Exit codes of a process that was asked to end, as shells count them. */
-export const SIGNAL_EXIT = { SIGINT: 130, SIGTERM: 143 } as const;
+const SIGNAL_EXIT = { SIGINT: 130, SIGTERM: 143 } as const;
 export type StopSignal = keyof typeof SIGNAL_EXIT;
 
 export interface StopSignals {

@@ -4,7 +4,7 @@ const DAY_MS = 86_400_000;
 const DAYS_OF_MONTH = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /** Length of `17/May/2015:10:05:03 +0000`. */
-export const CLF_TIME_BYTES = 26;
+const CLF_TIME_BYTES = 26;
 
 /** Days from 1970-01-01 to a date of the proleptic Gregorian calendar (Howard Hinnant, "chrono-compatible low-level date algorithms"). */
 export function daysFromCivil(year: number, month: number, day: number): number {

@@ -49,19 +49,7 @@ export interface CheckpointConfig {
 /** Topics of the embedded log begin with it; on Kafka it will be a setting. */
 export const TOPIC_PREFIX = 'tailrace';
 
-/** Columns every rollup's tables have; no key and no measure may take their names. */
-export const RESERVED_COLUMNS: readonly string[] = [
-  'partition',
-  'window_start',
-  'window_end',
-  'status',
-  'revision',
-  'lines',
-  'late_lines',
-  'overflow',
-  'sum_a',
-  'sum_b',
-];
+export { ROLLUP_COLUMNS as RESERVED_COLUMNS } from '../sinks/duckdb/names.ts';
 
 /** The column of a field: whatever SQL would need quotes for becomes an underscore. */
 export function columnOf(field: string): string {

@@ -29,7 +29,7 @@ const FIXED_SETTINGS: readonly Path[] = [
 const NOT_SETTINGS = /^TAILRACE_(CONFIG|FAULT|FAULT_LOG|MUTANT|SOAK|PORT|SERVICE_.*|PORT_.*)$/;
 
 /** `TAILRACE_` and the path in capitals, every other character an underscore: `engine.checkpoint.interval` is `TAILRACE_ENGINE_CHECKPOINT_INTERVAL`. */
-export function variableOf(path: Path): string {
+function variableOf(path: Path): string {
   return `TAILRACE_${path
     .join('_')
     .replace(/[^A-Za-z0-9]/g, '_')

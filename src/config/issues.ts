@@ -179,7 +179,7 @@ function valueAt(value: unknown, path: Path): unknown {
 }
 
 /** The keys an object of the schema may have at a path, following the discriminator through unions. */
-export function keysAt(schema: z.ZodType, path: Path, value: unknown): string[] {
+function keysAt(schema: z.ZodType, path: Path, value: unknown): string[] {
   let current = unwrap(schema, value);
   let found = value;
   for (const step of path) {

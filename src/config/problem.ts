@@ -2,7 +2,7 @@ import { EXIT, OperatingError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 
 /** At most this many problems of a file are shown: enough to mend it in one go, few enough to stay on a screen. */
-export const PROBLEMS_MAX = 20;
+const PROBLEMS_MAX = 20;
 
 /** Lines are cut for display beyond this many characters. */
 const LINE_SHOWN_MAX = 120;

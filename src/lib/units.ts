@@ -16,7 +16,7 @@ const DURATION = /^(\d{1,12})(ms|s|m|h|d)$/;
 const SIZE = /^(\d{1,12})(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$/;
 
 export const DURATION_FORM = 'a duration: a whole number and ms, s, m, h or d, such as 30s';
-export const SIZE_FORM = 'a size: a whole number and B, KiB, MiB, GiB or TiB, such as 512MiB';
+const SIZE_FORM = 'a size: a whole number and B, KiB, MiB, GiB or TiB, such as 512MiB';
 
 /** Milliseconds of `90s`, `30m`, …; undefined where the text is no duration. */
 export function parseDuration(text: string): number | undefined {

@@ -105,6 +105,6 @@ export class Connection {
   }
 }
 
-export function closedError(path: string): OperatingError {
+function closedError(path: string): OperatingError {
   return new OperatingError(`${path}: the log was closed`, { code: 'LOG_CLOSED' });
 }

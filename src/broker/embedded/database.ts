@@ -18,7 +18,7 @@ const PAGE_CACHE_KIB = 8192;
 const BUSY_TIMEOUT_MS = 20;
 const CREATE_ATTEMPTS = 250;
 /** What the WAL file may keep after a checkpoint: overwriting a file is cheaper than letting it grow again. */
-export const WAL_KEPT_BYTES = 16 * 1024 * 1024;
+const WAL_KEPT_BYTES = 16 * 1024 * 1024;
 
 /**
  * A message's id is its partition's number × 2^40 + its offset, so that one partition's messages lie together in order.

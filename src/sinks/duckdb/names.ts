@@ -1,5 +1,19 @@
 import { assert } from '../../lib/assert.ts';
 
+/** Columns of every rollup: neither a key nor a measure may be called so. */
+export const ROLLUP_COLUMNS: readonly string[] = [
+  'partition',
+  'window_start',
+  'window_end',
+  'status',
+  'revision',
+  'lines',
+  'late_lines',
+  'overflow',
+  'sum_a',
+  'sum_b',
+];
+
 /** A name as SQL writes it, whatever characters it has. */
 export function identifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;

@@ -6,22 +6,8 @@ import { assert } from '../../lib/assert.ts';
 import { OperatingError } from '../../lib/errors.ts';
 import type { FieldType } from '../../record/batch.ts';
 import { type StageColumn, loadStage, stageType } from './load.ts';
-import { identifier } from './names.ts';
+import { ROLLUP_COLUMNS, identifier } from './names.ts';
 import { type Aggregates, SQL_TYPES, accumulatorColumns, rollupViewSql } from './rollup-view.ts';
-
-/** Columns of every rollup: neither a key nor a measure may be called so. */
-export const ROLLUP_COLUMNS = [
-  'partition',
-  'window_start',
-  'window_end',
-  'status',
-  'revision',
-  'lines',
-  'late_lines',
-  'overflow',
-  'sum_a',
-  'sum_b',
-] as const;
 
 interface StoredColumn {
   readonly name: string;
@@ -32,7 +18,7 @@ interface StoredColumn {
 
 const asIs = (staged: string): string => staged;
 const asBigint = (staged: string): string => `CAST(${staged} AS BIGINT)`;
-export const asTime = (staged: string): string => `make_timestamptz(CAST(${staged} * 1000 AS BIGINT))`;
+const asTime = (staged: string): string => `make_timestamptz(CAST(${staged} * 1000 AS BIGINT))`;
 
 /** What an epoch says of one rollup of one partition. */
 export interface RollupChange {
