@@ -177,7 +177,7 @@ function adoptId(agents: ReadonlyMap<string, AgentInLog>): string | undefined {
   if (agents.size > 1) {
     throw new OperatingError(`the log knows ${agents.size} agents and this data_dir does not say which one this is`, {
       code: 'AGENT_AMBIGUOUS',
-      hint: `configure the agent id as one of ${[...agents.keys()].join(', ')}, or as a new one`,
+      hint: `put its agent.json back, which names one of ${[...agents.keys()].join(', ')}`,
     });
   }
   return agents.keys().next().value;

@@ -1,7 +1,7 @@
 import { OperatingError, systemErrorCode } from '../lib/errors.ts';
 import type { ScanProblem } from './source.ts';
 
-export const NOT_REGULAR_HINT = 'name regular files; for a pipe use the stdin source';
+export const NOT_REGULAR_HINT = 'name regular files: positions of a pipe cannot be read again';
 
 const HINTS: Readonly<Record<string, readonly [string, string]>> = {
   EACCES: ['permission denied', 'let the agent read it: run it as a user or in a group that may'],

@@ -1,4 +1,4 @@
-import { rewindSource } from '../agent/resend.ts';
+import { requireRegistry, rewindSource } from '../agent/resend.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { acquireRoleLock } from '../lib/role-lock.ts';
 import { literal } from '../sinks/duckdb/names.ts';
@@ -8,6 +8,8 @@ import { type TargetOptions, queryOf, targetOf } from './sql-target.ts';
 /** `tailrace agent resend`: what the log lost of a source is sent again from the engine's mark on. */
 export async function resend(source: string, options: TargetOptions): Promise<void> {
   const target = targetOf(options);
+  // Asked first, so that a wrong folder is not made and locked.
+  requireRegistry(target.root);
   const lock = acquireRoleLock(target.run, 'agent');
   const sql = `SELECT position, tail FROM tailrace.sources WHERE source = ${literal(source)}`;
   const [mark] = await queryOf(target)(sql);

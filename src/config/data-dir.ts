@@ -4,7 +4,6 @@ import { join } from 'node:path';
 export interface DataDir {
   readonly root: string;
   readonly broker: string;
-  readonly registry: string;
   readonly warehouse: string;
   /** Locks, sockets and the configuration as `run` loaded it: made anew at every start. */
   readonly run: string;
@@ -17,7 +16,6 @@ export function dataDirOf(root: string): DataDir {
   return {
     root,
     broker: join(root, 'broker.db'),
-    registry: join(root, 'registry.db'),
     warehouse: join(root, 'warehouse.duckdb'),
     run,
     resolvedConfig: join(run, 'config.json'),

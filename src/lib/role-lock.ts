@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { EXIT, OperatingError, systemErrorCode } from './errors.ts';
+import { EXIT, OperatingError, describeError, systemErrorCode } from './errors.ts';
 
 const SQLITE_BUSY = 5;
 const SQLITE_FULL = 13;
@@ -22,13 +22,13 @@ const held = new Set<DatabaseSync>();
 
 /**
  * Takes `<role>.lock` in `runFolder`: an open `BEGIN EXCLUSIVE`, which the kernel ends with the process, however it dies.
- * The holder's pid stands in `<role>.pid`, for people only. Throws an OperatingError `ROLE_LOCKED` while another holds it.
+ * The holder's pid stands in `<role>.pid`, for people only. Throws an OperatingError: `ROLE_LOCKED` while another holds it,
+ * `LOCK_DISK_FULL`, `LOCK_UNUSABLE` where the folder cannot be written.
  */
 export function acquireRoleLock(runFolder: string, role: string, options: RoleLockOptions = {}): RoleLock {
-  mkdirSync(runFolder, { recursive: true, mode: 0o700 });
   const lockPath = join(runFolder, `${role}.lock`);
   const pidPath = join(runFolder, `${role}.pid`);
-  const database = new DatabaseSync(lockPath, { timeout: options.busyTimeoutMs ?? 0 });
+  const database = openLock(runFolder, lockPath, options.busyTimeoutMs ?? 0);
   try {
     database.exec('BEGIN EXCLUSIVE');
     writeFileSync(pidPath, `${process.pid}\n`);
@@ -36,7 +36,7 @@ export function acquireRoleLock(runFolder: string, role: string, options: RoleLo
     database.close();
     if (sqliteCode(error) === SQLITE_BUSY) throw lockedError(role, lockPath, pidPath, error);
     if (sqliteCode(error) === SQLITE_FULL || systemErrorCode(error) === 'ENOSPC') throw fullError(runFolder, error);
-    throw error;
+    throw unusableError(lockPath, error);
   }
   held.add(database);
   return {
@@ -48,6 +48,16 @@ export function acquireRoleLock(runFolder: string, role: string, options: RoleLo
       database.close();
     },
   };
+}
+
+function openLock(runFolder: string, lockPath: string, busyTimeoutMs: number): DatabaseSync {
+  try {
+    mkdirSync(runFolder, { recursive: true, mode: 0o700 });
+    return new DatabaseSync(lockPath, { timeout: busyTimeoutMs });
+  } catch (error) {
+    if (sqliteCode(error) === SQLITE_FULL || systemErrorCode(error) === 'ENOSPC') throw fullError(runFolder, error);
+    throw unusableError(lockPath, error);
+  }
 }
 
 /** The primary result code of an error of node:sqlite, or undefined for any other value. */
@@ -62,6 +72,14 @@ function fullError(runFolder: string, cause: unknown): OperatingError {
     isRetryable: true,
     hint: 'free space; work goes on by itself',
     exitCode: EXIT.unreachable,
+    cause,
+  });
+}
+
+function unusableError(lockPath: string, cause: unknown): OperatingError {
+  return new OperatingError(`${lockPath} cannot be locked: ${describeError(cause)}`, {
+    code: 'LOCK_UNUSABLE',
+    hint: 'run it as the user the data_dir belongs to, or name another data_dir',
     cause,
   });
 }

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { acquireRoleLock } from '../../src/lib/role-lock.ts';
@@ -63,4 +63,13 @@ test('with a timeout it waits for the holder', async () => {
   await holder(`setTimeout(() => process.exit(), 300)`);
   expect(() => acquireRoleLock(folder, 'engine')).toThrow('already run');
   acquireRoleLock(folder, 'engine', { busyTimeoutMs: 10_000 }).release();
+});
+
+test('a folder that cannot be used is one clear error', () => {
+  writeFileSync(join(folder, 'a-file'), '');
+  expect(() => acquireRoleLock(join(folder, 'a-file/run'), 'engine')).toThrow(
+    expect.objectContaining({ code: 'LOCK_UNUSABLE', hint: expect.stringContaining('another data_dir') }),
+  );
+  mkdirSync(join(folder, 'run/engine.lock'), { recursive: true });
+  expect(() => acquireRoleLock(join(folder, 'run'), 'engine')).toThrow(/engine\.lock cannot be locked: .*unable to open/);
 });
