@@ -44,8 +44,8 @@ function registerResend(agent: Command): void {
 async function runAgent({ config, dataDir, clock, log, signal }: RoleContext, isOnce: boolean): Promise<void> {
   const options = { dataDir: dataDir.root, inputs: agentInputs(config), isOnce };
   const notify = (event: AgentEvent): void => {
-    // The supervisor draws its progress line from these; nobody else listens.
-    if (event.type === 'progress') process.send?.(event);
+    // The supervisor draws its progress line from these, and says which files are not in the result; nobody else listens.
+    if (event.type === 'progress' || event.type === 'unreadable' || event.type === 'readable') process.send?.(event);
     const line = describeAgentEvent(event);
     if (line !== undefined) say(line);
   };

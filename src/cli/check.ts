@@ -19,9 +19,10 @@ export function registerCheck(program: Command): void {
       'Checks a configuration and shows the streams and tables it makes. Exit code 3 when it cannot be used.',
     )
     .argument('[file]', 'the configuration')
+    .option('-c, --config <file>', 'the same, as other commands have it')
     .option('--json', 'the normalised configuration, as one JSON object')
-    .action((file: string | undefined, options: { json?: boolean }) => {
-      const config = loadNamedConfig(file);
+    .action((file: string | undefined, options: { config?: string; json?: boolean }) => {
+      const config = loadNamedConfig(file ?? options.config);
       if (options.json === true) printJson(config);
       else print(describeConfig(config));
     });

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Log } from '../broker/broker.ts';
 import { type Config, sinkGroup } from '../config/config.ts';
 import type { DataDir } from '../config/data-dir.ts';
@@ -13,6 +14,7 @@ import { childProcesses } from '../supervisor/child-process.ts';
 import { RESTART_DEFAULTS } from '../supervisor/restart-policy.ts';
 import type { Service } from '../supervisor/service.ts';
 import { DRAIN_MS, Supervisor } from '../supervisor/supervisor.ts';
+import { commandName } from './command-name.ts';
 import { type DemoStory, LATE_SQL, WINDOWS_SQL, generatorArgs } from './demo-story.ts';
 import { LiveBlock } from './live-block.ts';
 import { LogWatch } from './log-watch.ts';
@@ -182,7 +184,9 @@ export class DemoRun {
       'three sides count for themselves: the agent its lines, the engine its ledger, the warehouse its rows\n',
     );
     this.#note(auditText(result));
-    this.#note(`\nlook around: cd ${this.#folder} && tailrace sql "from traffic order by window_start"`);
+    this.#note(
+      `\nlook around: ${commandName()} sql -c ${join(this.#folder, 'tailrace.yaml')} "from traffic order by window_start"`,
+    );
     return result.isBalanced ? 0 : EXIT.badData;
   }
 

@@ -56,8 +56,14 @@ export function registerGen(program: Command): void {
     .option('--clients <count>', 'different client addresses', count(1, 1_000_000), 500)
     .option('-o, --output <file>', 'append to this file instead of stdout')
     .option('--truth <file>', 'write the exact rows by window, path and status, as JSON')
-    .option('--window <duration>', 'window size of the truth', durationMs, 60_000)
-    .option('--out-of-orderness <duration>', 'what the truth takes for late', durationMs, 60_000)
+    .addOption(
+      new Option('--window <duration>', 'window size of the truth').argParser(durationMs).default(60_000, '1m'),
+    )
+    .addOption(
+      new Option('--out-of-orderness <duration>', 'what the truth takes for late')
+        .argParser(durationMs)
+        .default(60_000, '1m'),
+    )
     .action((flags: GenFlags) =>
       generate(
         planOf(flags, systemClock.nowMs(), (message) => command.error(message)),

@@ -6,6 +6,7 @@ import { withExamples } from './examples.ts';
 export function registerList(program: Command): void {
   const command = program
     .command('list')
+    .description('Lists what a configuration can name: sources, codecs, aggregates, sinks.')
     .option('--json', 'one JSON array')
     .action((options: { json?: boolean }) => {
       const components = listComponents();

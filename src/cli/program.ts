@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT, OperatingError } from '../lib/errors.ts';
+import { escapeText } from '../lib/escape.ts';
 import { withExamples } from './examples.ts';
 import { reportError, stdoutStaysQuietWhenClosed } from './output.ts';
 import { VERBS } from './verbs.ts';
@@ -20,34 +21,52 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 configuration invalid, 4 somethin
 /** Runs the command line; resolves to the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   stdoutStaysQuietWhenClosed();
-  const program = makeProgram();
+  const words = withHelpFlag(args);
+  const program = makeProgram(words[0]);
   try {
-    await addVerbs(program, args[0]);
-    if (args.length === 0) {
+    await addVerbs(program, words[0]);
+    if (words.length === 0) {
       process.stdout.write(program.helpInformation({ error: false }));
       return 0;
     }
-    await program.parseAsync([...args], { from: 'user' });
+    await program.parseAsync([...words], { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {
     return exitCodeOf(error);
   }
 }
 
-function makeProgram(): Command {
+/** `tailrace help sql` is `tailrace sql --help`. */
+function withHelpFlag(args: readonly string[]): readonly string[] {
+  return args[0] === 'help' ? [...args.slice(1), '--help'] : args;
+}
+
+function makeProgram(verb: string | undefined): Command {
   const program = new Command('tailrace')
     .description('Log analytics in one small appliance: every line exactly once from file to table.')
     .version(programVersion(), '-V, --version', 'print the version')
     .showSuggestionAfterError()
+    .configureOutput({ outputError: (text, write) => write(`${usageLine(text, verb)}\n`) })
     .addHelpText('after', EXIT_CODES)
     .exitOverride();
   withExamples(program, EXAMPLES);
   return program;
 }
 
+/** Commander's message on one line, with the way out. */
+function usageLine(text: string, verb: string | undefined): string {
+  const known = VERBS.some(({ name }) => name === verb) ? `${verb} ` : '';
+  const [what = '', ...suggestions] = text
+    .replace(/^error: /, '')
+    .trim()
+    .split('\n')
+    .map((line) => line.replace(/^\((.*)\)$/, '$1'));
+  return `tailrace: ${escapeText([what.replace(/\.$/, ''), ...suggestions].join('. '))} (tailrace ${known}--help)`;
+}
+
 /** Loads the verb that is used; of the others the help text needs only name and summary. */
 async function addVerbs(program: Command, used: string | undefined): Promise<void> {
-  const asked = used === 'help' ? undefined : VERBS.find(({ name }) => name === used);
+  const asked = VERBS.find(({ name }) => name === used);
   for (const verb of VERBS) {
     if (verb === asked) (await verb.load())(program);
     else program.command(verb.name).allowUnknownOption().allowExcessArguments();

@@ -1,12 +1,14 @@
 import type { Config } from '../config/config.ts';
 import type { DataDir } from '../config/data-dir.ts';
+import { shownPath } from '../config/load.ts';
 import { EXIT } from '../lib/errors.ts';
+import { escapeText } from '../lib/escape.ts';
 import { audit } from '../query/audit.ts';
 import { auditText } from '../query/audit-report.ts';
 import { querySql } from '../sinks/duckdb/client.ts';
 import { identifier } from '../sinks/duckdb/names.ts';
 import type { SqlResult } from '../sinks/duckdb/sql-runner.ts';
-import { print, printJson } from './output.ts';
+import { print, printJson, say } from './output.ts';
 import { formatCount } from './progress.ts';
 import { tableText } from './sql.ts';
 import { queryOf } from './sql-target.ts';
@@ -20,8 +22,18 @@ interface TableResult {
   readonly top: SqlResult;
 }
 
+export interface ResultsOptions {
+  readonly isJson: boolean;
+  /** Files that should have been read and could not: the audit knows nothing of their lines. */
+  readonly unread: readonly string[];
+}
+
 /** What a run that has ended made: the largest rows of each table, and the audit. Resolves to the exit code. */
-export async function showResults(config: Config, dataDir: DataDir, isJson: boolean): Promise<number> {
+export async function showResults(
+  config: Config,
+  dataDir: DataDir,
+  { isJson, unread }: ResultsOptions,
+): Promise<number> {
   const tables: TableResult[] = [];
   // One after the other, as the warehouse answers them: it turns away whoever finds many waiting.
   for (const table of Object.keys(config.pipeline.rollups)) tables.push(await readTable(dataDir, table));
@@ -30,6 +42,7 @@ export async function showResults(config: Config, dataDir: DataDir, isJson: bool
     printJson({
       tables: tables.map(({ table, rows, top }) => ({ table, rows, columns: top.columns, top: top.rows })),
       audit: result,
+      unread,
     });
   } else {
     for (const { table, rows, top } of tables) {
@@ -38,7 +51,18 @@ export async function showResults(config: Config, dataDir: DataDir, isJson: bool
     }
     print(auditText(result));
   }
-  return result.isBalanced ? 0 : EXIT.badData;
+  if (unread.length > 0)
+    say(`tailrace: not in this result, since they cannot be read: ${unread.map(shown).join(', ')}`);
+  else if (result.sources.length === 0) {
+    const patterns = config.inputs.flatMap(({ include }) => include);
+    say(`tailrace: nothing was read: no file matches ${patterns.map(shown).join(', ')}`);
+  }
+  if (!result.isBalanced) return EXIT.badData;
+  return unread.length > 0 ? EXIT.unreachable : 0;
+}
+
+function shown(path: string): string {
+  return escapeText(shownPath(path));
 }
 
 async function readTable(dataDir: DataDir, table: string): Promise<TableResult> {

@@ -4,6 +4,7 @@ import { shownPath } from '../config/load.ts';
 import { configOfLogs } from '../config/zero-config.ts';
 import { OperatingError } from '../lib/errors.ts';
 import { RESTART_DEFAULTS } from '../supervisor/restart-policy.ts';
+import { commandName } from './command-name.ts';
 import { describeTable } from './check.ts';
 import { loadNamedConfig } from './config-option.ts';
 import { withExamples } from './examples.ts';
@@ -92,6 +93,6 @@ function announce(config: Config, files: readonly string[]): void {
   const [table = ''] = Object.keys(config.pipeline.rollups);
   const where = config.file === null ? `--data-dir ${shownPath(config.dataDir)}` : `-c ${shownPath(config.file)}`;
   say(
-    `data in ${shownPath(config.dataDir)}; ask it with\n  tailrace sql ${where} "from ${table} order by window_start desc limit 10"\n`,
+    `data in ${shownPath(config.dataDir)}; ask it with\n  ${commandName()} sql ${where} "from ${table} order by window_start desc limit 10"\n`,
   );
 }

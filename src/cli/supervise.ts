@@ -4,6 +4,7 @@ import type { DataDir } from '../config/data-dir.ts';
 import { systemClock } from '../lib/clock.ts';
 import { escapeText } from '../lib/escape.ts';
 import { acquireRoleLock } from '../lib/role-lock.ts';
+import { checkSocketPath } from '../sinks/duckdb/socket-path.ts';
 import { childProcesses } from '../supervisor/child-process.ts';
 import { RESTART_DEFAULTS } from '../supervisor/restart-policy.ts';
 import { DRAIN_MS, Supervisor } from '../supervisor/supervisor.ts';
@@ -27,6 +28,8 @@ const LOOK_MS = 100;
 /** A supervised run, from the lock on its data_dir to its last process. Resolves to the exit code. `announce` is called once it is ours. */
 export async function superviseRun(config: Config, options: RunOptions, announce: () => void): Promise<number> {
   const dataDir = makeDataDir(config.dataDir);
+  // What the sink would find out only later, and then again and again.
+  checkSocketPath(dataDir.sqlSocket);
   const lock = acquireRoleLock(dataDir.run, 'run');
   writeResolvedConfig(config, dataDir);
   announce();
@@ -42,6 +45,7 @@ class SupervisedRun {
   readonly #options: RunOptions;
   readonly #progress: Progress;
   readonly #supervisor: Supervisor;
+  readonly #unread = new Set<string>();
   #files: FileProgress | undefined;
 
   constructor(config: Config, dataDir: DataDir, options: RunOptions) {
@@ -60,6 +64,7 @@ class SupervisedRun {
       onLine: (service, line) => this.#say(`${service}: ${escapeText(line.replace(/^tailrace: /, ''))}`),
       onMessage: (_service, message) => {
         if (isFileProgress(message)) this.#files = message;
+        if (isReadability(message)) this.#unread[message.type === 'unreadable' ? 'add' : 'delete'](message.path);
       },
     });
     this.#supervisor = new Supervisor(
@@ -111,7 +116,7 @@ class SupervisedRun {
     if (!isDone) return this.#supervisor.exitCode;
     // Loaded only now: a run that follows has no use for a database client.
     const { showResults } = await import('./results.ts');
-    return showResults(this.#config, this.#dataDir, this.#options.isJson);
+    return showResults(this.#config, this.#dataDir, { isJson: this.#options.isJson, unread: [...this.#unread] });
   }
 
   /** Resolves to true when all that was sent is decided and stored, to false when everything stops before that. */
@@ -148,4 +153,14 @@ async function allStored(watch: LogWatch, groups: readonly string[]): Promise<bo
 
 function isFileProgress(message: unknown): message is FileProgress {
   return typeof message === 'object' && message !== null && 'bytesSent' in message && 'bytesKnown' in message;
+}
+
+interface Readability {
+  readonly type: 'unreadable' | 'readable';
+  readonly path: string;
+}
+
+function isReadability(message: unknown): message is Readability {
+  if (typeof message !== 'object' || message === null || !('type' in message && 'path' in message)) return false;
+  return message.type === 'unreadable' || message.type === 'readable';
 }

@@ -10,6 +10,7 @@ export function programVersion(): string {
 export function registerVersion(program: Command): void {
   program
     .command('version')
+    .description('Says which versions run here: for a report of what went wrong.')
     .option('--json', 'one JSON object')
     .action((options: { json?: boolean }) => {
       const facts = {

@@ -4,7 +4,7 @@ import { DuckDBInstance } from '@duckdb/node-api';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import { EXIT, OperatingError, systemErrorCode } from '../../lib/errors.ts';
 import { openForReading } from './database.ts';
-import { checkSocketPath } from './socket.ts';
+import { checkSocketPath } from './socket-path.ts';
 import { type SqlResult, SqlRunner } from './sql-runner.ts';
 
 export interface SqlTarget {
@@ -33,7 +33,7 @@ export async function askSocket(socketPath: string, sql: string): Promise<SqlRes
     answer = await post(socketPath, JSON.stringify({ sql }));
   } catch (error) {
     const code = systemErrorCode(error);
-    if (code === 'ENOENT' || code === 'ECONNREFUSED') return undefined;
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ECONNREFUSED') return undefined;
     throw new OperatingError(`the warehouse's socket ${socketPath} does not answer: ${code ?? String(error)}`, {
       code: 'WAREHOUSE_UNREACHABLE',
       exitCode: EXIT.unreachable,

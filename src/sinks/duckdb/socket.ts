@@ -4,11 +4,10 @@ import { dirname } from 'node:path';
 import type { DuckDBInstance } from '@duckdb/node-api';
 import type { Clock } from '../../lib/clock.ts';
 import { OperatingError, describeError } from '../../lib/errors.ts';
+import { checkSocketPath } from './socket-path.ts';
 import { SQL_CHARACTERS_MAX } from './sql-guard.ts';
 import { SqlRunner } from './sql-runner.ts';
 
-/** The kernel's limit of a socket's path is 108 bytes on Linux and 104 elsewhere, with a zero at the end; beyond it the path is cut. */
-const SOCKET_PATH_BYTES_MAX = 100;
 const BODY_BYTES_MAX = 4 * SQL_CHARACTERS_MAX;
 
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
@@ -19,19 +18,6 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   SQL_INTERRUPTED: 503,
   SQL_BUSY: 503,
 };
-
-/** Throws unless a unix socket can have this path. */
-export function checkSocketPath(path: string): void {
-  const length = Buffer.byteLength(path);
-  if (length <= SOCKET_PATH_BYTES_MAX) return;
-  throw new OperatingError(
-    `the socket's path has ${length} bytes, a socket's may have ${SOCKET_PATH_BYTES_MAX}: ${path}`,
-    {
-      code: 'SOCKET_PATH_TOO_LONG',
-      hint: 'use a shorter data_dir, or a relative one',
-    },
-  );
-}
 
 /**
  * SQL over HTTP on a unix socket that only its owner can open: `POST /sql` with `{"sql": …}` answers an SqlResult, `GET /status` the

@@ -56,8 +56,10 @@ export class SqlGuard {
     );
     const tree = JSON.parse(textCell(reader.getRowsJS()[0]?.[0])) as SyntaxTree;
     if (tree.error) throw parseError(tree);
-    if (tree.statements?.length !== 1) throw refused(`one statement at a time, not ${tree.statements?.length ?? 0}`);
-    this.#walk(tree.statements[0]);
+    const [statement, ...more] = tree.statements ?? [];
+    if (statement === undefined) throw new OperatingError('the query is empty', { code: 'SQL_INVALID' });
+    if (more.length > 0) throw refused(`one statement at a time, not ${more.length + 1}`);
+    this.#walk(statement);
   }
 
   #walk(node: unknown): void {

@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { commandName } from '../../src/cli/command-name.ts';
+import { accessLines } from '../support/access-lines.ts';
+
+let folder = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'tailrace-program-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const MAIN = resolve('src/main.ts');
+
+function tailrace(...args: string[]): SpawnSyncReturns<string> {
+  return spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...args], {
+    cwd: folder,
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
+}
+
+describe('wrong usage is one line, with the way out', () => {
+  test.each([
+    [['check', '--jsn'], "unknown option '--jsn'. Did you mean --json? (tailrace check --help)"],
+    [['chek'], "unknown command 'chek'. Did you mean check? (tailrace --help)"],
+    [['--jsn'], "unknown option '--jsn' (tailrace --help)"],
+    [['sql'], "missing required argument 'query' (tailrace sql --help)"],
+    [
+      ['audit', 'x\u001b[2J'],
+      "too many arguments for 'audit'. Expected 0 arguments but got 1: x\\x1b[2J (tailrace audit --help)",
+    ],
+  ])('%j', (args, line) => {
+    expect(tailrace(...args)).toMatchObject({ status: 2, stdout: '', stderr: `tailrace: ${line}\n` });
+  });
+});
+
+test('help is asked for in the ways people ask for it', () => {
+  const [word, flag] = [tailrace('help', 'sql'), tailrace('sql', '--help')];
+  expect(word).toMatchObject({ status: 0, stderr: '' });
+  expect(word.stdout).toContain('Usage: tailrace sql');
+  expect(word.stdout).toBe(flag.stdout);
+  expect(tailrace('help').stdout).toContain('Every day:');
+});
+
+test('a question to a folder where nothing has run makes nothing there', () => {
+  writeFileSync(join(folder, 'a-file'), '');
+  for (const where of ['nowhere', 'a-file']) {
+    for (const verb of [['sql', 'show tables'], ['audit'], ['agent', 'resend', 'a/1']]) {
+      const { status, stdout, stderr } = tailrace(...verb, '--data-dir', where);
+      expect({ stdout, lines: stderr.split('\n').length }).toEqual({ stdout: '', lines: 2 });
+      if (where === 'nowhere') expect(status).toBe(4);
+    }
+  }
+  expect(existsSync(join(folder, 'nowhere'))).toBe(false);
+});
+
+describe('a run that reads once', () => {
+  const configure = (name: string, include: string): string => {
+    const text = `version: 1
+name: web
+data_dir: ./${name}
+sources: { web: { type: file, include: [${include}], stream: access } }
+streams: { access: { codec: { type: combined } } }
+rollups: { traffic: { from: access, window: { type: tumbling, size: 1m }, measures: { requests: count } } }
+`;
+    writeFileSync(join(folder, `${name}.yaml`), text);
+    return `${name}.yaml`;
+  };
+
+  test('says which files it could not read, and ends as one that reached them not', () => {
+    writeFileSync(join(folder, 'there.log'), accessLines(3));
+    const ended = tailrace('run', '--once', '--json', configure('missing', 'there.log, missing.log'));
+    expect(ended.stderr).toContain('tailrace: not in this result, since they cannot be read: missing.log\n');
+    expect(JSON.parse(ended.stdout)).toMatchObject({ audit: { sent: 3 }, unread: [join(folder, 'missing.log')] });
+    expect(ended.status).toBe(4);
+  }, 60_000);
+
+  test('says that no file matched', () => {
+    const ended = tailrace('run', '--once', configure('unmatched', 'none-*.log'));
+    expect(ended.stderr).toContain('tailrace: nothing was read: no file matches none-*.log\n');
+    expect(ended.status).toBe(0);
+  }, 60_000);
+
+  test('refuses a folder whose path is too long for its socket before it starts anything', () => {
+    const { status, stderr } = tailrace('run', '--once', configure('d'.repeat(100), 'there.log'));
+    expect(stderr).toMatch(/^tailrace: the socket's path has \d+ bytes, .* \(use a shorter data_dir\)\n$/);
+    expect(status).toBe(1);
+  });
+});
+
+test('lines to copy name the program as it is reached from here', () => {
+  expect(commandName('/nowhere', resolve('.'))).toBe('./tailrace');
+  expect(commandName('', folder)).toBe(resolve('tailrace'));
+  mkdirSync(join(folder, 'bin'));
+  symlinkSync(resolve('tailrace'), join(folder, 'bin/tailrace'));
+  expect(commandName(`/nowhere:${join(folder, 'bin')}`, folder)).toBe('tailrace');
+});
