@@ -9,7 +9,7 @@ help: ## show this list
 
 install: node_modules/.installed ## install the pinned dependencies, Node 24 with them
 node_modules/.installed: package-lock.json
-	npm ci
+	npm ci --loglevel=error
 	@touch $@
 
 build: dist/.built ## compile src to dist, when something changed
