@@ -21,7 +21,7 @@ test('in a data_dir that was there, open to all, every file is its owner’s alo
       name,
       (statSync(join(parentPath, name)).mode & 0o777).toString(8),
     ]);
-    expect(modes.sort()).toEqual([
+    expect(modes.sort(([a = ''], [b = '']) => a.localeCompare(b))).toEqual([
       ['engine.lock', '600'],
       ['engine.lock-journal', '600'],
       ['engine.pid', '600'],

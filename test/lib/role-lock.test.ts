@@ -71,5 +71,7 @@ test('a folder that cannot be used is one clear error', () => {
     expect.objectContaining({ code: 'LOCK_UNUSABLE', hint: expect.stringContaining('another data_dir') }),
   );
   mkdirSync(join(folder, 'run/engine.lock'), { recursive: true });
-  expect(() => acquireRoleLock(join(folder, 'run'), 'engine')).toThrow(/engine\.lock cannot be locked: .*unable to open/);
+  expect(() => acquireRoleLock(join(folder, 'run'), 'engine')).toThrow(
+    /engine\.lock cannot be locked: .*unable to open/,
+  );
 });
