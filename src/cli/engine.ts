@@ -56,7 +56,11 @@ function describeTaskEvent(event: TaskEvent): string | undefined {
   const task = `${event.task.stream}/${event.task.partition}`;
   if (event.type === 'refused') {
     const { refusal } = event;
-    return `ALARM ${task}: a block of ${refusal.source || 'an unknown source'} was refused (${refusal.reason}), bytes ${refusal.start} to ${refusal.end}`;
+    const wayOut =
+      refusal.reason === 'gap'
+        ? `when its file is still there: stop the agent, tailrace agent resend ${refusal.source}, start it`
+        : 'see docs/runbook.md, A block was refused';
+    return `ALARM ${task}: a block of ${refusal.source || 'an unknown source'} was refused (${refusal.reason}), bytes ${refusal.start} to ${refusal.end} (${wayOut})`;
   }
   if (event.type === 'history_from')
     return `${task}: the raw log was trimmed before: history begins at offset ${event.offset}`;
