@@ -73,7 +73,8 @@ engine: { checkpoint: { interval: 1s } }
 - **Paths** begin at the folder of the file, wherever the command is run.
 - **Environment**: \`TAILRACE_\` and the path of a setting in capitals, every other character an underscore:
   \`TAILRACE_ENGINE_CHECKPOINT_INTERVAL=250ms\`, \`TAILRACE_SOURCES_WEB_INCLUDE_0=/srv/access.log\`. Any scalar that stands in the file can
-  be set so, and \`name\`, \`data_dir\`, \`broker.*\` and \`engine.checkpoint.*\` also when the file leaves them out.
+  be set so, and \`name\`, \`data_dir\`, \`broker.*\` \`engine.checkpoint.*\` and
+  \`engine.snapshot_after\` also when the file leaves them out.
 - **Secrets**: \`\${env:NAME}\` and \`\${file:path}\` in any text are replaced when the file is read; a secret's file must be its owner's alone
   (mode 0600). \`$\${\` is a plain \`\${\`.
 - **Names** of sources, streams and sinks: a lower-case letter, then letters, digits, \`_\` and \`-\`. Names of rollups and measures are
@@ -104,6 +105,7 @@ function configPage(): string {
     ...section('rollups.*', mapValues(rest['rollups'])),
     COLUMNS,
     ...section('rollups.*.window', mapValues(rest['rollups'])?.properties?.['window']),
+    ...section('engine', rest['engine']),
     ...section('engine.checkpoint', rest['engine']?.properties?.['checkpoint']),
     'The kinds of [sources](sources.md), [codecs](codecs.md), [aggregates](aggregates.md) and [sinks](sinks.md) have pages of their own.',
     '',

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { parse } from 'yaml';
 import { REFERENCE_PAGES } from '../scripts/reference.ts';
 import { AGGREGATES, CODECS, SOURCES } from '../src/components.ts';
@@ -52,5 +53,37 @@ describe('configurations in the documentation', () => {
   test.each(parts)('$place has sources as they may be written', ({ text }) => {
     const { sources } = parse(text) as { sources: unknown };
     expect(configSchema.shape.sources.safeParse(sources).error).toBeUndefined();
+  });
+});
+
+describe('what the documentation names is there', () => {
+  const pages = ['README.md', 'CHANGELOG.md', ...globSync('docs/**/*.md')].map((path) => ({
+    path,
+    text: readFileSync(path, 'utf8'),
+  }));
+  const sources = globSync('src/**/*.ts').map((path) => readFileSync(path, 'utf8'));
+
+  test.each(pages)('links and files of $path', ({ path, text }) => {
+    const links = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map((match) => join(dirname(path), match[1]!));
+    // Paths of this repository, from its root; with a star, at least one.
+    const named = [...text.matchAll(/(?<![\w./])(?:src|test|docs|scripts)\/[\w./*-]+/g)].map(([name]) =>
+      name.replace(/\.$/, ''),
+    );
+    expect([...links, ...named].filter((name) => globSync(name).length === 0)).toEqual([]);
+  });
+
+  test('the fault points of the design are those of the code', () => {
+    const design = pages.find(({ path }) => path === 'docs/DESIGN.md')!.text;
+    const inDesign = [...design.matchAll(/^\| `([a-z]+\.[a-z_]+)` \|/gm)].map((match) => match[1]);
+    const inCode = sources.flatMap((text) => [...text.matchAll(/faultPoint\('([a-z._]+)'/g)].map((match) => match[1]));
+    expect(inDesign.length).toBeGreaterThan(10);
+    expect(new Set(inDesign)).toEqual(new Set(inCode));
+  });
+
+  test('the error codes of the runbook are those of the code', () => {
+    const runbook = pages.find(({ path }) => path === 'docs/runbook.md')!.text;
+    const codes = [...runbook.matchAll(/`([A-Z]+_[A-Z_]+)`/g)].map((match) => match[1]!);
+    expect(codes.length).toBeGreaterThan(10);
+    expect(codes.filter((code) => !sources.some((text) => text.includes(`'${code}'`)))).toEqual([]);
   });
 });

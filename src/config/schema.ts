@@ -112,7 +112,7 @@ export const checkpointSection = z.strictObject({
 });
 
 export const engineSection = z.strictObject({
-  checkpoint: checkpointSection.prefault({}),
+  checkpoint: checkpointSection.prefault({}).describe('How often is committed what was decided.'),
   snapshot_after: size({ min: '16KiB', max: '16GiB' })
     .prefault('64MiB')
     .describe(
