@@ -181,9 +181,10 @@ async function oneLife(
     const work = await atWork(appliance, run, before);
     await pause();
     before = logEnds(appliance.dataDir);
-    const pid = appliance.pidOf(victim);
-    if (!isAlive(pid)) throw new Error(`${victim} does not run: ${run.stderr}`);
-    process.kill(pid, 'SIGKILL');
+    // The log can go on while the victim of the last death is still on its way back.
+    const isThere = (): boolean => isAlive(appliance.pidOf(victim));
+    await until(isThere, 30_000, () => `${victim} does not run: ${run.stderr}`);
+    process.kill(appliance.pidOf(victim), 'SIGKILL');
     killed(victim, work);
   }
   const work = await atWork(appliance, run, before);
