@@ -184,7 +184,7 @@ async function oneLife(
     // The log can go on while the victim of the last death is still on its way back.
     const isThere = (): boolean => isAlive(appliance.pidOf(victim));
     await until(isThere, 30_000, () => `${victim} does not run: ${run.stderr}`);
-    process.kill(appliance.pidOf(victim), 'SIGKILL');
+    process.kill(appliance.pidOf(victim)!, 'SIGKILL');
     killed(victim, work);
   }
   const work = await atWork(appliance, run, before);
