@@ -97,6 +97,7 @@ function readVersioned(path: string, version: number, what: string): object | un
     if (systemErrorCode(error) === 'ENOENT') return undefined;
     throw new OperatingError(`cannot read ${path}: ${systemErrorCode(error)}`, {
       code: 'REGISTRY_UNREADABLE',
+      hint: 'run it as the user the data_dir belongs to',
       cause: error,
     });
   }
