@@ -159,6 +159,8 @@ export class SimulatedAgent {
       for (const report of beat.sources) this.#learn(report);
     }
     this.#offset = end;
+    // A new life tells of everything before it sends a line: the log must know each source that any registry forgets.
+    for (const source of this.#sources.values()) this.#unannounced.add(source);
     this.#world.note(`${this.name} starts with ${this.#sources.size} sources, next ${this.#nextNumber}`);
     if (saved === undefined && this.#sources.size > 0) this.#world.visit('registry rebuilt');
   }
@@ -181,7 +183,7 @@ export class SimulatedAgent {
 
   #track(entry: SavedSource, file: SimulatedFile): Tracked {
     const { number, origin, position, isClosed, quietSinceMs, isRewound } = entry;
-    const life = { read: position, isForgotten: false, isAnnounced: true, isOpen: false, reported: '' };
+    const life = { read: position, isForgotten: false, isAnnounced: false, isOpen: false, reported: '' };
     const source = { number, file, origin, position, isClosed, quietSinceMs, isRewound, ...life };
     this.#sources.set(number, source);
     return source;
@@ -208,12 +210,14 @@ export class SimulatedAgent {
     this.#inFlight = inFlight;
     const appends = isSplit ? messages.map((message) => [message]) : [messages];
     let open = appends.length;
+    const life = this.#lives;
     for (const append of appends) {
       this.#world.sendRaw(this.#sender, append, (offset) => {
         open--;
         if (offset === undefined) inFlight.result = 'rejected';
         else if (open === 0 && inFlight.result === 'waiting') inFlight.result = 'acknowledged';
-        if (offset !== undefined) this.#offset = Math.max(this.#offset, offset + append.length);
+        // A word to a dead process teaches the next one nothing.
+        if (offset !== undefined && life === this.#lives) this.#offset = Math.max(this.#offset, offset + append.length);
       });
     }
   }
@@ -260,7 +264,6 @@ export class SimulatedAgent {
     };
     const source = this.#track(entry, file);
     source.isOpen = true;
-    source.isAnnounced = false;
     this.#unannounced.add(source);
     this.#world.note(`${this.name} finds file ${file.index} at ${origin}: source ${number}`);
   }
