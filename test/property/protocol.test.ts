@@ -118,7 +118,7 @@ describe('mutants', () => {
     ['block.no_prev', 100, RAW_LOSS],
     ['block.no_prev', 100, { ...NO_LOSS, isPipelined: true }],
     ['block.any_first_block', 800, RAW_LOSS],
-    ['block.forgotten_is_new', 1_000, FORGETFUL],
+    ['block.forgotten_is_new', 1_500, FORGETFUL],
     ['epoch.every_counts', 100, {}],
     ['epoch.any_snapshot_counts', 200, {}],
     ['task.trusts_append', 100, {}],

@@ -129,6 +129,8 @@ export class SimulatedAgent {
   rewindSome(): void {
     const { random } = this.#world;
     const source = random.pick([...this.#sources.values(), undefined]);
+    // Sent again and then deleted, what raw has lost would be nowhere, and nobody could know.
+    if (this.#world.profile.losesRaw && this.#world.profile.deletesFiles) return;
     if (!this.isUp || this.#inFlight !== undefined || source === undefined || source.position === source.origin) return;
     const starts = source.file.linesIn(source.origin, source.position).map((line) => line.offset);
     if (starts.length > 0 && this.rewind(source.number, random.pick(starts))) this.#world.visit('resend');
