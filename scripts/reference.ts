@@ -249,14 +249,14 @@ function aggregatesPage(): string {
 }
 
 function sinksPage(): string {
-  const parts = SINKS.flatMap(({ type, summary, options }) => [
+  const parts = SINKS.flatMap(({ type, summary, options, example }) => [
     `## \`${type}\``,
     '',
     summary,
     '',
     settingsTable(schemaOf(options)),
     '',
-    ...yamlBlock({ sinks: { warehouse: { type } } }),
+    ...yamlBlock({ sinks: { [example === undefined ? 'warehouse' : 'search']: { type, ...example } } }),
   ]);
   return page('Sinks', 'Where the tables go. Each sink reads the log at its own pace.', parts);
 }

@@ -15,6 +15,7 @@ import { json } from './codecs/json.ts';
 import type { SourceDefinition } from './agent/source.ts';
 import { fileSource } from './agent/sources/file.ts';
 import { type SinkDefinition, duckdbSink } from './config/duckdb-sink.ts';
+import { elasticsearchSink } from './config/elasticsearch-sink.ts';
 
 /** A definition handles its own options only; the lists are read by those who do not know them. */
 type AnyCodec = CodecDefinition<any>;
@@ -23,7 +24,7 @@ type AnySource = SourceDefinition<any>;
 export const CODECS: readonly AnyCodec[] = [combined, common, json];
 export const AGGREGATES: readonly AggregateDefinition[] = [count, sum, min, max, avg];
 export const SOURCES: readonly AnySource[] = [fileSource];
-export const SINKS: readonly SinkDefinition[] = [duckdbSink];
+export const SINKS: readonly SinkDefinition[] = [duckdbSink, elasticsearchSink];
 
 export const CODECS_BY_TYPE: Readonly<Record<string, AnyCodec>> = Object.fromEntries(
   CODECS.map((codec) => [codec.type, codec]),

@@ -113,3 +113,8 @@ export function rawTopic(prefix: string, stream: string): string {
 export function epochTopic(prefix: string, pipeline: string, stream: string): string {
   return `${prefix}.epochs.${pipeline}.${stream}`;
 }
+
+/** Epochs of a document sink: the chain of what it has put into its store. */
+export function documentTopic(prefix: string, pipeline: string, sink: string, stream: string): string {
+  return `${prefix}.documents.${pipeline}.${sink}.${stream}`;
+}

@@ -1,11 +1,11 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Log } from '../broker/broker.ts';
-import { epochTopic } from '../broker/broker.ts';
-import { type Config, sinkGroup } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import type { DataDir } from '../config/data-dir.ts';
 import { pipelineTopics } from '../engine/engine.ts';
 import type { Service } from '../supervisor/service.ts';
+import { sinkReaders } from './sink-readers.ts';
 
 /** The program that roles are started from: this one. */
 export const PROGRAM = fileURLToPath(
@@ -38,14 +38,8 @@ export function writeResolvedConfig(config: Config, dataDir: DataDir): void {
 
 /** Makes the topics and registers every sink: nothing is trimmed that a sink named in the configuration has not seen. */
 export async function prepareLog(log: Log, config: Config): Promise<void> {
-  const { pipeline, broker } = config;
-  await log.ensureTopics(pipelineTopics(pipeline, broker.topicPrefix));
-  for (const [stream, { partitions }] of Object.entries(pipeline.streams)) {
-    const topic = epochTopic(broker.topicPrefix, pipeline.name, stream);
-    for (const sink of Object.keys(config.sinks)) {
-      for (let partition = 0; partition < partitions; partition++) {
-        await log.report(sinkGroup(config, sink), topic, partition, undefined);
-      }
-    }
+  await log.ensureTopics(pipelineTopics(config.pipeline, config.broker.topicPrefix));
+  for (const { group, topic, partitions } of sinkReaders(config)) {
+    for (let partition = 0; partition < partitions; partition++) await log.report(group, topic, partition, undefined);
   }
 }

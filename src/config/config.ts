@@ -1,4 +1,5 @@
 import type { Pipeline } from '../epoch/pipeline.ts';
+import type { ElasticsearchSinkConfig } from './elasticsearch-sink.ts';
 
 /**
  * What a configuration means, with every default filled in and every path absolute: plain JSON, so that `run` can hand it to
@@ -36,9 +37,7 @@ export interface InputConfig {
   readonly lineBytesMax: number;
 }
 
-export interface SinkConfig {
-  readonly type: 'duckdb';
-}
+export type SinkConfig = { readonly type: 'duckdb' } | ElasticsearchSinkConfig;
 
 export interface CheckpointConfig {
   readonly intervalMs: number;

@@ -5,6 +5,8 @@ export interface SinkDefinition {
   readonly type: string;
   readonly summary: string;
   readonly options: z.ZodObject;
+  /** Options of an example for the reference, besides the type. */
+  readonly example?: Readonly<Record<string, unknown>>;
 }
 
 /** The warehouse of this machine. It has no options: what it holds follows from the pipeline. */

@@ -17,7 +17,7 @@ export const UNBUILT_TYPES: Readonly<Record<string, readonly string[]>> = {
   'sources.*': ['stdin', 'syslog', 'http', 'otlp', 'kafka', 'generator', 'journald', 'docker'],
   'streams.*.codec': ['regex', 'grok', 'syslog', 'logfmt', 'csv', 'cef', 'leef', 'raw'],
   'rollups.*.window': ['sliding', 'hopping', 'session'],
-  'sinks.*': ['elasticsearch', 'alerts', 'webhook', 'relay'],
+  'sinks.*': ['alerts', 'webhook', 'relay'],
 };
 
 export const UNBUILT_AGGREGATES: readonly string[] = [

@@ -7,6 +7,7 @@ import { present } from '../lib/assert.ts';
 import type { FieldType } from '../record/batch.ts';
 import { type Config, type InputConfig, RESERVED_COLUMNS, type SinkConfig, TOPIC_PREFIX, columnOf } from './config.ts';
 import type { ConfigDocument, Path } from './document.ts';
+import { checkElasticsearchSink, documentStreams, resolveElasticsearchSink } from './elasticsearch-sink.ts';
 import { dotted, problemsOfIssues } from './issues.ts';
 import { isMeasureError, parseMeasure, unknownField } from './measures.ts';
 import { suggestion } from './nearest.ts';
@@ -54,6 +55,7 @@ export function resolveConfig(
   const streams = resolveStreams(sections.streams, report);
   const rollups = resolveRollups(sections.rollups, streams, report);
   checkWiring(sections, report);
+  checkSinks(sections, report);
   if (!parsed.success || problems.length > 0) return { config: undefined, problems };
   return { config: assemble(parsed.data, streams, rollups, context), problems };
 }
@@ -65,11 +67,17 @@ interface Sections {
   readonly sources: Section | undefined;
   readonly streams: Section | undefined;
   readonly rollups: Section | undefined;
+  readonly sinks: Section | undefined;
 }
 
 function sectionsOf(raw: unknown): Sections {
-  const { sources, streams, rollups } = asSection(raw) ?? {};
-  return { sources: asSection(sources), streams: asSection(streams), rollups: asSection(rollups) };
+  const { sources, streams, rollups, sinks } = asSection(raw) ?? {};
+  return {
+    sources: asSection(sources),
+    streams: asSection(streams),
+    rollups: asSection(rollups),
+    sinks: asSection(sinks),
+  };
 }
 
 function asSection(value: unknown): Section | undefined {
@@ -201,8 +209,9 @@ function resolveColumns(path: Path, raw: Section, fields: Fields, report: Report
  * Every stream is fed by a source and read by a rollup, and both name streams that are there. Where a section is missing or
  * a name is wrong, that is the error: what follows from it is not another one.
  */
-function checkWiring({ sources, streams, rollups }: Sections, report: Report): void {
+function checkWiring({ sources, streams, rollups, sinks }: Sections, report: Report): void {
   if (streams === undefined) return;
+  const indexed = elasticsearchSinks(sinks).flatMap(([, sink]) => documentStreams(sink, Object.keys(streams)));
   const fed = checkNames('sources', 'stream', sources, streams, report);
   const read = checkNames('rollups', 'from', rollups, streams, report);
   for (const name of Object.keys(streams)) {
@@ -210,11 +219,23 @@ function checkWiring({ sources, streams, rollups }: Sections, report: Report): v
     if (fed !== undefined && !fed.has(name)) {
       const message = `no source feeds the stream ${name}`;
       report(path, 'key', { code: 'CONFIG_UNUSED', message, hint: `add a source with stream: ${name}` });
-    } else if (read !== undefined && !read.has(name)) {
+    } else if (read !== undefined && !read.has(name) && !indexed.includes(name)) {
       const message = `no rollup reads the stream ${name}`;
       report(path, 'key', { code: 'CONFIG_UNUSED', message, hint: `add a rollup with from: ${name}` });
     }
   }
+}
+
+function elasticsearchSinks(sinks: Section | undefined): (readonly [string, Section])[] {
+  return Object.entries(sinks ?? {}).flatMap(([name, raw]) => {
+    const sink = asSection(raw);
+    return sink?.['type'] === 'elasticsearch' ? [[name, sink] as const] : [];
+  });
+}
+
+function checkSinks({ streams, rollups, sinks }: Sections, report: Report): void {
+  const known = { streams: Object.keys(streams ?? {}), rollups: Object.keys(rollups ?? {}) };
+  for (const [name, sink] of elasticsearchSinks(sinks)) checkElasticsearchSink(['sinks', name], sink, known, report);
 }
 
 /** The streams that the entries of a section name; undefined when one of them is not known. */
@@ -273,10 +294,17 @@ function assemble(
     },
     inputs: Object.entries(file.sources).map(([name, source]) => inputOf(name, source as FileSource, context.folder)),
     pipeline,
-    sinks: file.sinks as Record<string, SinkConfig>,
+    sinks: Object.fromEntries(
+      Object.entries(file.sinks).map(([name, sink]) => [name, sinkOf(sink as Section, pipeline, context.folder)]),
+    ),
     checkpoint: { intervalMs: checkpoint.interval, minPauseMs: checkpoint.min_pause, timeoutMs: checkpoint.timeout },
     snapshotBytes,
   };
+}
+
+function sinkOf(sink: Section, { streams, rollups }: Pipeline, folder: string): SinkConfig {
+  if (sink['type'] === 'duckdb') return { type: 'duckdb' };
+  return resolveElasticsearchSink(sink, { streams: Object.keys(streams), rollups: Object.keys(rollups) }, folder);
 }
 
 type FileSource = z.output<typeof fileOptions> & { readonly type: 'file'; readonly stream: string };

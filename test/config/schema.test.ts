@@ -279,6 +279,6 @@ refuses(
 refuses(
   'a sink of the future',
   'version: 1',
-  'version: 1\nsinks: { search: { type: elasticsearch } }',
-  '2:26 NOT_BUILT: sinks.search of type elasticsearch is not built yet — there is duckdb',
+  'version: 1\nsinks: { calls: { type: webhook } }',
+  '2:25 NOT_BUILT: sinks.calls of type webhook is not built yet — there are duckdb, elasticsearch',
 );

@@ -1,0 +1,166 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { duration } from '../lib/units.ts';
+import type { SinkDefinition } from './duckdb-sink.ts';
+import type { Path } from './document.ts';
+import { suggestion } from './nearest.ts';
+import type { Problem } from './problem.ts';
+
+/** What Elasticsearch takes as the name of an index, less what would be ours: `<prefix>-<stream>-<day>`. */
+const INDEX_PREFIX = /^[a-z][a-z0-9_]{0,62}$/;
+const INDEX_PREFIX_FORM = 'the beginning of index names: lower-case letters, digits and _, at most 63';
+
+/** Streams whose indices would have the names of the sink's own. */
+const RESERVED_STREAM = /^(dead-letters|rollups?)(-|$)/;
+
+const text = z.string({ error: () => 'expects text' }).min(1, { error: () => 'must not be empty' });
+const count = (min: number, max: number): z.ZodNumber =>
+  z
+    .int({ error: () => 'expects a whole number' })
+    .min(min, { error: () => `must be between ${min} and ${max}` })
+    .max(max, { error: () => `must be between ${min} and ${max}` });
+const names = z.array(text, { error: () => 'expects a list of names' });
+
+const options = z.strictObject({
+  nodes: z
+    .array(text, { error: () => 'expects a list of addresses' })
+    .min(1, { error: () => 'needs at least one address' })
+    .max(32, { error: () => 'takes at most 32 addresses' })
+    .describe('Addresses, such as `https://es1.example.org:9200`.'),
+  api_key: text.optional().describe('An API key, encoded as Kibana shows it. Take it from `${file:…}`.'),
+  username: text.optional().describe('With `password`, where there is no API key.'),
+  password: text.optional().describe('Take it from `${file:…}`.'),
+  tls: z
+    .strictObject({
+      ca: text.optional().describe("A PEM file: the authority that signed the server's certificate."),
+      server_name: text.optional().describe("The name in the server's certificate, where it is not the address's."),
+    })
+    .optional()
+    .describe('For https with an authority of your own.'),
+  insecure: z
+    .boolean({ error: () => 'expects true or false' })
+    .prefault(false)
+    .describe('Plain http to another machine is meant: whoever is on the way reads lines and key.'),
+  documents: names.optional().describe('Streams whose lines become documents. All by default.'),
+  rollups: names.optional().describe('Rollups whose rows become documents. All by default.'),
+  retention: duration({ min: '1d', max: '36500d' })
+    .optional()
+    .describe(
+      'Lines older than this when they were read are not indexed, and days older than this are deleted. Never by default.',
+    ),
+  index_prefix: z
+    .string({ error: () => `expects ${INDEX_PREFIX_FORM}` })
+    .regex(INDEX_PREFIX, { error: () => `expects ${INDEX_PREFIX_FORM}` })
+    .prefault('tailrace')
+    .describe('Indices are named `<prefix>-<stream>-<UTC day of event time>`.'),
+  shards: count(1, 64).prefault(1).describe('Primary shards of an index that is made.'),
+  replicas: count(0, 8).prefault(1).describe('Replicas of an index that is made: 0 on a single node.'),
+});
+
+/** Documents of lines, and of rollup rows. */
+export const elasticsearchSink: SinkDefinition = {
+  type: 'elasticsearch',
+  summary:
+    'Lines as ECS documents, one index a stream and day, and rollup rows. Each line is there exactly once: its id is its place in its source.',
+  options,
+  example: { nodes: ['https://es1.example.org:9200'], api_key: '${file:/etc/tailrace/api-key}', retention: '30d' },
+};
+
+/** The section as it is understood: every default filled in, paths absolute. */
+export interface ElasticsearchSinkConfig {
+  readonly type: 'elasticsearch';
+  readonly nodes: readonly string[];
+  readonly auth: { readonly apiKey: string } | { readonly username: string; readonly password: string } | null;
+  readonly tls: { readonly caFile: string | null; readonly serverName: string | null } | null;
+  readonly isInsecureAllowed: boolean;
+  /** Streams. */
+  readonly documents: readonly string[];
+  readonly rollups: readonly string[];
+  /** Null: everything is kept. */
+  readonly retentionMs: number | null;
+  readonly indexPrefix: string;
+  readonly shards: number;
+  readonly replicas: number;
+}
+
+type Report = (path: Path, part: 'key' | 'value', problem: Omit<Problem, 'position'>) => void;
+type Section = Readonly<Record<string, unknown>>;
+
+/** What the schema of one section alone does not see: names that must be there, and keys that belong together. */
+export function checkElasticsearchSink(
+  path: Path,
+  section: Section,
+  known: { readonly streams: readonly string[]; readonly rollups: readonly string[] },
+  report: Report,
+): void {
+  checkNames([...path, 'documents'], section['documents'], 'stream', known.streams, report);
+  checkNames([...path, 'rollups'], section['rollups'], 'rollup', known.rollups, report);
+  const has = (key: string): boolean => section[key] !== undefined;
+  if (has('username') !== has('password')) {
+    const [given, missing] = has('username') ? ['username', 'password'] : ['password', 'username'];
+    report([...path, given], 'key', { code: 'CONFIG_MISSING_KEY', message: `${given} needs a ${missing} beside it` });
+  } else if (has('api_key') && has('username')) {
+    const hint = 'leave one of them out';
+    report([...path, 'api_key'], 'key', {
+      code: 'CONFIG_VALUE',
+      message: 'api_key and username are two ways in',
+      hint,
+    });
+  }
+  for (const stream of documentStreams(section, known.streams)) {
+    if (!RESERVED_STREAM.test(stream)) continue;
+    const message = `the stream ${stream} would have indices with the names of the sink's own`;
+    report(path, 'key', { code: 'CONFIG_VALUE', message, hint: 'give the stream another name' });
+  }
+}
+
+/** Streams that a section sends to Elasticsearch. */
+export function documentStreams(section: Section, streams: readonly string[]): readonly string[] {
+  const { documents } = section;
+  if (!Array.isArray(documents)) return streams;
+  return streams.filter((stream) => documents.includes(stream));
+}
+
+function checkNames(path: Path, listed: unknown, what: string, known: readonly string[], report: Report): void {
+  if (!Array.isArray(listed)) return;
+  for (const [i, name] of listed.entries()) {
+    if (typeof name !== 'string' || known.includes(name)) continue;
+    const hint = suggestion(name, known) ?? `add it under ${what}s`;
+    report([...path, i], 'value', {
+      code: `CONFIG_UNKNOWN_${what.toUpperCase()}`,
+      message: `there is no ${what} "${name}"`,
+      hint,
+    });
+  }
+}
+
+export function resolveElasticsearchSink(
+  section: Section,
+  known: { readonly streams: readonly string[]; readonly rollups: readonly string[] },
+  folder: string,
+): ElasticsearchSinkConfig {
+  const { type: _type, ...rest } = section;
+  const parsed = rest as z.output<typeof options>;
+  const { api_key: apiKey, username, password, tls } = parsed;
+  return {
+    type: 'elasticsearch',
+    nodes: parsed.nodes,
+    auth:
+      apiKey !== undefined
+        ? { apiKey }
+        : username !== undefined && password !== undefined
+          ? { username, password }
+          : null,
+    tls:
+      tls === undefined
+        ? null
+        : { caFile: tls.ca === undefined ? null : resolve(folder, tls.ca), serverName: tls.server_name ?? null },
+    isInsecureAllowed: parsed.insecure,
+    documents: parsed.documents ?? known.streams,
+    rollups: parsed.rollups ?? known.rollups,
+    retentionMs: parsed.retention ?? null,
+    indexPrefix: parsed.index_prefix,
+    shards: parsed.shards,
+    replicas: parsed.replicas,
+  };
+}

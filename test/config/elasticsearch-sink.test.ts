@@ -1,0 +1,64 @@
+import { expect, test } from '@jest/globals';
+import { resolveText } from '../../src/config/load.ts';
+import { RIGHT_CONFIG, refuses } from '../support/broken-config.ts';
+
+const SINK = 'type: elasticsearch, nodes: [http://127.0.0.1:9200]';
+const withSink = (options: string): string => `version: 1\nsinks: { search: { ${SINK}${options} } }`;
+
+test('every default is filled in, and paths begin at the folder of the file', () => {
+  const text = RIGHT_CONFIG.replace('version: 1', withSink(', tls: { ca: certs/ca.pem }, retention: 30d'));
+  expect(resolveText(text, '/etc/tailrace/web.yaml', {}).config.sinks).toEqual({
+    search: {
+      type: 'elasticsearch',
+      nodes: ['http://127.0.0.1:9200'],
+      auth: null,
+      tls: { caFile: '/etc/tailrace/certs/ca.pem', serverName: null },
+      isInsecureAllowed: false,
+      documents: ['access'],
+      rollups: ['traffic'],
+      retentionMs: 30 * 24 * 3600 * 1000,
+      indexPrefix: 'tailrace',
+      shards: 1,
+      replicas: 1,
+    },
+  });
+});
+
+test('a stream that only documents read needs no rollup', () => {
+  const text = RIGHT_CONFIG.replace('version: 1', withSink(', documents: [errors]'))
+    .replace('streams:', 'streams:\n  errors: { codec: { type: combined } }')
+    .replace('sources:', 'sources:\n  errors: { type: file, include: [e.log], stream: errors }');
+  const { pipeline } = resolveText(text, 'web.yaml', {}).config;
+  expect(Object.keys(pipeline.streams)).toEqual(['errors', 'access']);
+});
+
+refuses(
+  'a sink without nodes',
+  'version: 1',
+  'version: 1\nsinks: { search: { type: elasticsearch } }',
+  '2:10 MISSING_KEY: "nodes" is missing in sinks.search — it is a list of addresses',
+);
+refuses(
+  'documents of a stream that is not there',
+  'version: 1',
+  withSink(', documents: [acess]'),
+  '2:85 UNKNOWN_STREAM: there is no stream "acess" — did you mean "access"?',
+);
+refuses(
+  'documents of a rollup that is not there',
+  'version: 1',
+  withSink(', rollups: [visits]'),
+  '2:83 UNKNOWN_ROLLUP: there is no rollup "visits" — one of: traffic',
+);
+refuses(
+  'a user without a password',
+  'version: 1',
+  withSink(', username: me'),
+  '2:73 MISSING_KEY: username needs a password beside it',
+);
+refuses(
+  'two ways in',
+  'version: 1',
+  withSink(', api_key: k, username: me, password: p'),
+  '2:73 VALUE: api_key and username are two ways in — leave one of them out',
+);
