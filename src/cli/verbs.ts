@@ -64,6 +64,12 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('./sink.ts')).registerSink,
   },
   {
+    name: 'provision',
+    summary: 'make what Tailrace needs in Elasticsearch: index templates',
+    group: MORE,
+    load: async () => (await import('./provision.ts')).registerProvision,
+  },
+  {
     name: 'gen',
     summary: 'make access logs, with the results they must lead to',
     group: MORE,

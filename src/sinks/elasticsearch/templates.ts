@@ -1,0 +1,134 @@
+import type { Pipeline, RollupSpec } from '../../epoch/pipeline.ts';
+import { present } from '../../lib/assert.ts';
+import type { FieldType } from '../../record/batch.ts';
+import {
+  DEAD_LETTER_FIELDS,
+  FIELD_MAPPINGS,
+  LINE_FIELDS,
+  type Mappings,
+  ROLLUP_FIELDS,
+  propertiesOf,
+} from './mappings.ts';
+
+/** A composable index template, as Elasticsearch takes and answers it. */
+export interface IndexTemplate {
+  readonly name: string;
+  readonly body: {
+    readonly index_patterns: readonly string[];
+    readonly priority: number;
+    readonly composed_of: readonly string[];
+    readonly ignore_missing_component_templates: readonly string[];
+    readonly template: {
+      /** Full names, values as text. */
+      readonly settings: Readonly<Record<string, string>>;
+      readonly mappings: { readonly dynamic: string; readonly properties: Readonly<Record<string, unknown>> };
+    };
+    readonly _meta: Readonly<Record<string, string>>;
+  };
+}
+
+export interface TemplateOptions {
+  readonly prefix: string;
+  readonly shards: number;
+  readonly replicas: number;
+  readonly pipeline: Pipeline;
+  /** Streams whose lines become documents, each with the fields of its codec. */
+  readonly documents: Readonly<Record<string, Readonly<Record<string, FieldType>>>>;
+  /** Rollups whose rows become documents. */
+  readonly rollups: readonly string[];
+}
+
+/** Above those that come with the server (100 and below), so that no `logs-*` of its own takes part. */
+const PRIORITY = 200;
+/** Of the sink's own indices: above every stream's, whatever it is called. */
+const OWN_PRIORITY = 500;
+
+/** Lines are searchable so long after they were indexed: a segment a second costs a third of the throughput. */
+const REFRESH_INTERVAL = '5s';
+
+export function deadLetterPattern(prefix: string): string {
+  return `${prefix}-dead-letters-*`;
+}
+
+/** Rows stand in one index a rollup: a month of them is less than a minute of lines, and wrong clocks must not make indices. */
+export function rollupIndex(prefix: string, rollup: string): string {
+  return `${prefix}-rollup-${rollup}`;
+}
+
+/**
+ * One template for each stream, since two streams may have a field of one name and two types; one for each rollup; one for dead letters.
+ * A field that the pipeline does not name is stored and not indexed: no line can make a mapping grow. A component template
+ * `<prefix>@custom`, where there is one, adds to all of them.
+ */
+export function templatesOf(options: TemplateOptions): IndexTemplate[] {
+  const { prefix, pipeline } = options;
+  const streams = Object.entries(options.documents).map(([stream, fields]) =>
+    template(options, `${prefix}-documents-${stream}`, {
+      pattern: `${prefix}-${stream}-*`,
+      // Of two streams `a` and `a-b`, the longer name is the nearer one.
+      priority: PRIORITY + stream.length,
+      fields: { ...LINE_FIELDS, ...mappingsOf(fields), '@timestamp': FIELD_MAPPINGS.date },
+    }),
+  );
+  const rollups = options.rollups.map((rollup) =>
+    template(options, `${prefix}-rollup-${rollup}`, {
+      pattern: rollupIndex(prefix, rollup),
+      priority: OWN_PRIORITY,
+      fields: rollupMappings(present(pipeline.rollups[rollup], `rollup ${rollup} is in the pipeline`)),
+    }),
+  );
+  const deadLetters = template(options, `${prefix}-dead-letters`, {
+    pattern: deadLetterPattern(prefix),
+    priority: OWN_PRIORITY,
+    fields: DEAD_LETTER_FIELDS,
+  });
+  return [...streams, ...rollups, ...(streams.length === 0 ? [] : [deadLetters])];
+}
+
+function mappingsOf(fields: Readonly<Record<string, FieldType>>): Mappings {
+  return Object.fromEntries(Object.entries(fields).map(([name, type]) => [name, FIELD_MAPPINGS[type]]));
+}
+
+/** Keys under their own names, which are ECS; measures under `tailrace.measures`, so that none can be a key's parent. */
+function rollupMappings({ by, measures }: RollupSpec): Mappings {
+  return {
+    ...ROLLUP_FIELDS,
+    ...mappingsOf(Object.fromEntries(by.map(({ field, type }) => [field, type]))),
+    '@timestamp': FIELD_MAPPINGS.date,
+    ...Object.fromEntries(measures.map(({ name }) => [measureField(name), FIELD_MAPPINGS.double])),
+  };
+}
+
+export function measureField(measure: string): string {
+  return `tailrace.measures.${measure}`;
+}
+
+interface TemplateParts {
+  readonly pattern: string;
+  readonly priority: number;
+  readonly fields: Mappings;
+}
+
+function template(options: TemplateOptions, name: string, { pattern, priority, fields }: TemplateParts): IndexTemplate {
+  const custom = [`${options.prefix}@custom`];
+  return {
+    name,
+    body: {
+      index_patterns: [pattern],
+      priority,
+      composed_of: custom,
+      ignore_missing_component_templates: custom,
+      template: {
+        settings: {
+          'index.number_of_shards': String(options.shards),
+          'index.number_of_replicas': String(options.replicas),
+          'index.refresh_interval': REFRESH_INTERVAL,
+          'index.codec': 'best_compression',
+          'index.mapping.total_fields.limit': '2000',
+        },
+        mappings: { dynamic: 'false', properties: propertiesOf(fields) },
+      },
+      _meta: { managed_by: 'tailrace provision elasticsearch', pipeline: options.pipeline.name },
+    },
+  };
+}
