@@ -91,19 +91,36 @@ export interface Log {
   close(): Promise<void>;
 }
 
-/** Which partitions a worker reads. Liveness only, never safety. */
-export interface Assignment {
-  partitions(topic: string, partitionCount: number): readonly number[];
+/** A topic whose partitions are shared out among workers. */
+export interface SharedTopic {
+  readonly topic: string;
+  readonly partitions: number;
 }
 
-/** Worker `index` of `workers`, fixed for its life: supervised workers and the embedded log. */
-export function staticAssignment(index: number, workers: number): Assignment {
-  return {
-    partitions: (_topic, partitionCount) =>
-      Array.from({ length: partitionCount }, (_, partition) => partition).filter(
-        (partition) => partition % workers === index,
-      ),
-  };
+export interface AssignedPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/**
+ * Who of several workers reads which partitions. Liveness only, never safety: it may be late, and two workers may hold one partition for a
+ * while. The epoch rule then lets the epochs of one of them count.
+ */
+export interface Assignment {
+  /** Whether partitions never move. A fenced task of a fixed one ends its process; otherwise it asks (`confirm`) whether the partition is still its own. */
+  readonly isFixed: boolean;
+  /**
+   * Takes part until `signal` aborts, then leaves, and resolves. `onAssigned` gets all that is this worker's, in order of topic and partition:
+   * at once, or as soon as the others agree, and again after each change. What a worker held goes to others when it has left, or is taken for
+   * dead. Rejects with an OperatingError when it cannot take part. Once per assignment.
+   */
+  join(
+    topics: readonly SharedTopic[],
+    onAssigned: (assigned: readonly AssignedPartition[]) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Resolves when it is confirmed, by an answer to a question asked after this call, that what was assigned last holds; or when `signal` aborts. */
+  confirm(signal: AbortSignal): Promise<void>;
 }
 
 export function rawTopic(prefix: string, stream: string): string {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { type Config, RESERVED_COLUMNS } from '../config/config.ts';
 import { shownPath } from '../config/load.ts';
+import { workerNotes } from '../config/workers.ts';
 import type { MeasureSpec, RollupSpec } from '../epoch/pipeline.ts';
 import { formatDuration } from '../lib/units.ts';
 import { loadNamedConfig } from './config-option.ts';
@@ -41,7 +42,21 @@ export function describeConfig(config: Config): string {
   });
   const tables = Object.entries(config.pipeline.rollups).map(([name, rollup]) => describeTable(name, rollup));
   const from = config.file === null ? '' : ` of ${shownPath(config.file)}`;
-  return [`pipeline ${config.name}${from}, data in ${shownPath(config.dataDir)}`, ...streams, ...tables].join('\n\n');
+  return [
+    `pipeline ${config.name}${from}, data in ${shownPath(config.dataDir)}`,
+    ...workersText(config),
+    ...streams,
+    ...tables,
+  ].join('\n\n');
+}
+
+/** One engine for one partition is nothing to speak of. */
+function workersText(config: Config): string[] {
+  const { workers, assignment } = config.engine;
+  const notes = workerNotes(config).map((note) => `  note: ${note}`);
+  if (workers === 1 && assignment === 'static') return [];
+  const who = assignment === 'group' ? 'of this host, in a group with those of others' : 'with fixed partitions';
+  return [[`${workers} engine worker${workers === 1 ? '' : 's'} ${who}`, ...notes].join('\n')];
 }
 
 export function describeTable(name: string, rollup: RollupSpec): string {

@@ -1,17 +1,28 @@
 import { randomBytes } from 'node:crypto';
 import { type Command, Option } from 'commander';
-import { staticAssignment } from '../broker/broker.ts';
+import { staticAssignment } from '../broker/static-assignment.ts';
 import { AGGREGATES_BY_NAME, CODECS_BY_TYPE } from '../components.ts';
-import { ENGINE_DEFAULTS, Engine } from '../engine/engine.ts';
-import type { TaskEvent } from '../engine/task.ts';
+import type { Config } from '../config/config.ts';
+import { ENGINE_DEFAULTS, Engine, type EngineEvent } from '../engine/engine.ts';
+import { EXIT, OperatingError } from '../lib/errors.ts';
 import { withExamples } from './examples.ts';
 import { say } from './output.ts';
-import { type RoleContext, type RoleOptions, runRole, withRoleOptions } from './role.ts';
+import { type RoleContext, type RoleOptions, configOfRole, runRole, withRoleOptions } from './role.ts';
 
 interface EngineCommandOptions extends RoleOptions {
   readonly once?: boolean;
   readonly maySwitch?: boolean;
+  readonly worker?: number;
+  readonly workers?: number;
 }
+
+const EXAMPLES = `Examples:
+  tailrace engine -c tailrace.yaml                           the only one
+  tailrace engine -c tailrace.yaml --worker 0 --workers 4    the first of four that share the partitions
+`;
+
+/** From this fence in a row on, somebody should look: another worker holds the partition for good. */
+const FENCED_ALARM_AT = 3;
 
 export function registerEngine(program: Command): void {
   const command = program
@@ -20,17 +31,67 @@ export function registerEngine(program: Command): void {
       'Runs the engine alone: reads raw blocks from the log, writes epochs. Only `run` may change the pipeline of a log.',
     )
     .option('--once', 'commit every position at once, for somebody who waits')
+    .option(
+      '--worker <i>',
+      'which of the workers this is, from 0; each of one data_dir has a lock of its own',
+      wholeNumber,
+    )
+    .option('--workers <n>', 'how many there are (default: engine.workers)', wholeNumber)
     .addOption(new Option('--may-switch', 'set by `run`: this start may bring a changed pipeline').hideHelp())
-    .action((options: EngineCommandOptions) => runRole('engine', options, (context) => runEngine(context, options)));
-  withExamples(withRoleOptions(command), 'Examples:\n  tailrace engine -c tailrace.yaml\n');
+    .action((options: EngineCommandOptions) => {
+      const config = configOfRole(options);
+      const worker = workerOf(config, options);
+      return runRole(engineRole(worker), options, (context) => runEngine(context, options, worker), config);
+    });
+  withExamples(withRoleOptions(command), EXAMPLES);
 }
 
-async function runEngine({ config, clock, log, signal }: RoleContext, options: EngineCommandOptions): Promise<void> {
+/** Which of how many. */
+interface Worker {
+  readonly index: number;
+  readonly workers: number;
+}
+
+function workerOf({ engine }: Config, { worker, workers = engine.workers }: EngineCommandOptions): Worker {
+  const isNamed = worker !== undefined;
+  if (!isNamed && workers > 1 && engine.assignment === 'static') {
+    throw usageError(
+      `there are ${workers} workers, and each needs its number`,
+      `add --worker 0 … --worker ${workers - 1}`,
+    );
+  }
+  const index = worker ?? 0;
+  if (index >= workers) {
+    throw usageError(
+      `there is no worker ${index} of ${workers}: they count from 0`,
+      `use --worker 0 … --worker ${workers - 1}`,
+    );
+  }
+  return { index, workers };
+}
+
+/** Names the lock: several engines of one data_dir are each one of several workers. */
+function engineRole({ index, workers }: Worker): string {
+  return workers === 1 ? 'engine' : `engine-${index}`;
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 0 && text.trim() !== '') return value;
+  throw usageError(`"${text}" is no whole number`, 'tailrace engine --help');
+}
+
+function usageError(message: string, hint: string): OperatingError {
+  return new OperatingError(message, { code: 'USAGE', exitCode: EXIT.usage, hint });
+}
+
+async function runEngine(context: RoleContext, options: EngineCommandOptions, worker: Worker): Promise<void> {
+  const { config, clock, log, signal } = context;
   const engine = new Engine({
     clock,
     log,
     newId: () => randomBytes(16).toString('hex'),
-    assignment: staticAssignment(0, 1),
+    assignment: staticAssignment(worker.index, worker.workers),
     codecs: CODECS_BY_TYPE,
     aggregates: AGGREGATES_BY_NAME,
     options: {
@@ -44,7 +105,7 @@ async function runEngine({ config, clock, log, signal }: RoleContext, options: E
       isOnce: options.once === true,
     },
     notify: (event) => {
-      const line = describeTaskEvent(event);
+      const line = describeEngineEvent(event);
       if (line !== undefined) say(line);
     },
   });
@@ -52,7 +113,8 @@ async function runEngine({ config, clock, log, signal }: RoleContext, options: E
 }
 
 /** What a person should know of a task; most of what it does is nobody's business. */
-function describeTaskEvent(event: TaskEvent): string | undefined {
+function describeEngineEvent(event: EngineEvent): string | undefined {
+  if (event.type === 'assigned') return describeAssigned(event);
   const task = `${event.task.stream}/${event.task.partition}`;
   if (event.type === 'refused') {
     const { refusal } = event;
@@ -64,8 +126,23 @@ function describeTaskEvent(event: TaskEvent): string | undefined {
   }
   if (event.type === 'history_from')
     return `${task}: the raw log was trimmed before: history begins at offset ${event.offset}`;
+  if (event.type === 'fenced') {
+    const alarm = event.inARow >= FENCED_ALARM_AT ? 'ALARM ' : '';
+    return `${alarm}${task}: fenced ${event.inARow} in a row, another worker wrote its epochs: asks in ${event.pauseMs} ms whether it is still ours`;
+  }
   if (event.type === 'restored' && event.epochs > 0) {
     return `${task}: state restored from ${event.epochs} epochs in ${Math.round(event.tookMs)} ms, ${event.rawEnd - event.to} messages behind`;
   }
   return undefined;
+}
+
+/** Silent about what a worker has for good: only what moves is news. */
+function describeAssigned({ gained, lost, held }: Extract<EngineEvent, { type: 'assigned' }>): string | undefined {
+  if (lost.length === 0 && gained.length === held && held > 0) return undefined;
+  const changes = [
+    ...(gained.length > 0 ? [`takes ${gained.join(', ')}`] : []),
+    ...(lost.length > 0 ? [`gives up ${lost.join(', ')}`] : []),
+  ];
+  const number = held === 0 ? 'no partition: idle' : held === 1 ? '1 partition' : `${held} partitions`;
+  return [...changes, `has ${number}`].join('; ');
 }

@@ -41,10 +41,9 @@ export async function runRole(
   role: string,
   options: RoleOptions,
   work: (context: RoleContext) => Promise<void>,
+  config: Config = configOfRole(options),
 ): Promise<void> {
   dieWithSupervisor();
-  const config =
-    options.resolved === undefined ? loadNamedConfig(options.config) : readResolvedConfig(options.resolved);
   const dataDir = makeDataDir(config.dataDir);
   const isSupervised = process.channel !== undefined;
   const stop = listenForStop({ isSupervised });
@@ -55,6 +54,11 @@ export async function runRole(
   await log.close();
   lock.release();
   if (!isSupervised) process.exitCode = stop.exitCode();
+}
+
+/** The configuration a role works with. */
+export function configOfRole({ config, resolved }: RoleOptions): Config {
+  return resolved === undefined ? loadNamedConfig(config) : readResolvedConfig(resolved);
 }
 
 export function openLog(config: Config, dataDir: DataDir, clock: Clock): Log {

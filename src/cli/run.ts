@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Config } from '../config/config.ts';
 import { shownPath } from '../config/load.ts';
+import { workerNotes } from '../config/workers.ts';
 import { configOfLogs } from '../config/zero-config.ts';
 import { OperatingError } from '../lib/errors.ts';
 import { RESTART_DEFAULTS } from '../supervisor/restart-policy.ts';
@@ -90,6 +91,7 @@ function announce(config: Config, files: readonly string[]): void {
   const [codec = ''] = Object.values(config.pipeline.streams).map((stream) => stream.codec.type);
   if (config.file === null) say(`${files.map(shownPath).join(', ')}: ${codec} lines\n`);
   for (const [name, rollup] of Object.entries(config.pipeline.rollups)) say(`${describeTable(name, rollup)}\n`);
+  for (const note of workerNotes(config)) say(`note: ${note}`);
   const [table = ''] = Object.keys(config.pipeline.rollups);
   const where = config.file === null ? `--data-dir ${shownPath(config.dataDir)}` : `-c ${shownPath(config.file)}`;
   say(

@@ -18,14 +18,27 @@ export function servicesOf(config: Config, dataDir: DataDir, isOnce: boolean): S
   const once = isOnce ? ['--once'] : [];
   return [
     { name: 'agent', args: ['agent', ...resolved, ...once], canFinish: isOnce },
-    // Only `run` may bring a changed pipeline: a role alone must not switch the log under others.
-    { name: 'engine', args: ['engine', ...resolved, ...once, '--may-switch'], canFinish: false },
+    ...enginesOf(config).map(({ name, worker }) => ({
+      name,
+      // Only `run` may bring a changed pipeline: a role alone must not switch the log under others.
+      args: ['engine', ...resolved, ...once, ...worker, '--may-switch'],
+      canFinish: false,
+    })),
     ...Object.keys(config.sinks).map((sink) => ({
       name: `sink ${sink}`,
       args: ['sink', sink, ...resolved],
       canFinish: false,
     })),
   ];
+}
+
+/** One engine has no number. */
+function enginesOf({ engine: { workers } }: Config): { readonly name: string; readonly worker: readonly string[] }[] {
+  if (workers === 1) return [{ name: 'engine', worker: [] }];
+  return Array.from({ length: workers }, (_, index) => ({
+    name: `engine ${index}`,
+    worker: ['--worker', String(index), '--workers', String(workers)],
+  }));
 }
 
 /** Writes the configuration as it was loaded, for the roles: what is edited later changes nothing until the next run. */

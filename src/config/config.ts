@@ -14,6 +14,7 @@ export interface Config {
   readonly inputs: readonly InputConfig[];
   readonly pipeline: Pipeline;
   readonly sinks: Readonly<Record<string, SinkConfig>>;
+  readonly engine: EngineConfig;
   readonly checkpoint: CheckpointConfig;
   /** Bytes of epochs after which a snapshot is due. */
   readonly snapshotBytes: number;
@@ -38,6 +39,12 @@ export interface InputConfig {
 }
 
 export type SinkConfig = { readonly type: 'duckdb' } | ElasticsearchSinkConfig;
+
+export interface EngineConfig {
+  /** Engine processes: with the static assignment all there are, with `group` those that one host's supervisor starts. */
+  readonly workers: number;
+  readonly assignment: 'static' | 'group';
+}
 
 export interface CheckpointConfig {
   readonly intervalMs: number;

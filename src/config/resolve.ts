@@ -13,6 +13,7 @@ import { isMeasureError, parseMeasure, unknownField } from './measures.ts';
 import { suggestion } from './nearest.ts';
 import type { Problem } from './problem.ts';
 import { type ConfigFile, configSchema, rollupSection, streamSection } from './schema.ts';
+import { checkAssignment } from './workers.ts';
 
 export interface ResolveContext {
   /** The configuration's own path, or null. */
@@ -56,6 +57,7 @@ export function resolveConfig(
   const rollups = resolveRollups(sections.rollups, streams, report);
   checkWiring(sections, report);
   checkSinks(sections, report);
+  if (parsed.success) checkAssignment(parsed.data, report);
   if (!parsed.success || problems.length > 0) return { config: undefined, problems };
   return { config: assemble(parsed.data, streams, rollups, context), problems };
 }
@@ -273,7 +275,7 @@ function assemble(
   rollups: Readonly<Record<string, RollupSpec>>,
   context: ResolveContext,
 ): Config {
-  const { checkpoint, snapshot_after: snapshotBytes } = file.engine;
+  const { checkpoint, snapshot_after: snapshotBytes, workers, assignment } = file.engine;
   const pipeline: Pipeline = {
     version: 1,
     name: file.name,
@@ -297,6 +299,7 @@ function assemble(
     sinks: Object.fromEntries(
       Object.entries(file.sinks).map(([name, sink]) => [name, sinkOf(sink as Section, pipeline, context.folder)]),
     ),
+    engine: { workers, assignment },
     checkpoint: { intervalMs: checkpoint.interval, minPauseMs: checkpoint.min_pause, timeoutMs: checkpoint.timeout },
     snapshotBytes,
   };

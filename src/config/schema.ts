@@ -112,6 +112,20 @@ export const checkpointSection = z.strictObject({
 });
 
 export const engineSection = z.strictObject({
+  workers: z
+    .int({ error: () => 'expects a whole number' })
+    .min(1, { error: () => 'must be between 1 and 64' })
+    .max(64, { error: () => 'must be between 1 and 64' })
+    .prefault(1)
+    .describe(
+      'Engine processes that share the partitions of the streams. `run` starts so many; with `assignment: group` every host does.',
+    ),
+  assignment: z
+    .enum(['static', 'group'], { error: () => 'expects static or group' })
+    .prefault('static')
+    .describe(
+      'Who reads which partition: `static`, worker i of n for good, or `group`, a consumer group of Kafka, where workers of several hosts come and go.',
+    ),
   checkpoint: checkpointSection.prefault({}).describe('How often is committed what was decided.'),
   snapshot_after: size({ min: '16KiB', max: '16GiB' })
     .prefault('64MiB')

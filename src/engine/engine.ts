@@ -1,11 +1,19 @@
 import type { AggregateDefinition } from '../aggregates/aggregate.ts';
-import { type Assignment, type Log, type TopicSpec, epochTopic, rawTopic } from '../broker/broker.ts';
+import {
+  type AssignedPartition,
+  type Assignment,
+  type Log,
+  type TopicSpec,
+  epochTopic,
+  rawTopic,
+} from '../broker/broker.ts';
 import type { CodecDefinition } from '../codecs/codec.ts';
 import { EPOCH_MESSAGE_BYTES_MAX, PART_BYTES_MAX } from '../epoch/codec.ts';
 import type { Pipeline } from '../epoch/pipeline.ts';
 import type { Clock } from '../lib/clock.ts';
 import { BLOCK_BYTES_MAX } from '../record/block.ts';
-import { Task, type TaskEvent } from './task.ts';
+import { type KeepEvent, keepTask } from './keep-task.ts';
+import type { TaskEvent } from './task.ts';
 
 export interface CheckpointOptions {
   readonly intervalMs: number;
@@ -41,6 +49,17 @@ export const ENGINE_DEFAULTS = {
   isOnce: false,
 } as const;
 
+export type EngineEvent =
+  | TaskEvent
+  | KeepEvent
+  /** What this worker was given and what it gives up, as `<topic>/<partition>`, and how many it has now. */
+  | {
+      readonly type: 'assigned';
+      readonly gained: readonly string[];
+      readonly lost: readonly string[];
+      readonly held: number;
+    };
+
 export interface EngineDependencies {
   readonly clock: Clock;
   readonly log: Log;
@@ -50,7 +69,7 @@ export interface EngineDependencies {
   readonly codecs: Readonly<Record<string, CodecDefinition>>;
   readonly aggregates: Readonly<Record<string, AggregateDefinition>>;
   readonly options: EngineOptions;
-  readonly notify?: (event: TaskEvent) => void;
+  readonly notify?: (event: EngineEvent) => void;
 }
 
 /** The topics a pipeline needs; the agent makes the raw ones as well, whoever comes first. */
@@ -62,9 +81,18 @@ export function pipelineTopics(pipeline: Pipeline, topicPrefix: string): TopicSp
   ]);
 }
 
-/** The engine role: one task a partition of every stream. The first task to fail ends them all; the supervisor starts the role again. */
+/**
+ * The engine role: one task for each partition that is this worker's, as long as it is. What a task cannot mend by itself ends them all; the
+ * supervisor starts the role again.
+ */
 export class Engine {
   readonly #deps: EngineDependencies;
+  readonly #stop = new AbortController();
+  /** Partitions that are ours, by topic and number, and how to give each up. */
+  readonly #held = new Map<string, AbortController>();
+  /** Resolves when the last task of a partition has ended, the one that was given up: two of one worker would fence each other. */
+  readonly #ended = new Map<string, Promise<void>>();
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(deps: EngineDependencies) {
     this.#deps = deps;
@@ -73,27 +101,57 @@ export class Engine {
   /** Runs until `signal` aborts, then drains. Throws what its first failing task threw. */
   async run(signal: AbortSignal): Promise<void> {
     const { log, options, assignment } = this.#deps;
-    const { pipeline } = options;
-    await log.ensureTopics(pipelineTopics(pipeline, options.topicPrefix));
-    const stop = new AbortController();
-    const all = AbortSignal.any([signal, stop.signal]);
-    const tasks = Object.entries(pipeline.streams).flatMap(([stream, { partitions }]) =>
-      assignment
-        .partitions(rawTopic(options.topicPrefix, stream), partitions)
-        .map(
-          (partition) =>
-            new Task({ notify: () => undefined, ...this.#deps }, { pipeline: pipeline.name, stream, partition }),
-        ),
-    );
-    const results = await Promise.allSettled(
-      tasks.map((task) =>
-        task.run(all).catch((error: unknown) => {
-          stop.abort();
-          throw error;
-        }),
-      ),
-    );
-    const failed = results.find((result) => result.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    const { pipeline, topicPrefix } = options;
+    await log.ensureTopics(pipelineTopics(pipeline, topicPrefix));
+    const streams = new Map(Object.keys(pipeline.streams).map((stream) => [rawTopic(topicPrefix, stream), stream]));
+    const topics = Object.entries(pipeline.streams).map(([stream, { partitions }]) => ({
+      topic: rawTopic(topicPrefix, stream),
+      partitions,
+    }));
+    const stopped = AbortSignal.any([signal, this.#stop.signal]);
+    // Only when every task has ended are its partitions free for others: first the tasks stop, then the worker leaves.
+    const leaving = new AbortController();
+    const joined = assignment
+      .join(topics, (assigned) => this.#reconcile(assigned, streams, stopped), leaving.signal)
+      .catch((error: unknown) => this.#fail(error));
+    await onceAborted(stopped);
+    await Promise.all(this.#ended.values());
+    leaving.abort();
+    await joined;
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
+
+  /** Starts what is ours and not held yet, and gives up what went to others. */
+  #reconcile(assigned: readonly AssignedPartition[], streams: ReadonlyMap<string, string>, stopped: AbortSignal): void {
+    if (stopped.aborted) return;
+    const ours = new Map(assigned.map((one) => [`${one.topic}/${one.partition}`, one]));
+    const lost = [...this.#held.keys()].filter((key) => !ours.has(key));
+    const gained = [...ours].filter(([key]) => !this.#held.has(key));
+    for (const key of lost) {
+      this.#held.get(key)?.abort();
+      this.#held.delete(key);
+    }
+    for (const [key, { topic, partition }] of gained) {
+      const given = new AbortController();
+      this.#held.set(key, given);
+      const task = { pipeline: this.#deps.options.pipeline.name, stream: streams.get(topic)!, partition };
+      const before = this.#ended.get(key) ?? Promise.resolve();
+      const signal = AbortSignal.any([stopped, given.signal]);
+      const ended = before.then(() => keepTask(this.#deps, task, signal)).catch((error: unknown) => this.#fail(error));
+      this.#ended.set(key, ended);
+    }
+    this.#deps.notify?.({ type: 'assigned', gained: gained.map(([key]) => key), lost, held: this.#held.size });
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#stop.abort();
+  }
+}
+
+function onceAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }

@@ -11,7 +11,9 @@ import { type Restored, restoreTask } from './restore.ts';
 import { EPOCH_BYTES_MAX } from './state.ts';
 import { trimAfterSnapshot } from './trimming.ts';
 
-export type TaskDependencies = EngineDependencies & { readonly notify: (event: TaskEvent) => void };
+export type TaskDependencies = Omit<EngineDependencies, 'assignment' | 'notify'> & {
+  readonly notify: (event: TaskEvent) => void;
+};
 
 export type TaskEvent =
   | {

@@ -128,6 +128,7 @@ test('what the file leaves out is filled in, and every path is absolute', () => 
       },
     },
     sinks: { warehouse: { type: 'duckdb' } },
+    engine: { workers: 1, assignment: 'static' },
     checkpoint: { intervalMs: 1000, minPauseMs: 0, timeoutMs: 60_000 },
     snapshotBytes: 64 * 1024 * 1024,
   });

@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
-import { type Log, epochTopic, rawTopic, staticAssignment } from '../../src/broker/broker.ts';
+import { type Log, epochTopic, rawTopic } from '../../src/broker/broker.ts';
+import { staticAssignment } from '../../src/broker/static-assignment.ts';
 import { AGGREGATES_BY_NAME } from '../../src/components.ts';
-import { ENGINE_DEFAULTS, Engine } from '../../src/engine/engine.ts';
-import type { TaskEvent } from '../../src/engine/task.ts';
+import { ENGINE_DEFAULTS, Engine, type EngineEvent } from '../../src/engine/engine.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { decodeGenesis } from '../../src/record/control.ts';
 import { MemoryStore } from '../support/memory-log.ts';
@@ -25,7 +25,7 @@ test('trimming may take longer than a checkpoint', async () => {
   const file = new TestFile('a/1', ['0 k 0', '1 k 1']);
   file.readAtMs = systemClock.nowMs();
   await log.append(RAW, 0, [beatMessage(file.readAtMs, [file.report('announced')], { log: rawLog, isFull: true })]);
-  const events: TaskEvent[] = [];
+  const events: EngineEvent[] = [];
   const stop = new AbortController();
   let ids = 0;
   const engine = new Engine({

@@ -1,6 +1,5 @@
 import { count } from '../../../src/aggregates/count.ts';
 import { sum } from '../../../src/aggregates/sum.ts';
-import { staticAssignment } from '../../../src/broker/broker.ts';
 import { ENGINE_DEFAULTS } from '../../../src/engine/engine.ts';
 import { Task, type TaskEvent } from '../../../src/engine/task.ts';
 import type { Pipeline } from '../../../src/epoch/pipeline.ts';
@@ -80,7 +79,6 @@ export class SimulatedEngine {
         clock,
         log,
         newId: () => this.#world.newId(),
-        assignment: staticAssignment(0, 1),
         codecs: { plain },
         aggregates: { count, sum },
         options: {

@@ -1,0 +1,254 @@
+import { expect, test } from '@jest/globals';
+import { type AssignedPartition, type Assignment, type Log, epochTopic, rawTopic } from '../../src/broker/broker.ts';
+import { AGGREGATES_BY_NAME } from '../../src/components.ts';
+import { ENGINE_DEFAULTS, Engine, type EngineEvent } from '../../src/engine/engine.ts';
+import { HANDOVER_MS } from '../../src/engine/keep-task.ts';
+import { Fold } from '../../src/epoch/fold.ts';
+import { type Clock, systemClock } from '../../src/lib/clock.ts';
+import { EXIT, OperatingError } from '../../src/lib/errors.ts';
+import { decodeGenesis } from '../../src/record/control.ts';
+import { MemoryStore } from '../support/memory-log.ts';
+import { CODECS, TestFile, beatMessage, plainPipeline } from '../support/raw-stream.ts';
+import { until } from '../support/tailrace-process.ts';
+
+const PARTITIONS = 2;
+const RAW = rawTopic('t', 'access');
+const EPOCHS = epochTopic('t', 'web', 'access');
+
+/** Pauses are a tenth as long as they are. */
+const QUICK: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms / 10, signal) };
+
+/** An assignment that a test moves by hand. */
+class Script implements Assignment {
+  readonly isFixed: boolean;
+  confirmed = 0;
+  #tell: (assigned: readonly AssignedPartition[]) => void = () => undefined;
+  #fail: (error: unknown) => void = () => undefined;
+
+  constructor(isFixed = false) {
+    this.isFixed = isFixed;
+  }
+
+  join(
+    _topics: unknown,
+    onAssigned: (assigned: readonly AssignedPartition[]) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    this.#tell = onAssigned;
+    return new Promise((resolve, reject) => {
+      this.#fail = reject;
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+  }
+
+  give(...partitions: readonly number[]): void {
+    this.#tell(partitions.map((partition) => ({ topic: RAW, partition })));
+  }
+
+  fail(error: unknown): void {
+    this.#fail(error);
+  }
+
+  async confirm(): Promise<void> {
+    this.confirmed++;
+  }
+}
+
+/** An engine at work, and what it said. */
+class Worker {
+  readonly script: Script;
+  readonly events: EngineEvent[] = [];
+  readonly #stop = new AbortController();
+  readonly ended: Promise<unknown>;
+
+  constructor(log: Log, name: string, isFixed = false) {
+    this.script = new Script(isFixed);
+    const pipeline = plainPipeline();
+    const streams = { access: { ...pipeline.streams['access']!, partitions: PARTITIONS } };
+    let ids = 0;
+    const engine = new Engine({
+      clock: QUICK,
+      log,
+      newId: () => `${name}${++ids}`.padStart(32, '0'),
+      assignment: this.script,
+      codecs: CODECS,
+      aggregates: AGGREGATES_BY_NAME,
+      options: {
+        ...ENGINE_DEFAULTS,
+        checkpoint: { ...ENGINE_DEFAULTS.checkpoint, intervalMs: 20 },
+        pipeline: { ...pipeline, streams },
+        topicPrefix: 't',
+      },
+      notify: (event) => this.events.push(event),
+    });
+    this.ended = engine.run(this.#stop.signal).then(
+      () => 'drained',
+      (error: unknown) => error,
+    );
+  }
+
+  stop(): Promise<unknown> {
+    this.#stop.abort();
+    return this.ended;
+  }
+
+  count(type: EngineEvent['type']): number {
+    return this.events.filter((event) => event.type === type).length;
+  }
+}
+
+/** Raw partitions that grow, a line a block, and what the epochs that count say of them. */
+class World {
+  readonly log: Log;
+  readonly #store = new MemoryStore({ clock: systemClock });
+  readonly #files: TestFile[] = [];
+  readonly #written = [0, 0];
+
+  constructor() {
+    this.log = this.#store.open();
+  }
+
+  async begin(): Promise<this> {
+    const topics = [RAW, EPOCHS].map((topic) => ({ topic, partitions: PARTITIONS, messageBytesMax: 1024 * 1024 }));
+    await this.log.ensureTopics(topics);
+    for (let partition = 0; partition < PARTITIONS; partition++) {
+      const file = new TestFile(
+        `a/${partition + 1}`,
+        Array.from({ length: 500 }, (_, line) => `${line} k ${line}`),
+      );
+      file.readAtMs = systemClock.nowMs();
+      this.#files.push(file);
+      const rawLog = decodeGenesis(this.#store.partition(RAW, partition).messages[0]!.header).log;
+      const beat = beatMessage(file.readAtMs, [file.report('announced')], { log: rawLog, isFull: true });
+      await this.log.append(RAW, partition, [beat]);
+    }
+    return this;
+  }
+
+  async write(partition: number, lines = 1): Promise<void> {
+    const file = this.#files[partition]!;
+    for (let i = 0; i < lines; i++) {
+      const line = this.#written[partition]!;
+      this.#written[partition] = line + 1;
+      await this.log.append(RAW, partition, [file.block(file.at(line), file.at(line + 1))]);
+    }
+  }
+
+  /** Lines that counted epochs have taken in, by the ledger. */
+  linesIn(partition: number): number {
+    const fold = new Fold({ name: 'test', hasBodies: true, offset: 0 });
+    let lines = 0;
+    for (const message of this.#store.partition(EPOCHS, partition).messages) {
+      for (const { fate, sum } of fold.push(message)?.body?.ledger ?? []) if (fate === 'in') lines = sum.lines;
+    }
+    return lines;
+  }
+
+  /** Waits until every line is decided, and sees that none was taken in twice. */
+  async decided(partition: number): Promise<void> {
+    const written = this.#written[partition]!;
+    await until(
+      () => this.linesIn(partition) >= written,
+      10_000,
+      () => `${this.linesIn(partition)} of ${written} lines`,
+    );
+    expect(this.linesIn(partition)).toBe(written);
+  }
+}
+
+test('a partition that is taken away is drained, and another worker goes on with it', async () => {
+  const world = await new World().begin();
+  const [first, second] = [new Worker(world.log, 'a'), new Worker(world.log, 'b')];
+  await systemClock.sleep(10);
+  first.script.give(0, 1);
+  second.script.give();
+  for (const partition of [0, 1]) await world.write(partition, 20);
+  for (const partition of [0, 1]) await world.decided(partition);
+  await world.write(1, 20);
+  first.script.give(0);
+  second.script.give(1);
+  for (const partition of [0, 1]) await world.write(partition, 20);
+  for (const partition of [0, 1]) await world.decided(partition);
+  expect(await first.stop()).toBe('drained');
+  expect(await second.stop()).toBe('drained');
+  expect([first.count('fenced'), second.count('fenced')]).toEqual([0, 0]);
+  expect(second.events.find(({ type }) => type === 'restored')).toMatchObject({ task: { partition: 1 } });
+  expect(first.events.filter(({ type }) => type === 'assigned')).toEqual([
+    { type: 'assigned', gained: [`${RAW}/0`, `${RAW}/1`], lost: [], held: 2 },
+    { type: 'assigned', gained: [], lost: [`${RAW}/1`], held: 1 },
+  ]);
+});
+
+test('a partition that comes back at once is begun when its last task has ended', async () => {
+  const world = await new World().begin();
+  const append = world.log.append.bind(world.log);
+  // Draining takes longer than the pause in which another worker's last epoch is waited for.
+  world.log.append = async (...args: Parameters<Log['append']>) => {
+    if (args[0] === EPOCHS) await systemClock.sleep(HANDOVER_MS / 5);
+    return append(...args);
+  };
+  const worker = new Worker(world.log, 'a');
+  await systemClock.sleep(10);
+  for (let round = 0; round < 3; round++) {
+    worker.script.give(0);
+    await world.write(0, 5);
+    await world.decided(0);
+    await world.write(0, 5);
+    await systemClock.sleep(30);
+    worker.script.give();
+  }
+  worker.script.give(0);
+  await world.decided(0);
+  expect(await worker.stop()).toBe('drained');
+  expect(worker.count('fenced')).toBe(0);
+});
+
+test('two workers that both believe in a partition fence each other, ask, and nothing counts twice', async () => {
+  const world = await new World().begin();
+  const both = [new Worker(world.log, 'a'), new Worker(world.log, 'b')];
+  await systemClock.sleep(10);
+  for (const { script } of both) script.give(0);
+  for (let i = 0; i < 60; i++) {
+    await world.write(0);
+    await systemClock.sleep(5);
+  }
+  await world.decided(0);
+  const fenced = both.reduce((sum, worker) => sum + worker.count('fenced'), 0);
+  const asked = both.reduce((sum, worker) => sum + worker.script.confirmed, 0);
+  expect(fenced).toBeGreaterThan(0);
+  expect(asked).toBeGreaterThan(0);
+  // One learns that it is not its own any more: it stops, and the other is alone.
+  both[0]!.script.give();
+  await world.write(0, 20);
+  await world.decided(0);
+  for (const worker of both) expect(await worker.stop()).toBe('drained');
+});
+
+test('with a fixed assignment the one that is fenced ends, with its own exit code', async () => {
+  const world = await new World().begin();
+  const both = [new Worker(world.log, 'a', true), new Worker(world.log, 'b', true)];
+  await systemClock.sleep(10);
+  for (const { script } of both) script.give(0);
+  const write = async (): Promise<void> => {
+    for (let i = 0; i < 100; i++) {
+      await world.write(0);
+      await systemClock.sleep(5);
+    }
+  };
+  const [loser] = await Promise.all([Promise.race(both.map(({ ended }) => ended)), write()]);
+  expect(loser).toMatchObject({ code: 'FENCED', exitCode: EXIT.fenced });
+  await world.decided(0);
+  for (const worker of both) await worker.stop();
+});
+
+test('a worker that cannot take part any more drains what it has and says why', async () => {
+  const world = await new World().begin();
+  const worker = new Worker(world.log, 'a');
+  await systemClock.sleep(10);
+  worker.script.give(0);
+  await world.write(0, 10);
+  await world.decided(0);
+  const error = new OperatingError('the group does not want it', { code: 'GROUP' });
+  worker.script.fail(error);
+  expect(await worker.ended).toBe(error);
+});
