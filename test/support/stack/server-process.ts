@@ -1,0 +1,139 @@
+// A server of the tests as a child process: in a process group of its own, with its last lines kept for error messages,
+// and ended when the test process ends in whatever way.
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Lines kept of what a server prints. */
+const KEPT_LINES = 400;
+const TAIL_LINES = 25;
+const STOP_TIMEOUT_MS = 30_000;
+
+/**
+ * Waits for the end of its input, which comes when the test process stops or dies, even by SIGKILL; then it kills the
+ * server's group and removes its folder. The word `done` tells it that there is nothing left to do.
+ */
+const WATCHDOG = `read -r word; [ "$word" = done ] || { kill -KILL -- "-$0" 2>/dev/null; rm -rf -- "$1"; }`;
+
+export interface ServerOptions {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+  /** Removed when the test process dies without stopping the server. */
+  readonly folder: string;
+  readonly user?: { readonly uid: number; readonly gid: number };
+}
+
+export class ServerProcess {
+  readonly name: string;
+  readonly #child: ChildProcess;
+  readonly #watchdog: ChildProcess;
+  readonly #lines: string[] = [];
+  readonly #ended: Promise<void>;
+
+  constructor({ name, command, args, env, folder, user }: ServerOptions) {
+    this.name = name;
+    this.#child = spawn(command, args, {
+      cwd: folder,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+      ...user,
+    });
+    this.#ended = new Promise((resolve) => {
+      this.#child.once('exit', resolve);
+      this.#child.once('error', (error) => {
+        this.#keep(error.message);
+        resolve();
+      });
+    });
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => this.#keep(text));
+    }
+    const group = String(this.#child.pid ?? 0);
+    this.#watchdog = spawn('sh', ['-c', WATCHDOG, group, folder], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      detached: true,
+    });
+    this.#watchdog.stdin?.on('error', () => {});
+  }
+
+  #keep(text: string): void {
+    this.#lines.push(...text.split('\n').filter((line) => line.trim() !== ''));
+    if (this.#lines.length > KEPT_LINES) this.#lines.splice(0, this.#lines.length - KEPT_LINES);
+  }
+
+  /** Of the first process of its group. */
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  get isRunning(): boolean {
+    return this.#child.pid !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** The last lines that it printed. */
+  tail(lines = TAIL_LINES): string {
+    return this.#lines.slice(-lines).join('\n');
+  }
+
+  /** To every process of its group. */
+  signal(signal: NodeJS.Signals): void {
+    if (!this.isRunning) return;
+    try {
+      process.kill(-this.pid, signal);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+
+  /** Ends it, by SIGTERM unless told otherwise, and resolves when it has ended. */
+  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    this.signal(signal);
+    const late = new AbortController();
+    const timeout = sleep(STOP_TIMEOUT_MS, undefined, { signal: late.signal }).then(
+      () => this.signal('SIGKILL'),
+      () => {},
+    );
+    await this.#ended;
+    late.abort();
+    await timeout;
+    if (this.#watchdog.exitCode === null) {
+      this.#watchdog.stdin?.end('done\n');
+      await once(this.#watchdog, 'exit');
+    }
+  }
+
+  /** Resolves when `probe` does so without an error; fails with the server's last words when it ends or takes too long. */
+  async ready(probe: () => Promise<void>, timeoutMs: number): Promise<void> {
+    const deadlineMs = Date.now() + timeoutMs;
+    for (;;) {
+      try {
+        return await probe();
+      } catch (error) {
+        const why = this.isRunning ? `is not ready after ${timeoutMs} ms` : 'ended while it started';
+        if (!this.isRunning || Date.now() > deadlineMs) {
+          throw new Error(`${this.name} ${why}: ${String(error)}\n${this.tail()}`, { cause: error });
+        }
+        await sleep(100);
+      }
+    }
+  }
+}
+
+/** Ports of the loopback that nobody listens on now; all are held until all are known, so they differ. */
+export async function freePorts(count: number): Promise<number[]> {
+  const holders: Server[] = [];
+  for (let i = 0; i < count; i += 1) {
+    const holder = createServer().listen(0, '127.0.0.1');
+    await once(holder, 'listening');
+    holders.push(holder);
+  }
+  const ports = holders.map((holder) => (holder.address() as AddressInfo).port);
+  await Promise.all(holders.map((holder) => new Promise((resolve) => holder.close(resolve))));
+  return ports;
+}
