@@ -84,7 +84,7 @@ export function makeDataDir(root: string): DataDir {
   return dataDir;
 }
 
-function readResolvedConfig(path: string): Config {
+export function readResolvedConfig(path: string): Config {
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as Config;
   } catch (error) {

@@ -46,6 +46,12 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('./audit.ts')).registerAudit,
   },
   {
+    name: 'lag',
+    summary: 'how far every reader of the log is behind, for people and for Prometheus',
+    group: LOOKING,
+    load: async () => (await import('./lag.ts')).registerLag,
+  },
+  {
     name: 'agent',
     summary: 'read sources into the log',
     group: ALONE,

@@ -1,0 +1,147 @@
+import { existsSync } from 'node:fs';
+import { type Command, Option } from 'commander';
+import { epochTopic, rawTopic } from '../broker/broker.ts';
+import type { Config } from '../config/config.ts';
+import { dataDirOf } from '../config/data-dir.ts';
+import { DEFAULT_CONFIG_FILE } from '../config/load.ts';
+import { type Clock, systemClock } from '../lib/clock.ts';
+import { EXIT, OperatingError } from '../lib/errors.ts';
+import { DURATION_FORM, parseDuration } from '../lib/units.ts';
+import { LagBoard, type LagLook, type LagStream } from '../query/lag.ts';
+import { type StatusPainter, groupLags, lagJson, lagText } from '../query/lag-report.ts';
+import { LAG_RULES, type LagRules, groupStatus } from '../query/lag-status.ts';
+import { loadNamedConfig } from './config-option.ts';
+import { withExamples } from './examples.ts';
+import { hasColours, painter, print, printJson } from './output.ts';
+import { openLog, readResolvedConfig } from './role.ts';
+import { listenForStop } from './signals.ts';
+
+const EXAMPLES = `Examples:
+  tailrace lag                        every reader of this pipeline's topics: lines, bytes, seconds, status
+  tailrace lag --watch                the same, each second
+  tailrace lag --json --fail-on err   for scripts: exit code 1 when a reader stands still
+`;
+
+interface LagOptions {
+  readonly config?: string;
+  readonly dataDir?: string;
+  readonly json?: boolean;
+  readonly watch?: boolean;
+  readonly interval: string;
+  readonly failOn?: 'warn' | 'err';
+}
+
+/** What one look may spend on headers: a single one is worth waiting for, one of many goes on where the last one ended. */
+const SCAN_MS_MAX = { once: 10_000, watch: 1000 };
+const ONCE_GAP_MS = 1000;
+const DEFAULT_DATA_DIR = './tailrace-data';
+
+export function registerLag(program: Command): void {
+  const command = program
+    .command('lag')
+    .description(
+      'Shows how far every reader of the log is behind, in lines, bytes and seconds, and whether it moves: OK, WARN (its lag only grows), STOP (it is silent), STALL (it reports and does not move), REWIND (it went back). Reads headers only.',
+    )
+    .option('-c, --config <file>', 'the configuration (default: ./tailrace.yaml)')
+    .option('--data-dir <folder>', 'where everything is kept, for runs without a configuration')
+    .option('--json', 'one JSON object a look')
+    .option('-w, --watch', 'look again and again, until stopped')
+    .option('--interval <duration>', 'time between two looks', '1s')
+    .addOption(new Option('--fail-on <status>', 'exit code 1 from this status on').choices(['warn', 'err']))
+    .action((options: LagOptions) => lag(options, systemClock));
+  withExamples(command, EXAMPLES);
+}
+
+async function lag(options: LagOptions, clock: Clock): Promise<void> {
+  const intervalMs = parseDuration(options.interval);
+  if (intervalMs === undefined || intervalMs < 100) {
+    throw new OperatingError(`--interval expects ${DURATION_FORM}, from 100ms on`, {
+      code: 'USAGE',
+      exitCode: EXIT.usage,
+    });
+  }
+  const config = configOf(options);
+  const { board, close } = openBoard(config, clock, options.watch === true ? SCAN_MS_MAX.watch : SCAN_MS_MAX.once);
+  const show = options.json === true ? (look: LagLook) => printJson(lagJson(look)) : showText(options.watch === true);
+  if (options.watch === true) {
+    const stop = listenForStop();
+    while (!stop.signal.aborted) {
+      show(await board.look());
+      await clock.sleep(intervalMs, stop.signal);
+    }
+    // Asked to end: that is how a watch ends.
+  } else {
+    await board.look();
+    await clock.sleep(ONCE_GAP_MS);
+    const look = await board.look();
+    show(look);
+    if (isBad(look, options.failOn)) process.exitCode = EXIT.failed;
+  }
+  await close();
+}
+
+/** The board over all streams of a pipeline, with its log. */
+export function openBoard(
+  config: Config,
+  clock: Clock,
+  scanMsMax: number,
+): { readonly board: LagBoard; readonly close: () => Promise<void> } {
+  const dataDir = dataDirOf(config.dataDir);
+  if (config.broker.type === 'embedded' && !existsSync(dataDir.broker)) {
+    throw new OperatingError(`${config.dataDir} holds no log`, {
+      code: 'LAG_NO_LOG',
+      exitCode: EXIT.unreachable,
+      hint: 'start tailrace run first, or name its data_dir with --data-dir',
+    });
+  }
+  const log = openLog(config, dataDir, clock);
+  const board = new LagBoard({ log, clock, streams: lagStreams(config), rules: lagRules(config), scanMsMax });
+  return { board, close: () => log.close() };
+}
+
+export function lagStreams({ pipeline, broker }: Config): LagStream[] {
+  return Object.keys(pipeline.streams).map((stream) => ({
+    stream,
+    raw: rawTopic(broker.topicPrefix, stream),
+    epochs: epochTopic(broker.topicPrefix, pipeline.name, stream),
+  }));
+}
+
+/** A reader reports once a checkpoint: with rare ones, silence means nothing for longer. */
+function lagRules({ checkpoint }: Config): LagRules {
+  const betweenMs = checkpoint.intervalMs + checkpoint.minPauseMs;
+  return { ...LAG_RULES, stopMs: Math.max(LAG_RULES.stopMs, 3 * betweenMs) };
+}
+
+export function configOf({ config, dataDir }: Pick<LagOptions, 'config' | 'dataDir'>): Config {
+  const hasConfig =
+    config !== undefined || (process.env['TAILRACE_CONFIG'] ?? '') !== '' || existsSync(DEFAULT_CONFIG_FILE);
+  if (dataDir === undefined && hasConfig) return loadNamedConfig(config);
+  // A run without a configuration has left the one it made of its arguments.
+  const { resolvedConfig, root } = dataDirOf(dataDir ?? DEFAULT_DATA_DIR);
+  if (existsSync(resolvedConfig)) return readResolvedConfig(resolvedConfig);
+  throw new OperatingError(`there is no ${DEFAULT_CONFIG_FILE} here, and ${root} holds no log`, {
+    code: 'LAG_NO_LOG',
+    exitCode: EXIT.unreachable,
+    hint: 'name a configuration with -c, or the data_dir of a run with --data-dir',
+  });
+}
+
+function isBad({ lags }: LagLook, failOn: LagOptions['failOn']): boolean {
+  if (failOn === undefined) return false;
+  const status = groupStatus(groupLags(lags).map((group) => group.status));
+  return status === 'ERR' || (failOn === 'warn' && status === 'WARN');
+}
+
+/** On a terminal a watch redraws; elsewhere each look stands under its time. */
+function showText(isWatch: boolean): (look: LagLook) => void {
+  const paint = painter(hasColours(process.stdout));
+  const paintStatus: StatusPainter = (status, text) =>
+    paint(status === 'OK' ? 'green' : status === 'WARN' ? 'yellow' : 'red', text);
+  return (look) => {
+    const text = lagText(look, paintStatus);
+    if (!isWatch) return print(text);
+    const time = new Date(look.atMs).toISOString();
+    print(process.stdout.isTTY ? `\u001b[H\u001b[2J${time}\n\n${text}` : `${time}\n${text}\n`);
+  };
+}

@@ -1,0 +1,208 @@
+import type { Log, Message } from '../broker/broker.ts';
+import { type CountedEpoch, Fold } from '../epoch/fold.ts';
+import type { Clock } from '../lib/clock.ts';
+import { OperatingError } from '../lib/errors.ts';
+import { decodeBlockHeader } from '../record/block.ts';
+
+/** Headers that are remembered of one partition. At 100 bytes each about 6 MiB; as blocks 32 GiB of lines. */
+export const INDEX_ENTRIES_MAX = 65_536;
+/** A batch of headers is small, whatever the values are. */
+const BATCH_BYTES_MAX = 1024 * 1024;
+
+/** A message by its header. */
+interface RawEntry {
+  readonly offset: number;
+  readonly appendedAtMs: number;
+  readonly lines: number;
+  /** Of the source, before compression. */
+  readonly bytes: number;
+  /** Beats and genesis records say nothing of lines. */
+  readonly isWork: boolean;
+}
+
+/** What lies between two offsets. */
+export interface Unread {
+  readonly lines: number;
+  readonly bytes: number;
+  /** When the log took the first message with work in it, and the first of any kind. */
+  readonly workSinceMs: number | undefined;
+  readonly sinceMs: number | undefined;
+  /** Not every header was read: the rest is reckoned by the mean of those that were. */
+  readonly isEstimated: boolean;
+}
+
+/** How long a look may read headers; what it does not get to is estimated, and read at the next look. */
+export interface ScanBudget {
+  readonly clock: Clock;
+  /** Of the monotonic clock. */
+  readonly untilMs: number;
+}
+
+export interface PartitionName {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** Follows one raw partition by headers alone, from where its slowest reader stands. */
+export class RawIndex {
+  readonly #log: Log;
+  readonly #name: PartitionName;
+  #entries: RawEntry[] = [];
+  #next: number | undefined;
+
+  constructor(log: Log, name: PartitionName) {
+    this.#log = log;
+    this.#name = name;
+  }
+
+  /** Reads headers from `from`, where the slowest reader stands, up to `end`, as far as the budget goes. */
+  async advance(from: number, end: number, budget: ScanBudget): Promise<void> {
+    // A reader that was registered later, or went back, stands before what was read.
+    const isKnown = this.#next !== undefined && from >= (this.#entries[0]?.offset ?? this.#next);
+    if (!isKnown) {
+      this.#entries = [];
+      this.#next = from;
+    }
+    const passed = this.#entries.findIndex(({ offset }) => offset >= from);
+    if (passed !== 0) this.#entries = passed === -1 ? [] : this.#entries.slice(passed);
+    this.#next = Math.max(this.#next!, from);
+    if (this.#next >= end) return;
+    const isTrimmed = await scanHeaders(this.#log, this.#name, this.#next, budget, (message) => {
+      if (message.offset >= end || this.#entries.length >= INDEX_ENTRIES_MAX) return false;
+      this.#entries.push(entryOf(message));
+      this.#next = message.offset + 1;
+      return true;
+    });
+    if (isTrimmed) this.#next = undefined;
+  }
+
+  unread(from: number, to: number): Unread {
+    const known = this.#entries.filter(({ offset }) => offset >= from && offset < to);
+    const rest = to - Math.max(from, this.#next ?? from);
+    let lines = sumOf(known, 'lines');
+    let bytes = sumOf(known, 'bytes');
+    if (rest > 0 && this.#entries.length > 0) {
+      lines += Math.round((sumOf(this.#entries, 'lines') / this.#entries.length) * rest);
+      bytes += Math.round((sumOf(this.#entries, 'bytes') / this.#entries.length) * rest);
+    }
+    return {
+      lines,
+      bytes,
+      workSinceMs: known.find(({ isWork }) => isWork)?.appendedAtMs,
+      sinceMs: known[0]?.appendedAtMs,
+      isEstimated: rest > 0,
+    };
+  }
+}
+
+/** A counted epoch by its envelope. */
+export interface EpochEntry {
+  readonly offset: number;
+  readonly appendedAtMs: number;
+  readonly n: number;
+  /** The raw offsets it decided. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Follows one epoch partition by envelopes: only what counts is work for a sink. */
+export class EpochIndex {
+  readonly #log: Log;
+  readonly #name: PartitionName;
+  #entries: EpochEntry[] = [];
+  #fold: Fold | undefined;
+  #isComplete = false;
+
+  constructor(log: Log, name: PartitionName) {
+    this.#log = log;
+    this.#name = name;
+  }
+
+  /** The last epoch that counts. */
+  get last(): EpochEntry | undefined {
+    return this.#entries.at(-1);
+  }
+
+  get isComplete(): boolean {
+    return this.#isComplete;
+  }
+
+  /** Reads envelopes up to `end`; those before `from`, which every reader has passed, are forgotten, but for the last. */
+  async advance(from: number, start: number, end: number, budget: ScanBudget): Promise<void> {
+    const { topic, partition } = this.#name;
+    this.#fold ??= new Fold({ name: `${topic}/${partition}`, hasBodies: false, offset: start });
+    const fold = this.#fold;
+    if (fold.nextOffset < end) {
+      const isTrimmed = await scanHeaders(this.#log, this.#name, fold.nextOffset, budget, (message) => {
+        if (message.offset >= end) return false;
+        const counted = fold.push(message);
+        if (counted !== undefined) this.#add(counted, message);
+        return true;
+      });
+      // To a snapshot: the next look begins there.
+      if (isTrimmed) {
+        this.#fold = undefined;
+        this.#entries = [];
+      }
+    }
+    this.#isComplete = (this.#fold?.nextOffset ?? 0) >= end;
+    const passed = this.#entries.findIndex(({ offset }) => offset >= from);
+    const drop = passed === -1 ? this.#entries.length - 1 : passed - 1;
+    if (drop > 0) this.#entries = this.#entries.slice(drop);
+  }
+
+  #add({ envelope }: CountedEpoch, { offset, appendedAtMs }: Message): void {
+    if (this.#entries.length >= INDEX_ENTRIES_MAX) this.#entries.shift();
+    this.#entries.push({ offset, appendedAtMs, n: envelope.n, from: envelope.from, to: envelope.to });
+  }
+
+  /** The counted epochs a reader at `from` has not read. */
+  unread(from: number): readonly EpochEntry[] {
+    return this.#entries.filter(({ offset }) => offset >= from);
+  }
+}
+
+/** When the log took the message at an offset, or the next one after it; undefined at the log's end. */
+export async function appendedAt(log: Log, name: PartitionName, offset: number): Promise<number | undefined> {
+  let found: number | undefined;
+  await scanHeaders(log, name, offset, undefined, (message) => {
+    found = message.appendedAtMs;
+    return false;
+  });
+  return found;
+}
+
+/**
+ * Hands header after header to `take` until it says stop, the log ends, or the time is up. True if the log no longer has `from`: what
+ * was trimmed between two looks was read by everybody.
+ */
+async function scanHeaders(
+  log: Log,
+  { topic, partition }: PartitionName,
+  from: number,
+  budget: ScanBudget | undefined,
+  take: (message: Message) => boolean,
+): Promise<boolean> {
+  const options = { isFollowing: false, hasValues: false, batchBytesMax: BATCH_BYTES_MAX };
+  try {
+    for await (const messages of log.read(topic, partition, from, options)) {
+      for (const message of messages) if (!take(message)) return false;
+      if (budget !== undefined && budget.clock.monotonicMs() >= budget.untilMs) return false;
+    }
+  } catch (error) {
+    if (error instanceof OperatingError && error.code === 'LOG_TRIMMED') return true;
+    throw error;
+  }
+  return false;
+}
+
+function entryOf({ offset, appendedAtMs, kind, header, damaged }: Message): RawEntry {
+  const isWork = kind !== 'beat' && kind !== 'genesis';
+  if (kind !== 'block' || damaged !== undefined) return { offset, appendedAtMs, lines: 0, bytes: 0, isWork };
+  const { lines, start, end } = decodeBlockHeader(header);
+  return { offset, appendedAtMs, lines, bytes: end - start, isWork };
+}
+
+function sumOf(entries: readonly RawEntry[], what: 'lines' | 'bytes'): number {
+  return entries.reduce((sum, entry) => sum + entry[what], 0);
+}
