@@ -31,6 +31,10 @@ export interface AggregateDefinition {
   mergeSql(columns: readonly string[], type: FieldType | undefined): readonly string[];
   /** SQL that makes the user's value of the storage columns; `lines` is the row's line count. */
   resultSql(columns: readonly string[], type: FieldType | undefined): string;
+  /** The user's value in JavaScript; null for NULL. `lines` is the row's line count. */
+  result(acc: readonly number[], lines: number, type: FieldType | undefined): number | null;
+  /** Whether the value went beyond SUM_MAX. Absent where that cannot be. */
+  hasOverflown?(acc: readonly number[], type: FieldType | undefined): boolean;
   /** SQL that is true where the value went beyond SUM_MAX; undefined where that cannot be. */
   overflowSql?(columns: readonly string[], type: FieldType | undefined): string | undefined;
   readonly examples: readonly { readonly values: readonly (number | null)[]; readonly result: number | null }[];

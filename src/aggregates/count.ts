@@ -15,5 +15,6 @@ export const count: AggregateDefinition = {
   },
   mergeSql: (columns) => columns.map((n) => `sum(${n})`),
   resultSql: ([n]) => `CAST(${n ?? 'lines'} AS BIGINT)`,
+  result: ([n], lines) => n ?? lines,
   examples: [{ values: [1, null, 3], result: 2 }],
 };

@@ -19,6 +19,7 @@ export const max: AggregateDefinition = {
     type === 'double'
       ? `CASE WHEN NOT isnan(${best}) THEN ${best} END`
       : `CASE WHEN NOT isnan(${best}) THEN CAST(${best} AS BIGINT) END`,
+  result: ([best]) => (Number.isNaN(best) ? null : best!),
   examples: [
     { values: [4, null, 1], result: 4 },
     { values: [null], result: null },

@@ -35,6 +35,10 @@ export function mergeSumsSql([sum, n]: readonly string[], type: FieldType | unde
   ];
 }
 
+export function hasSumOverflown([sum]: readonly number[], type: FieldType | undefined): boolean {
+  return type !== 'double' && Number.isNaN(sum);
+}
+
 export function sumOverflowSql([sum]: readonly string[], type: FieldType | undefined): string | undefined {
   return type === 'double' ? undefined : `isnan(${sum})`;
 }
@@ -56,6 +60,8 @@ export const sum: AggregateDefinition = {
     type === 'double'
       ? `CASE WHEN ${n} > 0 THEN ${total} END`
       : `CASE WHEN ${n} > 0 AND NOT isnan(${total}) THEN CAST(${total} AS BIGINT) END`,
+  result: ([total, n]) => (n! > 0 && !Number.isNaN(total) ? total! : null),
+  hasOverflown: hasSumOverflown,
   overflowSql: sumOverflowSql,
   examples: [
     { values: [1, null, 3], result: 4 },

@@ -50,7 +50,10 @@ async function shown(aggregate: AggregateDefinition, acc: readonly number[], typ
   const reader = await connection.runAndReadAll(
     `SELECT ${aggregate.resultSql(columns, type)}, ${overflow} FROM ${from}`,
   );
-  return reader.getRows()[0]!.map((cell) => (typeof cell === 'bigint' ? Number(cell) : cell));
+  const cells = reader.getRows()[0]!.map((cell) => (typeof cell === 'bigint' ? Number(cell) : cell));
+  // What documents and events say is what tables say.
+  expect([aggregate.result(acc, 7, type), aggregate.hasOverflown?.(acc, type) ?? false]).toEqual(cells);
+  return cells;
 }
 
 describe.each(AGGREGATES.map((aggregate) => [aggregate.name, aggregate] as const))('%s', (_name, aggregate) => {

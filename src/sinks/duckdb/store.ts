@@ -1,35 +1,15 @@
 import { type DuckDBConnection, DuckDBTimestampTZValue } from '@duckdb/node-api';
-import type { Epoch, EpochBody } from '../../epoch/epoch.ts';
-import type { ChainEnd } from '../../epoch/fold.ts';
+import type { EpochBody } from '../../epoch/epoch.ts';
 import type { Pipeline, RollupSpec } from '../../epoch/pipeline.ts';
 import { present } from '../../lib/assert.ts';
 import { EXIT, OperatingError, describeError } from '../../lib/errors.ts';
 import { faultPoint } from '../../lib/fault-point.ts';
 import { isMutant } from '../../lib/mutant.ts';
+import { type EpochPartition, type IncomingEpoch, type StoredCursor, lastOfEach } from '../epoch-reader.ts';
 import { textCell } from './names.ts';
 import { RollupTables } from './rollup-tables.ts';
 import type { Aggregates } from './rollup-view.ts';
 import { SystemRows } from './system-rows.ts';
-
-/** An epoch partition as the warehouse sees it. */
-export interface EpochPartition {
-  readonly stream: string;
-  readonly topic: string;
-  readonly partition: number;
-}
-
-/** Where the warehouse stands in an epoch partition: just behind a counted epoch. */
-export interface StoredCursor extends ChainEnd {
-  readonly offset: number;
-}
-
-/** A counted epoch on its way into the tables. */
-export interface IncomingEpoch {
-  readonly from: EpochPartition;
-  readonly epoch: Epoch;
-  /** Offset of the message behind it. */
-  readonly nextOffset: number;
-}
 
 interface KnownRollup {
   readonly stream: string;
@@ -223,13 +203,6 @@ function firstOf(epochs: readonly IncomingEpoch[], { topic, partition }: EpochPa
     epochs.find(({ from }) => from.topic === topic && from.partition === partition),
     'the last epoch of a partition is among them',
   );
-}
-
-/** The last epoch of each partition. */
-export function lastOfEach(epochs: readonly IncomingEpoch[]): IncomingEpoch[] {
-  return [
-    ...new Map(epochs.map((incoming) => [`${incoming.from.topic}/${incoming.from.partition}`, incoming])).values(),
-  ];
 }
 
 function timestamp(timeMs: number): DuckDBTimestampTZValue | null {

@@ -6,11 +6,11 @@ import type { Clock } from '../../lib/clock.ts';
 import { OperatingError, describeError } from '../../lib/errors.ts';
 import type { Sink } from '../sink.ts';
 import { diskFullError, firstLine, isDiskFull, openDatabase } from './database.ts';
-import { EpochQueue } from './epoch-queue.ts';
-import { EpochReader } from './epoch-reader.ts';
+import { EpochQueue } from '../epoch-queue.ts';
+import { type EpochPartition, EpochReader, type IncomingEpoch, lastOfEach } from '../epoch-reader.ts';
 import type { Aggregates } from './rollup-view.ts';
 import { SqlSocket } from './socket.ts';
-import { type EpochPartition, type IncomingEpoch, Store, lastOfEach } from './store.ts';
+import { Store } from './store.ts';
 
 export interface WarehouseOptions {
   readonly path: string;
@@ -46,6 +46,8 @@ export interface WarehouseParts {
   /** Told once a transaction; must not throw. */
   readonly notify?: (event: WarehouseEvent) => void;
 }
+
+const WORDS = { who: 'the warehouse', startOver: 'move the warehouse file away' };
 
 /** Files that a failed warehouse left open: this process ends, and closing would write to them. */
 const abandoned: DuckDBInstance[] = [];
@@ -101,7 +103,7 @@ export class Warehouse implements Sink {
     );
     const readers: EpochReader[] = [];
     for (const from of partitions)
-      readers.push(new EpochReader({ log, group: this.group, from, cursor: await store.cursor(from) }));
+      readers.push(new EpochReader({ log, group: this.group, from, cursor: await store.cursor(from), reader: WORDS }));
     const queue = new EpochQueue<IncomingEpoch>(QUEUE_BYTES_MAX);
     const stop = new AbortController();
     const onAbort = (): void => queue.end();

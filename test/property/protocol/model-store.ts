@@ -2,7 +2,7 @@ import type { EpochBody, LedgerEntry, Refusal, RollupRows, SourceMark } from '..
 import { isFinal } from '../../../src/epoch/finality.ts';
 import { faultPoint } from '../../../src/lib/fault-point.ts';
 import { isMutant } from '../../../src/lib/mutant.ts';
-import type { IncomingEpoch, StoredCursor } from '../../../src/sinks/duckdb/store.ts';
+import type { IncomingEpoch, StoredCursor } from '../../../src/sinks/epoch-reader.ts';
 import type { World } from './world.ts';
 
 export interface StoredRow {

@@ -1,7 +1,6 @@
 import { OperatingError } from '../../../src/lib/errors.ts';
-import { EpochQueue } from '../../../src/sinks/duckdb/epoch-queue.ts';
-import { EpochReader } from '../../../src/sinks/duckdb/epoch-reader.ts';
-import type { IncomingEpoch } from '../../../src/sinks/duckdb/store.ts';
+import { EpochQueue } from '../../../src/sinks/epoch-queue.ts';
+import { EpochReader, type IncomingEpoch } from '../../../src/sinks/epoch-reader.ts';
 import { ModelStore } from './model-store.ts';
 import { Process } from './stepped-log.ts';
 import { EPOCHS, SimulatedCrash, STREAM, WAREHOUSE_GROUP, type World } from './world.ts';

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { Log } from '../../../src/broker/broker.ts';
-import { systemClock } from '../../../src/lib/clock.ts';
-import { EpochChain, pipelineOf, rowsOf } from '../../support/epochs.ts';
-import { MemoryStore } from '../../support/memory-log.ts';
-import { WarehouseHarness } from '../../support/warehouse-harness.ts';
+import type { Log } from '../../src/broker/broker.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { EpochChain, pipelineOf, rowsOf } from '../support/epochs.ts';
+import { MemoryStore } from '../support/memory-log.ts';
+import { WarehouseHarness } from '../support/warehouse-harness.ts';
 
 let harness: WarehouseHarness;
 let store: MemoryStore;

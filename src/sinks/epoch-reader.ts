@@ -1,43 +1,74 @@
-import type { Log, Message, PartitionEnds } from '../../broker/broker.ts';
-import { decodeEnvelope } from '../../epoch/codec.ts';
-import { type ChainEnd, Fold } from '../../epoch/fold.ts';
-import { present } from '../../lib/assert.ts';
-import { OperatingError } from '../../lib/errors.ts';
-import type { EpochPartition, IncomingEpoch, StoredCursor } from './store.ts';
+import type { Log, Message, PartitionEnds } from '../broker/broker.ts';
+import { decodeEnvelope } from '../epoch/codec.ts';
+import { type ChainEnd, Fold } from '../epoch/fold.ts';
+import { present } from '../lib/assert.ts';
+import { OperatingError } from '../lib/errors.ts';
+import type { Epoch } from '../epoch/epoch.ts';
 
 /** What is read at once: an epoch is often larger, and a second one in memory behind it is enough. */
 const READ_BYTES_MAX = 1024 * 1024;
+
+/** An epoch partition as a sink sees it. */
+export interface EpochPartition {
+  readonly stream: string;
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** Where a sink stands in an epoch partition: just behind a counted epoch. */
+export interface StoredCursor extends ChainEnd {
+  readonly offset: number;
+}
+
+/** A counted epoch on its way into a store. */
+export interface IncomingEpoch {
+  readonly from: EpochPartition;
+  readonly epoch: Epoch;
+  /** Offset of the message behind it. */
+  readonly nextOffset: number;
+}
 
 export interface EpochReaderOptions {
   readonly log: Log;
   readonly group: string;
   readonly from: EpochPartition;
   readonly cursor: StoredCursor | undefined;
+  /** Who reads, and how to make what it holds anew, for messages. */
+  readonly reader?: ReaderWords;
+  /** The reader stands at the cursor, having done everything before it. With `false` it folds something again, and reports nothing. */
+  readonly isReporting?: boolean;
 }
 
+export interface ReaderWords {
+  readonly who: string;
+  readonly startOver: string;
+}
+
+const SOME_SINK: ReaderWords = { who: 'the sink', startOver: 'make what it holds anew' };
+
 /**
- * Reads one epoch partition from the warehouse's cursor on and yields what counts. Before it goes on it makes sure that the log still is the
+ * Reads one epoch partition from a sink's cursor on and yields what counts. Before it goes on it makes sure that the log still is the
  * one the cursor was written for: a trimmed or another log stops the sink, it never begins again by itself.
  */
 export class EpochReader {
   readonly #options: EpochReaderOptions;
   readonly #name: string;
+  readonly #reader: ReaderWords;
 
   constructor(options: EpochReaderOptions) {
     this.#options = options;
     this.#name = `${options.from.topic}/${options.from.partition}`;
+    this.#reader = options.reader ?? SOME_SINK;
   }
 
   /** Calls `take` for every counted epoch, with the bytes it came in, until the signal aborts. */
   async run(signal: AbortSignal, take: (incoming: IncomingEpoch, sizeBytes: number) => Promise<void>): Promise<void> {
     const { log, group, from, cursor } = this.#options;
     const offset = await this.#start();
-    await log.report(
-      group,
-      from.topic,
-      from.partition,
-      cursor === undefined ? undefined : { offset: cursor.offset, id: cursor.id },
-    );
+    if (this.#options.isReporting !== false) {
+      const reported = cursor === undefined ? undefined : { offset: cursor.offset, id: cursor.id };
+      await log.report(group, from.topic, from.partition, reported);
+    }
     const fold = new Fold({
       name: this.#name,
       hasBodies: true,
@@ -72,15 +103,15 @@ export class EpochReader {
     if (cursor === undefined) return ends.start;
     if (cursor.offset < ends.start) {
       throw new OperatingError(
-        `${this.#name}: the warehouse has read up to offset ${cursor.offset}, the log begins at ${ends.start}: ${ends.start - cursor.offset} messages are gone`,
+        `${this.#name}: ${this.#reader.who} has read up to offset ${cursor.offset}, the log begins at ${ends.start}: ${ends.start - cursor.offset} messages are gone`,
         {
           code: 'LOG_TRIMMED',
-          hint: 'move the warehouse file away: a new one begins at the snapshot the log begins with',
+          hint: `${this.#reader.startOver}: a new one begins at the snapshot the log begins with`,
         },
       );
     }
     if (cursor.offset > ends.end)
-      throw this.#fork(`the warehouse has read up to offset ${cursor.offset}, the log ends at ${ends.end}`);
+      throw this.#fork(`${this.#reader.who} has read up to offset ${cursor.offset}, the log ends at ${ends.end}`);
     if (cursor.offset > ends.start) await this.#checkChain(cursor, cursor.offset);
     return cursor.offset;
   }
@@ -108,7 +139,9 @@ export class EpochReader {
         throw error;
       }
       if (fold.chain?.id === last.id) return;
-      throw this.#fork(`epoch ${last.n}, which the warehouse has read, is not what counts before offset ${before}`);
+      throw this.#fork(
+        `epoch ${last.n}, which ${this.#reader.who} has read, is not what counts before offset ${before}`,
+      );
     }
   }
 
@@ -136,7 +169,14 @@ export class EpochReader {
   #fork(what: string): OperatingError {
     return new OperatingError(`${this.#name}: ${what}: this is another log`, {
       code: 'LOG_FORKED',
-      hint: 'restore the log that belongs to this warehouse, or move the warehouse file away to build it anew',
+      hint: `restore the log that belongs to ${this.#reader.who}, or ${this.#reader.startOver} to build it anew`,
     });
   }
+}
+
+/** The last epoch of each partition. */
+export function lastOfEach(epochs: readonly IncomingEpoch[]): IncomingEpoch[] {
+  return [
+    ...new Map(epochs.map((incoming) => [`${incoming.from.topic}/${incoming.from.partition}`, incoming])).values(),
+  ];
 }
