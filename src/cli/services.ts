@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Log } from '../broker/broker.ts';
 import type { Config } from '../config/config.ts';
 import type { DataDir } from '../config/data-dir.ts';
-import { pipelineTopics } from '../engine/engine.ts';
+import { pipelineTopics } from '../engine/task-kind.ts';
 import type { Service } from '../supervisor/service.ts';
 import { sinkReaders } from './sink-readers.ts';
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { suggestion } from '../config/nearest.ts';
-import { pipelineTopics } from '../engine/engine.ts';
+import { pipelineTopics } from '../engine/task-kind.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { withExamples } from './examples.ts';
 import { type RoleContext, type RoleOptions, runRole, withRoleOptions } from './role.ts';

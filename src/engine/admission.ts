@@ -5,6 +5,7 @@ import type { AdmittedBatch } from './operator.ts';
 
 export interface AdmitRequest {
   readonly source: SourceId;
+  readonly path: string;
   readonly seeds: readonly [number, number];
   readonly readAtMs: number;
   readonly maxFutureMs: number;
@@ -26,6 +27,7 @@ export interface ReasonSums {
   readonly b: Int32Array;
 }
 
+/** The reasons a line can have here; `rejected` comes only after a store has seen it. */
 const REASONS = 4;
 
 /**
@@ -35,6 +37,8 @@ const REASONS = 4;
 export class Admission implements AdmittedBatch {
   readonly batch: Batch;
   source: SourceId = '';
+  path = '';
+  readAtMs = 0;
   watermarkBeforeMs = new Float64Array(8192);
   hashA = new Uint32Array(8192);
   hashB = new Uint32Array(8192);
@@ -55,6 +59,8 @@ export class Admission implements AdmittedBatch {
   admit(request: AdmitRequest): void {
     const { batch } = this;
     this.source = request.source;
+    this.path = request.path;
+    this.readAtMs = request.readAtMs;
     if (batch.length > this.hashA.length) this.#widen(batch.length);
     if (request.isReadTime) batch.eventTimeMs.fill(request.readAtMs, 0, batch.length);
     this.#hash(request.seeds);

@@ -1,19 +1,12 @@
 import type { AggregateDefinition } from '../aggregates/aggregate.ts';
-import {
-  type AssignedPartition,
-  type Assignment,
-  type Log,
-  type TopicSpec,
-  epochTopic,
-  rawTopic,
-} from '../broker/broker.ts';
+import { type AssignedPartition, type Assignment, type Log, rawTopic } from '../broker/broker.ts';
 import type { CodecDefinition } from '../codecs/codec.ts';
-import { EPOCH_MESSAGE_BYTES_MAX, PART_BYTES_MAX } from '../epoch/codec.ts';
+import { PART_BYTES_MAX } from '../epoch/codec.ts';
 import type { Pipeline } from '../epoch/pipeline.ts';
 import type { Clock } from '../lib/clock.ts';
-import { BLOCK_BYTES_MAX } from '../record/block.ts';
 import { type KeepEvent, keepTask } from './keep-task.ts';
 import type { TaskEvent } from './task.ts';
+import { type TaskKind, rollupTasks } from './task-kind.ts';
 
 export interface CheckpointOptions {
   readonly intervalMs: number;
@@ -69,16 +62,9 @@ export interface EngineDependencies {
   readonly codecs: Readonly<Record<string, CodecDefinition>>;
   readonly aggregates: Readonly<Record<string, AggregateDefinition>>;
   readonly options: EngineOptions;
+  /** What the tasks work for. Default: the pipeline's rollups. */
+  readonly kind?: TaskKind;
   readonly notify?: (event: EngineEvent) => void;
-}
-
-/** The topics a pipeline needs; the agent makes the raw ones as well, whoever comes first. */
-export function pipelineTopics(pipeline: Pipeline, topicPrefix: string): TopicSpec[] {
-  return Object.entries(pipeline.streams).flatMap(([stream, { partitions }]) => [
-    // A block's header may list the offset of every line, hence twice the block.
-    { topic: rawTopic(topicPrefix, stream), partitions, messageBytesMax: 2 * BLOCK_BYTES_MAX },
-    { topic: epochTopic(topicPrefix, pipeline.name, stream), partitions, messageBytesMax: EPOCH_MESSAGE_BYTES_MAX },
-  ]);
 }
 
 /**
@@ -102,7 +88,8 @@ export class Engine {
   async run(signal: AbortSignal): Promise<void> {
     const { log, options, assignment } = this.#deps;
     const { pipeline, topicPrefix } = options;
-    await log.ensureTopics(pipelineTopics(pipeline, topicPrefix));
+    const kind = this.#deps.kind ?? rollupTasks({ ...options, aggregates: this.#deps.aggregates });
+    await log.ensureTopics(kind.topics);
     const streams = new Map(Object.keys(pipeline.streams).map((stream) => [rawTopic(topicPrefix, stream), stream]));
     const topics = Object.entries(pipeline.streams).map(([stream, { partitions }]) => ({
       topic: rawTopic(topicPrefix, stream),

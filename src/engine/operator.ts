@@ -1,11 +1,16 @@
-import type { Fate, LateLine, RollupRows } from '../epoch/epoch.ts';
+import type { DeadLetter, Fate, LateLine, RollupRows } from '../epoch/epoch.ts';
 import type { Batch } from '../record/batch.ts';
+import type { LineSum } from '../record/line-id.ts';
 import type { SourceId } from '../record/source.ts';
 
 /** A decoded batch with what the task has found out about each of its lines. Valid until `process` returns. */
 export interface AdmittedBatch {
   readonly batch: Batch;
   readonly source: SourceId;
+  /** Where the source was last found, as its agent says; '' before it has. */
+  readonly path: string;
+  /** The agent's clock when it read the lines. */
+  readonly readAtMs: number;
   /** The partition's watermark just before each line, in log order: what lateness is judged by. */
   readonly watermarkBeforeMs: Float64Array;
   /** The two lanes of each line's id hash (record/line-id.ts). */
@@ -20,13 +25,20 @@ export interface OperatorOutput {
   fate(consumer: string, fate: Fate, reason: string, lines: number, a: number, b: number): void;
 }
 
+/** Where an operator says what became of lines of earlier batches, of any source. */
+export interface LaterOutput {
+  fateOf(source: SourceId, consumer: string, fate: Fate, reason: string, sum: Readonly<LineSum>): void;
+  /** A line that its consumer could not take, with its bytes. Its fate is said beside it. */
+  deadLetter(letter: DeadLetter): void;
+}
+
 /**
  * A stateful operator of one task. It is called by one thread, in log order:
  *
  * - `process` for every batch; lines with a non-zero `reason` are dead letters and not its business. Synchronous; keeps nothing of its
  *   arguments. Every other line must end in exactly one fate.
  * - `onWatermark` after every batch and beat, with a watermark that never goes back.
- * - `takeRows` at a checkpoint.
+ * - `takeFates`, where fates are known only later, and then `takeRows` at a checkpoint.
  * - `restore` with the rows of counted epochs, in order, before the first `process`.
  *
  * The result must be the same however the same lines are cut into batches and checkpoints.
@@ -46,4 +58,6 @@ export interface Operator {
    */
   takeRows(isSnapshot: boolean): RollupRows | undefined;
   restore(rows: RollupRows): void;
+  /** Says the fates that were still open when `process` returned. Behind it, every line has one. */
+  takeFates?(out: LaterOutput): void;
 }

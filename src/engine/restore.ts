@@ -12,11 +12,16 @@ import { decodeGenesis } from '../record/control.ts';
 import { buildState } from './build-state.ts';
 import type { EngineDependencies } from './engine.ts';
 import type { TaskState } from './state.ts';
+import type { TaskKind } from './task-kind.ts';
 
 export interface RestoreRequest extends Pick<EngineDependencies, 'log' | 'codecs' | 'aggregates' | 'options'> {
   readonly task: TaskId;
   readonly rawTopic: string;
   readonly epochTopic: string;
+  /** Default: the pipeline's rollups. */
+  readonly kind?: TaskKind;
+  /** What the generation before had begun outside of the log is finished: a changed pipeline may begin. */
+  readonly isFinished?: boolean;
 }
 
 export interface Restored {
@@ -33,6 +38,11 @@ export interface Restored {
   readonly snapshotBytes: number;
   /** The next epoch must be a snapshot that carries the pipeline: a new pipeline, or a changed one. */
   readonly isSwitch: boolean;
+  /**
+   * Set where the pipeline changes and the task has effects outside of the log: the state is still the former pipeline's, which first takes
+   * every raw message below this offset. An earlier task of it may have done that without living to say so.
+   */
+  readonly finishBefore?: number;
 }
 
 /** Folds a task's epoch partition from its start (bodies only from the last counted snapshot on) into the state its last writer had. */
@@ -67,14 +77,26 @@ export async function restoreTask(request: RestoreRequest): Promise<Restored> {
   const { rawLog, generation } = last.envelope;
   const written = present(since[0]?.body?.pipeline, 'a snapshot carries its pipeline');
   const state = restoreInto(request, written, since, rawLog);
-  const isSwitch = !isSamePipeline(written, options.pipeline);
-  const result = isSwitch ? switchPipeline(request, written, since, rawLog, state, generation) : state;
+  const isChanged = !isSamePipeline(written, options.pipeline);
   // Another engine may have gone on meanwhile: raw ends no earlier than now, and began no later than when the folding began.
   const { end: rawEnd } = await rawEndsOf(request);
+  const isUnfinished = isChanged && state.outlet !== undefined && request.isFinished !== true && state.to < rawEnd;
+  if (isChanged) checkSwitch(request, state, generation);
+  const isSwitch = isChanged && !isUnfinished;
+  const result = isSwitch ? switchPipeline(request, written, since, rawLog, state, generation) : state;
   await checkRaw(request, result, { start: rawStart, end: rawEnd });
   const [snapshot, ...after] = since;
   const bytesSinceSnapshot = after.reduce((sum, epoch) => sum + epoch.sizeBytes, 0);
-  return { ...fresh, state: result, rawLog, rawEnd, bytesSinceSnapshot, snapshotBytes: snapshot!.sizeBytes, isSwitch };
+  return {
+    ...fresh,
+    state: result,
+    rawLog,
+    rawEnd,
+    bytesSinceSnapshot,
+    snapshotBytes: snapshot!.sizeBytes,
+    isSwitch,
+    ...(isUnfinished ? { finishBefore: rawEnd } : {}),
+  };
 }
 
 /** Everything that counts from where the fold stands, up to the log's end or to `before`. */
@@ -114,21 +136,14 @@ function restoreInto(
   rawLog: string,
 ): TaskState {
   const { rollupSinceMs } = bodyOf(epochs[0]!);
-  const state = buildState({ ...request, pipeline, rawLog, rollupSinceMs });
+  const { generation } = epochs[0]!.envelope;
+  const state = buildState({ ...request, pipeline, rawLog, rollupSinceMs, generation });
   for (const epoch of epochs) state.restore(epoch.envelope, bodyOf(epoch));
   return state;
 }
 
 /** The pipeline has changed: rollups may come and go, but none may change under its name, nor come back as another one. */
-function switchPipeline(
-  request: RestoreRequest,
-  written: Pipeline,
-  epochs: readonly CountedEpoch[],
-  rawLog: string,
-  before: TaskState,
-  generation: number,
-): TaskState {
-  const { options, task } = request;
+function checkSwitch({ options }: RestoreRequest, before: TaskState, generation: number): void {
   for (const [rollup, hash] of Object.entries(fingerprints(options.pipeline))) {
     const known = before.fingerprints[rollup];
     if (known === undefined || known === hash) continue;
@@ -148,6 +163,17 @@ function switchPipeline(
       },
     );
   }
+}
+
+function switchPipeline(
+  request: RestoreRequest,
+  written: Pipeline,
+  epochs: readonly CountedEpoch[],
+  rawLog: string,
+  before: TaskState,
+  generation: number,
+): TaskState {
+  const { options, task } = request;
   const rollupSinceMs: Record<string, number> = {};
   for (const [rollup, { from, window }] of Object.entries(options.pipeline.rollups)) {
     if (from !== task.stream) continue;
@@ -160,7 +186,13 @@ function switchPipeline(
       rollupSinceMs[rollup] = windowStart(before.eventTimeMsMax, sizeMs, offsetMs) + sizeMs;
     }
   }
-  const state = buildState({ ...request, pipeline: options.pipeline, rawLog, rollupSinceMs });
+  const state = buildState({
+    ...request,
+    pipeline: options.pipeline,
+    rawLog,
+    rollupSinceMs,
+    generation: generation + 1,
+  });
   for (const epoch of epochs) state.restore(epoch.envelope, bodyOf(epoch));
   state.rollupSinceMs = rollupSinceMs;
   state.generation = generation + 1;

@@ -17,12 +17,14 @@ import { type Batch, DEAD_LETTER_REASONS } from '../record/batch.ts';
 import { type Beat, decodeBeat, isLastPart } from '../record/beat.ts';
 import { type BlockHeader, decodeBlockHeader } from '../record/block.ts';
 import { type Control, decodeControl } from '../record/control.ts';
-import { type SourceId, lineHashSeeds } from '../record/source.ts';
+import type { LineSum } from '../record/line-id.ts';
+import { type SourceId, agentOf, lineHashSeeds, sourceId } from '../record/source.ts';
 import { Admission } from './admission.ts';
 import { linesFrom } from './block-lines.ts';
 import { Ledger } from './ledger.ts';
 import { Marks, type OpenMark } from './marks.ts';
-import type { Operator, OperatorOutput } from './operator.ts';
+import type { LaterOutput, Operator, OperatorOutput } from './operator.ts';
+import type { Outlet } from './task-kind.ts';
 import { Watermark } from './watermark.ts';
 
 /** An epoch is closed early when what changed is about this large. */
@@ -32,6 +34,7 @@ export interface TaskStateOptions {
   readonly task: TaskId;
   readonly eventTime: EventTimeSpec;
   readonly operators: readonly Operator[];
+  readonly outlet?: Outlet | undefined;
   readonly decode: Decoder;
   /** A batch with the decoder's columns. */
   readonly batch: Batch;
@@ -39,13 +42,15 @@ export interface TaskStateOptions {
   readonly pipeline: Pipeline;
   /** Of the pipeline's rollups; `restore` adds those of removed ones. */
   readonly fingerprints: Readonly<Record<string, string>>;
+  /** Whether lines that do not decode are listed, or only accounted for. */
+  readonly listsBadLines: boolean;
 }
 
 /**
  * Everything a task knows, as a function of the raw log: `accept` takes the messages in order, `takeEpoch` gives what changed,
  * `restore` takes counted epochs back in. Synchronous, no I/O, no clock: time is in the log.
  */
-export class TaskState implements OperatorOutput {
+export class TaskState implements OperatorOutput, LaterOutput {
   readonly #options: TaskStateOptions;
   readonly marks = new Marks();
   readonly #ledger = new Ledger();
@@ -70,6 +75,10 @@ export class TaskState implements OperatorOutput {
     this.fingerprints = options.fingerprints;
     this.#watermark = new Watermark(options.eventTime, this.marks);
     this.#admission = new Admission(options.batch);
+  }
+
+  get outlet(): Outlet | undefined {
+    return this.#options.outlet;
   }
 
   get watermarkMs(): number {
@@ -119,6 +128,7 @@ export class TaskState implements OperatorOutput {
 
   /** What changed since the last call, as the body of an epoch; with `isSnapshot`, the whole state. */
   takeBody(isSnapshot: boolean): EpochBody {
+    for (const operator of this.#options.operators) operator.takeFates?.(this);
     const changes = this.marks.takeChanges();
     const ledger = this.#ledger.take(isSnapshot);
     const whole = isSnapshot ? this.marks.all() : undefined;
@@ -185,6 +195,15 @@ export class TaskState implements OperatorOutput {
     this.#ledger.add(this.#admission.source, consumer, fate, reason, { lines, a, b });
   }
 
+  fateOf(source: SourceId, consumer: string, fate: Fate, reason: string, sum: Readonly<LineSum>): void {
+    this.#ledger.add(this.#accountable(source), consumer, fate, reason, sum);
+  }
+
+  deadLetter(letter: DeadLetter): void {
+    this.#deadLetters.push(letter);
+    this.#pendingBytes += letter.bytes.length + 100;
+  }
+
   /** A header that cannot be read is damage outside of us, and counts for nothing; whatever happens after it was read is our own doing. */
   #decoded<T>(message: Message, decode: (header: Uint8Array) => T, then: (decoded: T) => void): void {
     let decoded: T;
@@ -218,6 +237,7 @@ export class TaskState implements OperatorOutput {
     const leastOfOthersMs = this.#watermark.leastOfOthers(mark);
     admission.admit({
       source: header.source,
+      path: mark.path,
       seeds: this.#seedsOf(header.source),
       readAtMs: header.readAtMs,
       maxFutureMs: eventTime.maxFutureMs,
@@ -252,16 +272,16 @@ export class TaskState implements OperatorOutput {
         this.#ledger.add(source, name, 'dead_letter', DEAD_LETTER_REASONS[reason]!, sum);
       }
     }
-    if (bad === 0) return;
-    for (let line = 0; line < batch.length; line++) if (batch.reason[line] !== 0) this.#deadLetter(line);
+    if (bad === 0 || !this.#options.listsBadLines) return;
+    for (let line = 0; line < batch.length; line++) if (batch.reason[line] !== 0) this.#badLine(line);
   }
 
-  #deadLetter(line: number): void {
+  #badLine(line: number): void {
     const { batch, source } = this.#admission;
     const bytes = batch.lineBytes(line);
     // A copy, which a Buffer's `slice` is not: a view would hold the whole block until the epoch is written.
     const kept = new Uint8Array(bytes.subarray(0, DEAD_LETTER_BYTES_MAX));
-    this.#deadLetters.push({
+    this.deadLetter({
       source,
       offset: batch.lineOffset[line]!,
       reason: DEAD_LETTER_REASONS[batch.reason[line]!]!,
@@ -269,7 +289,6 @@ export class TaskState implements OperatorOutput {
       isCut: bytes.length > kept.length,
       lengthBytes: bytes.length,
     });
-    this.#pendingBytes += kept.length + 100;
   }
 
   #beat(message: Message, beat: Beat): void {
@@ -312,6 +331,11 @@ export class TaskState implements OperatorOutput {
   #refuse(reason: Refusal['reason'], rawOffset: number, source: SourceId | '', start: number, end: number): void {
     this.#refusals.push({ rawOffset, source, reason, start, end });
     this.#pendingBytes += 100;
+  }
+
+  /** A source may be forgotten before the fates of its last lines are known: its agent's total has its accounts then. */
+  #accountable(source: SourceId): SourceId {
+    return this.marks.sources.has(source) ? source : sourceId(agentOf(source), 0);
   }
 
   #seedsOf(source: SourceId): readonly [number, number] {

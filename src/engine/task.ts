@@ -1,4 +1,4 @@
-import { type Message, type OutgoingMessage, epochTopic, rawTopic } from '../broker/broker.ts';
+import { type Message, type OutgoingMessage, rawTopic } from '../broker/broker.ts';
 import { encodeEpoch } from '../epoch/codec.ts';
 import type { EpochEnvelope, Refusal } from '../epoch/epoch.ts';
 import { type CountedEpoch, Fold } from '../epoch/fold.ts';
@@ -9,6 +9,7 @@ import { isMutant } from '../lib/mutant.ts';
 import type { EngineDependencies } from './engine.ts';
 import { type Restored, restoreTask } from './restore.ts';
 import { EPOCH_BYTES_MAX } from './state.ts';
+import { type TaskKind, rollupTasks } from './task-kind.ts';
 import { trimAfterSnapshot } from './trimming.ts';
 
 export type TaskDependencies = Omit<EngineDependencies, 'assignment' | 'notify'> & {
@@ -48,10 +49,11 @@ export class Task {
   readonly #id: TaskId;
   readonly #rawTopic: string;
   readonly #epochTopic: string;
-  readonly #group: string;
+  readonly #kind: TaskKind;
   #restored!: Restored;
   /** Follows our own epoch partition by envelopes. */
   #fold!: Fold;
+  #signal!: AbortSignal;
   #inFlight: Promise<void> | undefined;
   #failure: unknown;
   #lastId = '';
@@ -70,39 +72,63 @@ export class Task {
     this.#deps = deps;
     this.#id = id;
     this.#rawTopic = rawTopic(deps.options.topicPrefix, id.stream);
-    this.#epochTopic = epochTopic(deps.options.topicPrefix, id.pipeline, id.stream);
-    this.#group = `pipeline.${id.pipeline}`;
+    this.#kind = deps.kind ?? rollupTasks({ ...deps.options, aggregates: deps.aggregates });
+    this.#epochTopic = this.#kind.epochTopic(id.stream);
   }
 
   /** Runs until `signal` aborts; then writes what it has decided, waits until it counts, and resolves. */
   async run(signal: AbortSignal): Promise<void> {
+    this.#signal = signal;
     await this.#restore();
+    const { finishBefore } = this.#restored;
+    if (finishBefore !== undefined) {
+      await this.#work(signal, finishBefore);
+      if (signal.aborted) return;
+      await this.#restore(true);
+    }
+    await this.#work(signal, Infinity);
+  }
+
+  /** Takes raw messages up to `before`, and commits them. */
+  async #work(signal: AbortSignal, before: number): Promise<void> {
     const { state } = this.#restored;
+    const { outlet } = state;
     const { log, clock } = this.#deps;
+    // A generation is in the log before its first effect outside of it.
+    if (outlet !== undefined && this.#isSnapshotDue) {
+      await this.#checkpoint();
+      await this.#inFlight;
+      this.#throwFailure();
+    }
     const reading = log.read(this.#rawTopic, this.#id.partition, state.to, {
       signal,
       isFollowing: true,
       waitMsMax: TICK_MS,
     });
-    for await (const messages of reading) {
-      await this.#accept(messages);
-      if (this.#isDue(clock.monotonicMs(), messages.length === 0)) await this.#checkpoint();
+    for await (const messages of state.to < before ? reading : []) {
+      const isAtEnd = messages.length === 0;
+      await this.#accept(messages, before);
+      outlet?.poll(isAtEnd);
+      if (this.#isDue(clock.monotonicMs(), isAtEnd)) await this.#checkpoint();
       // The append in flight needs a turn of the event loop; a busy reader alone would never give it one.
       if (this.#inFlight !== undefined) await new Promise((resolve) => setImmediate(resolve));
       this.#throwFailure();
+      if (state.to >= before) break;
     }
     if (state.hasDecisions || state.to > this.#lastTo) await this.#checkpoint();
     await this.#inFlight;
     this.#throwFailure();
   }
 
-  async #accept(messages: readonly Message[]): Promise<void> {
+  async #accept(messages: readonly Message[], before: number): Promise<void> {
     const { state } = this.#restored;
     for (const message of messages) {
+      if (message.offset >= before) break;
       if (state.changedBytes >= EPOCH_BYTES_MAX) {
         await this.#checkpoint();
         this.#throwFailure();
       }
+      if (state.outlet !== undefined && !(await state.outlet.room(this.#signal))) return;
       state.accept(message);
     }
     if (messages.length > 0) faultPoint('engine.processed');
@@ -112,14 +138,16 @@ export class Task {
   #isDue(nowMs: number, isAtEnd: boolean): boolean {
     const { state } = this.#restored;
     const { checkpoint, isOnce } = this.#deps.options;
+    const busyIntervalMs = isAtEnd ? 0 : (state.outlet?.busyIntervalMs ?? 0);
+    const intervalMs = Math.max(checkpoint.intervalMs, busyIntervalMs);
     if (this.#isSnapshotDue) return true;
     if (this.#inFlight !== undefined && state.changedBytes < EPOCH_BYTES_MAX) return false;
     const sinceMs = nowMs - this.#lastEpochAtMs;
     if (sinceMs < checkpoint.minPauseMs) return false;
     if (isOnce && isAtEnd) return state.hasDecisions || state.to > this.#lastTo;
     if (state.changedBytes >= EPOCH_BYTES_MAX) return true;
-    if (state.hasFates && nowMs - this.#lastFateAtMs >= checkpoint.intervalMs) return true;
-    if (state.hasDecisions) return sinceMs >= checkpoint.intervalMs;
+    if (state.hasFates && nowMs - this.#lastFateAtMs >= intervalMs) return true;
+    if (state.hasDecisions) return sinceMs >= intervalMs;
     return state.to > this.#lastTo && sinceMs >= checkpoint.positionsIntervalMs;
   }
 
@@ -128,6 +156,13 @@ export class Task {
     await this.#inFlight;
     this.#throwFailure();
     const { state } = this.#restored;
+    // What is not settled when the task must end is done again by the next one.
+    if (
+      state.outlet !== undefined &&
+      !isMutant('documents.cursor_before_bulk') &&
+      !(await state.outlet.settle(this.#signal))
+    )
+      return;
     const { options, clock, newId } = this.#deps;
     const isSnapshot =
       this.#isSnapshotDue || this.#bytesSinceSnapshot >= Math.max(options.snapshotBytes, 4 * this.#snapshotBytes);
@@ -196,7 +231,7 @@ export class Task {
     }
     faultPoint('engine.after_append');
     if (!isMutant('task.trusts_append')) await this.#readBack(id);
-    await log.report(this.#group, this.#rawTopic, partition, { offset: to, id: rawId });
+    await log.report(this.#kind.group, this.#rawTopic, partition, { offset: to, id: rawId });
   }
 
   /** A checkpoint that takes too long has failed; its outcome is unknown, so the task ends and the next one folds. */
@@ -269,21 +304,25 @@ export class Task {
       snapshots: this.#snapshots,
       committedTo: this.#fold.chain!.to,
       agents: [...this.#restored.state.marks.agents.values()],
+      trimsRaw: this.#kind.trimsRaw,
     });
     this.#snapshots = this.#snapshots.filter((offset) => offset >= trimmed.epochsBefore);
     this.#deps.notify({ type: 'trimmed', task: this.#id, ...trimmed });
   }
 
-  async #restore(): Promise<void> {
+  /** With `isFinished`, what an earlier generation had begun is done. */
+  async #restore(isFinished = false): Promise<void> {
     const { log, clock, notify } = this.#deps;
     const startedAtMs = clock.monotonicMs();
     const { partition } = this.#id;
-    await log.report(this.#group, this.#rawTopic, partition, undefined);
+    await log.report(this.#kind.group, this.#rawTopic, partition, undefined);
     this.#restored = await restoreTask({
       ...this.#deps,
       task: this.#id,
       rawTopic: this.#rawTopic,
       epochTopic: this.#epochTopic,
+      kind: this.#kind,
+      isFinished,
     });
     const { state, fold, snapshots, isSwitch, epochs, rawEnd } = this.#restored;
     this.#fold = fold;

@@ -14,6 +14,8 @@ export interface TrimRequest {
   /** This task's own committed raw position. */
   readonly committedTo: number;
   readonly agents: readonly AgentMark[];
+  /** Whether raw is this task's to trim, or only its own epochs. Default true. */
+  readonly trimsRaw?: boolean;
 }
 
 export interface Trimmed {
@@ -28,7 +30,7 @@ export interface Trimmed {
  */
 export async function trimAfterSnapshot(request: TrimRequest): Promise<Trimmed> {
   const { log, partition, rawTopic, epochTopic } = request;
-  const rawBefore = await rawLimit(request);
+  const rawBefore = request.trimsRaw === false ? 0 : await rawLimit(request);
   const rawEnds = (await log.ends(rawTopic))[partition]!;
   if (rawBefore > rawEnds.start) await log.trim(rawTopic, partition, rawBefore);
   const epochsBefore = await epochLimit(request);

@@ -75,14 +75,14 @@ export interface AgentMark {
 /** What became of lines, per source and consumer. Totals since the source began, not differences. */
 export interface LedgerEntry {
   readonly source: SourceId;
-  /** The rollup's name. */
+  /** The rollup's name, or `documents.<sink>`, which no rollup can have. */
   readonly consumer: string;
   readonly fate: Fate;
-  /** The dead letter's reason, the filter's name, else ''. */
+  /** The dead letter's reason, the filter's name, the index of a document, else ''. */
   readonly reason: string;
   readonly sum: LineSum;
 }
-export const FATES = ['in', 'rolled_up', 'filtered', 'late', 'dead_letter', 'declared_loss'] as const;
+export const FATES = ['in', 'rolled_up', 'indexed', 'filtered', 'late', 'dead_letter', 'declared_loss'] as const;
 export type Fate = (typeof FATES)[number];
 
 /** A late line: it touched no row, because the window it belongs to was closed. */

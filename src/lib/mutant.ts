@@ -25,6 +25,8 @@ export const MUTANTS = [
   'watermark.no_announced_hold',
   /** A beat moves time although the reader has not yet everything it speaks of. */
   'beat.position_ignored',
+  /** A document sink's epoch says what its store has not yet taken. */
+  'documents.cursor_before_bulk',
   /** Raw is trimmed without asking the agents' last full beats and the sinks' cursors. */
   'trim.past_readers',
 ] as const;

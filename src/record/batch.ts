@@ -17,6 +17,8 @@ export const DEAD_LETTER_REASONS = [
   'no_event_time',
   /** More than `max_future` ahead of the moment the agent read it: it would poison the watermark. */
   'future',
+  /** The store a sink writes to cannot take it. */
+  'rejected',
 ] as const;
 export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number];
 export const REASON_NONE = 0;

@@ -6,6 +6,7 @@ import { addLine, emptySum } from '../../src/record/line-id.ts';
 import { lineHashSeeds } from '../../src/record/source.ts';
 
 const REQUEST: AdmitRequest = {
+  path: '',
   source: 'a/1',
   seeds: lineHashSeeds('a/1'),
   readAtMs: 10_000,

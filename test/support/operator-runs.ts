@@ -133,6 +133,8 @@ export function admittedBatch(
   return {
     batch,
     source: RUN_SOURCE,
+    path: '',
+    readAtMs: 0,
     watermarkBeforeMs: Float64Array.from(lines, (line) => line.watermarkMs),
     hashA: Uint32Array.from(lines, (_, i) => laneA(seedA, offsetOf(firstLine + i))),
     hashB: Uint32Array.from(lines, (_, i) => laneB(seedB, offsetOf(firstLine + i))),

@@ -1,0 +1,104 @@
+import { type TopicSpec, epochTopic, rawTopic } from '../broker/broker.ts';
+import type { AggregateDefinition } from '../aggregates/aggregate.ts';
+import { EPOCH_MESSAGE_BYTES_MAX } from '../epoch/codec.ts';
+import type { Pipeline } from '../epoch/pipeline.ts';
+import { present } from '../lib/assert.ts';
+import type { FieldType } from '../record/batch.ts';
+import { BLOCK_BYTES_MAX } from '../record/block.ts';
+import type { Operator } from './operator.ts';
+import { TumblingWindow } from './operators/tumbling-window.ts';
+
+export interface OperatorsRequest {
+  readonly pipeline: Pipeline;
+  readonly stream: string;
+  readonly partition: number;
+  readonly rollupSinceMs: Readonly<Record<string, number>>;
+  /** Of the pipeline in the log: 1 for the first, and one more for each that took its place. */
+  readonly generation: number;
+}
+
+export interface TaskOperators {
+  /** What the decoder makes of each line, in the order of the batch's columns. */
+  readonly fields: readonly { readonly name: string; readonly type: FieldType }[];
+  readonly operators: readonly Operator[];
+  /** Where effects go that leave the process before the epoch that says so. */
+  readonly outlet?: Outlet;
+}
+
+/**
+ * Effects outside of the log, such as documents in a store: they leave before the epoch that accounts for them, and are such that doing them
+ * again changes nothing. So a task waits for all of them before it closes an epoch, and whatever a crash leaves open is done once more.
+ */
+export interface Outlet {
+  /** Resolves when there is room for what one more message makes; false when the task shall end. */
+  room(signal: AbortSignal): Promise<boolean>;
+  /** Called after each batch of messages, at the log's end at least four times a second: sends what has waited long enough. */
+  poll(isAtEnd: boolean): void;
+  /** Resolves when everything taken so far has its fate; false when the task shall end and it has not. */
+  settle(signal: AbortSignal): Promise<boolean>;
+  /** While messages keep coming, epochs are at least this far apart: each has to wait for what is in flight. */
+  readonly busyIntervalMs: number;
+}
+
+/** What a task works for: the rollups of its stream, or a sink's documents. The protocol is the same for all. */
+export interface TaskKind {
+  readonly topics: readonly TopicSpec[];
+  epochTopic(stream: string): string;
+  /** Group under which the position in raw is reported. */
+  readonly group: string;
+  /** Whether it is this kind of task that trims raw; each trims its own epochs. */
+  readonly trimsRaw: boolean;
+  /** Whether lines that do not decode are listed in its epochs, with their bytes: once for all kinds. */
+  readonly listsBadLines: boolean;
+  operators(request: OperatorsRequest): TaskOperators;
+}
+
+export interface RollupTasks {
+  readonly pipeline: Pipeline;
+  readonly topicPrefix: string;
+  readonly aggregates: Readonly<Record<string, AggregateDefinition>>;
+}
+
+/** The engine's own tasks: windows over the fields that the stream's rollups use. */
+export function rollupTasks({ pipeline, topicPrefix, aggregates }: RollupTasks): TaskKind {
+  return {
+    topics: pipelineTopics(pipeline, topicPrefix),
+    epochTopic: (stream) => epochTopic(topicPrefix, pipeline.name, stream),
+    group: `pipeline.${pipeline.name}`,
+    trimsRaw: true,
+    listsBadLines: true,
+    operators: (request) => rollupOperators(request, aggregates),
+  };
+}
+
+export function rollupOperators(
+  { pipeline, stream, rollupSinceMs }: Omit<OperatorsRequest, 'partition' | 'generation'>,
+  aggregates: Readonly<Record<string, AggregateDefinition>>,
+): TaskOperators {
+  const rollups = Object.entries(pipeline.rollups).filter(([, spec]) => spec.from === stream);
+  const fields = projectedFields(rollups.map(([, spec]) => spec));
+  const operators = rollups.map(
+    ([name, spec]) => new TumblingWindow({ name, spec, fields, aggregates, sinceMs: rollupSinceMs[name] ?? -Infinity }),
+  );
+  return { fields, operators };
+}
+
+/** Every field that a key or a measure uses, once. */
+function projectedFields(rollups: readonly Pipeline['rollups'][string][]): { name: string; type: FieldType }[] {
+  const fields = new Map<string, FieldType>();
+  for (const { by, measures } of rollups) {
+    for (const key of by) fields.set(key.field, key.type);
+    for (const { field, fieldType } of measures)
+      if (field !== undefined) fields.set(field, present(fieldType, `type of ${field}`));
+  }
+  return [...fields].map(([name, type]) => ({ name, type }));
+}
+
+/** The topics a pipeline needs; the agent makes the raw ones as well, whoever comes first. */
+export function pipelineTopics(pipeline: Pipeline, topicPrefix: string): TopicSpec[] {
+  return Object.entries(pipeline.streams).flatMap(([stream, { partitions }]) => [
+    // A block's header may list the offset of every line, hence twice the block.
+    { topic: rawTopic(topicPrefix, stream), partitions, messageBytesMax: 2 * BLOCK_BYTES_MAX },
+    { topic: epochTopic(topicPrefix, pipeline.name, stream), partitions, messageBytesMax: EPOCH_MESSAGE_BYTES_MAX },
+  ]);
+}
