@@ -2,7 +2,7 @@
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help install build demo dev test check types lint format tidy docs-check fmt docs bench soak clean
+.PHONY: help install build demo dev test check types lint format tidy docs-check fmt docs bench soak servers clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench: install build ## run the benchmarks of test/bench
 
 soak: install build ## run the long tests with large counts (by hand, hours)
 	@TAILRACE_SOAK=1 node scripts/test.ts test/property test/system
+
+servers: install ## download the Kafka and the Elasticsearch that the tests start
+	@node scripts/fetch-stack.ts
 
 clean: ## remove what build and test made (not node_modules)
 	rm -rf dist coverage tailrace-data

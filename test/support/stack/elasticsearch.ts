@@ -206,6 +206,7 @@ class ElasticsearchNode implements Elasticsearch {
       args: [join(this.#home, 'bin', 'elasticsearch')],
       env: this.#env,
       folder: this.#folder,
+      keepFolder: this.#options.folder !== undefined,
       ...(this.#user && { user: this.#user }),
     });
     await this.#server.ready(async () => {

@@ -65,9 +65,11 @@ describeWith(
       const { caFile = '', certFile = '', keyFile = '' } = kafka.tls ?? {};
       const [ca, cert, key] = [caFile, certFile, keyFile].map((file) => readFileSync(file, 'utf8'));
       const ssl = { ca: [ca ?? ''], ...(cert && { cert }), ...(key && { key }) };
-      const sasl = { mechanism, ...SASL } as NonNullable<KafkaConfig['sasl']>;
-      const config = { brokers: [...kafka.brokers], ssl, sasl };
+      // An object of its own for each client: kafkajs keeps what it made of the password in there.
+      const sasl = (password: string) => ({ mechanism, ...SASL, password }) as NonNullable<KafkaConfig['sasl']>;
+      const config = { brokers: [...kafka.brokers], ssl, sasl: sasl(SASL.password) };
       expect(await roundTrip(config, `by-${mechanism}`)).toEqual(['one line']);
+      await expect(connect({ ...config, sasl: sasl('wrong') })).rejects.toThrow(/[Aa]uthentication failed/);
       await expect(connect({ ...config, ssl: true })).rejects.toThrow(/certificate/);
     },
   );

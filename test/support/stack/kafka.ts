@@ -176,6 +176,7 @@ class KafkaCluster implements Kafka {
       command: this.#java,
       args: [...this.#javaFlags(heapMiB), 'kafka.Kafka', this.#propertiesFile(node.id)],
       folder: this.#folder,
+      keepFolder: this.#options.folder !== undefined,
     });
     this.#running.set(node.id, server);
   }

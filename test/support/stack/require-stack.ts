@@ -37,6 +37,7 @@ export function missing(part: Part): string | undefined {
     case 'elasticsearch':
       return missingJava(ELASTICSEARCH_JAVA) ?? missingDownload(`elasticsearch-${ELASTICSEARCH_VERSION}`);
     case 'alertmanager':
+      // Debian's name for it, and everybody else's.
       return hasTool('alertmanager') ? undefined : missingTool('prometheus-alertmanager');
     default:
       return missingTool(part);

@@ -16,15 +16,16 @@ const STOP_TIMEOUT_MS = 30_000;
  * Waits for the end of its input, which comes when the test process stops or dies, even by SIGKILL; then it kills the
  * server's group and removes its folder. The word `done` tells it that there is nothing left to do.
  */
-const WATCHDOG = `read -r word; [ "$word" = done ] || { kill -KILL -- "-$0" 2>/dev/null; rm -rf -- "$1"; }`;
+const WATCHDOG = `read -r word; [ "$word" = done ] || { kill -KILL -- "-$0" 2>/dev/null; [ -z "$1" ] || rm -rf -- "$1"; }`;
 
 export interface ServerOptions {
   readonly name: string;
   readonly command: string;
   readonly args: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
-  /** Removed when the test process dies without stopping the server. */
+  /** Where it runs; removed when the test process dies without stopping the server, unless it is to be kept. */
   readonly folder: string;
+  readonly keepFolder?: boolean;
   readonly user?: { readonly uid: number; readonly gid: number };
 }
 
@@ -35,7 +36,7 @@ export class ServerProcess {
   readonly #lines: string[] = [];
   readonly #ended: Promise<void>;
 
-  constructor({ name, command, args, env, folder, user }: ServerOptions) {
+  constructor({ name, command, args, env, folder, keepFolder = false, user }: ServerOptions) {
     this.name = name;
     this.#child = spawn(command, args, {
       cwd: folder,
@@ -55,7 +56,7 @@ export class ServerProcess {
       stream?.setEncoding('utf8').on('data', (text: string) => this.#keep(text));
     }
     const group = String(this.#child.pid ?? 0);
-    this.#watchdog = spawn('sh', ['-c', WATCHDOG, group, folder], {
+    this.#watchdog = spawn('sh', ['-c', WATCHDOG, group, keepFolder ? '' : folder], {
       stdio: ['pipe', 'ignore', 'ignore'],
       detached: true,
     });
