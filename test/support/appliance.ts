@@ -1,7 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../src/lib/clock.ts';
 import type { AuditResult } from '../../src/query/audit.ts';
+import type { KafkaProbe } from './kafka-probe.ts';
+import { type LogEnds, logEnds } from './log-probe.ts';
 import { type Ended, Tailrace, tailrace, workFolder } from './tailrace-process.ts';
 
 export type Environment = Readonly<Record<string, string>>;
@@ -18,6 +21,12 @@ export interface ApplianceOptions {
   readonly rollups?: string;
   /** A folder that takes the place of `data`. */
   readonly dataDir?: string;
+  /** A real Kafka in place of the embedded log. */
+  readonly kafka?: KafkaProbe;
+  readonly partitions?: number;
+  /** Engine processes. */
+  readonly workers?: number;
+  readonly assignment?: 'static' | 'group';
 }
 
 /** The rollups most tests have; row-oracle.ts says the same in SQL. */
@@ -32,6 +41,9 @@ const ROLE_ARGS: Readonly<Record<Role, readonly string[]>> = {
   sink: ['sink', 'warehouse'],
 };
 
+/** Each appliance on one Kafka has topics and groups of its own. */
+let appliances = 0;
+
 /** How long a process may take to its end: more than a slow machine needs, less than the patience of a test. */
 const END_MS = process.env['TAILRACE_SOAK'] === '1' ? 3_600_000 : 60_000;
 
@@ -41,11 +53,14 @@ export class Appliance {
   readonly logs: string;
   readonly dataDir: string;
   readonly #work = workFolder();
+  readonly topicPrefix: string;
   readonly #options: ApplianceOptions;
+  readonly #agentId = randomUUID();
   readonly #started: { readonly name: string; readonly process: Tailrace }[] = [];
 
   constructor(options: ApplianceOptions = {}) {
     this.#options = options;
+    this.topicPrefix = options.kafka === undefined ? 'tailrace' : `t${process.pid}-${++appliances}`;
     this.folder = this.#work.path;
     this.logs = join(this.folder, 'logs');
     this.dataDir = options.dataDir ?? join(this.folder, 'data');
@@ -77,6 +92,27 @@ export class Appliance {
     return this.start([...ROLE_ARGS[role], '-c', this.config], environment);
   }
 
+  /** Starts engine `index` of `workers`; of a group the numbers only tell them apart. */
+  worker(index: number, workers: number, environment: Environment = {}): Tailrace {
+    const args = ['engine', '-c', this.config, '--worker', `${index}`, '--workers', `${workers}`];
+    return this.start(args, environment);
+  }
+
+  /** The configuration's own number of workers. */
+  get workers(): number {
+    return this.#options.workers ?? 1;
+  }
+
+  get partitions(): number {
+    return this.#options.partitions ?? 1;
+  }
+
+  /** Where raw and epochs begin and end, added up over the partitions. */
+  async logEnds(): Promise<LogEnds> {
+    const { kafka } = this.#options;
+    return kafka === undefined ? logEnds(this.dataDir) : kafka.logEnds(this.topicPrefix, 'web', 'access');
+  }
+
   /** Starts all roles under their supervisor. */
   supervised(environment: Environment = {}): Tailrace {
     return this.start(['run', '-c', this.config], environment);
@@ -101,7 +137,7 @@ export class Appliance {
   }
 
   /** The process that holds a role's lock, as it wrote it down; undefined while there is none. */
-  pidOf(role: 'run' | 'agent' | 'engine' | 'sink-warehouse'): number | undefined {
+  pidOf(role: 'run' | 'agent' | 'engine' | `engine-${number}` | 'sink-warehouse'): number | undefined {
     const path = join(this.dataDir, 'run', `${role}.pid`);
     const pid = existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0;
     return pid > 0 ? pid : undefined;
@@ -138,17 +174,25 @@ export class Appliance {
       retain = '0s',
       rollups = ROLLUPS,
     } = options;
+    const { kafka, partitions = 1, workers = 1, assignment = 'static' } = options;
+    const broker =
+      kafka === undefined
+        ? `broker: { type: embedded, retain: ${retain} }`
+        : `broker: { type: kafka, brokers: [${kafka.brokers.map((address) => `'${address}'`).join(', ')}], topic_prefix: ${this.topicPrefix},
+  ${kafka.brokers.length === 1 ? 'single_broker: true, ' : ''}retain: ${retain} }
+agent: { id: ${this.#agentId} }`;
     return `version: 1
 name: web
 data_dir: ${this.dataDir}
-broker: { type: embedded, retain: ${retain} }
+${broker}
 sources: { web: { type: file, include: ['${this.logs}/*'], stream: access } }
 streams:
   access:
     codec: { type: combined }
+    partitions: ${partitions}
     event_time: { out_of_orderness: ${outOfOrderness}, idle_timeout: ${idleTimeout} }
 rollups:${rollups}
-engine: { checkpoint: { interval: ${interval} }, snapshot_after: ${snapshotAfter} }
+engine: { workers: ${workers}, assignment: ${assignment}, checkpoint: { interval: ${interval} }, snapshot_after: ${snapshotAfter} }
 `;
   }
 }

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { describeError } from '../../src/lib/errors.ts';
 import { AccessLoad, LoadWriter } from './access-load.ts';
 import { type Appliance, type Environment, endOf } from './appliance.ts';
-import { logEnds } from './log-probe.ts';
 import { ORACLE_ROLLUPS, type OracleRollup, Warehouse, compareWithFiles } from './row-oracle.ts';
 import { until } from './tailrace-process.ts';
 
@@ -12,7 +11,10 @@ const EVENT_SPEED = 40;
 /** What `out_of_orderness: 5m` means, the bound of all loads here. */
 export const LOAD_BOUND_MS = 300_000;
 
-/** Starts to write `linesPerSecond` into two files that rotate. A first run has made the topics and registered the sink by then. */
+/** Files that grow at the same time: enough that every partition has some. */
+const FILES_EACH = 3;
+
+/** Starts to write `linesPerSecond` into files that rotate: two, or some for each partition. A first run has made the topics and registered the sink by then. */
 export async function beginLoad(
   appliance: Appliance,
   linesPerSecond: number,
@@ -21,11 +23,13 @@ export async function beginLoad(
   const stepMs = (EVENT_SPEED * 1000) / linesPerSecond;
   writeFileSync(appliance.log('first.log'), new AccessLoad({ seed: 4, stepMs }).lines(500));
   const run = appliance.supervised();
-  const hasBegun = (): boolean => logEnds(appliance.dataDir).epochs.end > 1;
-  await until(hasBegun, 20_000, () => `the first run wrote no epoch: ${appliance.report()}`);
+  const { partitions } = appliance;
+  const hasBegun = async (): Promise<boolean> => (await appliance.logEnds()).epochs.end > partitions;
+  await until(hasBegun, 40_000, () => `the first run wrote no epoch: ${appliance.report()}`);
   run.child.kill('SIGTERM');
   await endOf(run);
-  const paths = [appliance.log('access.log'), appliance.log('api.log')];
+  const more = Array.from({ length: FILES_EACH * (partitions - 1) }, (_, number) => appliance.log(`app-${number}.log`));
+  const paths = [appliance.log('access.log'), appliance.log('api.log'), ...more];
   const limit = rotateBytes === undefined ? {} : { rotateBytes };
   const writer = new LoadWriter(new AccessLoad({ seed: 5, stepMs }), paths, { seed: 6, ...limit });
   writer.start(linesPerSecond);
@@ -70,7 +74,7 @@ export async function verdictOf(appliance: Appliance, options: VerdictOptions = 
 
 async function epochsIn(dataDir: string): Promise<number> {
   const warehouse = await Warehouse.open(join(dataDir, 'warehouse.duckdb'));
-  const epochs = await warehouse.count('SELECT max(n) FROM tailrace.cursors');
+  const epochs = await warehouse.count('SELECT sum(n) FROM tailrace.cursors');
   warehouse.close();
   return epochs;
 }

@@ -8,7 +8,7 @@ export interface TopicEnds {
   readonly end: number;
 }
 
-/** Where the raw topic and the epoch topic of a data_dir begin and end, read from broker.db by plain SQL. One stream of one partition. */
+/** Where the raw topic and the epoch topic of one stream begin and end, added up over its partitions. */
 export interface LogEnds {
   readonly raw: TopicEnds;
   readonly epochs: TopicEnds;
@@ -17,7 +17,7 @@ export interface LogEnds {
 const NOTHING: TopicEnds = { start: 0, end: 0 };
 const NOWHERE: LogEnds = { raw: NOTHING, epochs: NOTHING };
 
-/** Undefined ends are zero: the log is not there yet. */
+/** Of the log of a data_dir, read from broker.db by plain SQL. Undefined ends are zero: the log is not there yet. */
 export function logEnds(dataDir: string): LogEnds {
   if (!existsSync(join(dataDir, 'broker.db'))) return NOWHERE;
   // A connection that may only read changes nothing, not even when it is the last to close.
@@ -25,8 +25,9 @@ export function logEnds(dataDir: string): LogEnds {
     if (database.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'partitions'`).get() === undefined) return NOWHERE;
     const rows = database.prepare('SELECT topic, start_offset, end_offset FROM partitions').all();
     const endsOf = (part: string): TopicEnds => {
-      const row = rows.find(({ topic }) => String(topic).includes(part));
-      return row === undefined ? NOTHING : { start: Number(row['start_offset']), end: Number(row['end_offset']) };
+      const found = rows.filter(({ topic }) => String(topic).includes(part));
+      const sum = (column: string): number => found.reduce((total, row) => total + Number(row[column]), 0);
+      return { start: sum('start_offset'), end: sum('end_offset') };
     };
     return { raw: endsOf('.raw.'), epochs: endsOf('.epochs.') };
   });

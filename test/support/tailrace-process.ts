@@ -61,9 +61,13 @@ export function tailrace(args: readonly string[], options: StartOptions): Promis
   return new Tailrace(args, options).ended;
 }
 
-export async function until(isTrue: () => boolean, withinMs: number, describe: () => string): Promise<void> {
+export async function until(
+  isTrue: () => boolean | Promise<boolean>,
+  withinMs: number,
+  describe: () => string,
+): Promise<void> {
   const endMs = systemClock.monotonicMs() + withinMs;
-  while (!isTrue()) {
+  while (!(await isTrue())) {
     if (systemClock.monotonicMs() > endMs) throw new Error(`after ${withinMs} ms: ${describe()}`);
     await systemClock.sleep(20);
   }

@@ -1,15 +1,15 @@
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../src/lib/clock.ts';
 import { type Appliance, type Environment } from './appliance.ts';
-import { isLogFree, logEnds } from './log-probe.ts';
+import { isLogFree } from './log-probe.ts';
 import { type Tailrace, tailrace, until } from './tailrace-process.ts';
 
 /** Stops a process in its work, but not while it holds the log's lock: then nobody else could work. */
 export async function freeze(appliance: Appliance, process: Tailrace): Promise<void> {
   for (;;) {
     process.child.kill('SIGSTOP');
-    if (isLogFree(appliance.dataDir)) return;
+    if (!existsSync(join(appliance.dataDir, 'broker.db')) || isLogFree(appliance.dataDir)) return;
     process.child.kill('SIGCONT');
     await systemClock.sleep(5);
   }
@@ -23,7 +23,9 @@ export async function secondEngine(appliance: Appliance, environment: Environmen
   const checked = await tailrace(['check', appliance.config, '--json'], { cwd: appliance.folder });
   const dataDir = join(appliance.folder, 'second');
   mkdirSync(dataDir);
-  symlinkSync(join(appliance.dataDir, 'broker.db'), join(dataDir, 'broker.db'));
+  // On Kafka the log is where it is.
+  const log = join(appliance.dataDir, 'broker.db');
+  if (existsSync(log)) symlinkSync(log, join(dataDir, 'broker.db'));
   const resolved = join(appliance.folder, 'second.json');
   writeFileSync(resolved, JSON.stringify({ ...(JSON.parse(checked.stdout) as object), dataDir }));
   return appliance.start(['engine', '--resolved', resolved], environment);
@@ -39,17 +41,17 @@ export async function twoEngines(appliance: Appliance, environment: Environment 
   appliance.role('agent', environment);
   appliance.role('sink', environment);
   const first = appliance.role('engine', environment);
-  const epochsEnd = (): number => logEnds(appliance.dataDir).epochs.end;
+  const epochsEnd = async (): Promise<number> => (await appliance.logEnds()).epochs.end;
   const reaches = (end: number, who: string): Promise<void> =>
     until(
-      () => epochsEnd() >= end,
+      async () => (await epochsEnd()) >= end,
       30_000,
       () => `the ${who} engine writes no epochs: ${appliance.report()}`,
     );
-  await reaches(epochsEnd() + 5, 'first');
+  await reaches((await epochsEnd()) + 5, 'first');
   await freeze(appliance, first);
   const second = await secondEngine(appliance, environment);
-  await reaches(epochsEnd() + 3, 'second');
+  await reaches((await epochsEnd()) + 3, 'second');
   first.child.kill('SIGCONT');
   return { first, second };
 }

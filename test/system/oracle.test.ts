@@ -114,6 +114,11 @@ leadsToTheSameRows(
   },
 );
 
+leadsToTheSameRows('by four workers, over six partitions', { partitions: 6, workers: 4 }, async (appliance) => {
+  writeFiles(appliance, FILES);
+  return Promise.resolve();
+});
+
 leadsToTheSameRows('in pieces that are read while they grow', { interval: '50ms' }, async (appliance) => {
   let run = appliance.supervised();
   let before = logEnds(appliance.dataDir);
