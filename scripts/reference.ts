@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { AGGREGATES, CODECS, SINKS, SOURCES } from '../src/components.ts';
 import { RESERVED_COLUMNS } from '../src/config/config.ts';
 import { configSchema } from '../src/config/schema.ts';
+import { metricsPage } from './metrics-page.ts';
 
 /** The few parts of JSON Schema that zod writes for this configuration. */
 interface Schema {
@@ -33,6 +34,7 @@ export const REFERENCE_PAGES: readonly Page[] = [
   { path: 'docs/reference/codecs.md', render: codecsPage },
   { path: 'docs/reference/aggregates.md', render: aggregatesPage },
   { path: 'docs/reference/sinks.md', render: sinksPage },
+  { path: 'docs/reference/metrics.md', render: metricsPage },
 ];
 
 function schemaOf(type: z.ZodType): Schema {

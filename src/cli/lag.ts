@@ -20,6 +20,8 @@ const EXAMPLES = `Examples:
   tailrace lag                        every reader of this pipeline's topics: lines, bytes, seconds, status
   tailrace lag --watch                the same, each second
   tailrace lag --json --fail-on err   for scripts: exit code 1 when a reader stands still
+  tailrace lag --listen 127.0.0.1:9308
+                                      for Prometheus: /metrics, with kafka_exporter's names and our own
 `;
 
 interface LagOptions {
@@ -29,6 +31,10 @@ interface LagOptions {
   readonly watch?: boolean;
   readonly interval: string;
   readonly failOn?: 'warn' | 'err';
+  readonly listen?: string;
+  readonly tokenFile?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
 }
 
 /** What one look may spend on headers: a single one is worth waiting for, one of many goes on where the last one ended. */
@@ -48,6 +54,10 @@ export function registerLag(program: Command): void {
     .option('-w, --watch', 'look again and again, until stopped')
     .option('--interval <duration>', 'time between two looks', '1s')
     .addOption(new Option('--fail-on <status>', 'exit code 1 from this status on').choices(['warn', 'err']))
+    .option('--listen <host:port>', 'serve /metrics and /healthz, until stopped')
+    .option('--token-file <file>', 'scrapes must bring the token that is in it')
+    .option('--tls-cert <file>', 'serve https, with this certificate (PEM)')
+    .option('--tls-key <file>', 'and this key (PEM)')
     .action((options: LagOptions) => lag(options, systemClock));
   withExamples(command, EXAMPLES);
 }
@@ -61,6 +71,10 @@ async function lag(options: LagOptions, clock: Clock): Promise<void> {
     });
   }
   const config = configOf(options);
+  if (options.listen !== undefined) {
+    const { serveLag } = await import('./lag-exporter.ts');
+    return serveLag({ ...options, listen: options.listen }, { config, clock, intervalMs });
+  }
   const { board, close } = openBoard(config, clock, options.watch === true ? SCAN_MS_MAX.watch : SCAN_MS_MAX.once);
   const show = options.json === true ? (look: LagLook) => printJson(lagJson(look)) : showText(options.watch === true);
   if (options.watch === true) {

@@ -48,7 +48,7 @@ test('help is asked for in the ways people ask for it', () => {
 test('a question to a folder where nothing has run makes nothing there', () => {
   writeFileSync(join(folder, 'a-file'), '');
   for (const where of ['nowhere', 'a-file']) {
-    for (const verb of [['sql', 'show tables'], ['audit'], ['agent', 'resend', 'a/1']]) {
+    for (const verb of [['sql', 'show tables'], ['audit'], ['lag'], ['agent', 'resend', 'a/1']]) {
       const { status, stdout, stderr } = tailrace(...verb, '--data-dir', where);
       expect({ stdout, lines: stderr.split('\n').length }).toEqual({ stdout: '', lines: 2 });
       if (where === 'nowhere') expect(status).toBe(4);

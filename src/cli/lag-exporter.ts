@@ -1,0 +1,102 @@
+import { readFileSync } from 'node:fs';
+import type { Config } from '../config/config.ts';
+import type { Clock } from '../lib/clock.ts';
+import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
+import { LagMetrics } from '../query/lag-metrics.ts';
+import { parseListen, startMetricsServer } from '../query/metrics-server.ts';
+import { openBoard } from './lag.ts';
+import { reportError, say } from './output.ts';
+import { listenForStop } from './signals.ts';
+import { programVersion } from './version.ts';
+
+export interface ExporterOptions {
+  readonly listen: string;
+  readonly tokenFile?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+}
+
+export interface ExporterParts {
+  readonly config: Config;
+  readonly clock: Clock;
+  /** Between two looks. */
+  readonly intervalMs: number;
+}
+
+/** What one look may spend on headers: the next one goes on there. */
+const SCAN_MS_MAX = 1000;
+
+/** Looks at the log again and again and serves what was seen last. A log that is away is a metric, and one line; it ends nothing. */
+export async function serveLag(options: ExporterOptions, { config, clock, intervalMs }: ExporterParts): Promise<void> {
+  const metrics = new LagMetrics({ clock, pipeline: config.name, version: programVersion() });
+  let problem: string | undefined = 'the log was not looked at yet';
+  const server = await startMetricsServer({
+    ...parseListen(options.listen),
+    ...guards(options),
+    metrics: () => metrics.text(),
+    problem: () => problem,
+  });
+  const stop = listenForStop();
+  const { board, close } = openBoard(config, clock, SCAN_MS_MAX);
+  say(`metrics on ${server.address}/metrics`);
+  while (!stop.signal.aborted) {
+    const startedMs = clock.monotonicMs();
+    try {
+      const look = await board.look();
+      metrics.succeeded(look, clock.monotonicMs() - startedMs);
+      problem = undefined;
+    } catch (error) {
+      if (!(error instanceof OperatingError)) throw error;
+      metrics.failed();
+      // Said once, however often it is tried.
+      if (problem !== error.code) reportError(error);
+      problem = error.code;
+    }
+    await clock.sleep(intervalMs, stop.signal);
+  }
+  await server.close();
+  await close();
+  process.exitCode = stop.exitCode();
+}
+
+function guards({ tokenFile, tlsCert, tlsKey }: ExporterOptions): {
+  token?: string;
+  tls?: { cert: string; key: string };
+} {
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
+    throw new OperatingError('--tls-cert and --tls-key go together', {
+      code: 'USAGE',
+      exitCode: EXIT.usage,
+      hint: 'name both, or none',
+    });
+  }
+  return {
+    ...(tokenFile === undefined ? {} : { token: readToken(tokenFile) }),
+    ...(tlsCert === undefined || tlsKey === undefined
+      ? {}
+      : { tls: { cert: read('--tls-cert', tlsCert), key: read('--tls-key', tlsKey) } }),
+  };
+}
+
+function readToken(path: string): string {
+  const token = read('--token-file', path).trim();
+  if (token.length >= 16) return token;
+  throw new OperatingError(`--token-file ${path} holds less than 16 characters`, {
+    code: 'LISTEN_TOKEN',
+    exitCode: EXIT.usage,
+    hint: 'make one with: openssl rand -hex 32',
+  });
+}
+
+function read(option: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new OperatingError(`${option} ${path} cannot be read: ${systemErrorCode(error) ?? String(error)}`, {
+      code: 'LISTEN_FILE',
+      exitCode: EXIT.usage,
+      hint: 'name a file that this user may read',
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * Every metric once. Names and labels are a promise to dashboards and alerts: what is here stays, and `docs/reference/metrics.md` is made
+ * from it. Prometheus' conventions hold: base units at the end of the name, `_total` for counters and for nothing else.
+ */
+export interface MetricDefinition<Label extends string = string> {
+  readonly name: string;
+  readonly type: 'gauge' | 'counter';
+  readonly help: string;
+  readonly labels: readonly Label[];
+  /** What its value counts or measures. */
+  readonly unit: string;
+}
+
+function gauge<const Labels extends readonly string[]>(
+  name: string,
+  unit: string,
+  labels: Labels,
+  help: string,
+): MetricDefinition<Labels[number]> {
+  return { name, type: 'gauge', unit, labels, help };
+}
+
+function counter<const Labels extends readonly string[]>(
+  name: string,
+  unit: string,
+  labels: Labels,
+  help: string,
+): MetricDefinition<Labels[number]> {
+  return { name, type: 'counter', unit, labels, help };
+}
+
+const OF_GROUP = ['group', 'topic', 'partition'] as const;
+const OF_CONSUMER_GROUP = ['consumergroup', 'topic', 'partition'] as const;
+const OF_PARTITION = ['topic', 'partition'] as const;
+const OF_TASK = ['pipeline', 'stream', 'partition'] as const;
+
+export const METRICS = {
+  lagLines: gauge(
+    'tailrace_lag_lines',
+    'lines',
+    OF_GROUP,
+    'Lines a reader has not taken from the topic it reads. Absent where the log no longer has them.',
+  ),
+  lagBytes: gauge(
+    'tailrace_lag_bytes',
+    'bytes',
+    OF_GROUP,
+    'The same in bytes of the sources. Absent where the log no longer has them.',
+  ),
+  lagSeconds: gauge(
+    'tailrace_lag_seconds',
+    'seconds',
+    OF_GROUP,
+    'Age of the first record a reader has not read; 0 where there is none.',
+  ),
+  lagStatus: gauge(
+    'tailrace_lag_status',
+    'status',
+    OF_GROUP,
+    "Burrow's status: 1 OK, 2 WARN (the lag only grows), 3 ERR (past the end of the log), 4 STOP (silent), 5 STALL (reports and does not move), 6 REWIND (went back).",
+  ),
+  lagIsEstimated: gauge(
+    'tailrace_lag_estimated',
+    'bool',
+    OF_GROUP,
+    '1 while not all headers were read and lines and bytes are reckoned by the mean of those that were.',
+  ),
+  checkpointTimestamp: gauge(
+    'tailrace_checkpoint_last_success_timestamp_seconds',
+    'seconds since 1970',
+    OF_TASK,
+    "When the log took the last epoch that counts, by the log's clock.",
+  ),
+  checkpoints: counter(
+    'tailrace_checkpoints_total',
+    'epochs',
+    OF_TASK,
+    'Epochs that count since the pipeline began: the number of the last one.',
+  ),
+  consumerLag: gauge(
+    'kafka_consumergroup_lag',
+    'messages',
+    OF_CONSUMER_GROUP,
+    "Messages between a group's offset and the end, beats among them. Named as kafka_exporter names it.",
+  ),
+  consumerLagSum: gauge(
+    'kafka_consumergroup_lag_sum',
+    'messages',
+    ['consumergroup', 'topic'],
+    'The same over all partitions of a topic.',
+  ),
+  consumerOffset: gauge(
+    'kafka_consumergroup_current_offset',
+    'offset',
+    OF_CONSUMER_GROUP,
+    'What a group reads next, as it has reported it.',
+  ),
+  topicPartitions: gauge('kafka_topic_partitions', 'partitions', ['topic'], 'Partitions of a topic.'),
+  topicOffset: gauge(
+    'kafka_topic_partition_current_offset',
+    'offset',
+    OF_PARTITION,
+    'The offset the next message of a partition will get.',
+  ),
+  topicOldestOffset: gauge(
+    'kafka_topic_partition_oldest_offset',
+    'offset',
+    OF_PARTITION,
+    'Offset of the first message that is still in a partition.',
+  ),
+  buildInfo: gauge('tailrace_build_info', 'info', ['version', 'node'], 'Always 1: what runs here, in its labels.'),
+  exporterUp: gauge('tailrace_exporter_up', 'bool', [], '1 if the last look at the log succeeded.'),
+  exporterLooks: counter('tailrace_exporter_looks_total', 'looks', ['outcome'], 'Looks at the log, by outcome.'),
+  exporterLookSeconds: gauge('tailrace_exporter_look_duration_seconds', 'seconds', [], 'How long the last look took.'),
+  processCpu: counter('process_cpu_seconds_total', 'seconds', [], 'User and system CPU time of this process.'),
+  processMemory: gauge('process_resident_memory_bytes', 'bytes', [], 'Resident memory of this process.'),
+  processStart: gauge('process_start_time_seconds', 'seconds since 1970', [], 'When this process began.'),
+} as const;
+
+/** `kafka_consumergroup_lag_sum` breaks Prometheus' rule that `_sum` belongs to histograms; boards made for kafka_exporter ask for it. */
+export const NAMES_OF_OTHERS: readonly string[] = [METRICS.consumerLagSum.name];

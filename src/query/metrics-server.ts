@@ -1,0 +1,131 @@
+import { hash, timingSafeEqual } from 'node:crypto';
+import { type IncomingMessage, type RequestListener, type Server, type ServerResponse, createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import { isIP } from 'node:net';
+import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
+import { METRICS_CONTENT_TYPE } from '../metrics/metric-set.ts';
+
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface MetricsServerOptions extends ListenAddress {
+  /** Scrapes must bring it: `Authorization: Bearer …`. */
+  readonly token?: string;
+  /** PEM texts. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+  readonly metrics: () => Promise<string>;
+  /** Undefined while all is well, else what is wrong. */
+  readonly problem: () => string | undefined;
+}
+
+/** Prometheus scrapes from one or two places; more at once are turned away. */
+const CONNECTIONS_MAX = 32;
+/** Whoever has not sent its request by then is cut off. */
+const REQUEST_MS_MAX = 5000;
+
+/** `127.0.0.1:9308`, `[::1]:9308`, `localhost:9308`. Throws an OperatingError for anything else. */
+export function parseListen(text: string): ListenAddress {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s[\]]+)):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host !== undefined && port <= 65_535 && (match?.[1] === undefined || isIP(host) === 6)) return { host, port };
+  throw new OperatingError(`--listen ${text} is no address`, {
+    code: 'USAGE',
+    exitCode: EXIT.usage,
+    hint: 'write host and port, such as 127.0.0.1:9308',
+  });
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+/** Serves `/metrics` and `/healthz`, and nothing else. Refuses an address that others can reach unless a token or TLS guards it. */
+export async function startMetricsServer(
+  options: MetricsServerOptions,
+): Promise<{ readonly address: string; close(): Promise<void> }> {
+  const { host, port, tls, token } = options;
+  if (!isLoopback(host) && token === undefined && tls === undefined) {
+    throw new OperatingError(`${host} is reached from other machines, and nothing guards it`, {
+      code: 'LISTEN_UNGUARDED',
+      exitCode: EXIT.usage,
+      hint: 'listen on 127.0.0.1, or name a --token-file, or --tls-cert and --tls-key',
+    });
+  }
+  const answer: RequestListener = (request, response) => void respond(options, request, response);
+  const settings = { requestTimeout: REQUEST_MS_MAX, headersTimeout: REQUEST_MS_MAX, maxHeaderSize: 8192 };
+  const server: Server = tls === undefined ? createServer(settings, answer) : createTls(settings, tls, answer);
+  server.maxConnections = CONNECTIONS_MAX;
+  await listen(server, { host, port });
+  const bound = server.address() as { port: number };
+  const shown = host.includes(':') ? `[${host}]` : host;
+  return {
+    address: `${tls === undefined ? 'http' : 'https'}://${shown}:${bound.port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function createTls(settings: object, tls: { cert: string; key: string }, answer: RequestListener): Server {
+  try {
+    return createTlsServer({ ...settings, ...tls, minVersion: 'TLSv1.2' }, answer);
+  } catch (error) {
+    throw new OperatingError(`--tls-cert and --tls-key cannot be used: ${(error as Error).message}`, {
+      code: 'LISTEN_TLS',
+      exitCode: EXIT.usage,
+      hint: 'name PEM files that belong together',
+      cause: error,
+    });
+  }
+}
+
+function listen(server: Server, { host, port }: ListenAddress): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => {
+      const code = systemErrorCode(error) ?? String(error);
+      reject(
+        new OperatingError(`cannot listen on ${host} port ${port}: ${code}`, {
+          code: 'LISTEN_FAILED',
+          exitCode: EXIT.unreachable,
+          hint: code === 'EADDRINUSE' ? 'another process has the port: choose another' : 'choose another address',
+          cause: error,
+        }),
+      );
+    });
+    server.listen({ host, port }, resolve);
+  });
+}
+
+async function respond(
+  { token, metrics, problem }: MetricsServerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const send = (status: number, body: string, headers: Record<string, string> = {}): void => {
+    const common = { 'Content-Type': 'text/plain; charset=utf-8', 'X-Content-Type-Options': 'nosniff' };
+    response.writeHead(status, { ...common, ...headers });
+    response.end(request.method === 'HEAD' ? undefined : body);
+  };
+  if (request.method !== 'GET' && request.method !== 'HEAD') return send(405, 'only GET\n', { Allow: 'GET, HEAD' });
+  const path = (request.url ?? '').split('?', 1)[0];
+  if (path === '/healthz') {
+    const wrong = problem();
+    return send(wrong === undefined ? 200 : 503, `${wrong ?? 'ok'}\n`);
+  }
+  if (path !== '/metrics') return send(404, 'there are /metrics and /healthz\n');
+  if (token !== undefined && !isAuthorized(request.headers.authorization, token))
+    return send(401, 'needs the token\n', { 'WWW-Authenticate': 'Bearer' });
+  // Whatever a client accepts: this format is the one that there is.
+  return send(200, await metrics(), { 'Content-Type': METRICS_CONTENT_TYPE });
+}
+
+/** Compares hashes, so that neither length nor content shows in the time it takes. */
+function isAuthorized(header: string | undefined, token: string): boolean {
+  const digest = (text: string): Buffer => hash('sha256', text, 'buffer');
+  return timingSafeEqual(digest(header ?? ''), digest(`Bearer ${token}`));
+}
