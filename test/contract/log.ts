@@ -70,7 +70,9 @@ function describeTopics({ harness, log }: Given): void {
   });
 }
 
-function describeMessages({ harness, log }: Given): void {
+function describeMessages({ harness, log, abilities }: Given): void {
+  const testIf = (ability: LogAbility) => (abilities.includes(ability) ? test : test.skip);
+
   test('what was appended is read back, of every kind, with empty headers and values', async () => {
     const sent = [
       message('header', 'value', 'block'),
@@ -158,7 +160,7 @@ function describeMessages({ harness, log }: Given): void {
     ]);
   });
 
-  test('appendedAt is the clock of the log and never goes back', async () => {
+  testIf('clock')('appendedAt is the clock of the log and never goes back', async () => {
     let nowMs = 1_700_000_000_000;
     const withClock = await harness().open({ clock: { ...systemClock, nowMs: () => nowMs } });
     const topic = { topic: 'test.clock', partitions: 1, messageBytesMax: 1000 };

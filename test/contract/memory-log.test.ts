@@ -26,4 +26,4 @@ function memoryHarness(): LogHarness {
   };
 }
 
-describeLogContract('memory', memoryHarness, ['disk_limit', 'damage', 'copy']);
+describeLogContract('memory', memoryHarness, ['clock', 'disk_limit', 'damage', 'copy']);

@@ -7,7 +7,7 @@ export interface OpenOptions {
 }
 
 /** What not every adapter can do; the contract's tests that need it are left out for those that cannot. */
-export const LOG_ABILITIES = ['disk_limit', 'damage', 'copy', 'processes'] as const;
+export const LOG_ABILITIES = ['clock', 'disk_limit', 'damage', 'copy', 'processes'] as const;
 export type LogAbility = (typeof LOG_ABILITIES)[number];
 
 /** One store of an adapter under test, empty at first. */

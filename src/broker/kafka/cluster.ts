@@ -1,0 +1,191 @@
+import { protocolType, unknownTopicError, unreachableError } from './kafka-error.ts';
+import { isDenied, isUnknownTopic } from './kafka-error.ts';
+import { type KafkaAddress, type KafkaClientOptions, WireConnection } from './kafkajs.ts';
+
+/** One partition as the cluster describes it. */
+export interface PartitionLayout {
+  readonly leader: number;
+  readonly replicas: readonly number[];
+}
+
+const NO_LEADER = -1;
+const EARLIEST = -2;
+const LATEST = -1;
+const COORDINATOR_OF_GROUP = 0;
+
+/** Connections of one broker that are shared; answers come in the order of requests, so what may wait long has its own. */
+export type Purpose = 'ask' | 'produce';
+
+/** What is known of the cluster: its brokers, who leads what, and the connections this process shares. */
+export class Cluster {
+  readonly #options: KafkaClientOptions;
+  readonly #nodes = new Map<number, KafkaAddress>();
+  readonly #topics = new Map<string, readonly PartitionLayout[]>();
+  readonly #connections = new Map<string, Promise<WireConnection>>();
+  readonly #coordinators = new Map<string, KafkaAddress>();
+  #bootstrap = 0;
+  #isClosed = false;
+
+  constructor(options: KafkaClientOptions) {
+    this.#options = options;
+  }
+
+  /** Partitions in order; cached until {@link forget}. Throws LOG_TOPIC_UNKNOWN where there is no such topic. */
+  async layout(topic: string): Promise<readonly PartitionLayout[]> {
+    const known = this.#topics.get(topic);
+    if (known !== undefined) return known;
+    const connection = await this.any();
+    const { brokers, topicMetadata } = await connection.broker.metadata([topic]).catch((error: unknown) => {
+      if (isUnknownTopic(error)) throw unknownTopicError(topic, error);
+      throw error;
+    });
+    this.#nodes.clear();
+    for (const { nodeId, host, port } of brokers) this.#nodes.set(nodeId, { host, port });
+    const partitions = topicMetadata.find((found) => found.topic === topic)?.partitionMetadata ?? [];
+    if (partitions.length === 0) throw unknownTopicError(topic);
+    const layout = partitions.toSorted((left, right) => left.partitionId - right.partitionId);
+    this.#topics.set(topic, layout);
+    return layout;
+  }
+
+  /** Who leads is asked again at the next use. */
+  forget(topic: string): void {
+    this.#topics.delete(topic);
+  }
+
+  async leader(topic: string, partition: number): Promise<KafkaAddress> {
+    const layout = (await this.layout(topic))[partition];
+    if (layout === undefined) throw unknownTopicError(`${topic}/${partition}`);
+    const address = this.#nodes.get(layout.leader);
+    if (layout.leader !== NO_LEADER && address !== undefined) return address;
+    this.forget(topic);
+    throw unreachableError(`${topic}/${partition}`, 'none of its replicas is there', 'no broker leads it');
+  }
+
+  /** A shared connection to one broker. */
+  async connection(address: KafkaAddress, purpose: Purpose): Promise<WireConnection> {
+    const key = `${address.host}:${address.port} ${purpose}`;
+    const known = this.#connections.get(key);
+    if (known !== undefined) {
+      const connection = await known;
+      if (connection.isOpen) return connection;
+      if (this.#connections.get(key) === known) this.#connections.delete(key);
+    }
+    let opening = this.#connections.get(key);
+    if (opening === undefined) {
+      opening = this.open(address);
+      this.#connections.set(key, opening);
+      opening.catch(() => this.#connections.delete(key));
+    }
+    return opening;
+  }
+
+  /** A connection of the caller's own, to be closed by it: a fetch that waits holds up everything behind it. */
+  async open(address: KafkaAddress): Promise<WireConnection> {
+    const connection = await WireConnection.open(address, this.#options);
+    if (this.#isClosed) connection.close();
+    return connection;
+  }
+
+  /** Any broker that answers: known ones first, then those of the configuration, in turns. */
+  async any(): Promise<WireConnection> {
+    const configured = this.#options.brokers.map(parseAddress);
+    const start = this.#bootstrap++;
+    const rotated = configured.map((_, i) => configured[(start + i) % configured.length]!);
+    let failure: unknown;
+    for (const address of [...this.#nodes.values(), ...rotated]) {
+      try {
+        return await this.connection(address, 'ask');
+      } catch (error) {
+        if (isDenied(error)) throw error;
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+
+  /** First offset and end of each partition. */
+  async ends(topic: string): Promise<Array<{ start: number; end: number }>> {
+    try {
+      const layout = await this.layout(topic);
+      return await Promise.all(layout.map((_, partition) => this.endsOf(topic, partition)));
+    } catch (error) {
+      this.forget(topic);
+      throw error;
+    }
+  }
+
+  async endsOf(topic: string, partition: number): Promise<{ start: number; end: number }> {
+    const connection = await this.connection(await this.leader(topic, partition), 'ask');
+    const ask = async (timestamp: number): Promise<number> => {
+      const topics = [{ topic, partitions: [{ partition, timestamp }] }];
+      const { responses } = await connection.broker.listOffsets({ replicaId: -1, isolationLevel: 0, topics });
+      return Number(responses[0]!.partitions[0]!.offset);
+    };
+    const [start, end] = await Promise.all([ask(EARLIEST), ask(LATEST)]);
+    return { start, end };
+  }
+
+  async deleteBefore(topic: string, partition: number, offset: number): Promise<void> {
+    const connection = await this.connection(await this.leader(topic, partition), 'ask');
+    await connection.broker.deleteRecords({ topics: [{ topic, partitions: [{ partition, offset: `${offset}` }] }] });
+  }
+
+  /** Commits offsets for a group nobody is a member of, so that lag exporters see them. */
+  async commitOffsets(group: string, topics: ReadonlyMap<string, ReadonlyMap<number, number>>): Promise<void> {
+    const connection = await this.#coordinator(group);
+    try {
+      await connection.broker.offsetCommit({
+        groupId: group,
+        groupGenerationId: -1,
+        memberId: '',
+        topics: [...topics].map(([topic, partitions]) => ({
+          topic,
+          partitions: [...partitions].map(([partition, offset]) => ({ partition, offset: `${offset}` })),
+        })),
+      });
+    } catch (error) {
+      this.#coordinators.delete(group);
+      throw error;
+    }
+  }
+
+  async deleteGroup(group: string): Promise<void> {
+    const connection = await this.#coordinator(group);
+    await connection.broker.deleteGroups([group]).catch((error: unknown) => {
+      if (protocolType(error) !== 'GROUP_ID_NOT_FOUND') throw error;
+    });
+  }
+
+  async #coordinator(group: string): Promise<WireConnection> {
+    let address = this.#coordinators.get(group);
+    if (address === undefined) {
+      const connection = await this.any();
+      const found = await connection.broker.findGroupCoordinator({
+        groupId: group,
+        coordinatorType: COORDINATOR_OF_GROUP,
+      });
+      address = { host: found.coordinator.host, port: found.coordinator.port };
+      this.#coordinators.set(group, address);
+    }
+    return this.connection(address, 'ask');
+  }
+
+  /** Drops a shared connection whose answers cannot be trusted to come any more. */
+  drop(connection: WireConnection): void {
+    connection.close();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const opening of this.#connections.values())
+      opening.then((connection) => connection.close()).catch(() => undefined);
+    this.#connections.clear();
+  }
+}
+
+/** `host:port`, `[v6]:port`. */
+function parseAddress(broker: string): KafkaAddress {
+  const colon = broker.lastIndexOf(':');
+  return { host: broker.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port: Number(broker.slice(colon + 1)) };
+}

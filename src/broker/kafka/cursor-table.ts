@@ -1,0 +1,198 @@
+import type { Clock } from '../../lib/clock.ts';
+import type { Cursor, Report } from '../broker.ts';
+import type { Cluster } from './cluster.ts';
+import { PartitionFetcher } from './partition-fetcher.ts';
+import type { Patience } from './patience.ts';
+import { type KafkaRecord, batchesOf, decodeBatch } from './record-batch.ts';
+
+const FLUSH_MS = 500;
+const FETCH_BYTES_MAX = 1024 * 1024;
+
+export interface CursorTableDependencies {
+  readonly cluster: Cluster;
+  readonly patience: Patience;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** The compacted topic; one partition. */
+  readonly topic: string;
+  readonly append: (topic: string, partition: number, records: readonly KafkaRecord[]) => Promise<number>;
+  readonly ensureTopic: () => Promise<void>;
+}
+
+interface Place {
+  readonly group: string;
+  readonly topic: string;
+  readonly partition: number;
+}
+
+interface Pending extends Place {
+  readonly cursor: Cursor | undefined;
+  readonly reportedAtMs: number;
+}
+
+interface Stored {
+  readonly cursor: Cursor | undefined;
+  readonly reportedAtMs: number;
+}
+
+/**
+ * Cursors of groups in a compacted topic: key `[kind, group, topic, partition]`, value `{offset, id, at}`. A registration has a key of its own, so that
+ * it never wipes a cursor. Reports wait for a flush; each flush also commits the offsets for Kafka's own groups, where lag exporters look.
+ * Bound: one pending report a group and partition.
+ */
+export class CursorTable {
+  readonly #deps: CursorTableDependencies;
+  readonly #pending = new Map<string, Pending>();
+  readonly #stored = new Map<string, Stored>();
+  #next = 0;
+  #isReady = false;
+  #flush: Promise<void> = Promise.resolve();
+  #isFlushDue = false;
+  #catchUp: Promise<void> | undefined;
+  #fetcher: PartitionFetcher | undefined;
+
+  constructor(deps: CursorTableDependencies) {
+    this.#deps = deps;
+  }
+
+  async report(place: Place, cursor: Cursor | undefined): Promise<void> {
+    const key = keyOf(cursor === undefined ? 'group' : 'cursor', place);
+    this.#pending.set(key, { ...place, cursor, reportedAtMs: Math.trunc(this.#deps.clock.nowMs()) });
+    // A registration holds trimming from the moment it is promised; a cursor may come late, which only holds more.
+    if (cursor === undefined) await this.flush();
+    else if (!this.#isFlushDue) void this.#flushLater();
+  }
+
+  async reports(topic: string): Promise<Report[]> {
+    await this.flush();
+    await this.#catchUpOnce();
+    const reports = new Map<string, Report>();
+    for (const [key, { cursor, reportedAtMs }] of this.#stored) {
+      const { group, topic: of, partition } = placeOf(key);
+      if (of !== topic) continue;
+      const id = `${partition} ${group}`;
+      if (cursor !== undefined || !reports.has(id)) reports.set(id, { group, partition, cursor, reportedAtMs });
+    }
+    return [...reports.values()].toSorted((a, b) =>
+      a.group < b.group ? -1 : a.group > b.group ? 1 : a.partition - b.partition,
+    );
+  }
+
+  async forget(group: string): Promise<void> {
+    for (const [key, pending] of this.#pending) if (pending.group === group) this.#pending.delete(key);
+    await this.#flush;
+    await this.#catchUpOnce();
+    const keys = [...this.#stored.keys()].filter((key) => placeOf(key).group === group);
+    if (keys.length > 0) await this.#write(keys.map((key) => ({ key: Buffer.from(key), value: null, headers: [] })));
+    // Only exporters look at it; its offsets end by themselves, too.
+    await this.#deps.cluster.deleteGroup(group).catch(() => undefined);
+  }
+
+  /** Writes what is pending; it goes on waiting where that fails. */
+  async flush(): Promise<void> {
+    const writing = this.#flush.then(() => this.#writePending());
+    this.#flush = writing.catch(() => undefined);
+    await writing;
+  }
+
+  close(): void {
+    this.#fetcher?.close();
+  }
+
+  async #flushLater(): Promise<void> {
+    this.#isFlushDue = true;
+    await this.#deps.clock.sleep(FLUSH_MS, this.#deps.signal);
+    this.#isFlushDue = false;
+    // An error is no loss: the report waits for the next flush, and only holds trimming back.
+    await this.flush().catch(() => undefined);
+  }
+
+  async #writePending(): Promise<void> {
+    const written = [...this.#pending];
+    if (written.length === 0) return;
+    await this.#write(
+      written.map(([key, { cursor, reportedAtMs }]) => ({
+        key: Buffer.from(key),
+        value: Buffer.from(JSON.stringify({ ...cursor, at: reportedAtMs })),
+        headers: [],
+      })),
+    );
+    for (const [key, report] of written) if (this.#pending.get(key) === report) this.#pending.delete(key);
+    await this.#commitOffsets(written.map(([, report]) => report));
+  }
+
+  async #write(records: readonly KafkaRecord[]): Promise<void> {
+    const { append, ensureTopic, topic, patience } = this.#deps;
+    if (!this.#isReady) await ensureTopic();
+    this.#isReady = true;
+    // The same value twice does no harm.
+    await patience.retry(topic, () => append(topic, 0, records));
+  }
+
+  async #commitOffsets(reports: readonly Pending[]): Promise<void> {
+    const groups = new Map<string, Map<string, Map<number, number>>>();
+    for (const { group, topic, partition, cursor } of reports) {
+      if (cursor === undefined) continue;
+      const topics = groups.get(group) ?? new Map<string, Map<number, number>>();
+      groups.set(group, topics);
+      const partitions = topics.get(topic) ?? new Map<number, number>();
+      topics.set(topic, partitions.set(partition, cursor.offset));
+    }
+    // Best effort: the compacted topic is what counts.
+    await Promise.all(
+      [...groups].map(([group, topics]) => this.#deps.cluster.commitOffsets(group, topics).catch(() => undefined)),
+    );
+  }
+
+  #catchUpOnce(): Promise<void> {
+    this.#catchUp ??= this.#readToEnd().finally(() => (this.#catchUp = undefined));
+    return this.#catchUp;
+  }
+
+  async #readToEnd(): Promise<void> {
+    this.#fetcher ??= new PartitionFetcher(this.#deps, this.#deps.topic, 0);
+    try {
+      for (let end = Infinity; this.#next < end;) {
+        const fetched = await this.#fetcher.fetch(this.#next, 0, FETCH_BYTES_MAX);
+        if (end === Infinity) end = fetched.highWatermark;
+        for (const batch of batchesOf(fetched.recordSet)) {
+          const { records = [] } = await decodeBatch(batch);
+          for (const record of records) if (record.offset >= this.#next) this.#apply(record);
+          this.#next = Math.max(this.#next, batch.lastOffset + 1);
+        }
+      }
+    } catch (error) {
+      // Nobody has reported anything to this cluster.
+      if ((error as { code?: unknown }).code !== 'LOG_TOPIC_UNKNOWN') throw error;
+    }
+  }
+
+  #apply({ key, value }: KafkaRecord): void {
+    if (key === null) return;
+    const text = Buffer.from(key).toString();
+    if (value === null) {
+      this.#stored.delete(text);
+      return;
+    }
+    try {
+      const { offset, id, at } = JSON.parse(Buffer.from(value).toString()) as {
+        offset?: number;
+        id?: string;
+        at: number;
+      };
+      placeOf(text);
+      this.#stored.set(text, { cursor: offset === undefined ? undefined : { offset, id: id ?? '' }, reportedAtMs: at });
+    } catch {
+      // Somebody else's record in our topic: it is nobody's cursor.
+    }
+  }
+}
+
+function keyOf(kind: 'group' | 'cursor', { group, topic, partition }: Place): string {
+  return JSON.stringify([kind, group, topic, partition]);
+}
+
+function placeOf(key: string): Place {
+  const [, group, topic, partition] = JSON.parse(key) as [string, string, string, number];
+  return { group, topic, partition };
+}

@@ -1,0 +1,88 @@
+import { EXIT, OperatingError, describeError } from '../../lib/errors.ts';
+
+/** Name of an error in Kafka's protocol, as kafkajs has it; undefined for a connection that failed and for anything else. */
+export function protocolType(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('type' in error)) return undefined;
+  return typeof error.type === 'string' ? error.type : undefined;
+}
+
+/** The cluster says no, and will go on saying it until somebody changes a right or a password. */
+export function isDenied(error: unknown): boolean {
+  const type = protocolType(error);
+  if (type !== undefined)
+    return /AUTHORIZATION_FAILED|SASL_AUTHENTICATION_FAILED|UNSUPPORTED_SASL_MECHANISM/.test(type);
+  return error instanceof Error && error.name === 'KafkaJSSASLAuthenticationError';
+}
+
+export function isUnknownTopic(error: unknown): boolean {
+  return protocolType(error) === 'UNKNOWN_TOPIC_OR_PARTITION' || protocolType(error) === 'INVALID_TOPIC_EXCEPTION';
+}
+
+/** A certificate that is not trusted, or TLS where the broker speaks none: waiting would not mend it. */
+function isTlsRefusal(error: unknown): boolean {
+  return /certificate|self[- ]signed|SSL routines|wrong version number|Hostname\/IP does not match/i.test(
+    describeError(error),
+  );
+}
+
+/** What waiting can mend: connections, leaders that move, coordinators that load. Bugs and refusals are not. */
+export function isTransient(error: unknown): boolean {
+  if (error instanceof OperatingError) return error.isRetryable;
+  if (error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError) return false;
+  if (isDenied(error) || isTlsRefusal(error)) return false;
+  const type = protocolType(error);
+  return type !== 'OFFSET_OUT_OF_RANGE' && type !== 'UNSUPPORTED_VERSION' && type !== 'INVALID_TOPIC_EXCEPTION';
+}
+
+/** An error of kafkajs as one of ours; errors that are not kafkajs' (bugs, our own) come back as they are. */
+export function asOperatingError(error: unknown, where: string): unknown {
+  if (error instanceof OperatingError || !(error instanceof Error)) return error;
+  if (isDenied(error)) {
+    return new OperatingError(`${where}: Kafka refuses: ${error.message}`, {
+      code: 'LOG_ACCESS_DENIED',
+      hint: 'look at broker.sasl, and at the rights of that user on topics and groups that begin with topic_prefix',
+      exitCode: EXIT.config,
+      cause: error,
+    });
+  }
+  if (isTlsRefusal(error)) {
+    return new OperatingError(`${where}: no TLS connection: ${error.message}`, {
+      code: 'LOG_TLS',
+      hint: 'look at broker.tls: its ca must have signed the certificate, and the listener must be one with TLS',
+      exitCode: EXIT.config,
+      cause: error,
+    });
+  }
+  if (isUnknownTopic(error)) return unknownTopicError(where, error);
+  return isTransient(error) ? unreachableError(where, error) : error;
+}
+
+export function unreachableError(where: string, cause: unknown, what = 'no answer from Kafka'): OperatingError {
+  return new OperatingError(`${where}: ${what}: ${describeError(cause)}`, {
+    code: 'LOG_UNREACHABLE',
+    isRetryable: true,
+    hint: 'work goes on by itself once the brokers answer',
+    // However long it lasts, it is nothing to give up on.
+    exitCode: EXIT.unreachable,
+    cause,
+  });
+}
+
+export function unknownTopicError(where: string, cause?: unknown): OperatingError {
+  return new OperatingError(`Kafka has no partition ${where}`, {
+    code: 'LOG_TOPIC_UNKNOWN',
+    hint: 'was the topic deleted? `tailrace run` makes the topics of a pipeline, and whoever has read more refuses a new one',
+    cause,
+  });
+}
+
+export function closedError(): OperatingError {
+  return new OperatingError('the log is closed', { code: 'LOG_CLOSED' });
+}
+
+export function tooLargeError(where: string, bytes: number, bytesMax: number): OperatingError {
+  return new OperatingError(`${where} takes at most ${bytesMax} bytes at once, this append has ${bytes}`, {
+    code: 'LOG_MESSAGE_TOO_LARGE',
+    hint: 'raise max.message.bytes of the topic, or start with smaller limits for blocks or epochs',
+  });
+}

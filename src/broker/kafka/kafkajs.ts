@@ -1,0 +1,269 @@
+/**
+ * The one file that knows kafkajs from the inside (pinned to 2.2.4; docs/decisions/0007-kafkajs.md). Its public consumer can only read in
+ * groups, jumps on OFFSET_OUT_OF_RANGE, and its producer retries what may have been written; below them there is a sound connection with
+ * TLS, SASL and the encodings of the protocol, and that is what is used.
+ */
+import { createRequire } from 'node:module';
+import { Kafka, logLevel } from 'kafkajs';
+import type { SASLOptions, logCreator } from 'kafkajs';
+import type { ConnectionOptions } from 'node:tls';
+import { systemClock } from '../../lib/clock.ts';
+
+export interface WireEncoder {
+  writeInt8(value: number): WireEncoder;
+  writeInt16(value: number): WireEncoder;
+  writeInt32(value: number): WireEncoder;
+  writeInt64(value: number | string): WireEncoder;
+  writeString(value: string | null): WireEncoder;
+  writeBytes(value: Buffer | null): WireEncoder;
+  writeArray(values: readonly WireEncoder[]): WireEncoder;
+}
+
+export interface WireDecoder {
+  readInt8(): number;
+  readInt16(): number;
+  readInt32(): number;
+  readInt64(): { toString(): string };
+  readString(): string | null;
+  readBytes(length: number): Buffer;
+  readArray<T>(read: (decoder: WireDecoder) => T): T[];
+}
+
+export interface WireRequest<T> {
+  readonly request: {
+    readonly apiKey: number;
+    readonly apiVersion: number;
+    readonly apiName: string;
+    readonly encode: () => Promise<WireEncoder>;
+  };
+  readonly response: {
+    readonly decode: (payload: Buffer) => Promise<object>;
+    readonly parse: (decoded: object) => Promise<T>;
+  };
+  readonly requestTimeout?: number;
+}
+
+interface RequestQueue {
+  readonly pending: readonly unknown[];
+  readonly inflight: ReadonlyMap<number, { sentAt: number; requestTimeout: number; timeoutRequest(): void }>;
+  throttledUntil: number;
+  enforceRequestTimeout: boolean;
+  requestTimeoutIntervalId?: NodeJS.Timeout;
+  isConnected(): boolean;
+  scheduleCheckPendingRequests(): void;
+  scheduleRequestTimeoutCheck(): void;
+  destroy(): void;
+}
+
+export interface WireSocket {
+  readonly requestQueue: RequestQueue;
+  readonly socket?: { destroy(): void };
+  isConnected(): boolean;
+  isAuthenticated(): boolean;
+  connect(): Promise<unknown>;
+  disconnect(): Promise<unknown>;
+  authenticate(): Promise<void>;
+  send<T>(request: WireRequest<T>): Promise<T>;
+  setVersions(versions: unknown): void;
+  setSupportAuthenticationProtocol(isSupported: boolean): void;
+  rejectRequests(error: Error): void;
+}
+
+/** What kafkajs' Broker wants of its pool; ours is one connection. */
+interface Pool {
+  readonly host: string;
+  readonly port: number;
+  readonly connectionTimeout: number;
+  readonly sasl: unknown;
+  isConnected(): boolean;
+  isAuthenticated(): boolean;
+  getConnection(): Promise<WireSocket>;
+  setVersions(versions: unknown): void;
+  setSupportAuthenticationProtocol(isSupported: boolean): void;
+  send<T>(request: WireRequest<T>): Promise<T>;
+  destroy(): Promise<void>;
+}
+
+export interface BrokerMetadata {
+  readonly brokers: ReadonlyArray<{ readonly nodeId: number; readonly host: string; readonly port: number }>;
+  readonly controllerId: number;
+  readonly topicMetadata: ReadonlyArray<{
+    readonly topic: string;
+    readonly partitionMetadata: ReadonlyArray<{
+      readonly partitionId: number;
+      readonly leader: number;
+      readonly replicas: readonly number[];
+      readonly isr: readonly number[];
+    }>;
+  }>;
+}
+
+interface TopicOffsets {
+  readonly topic: string;
+  readonly partitions: ReadonlyArray<{ readonly partition: number; readonly offset: string }>;
+}
+
+/** The requests of the protocol that kafkajs writes and reads well. Each throws errors with a `type`, such as `NOT_LEADER_FOR_PARTITION`. */
+export interface WireBroker {
+  connect(): Promise<void>;
+  metadata(topics: readonly string[]): Promise<BrokerMetadata>;
+  listOffsets(request: object): Promise<{ readonly responses: readonly TopicOffsets[] }>;
+  createTopics(request: object): Promise<unknown>;
+  deleteRecords(request: object): Promise<unknown>;
+  describeConfigs(request: object): Promise<{
+    readonly resources: ReadonlyArray<{
+      readonly resourceName: string;
+      readonly configEntries: ReadonlyArray<{ readonly configName: string; readonly configValue: string }>;
+    }>;
+  }>;
+  findGroupCoordinator(request: object): Promise<{
+    readonly coordinator: { readonly nodeId: number; readonly host: string; readonly port: number };
+  }>;
+  offsetCommit(request: object): Promise<unknown>;
+  deleteGroups(groups: readonly string[]): Promise<unknown>;
+}
+
+const load = createRequire(import.meta.url);
+const KafkaJsConnection = load('kafkajs/src/network/connection') as new (options: object) => WireSocket;
+const KafkaJsBroker = load('kafkajs/src/broker') as new (options: object) => WireBroker;
+const KafkaJsQueue = load('kafkajs/src/network/requestQueue') as { readonly prototype: RequestQueue };
+const defaultSocketFactory = load('kafkajs/src/network/socketFactory') as () => unknown;
+export const Encoder = load('kafkajs/src/protocol/encoder') as new () => WireEncoder;
+export const Decoder = load('kafkajs/src/protocol/decoder') as new (payload: Buffer) => WireDecoder;
+const { createErrorFromCode } = load('kafkajs/src/protocol/error') as {
+  readonly createErrorFromCode: (code: number) => Error & { readonly type: string; readonly code: number };
+};
+export { createErrorFromCode };
+
+const TIMEOUT_CHECK_MS = 1000;
+
+/**
+ * kafkajs re-arms a timer of 1 ms for ever on each connection once it has had an answer, and looks for overdue requests ten times a second:
+ * 2 to 3 % of a core for doing nothing. The timer is wanted only while requests wait behind a throttle.
+ */
+function quietTimers(): void {
+  const { prototype } = KafkaJsQueue;
+  // oxlint-disable-next-line typescript/unbound-method -- called with its `this` below
+  const schedule = prototype.scheduleCheckPendingRequests;
+  prototype.scheduleCheckPendingRequests = function scheduleIfWaiting(this: RequestQueue): void {
+    if (this.pending.length > 0) schedule.call(this);
+  };
+  prototype.scheduleRequestTimeoutCheck = function checkEachSecond(this: RequestQueue): void {
+    this.destroy();
+    const check = (): void => {
+      for (const request of this.inflight.values()) {
+        if (systemClock.nowMs() - request.sentAt > request.requestTimeout) request.timeoutRequest();
+      }
+      if (!this.isConnected()) this.destroy();
+    };
+    this.requestTimeoutIntervalId = setInterval(check, TIMEOUT_CHECK_MS);
+  };
+}
+quietTimers();
+
+export interface KafkaAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface KafkaClientOptions {
+  /** `host:port`, any of the cluster's. */
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  readonly tls?: ConnectionOptions | undefined;
+  readonly sasl?: SASLOptions | undefined;
+  readonly connectTimeoutMs?: number;
+  /** An answer that takes longer counts as lost, and the connection with it. */
+  readonly requestTimeoutMs?: number;
+}
+
+const CONNECT_TIMEOUT_MS = 5_000;
+export const REQUEST_TIMEOUT_MS = 15_000;
+
+const quiet: logCreator = () => () => undefined;
+
+/** One connection to one broker: connected, its versions known, authenticated. */
+export class WireConnection {
+  readonly address: KafkaAddress;
+  readonly broker: WireBroker;
+  readonly #socket: WireSocket;
+
+  private constructor(address: KafkaAddress, broker: WireBroker, socket: WireSocket) {
+    this.address = address;
+    this.broker = broker;
+    this.#socket = socket;
+  }
+
+  static async open(address: KafkaAddress, options: KafkaClientOptions): Promise<WireConnection> {
+    const {
+      clientId,
+      tls,
+      sasl,
+      connectTimeoutMs = CONNECT_TIMEOUT_MS,
+      requestTimeoutMs = REQUEST_TIMEOUT_MS,
+    } = options;
+    // kafkajs logs every refused connection as an error; what matters is said once, by us.
+    const logger = new Kafka({ brokers: [], clientId, logLevel: logLevel.NOTHING, logCreator: quiet }).logger();
+    const socket = new KafkaJsConnection({
+      ...address,
+      logger,
+      clientId,
+      ssl: tls ?? null,
+      sasl: sasl ?? null,
+      socketFactory: defaultSocketFactory(),
+      connectionTimeout: connectTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+    });
+    const pool = onePool(address, socket, { sasl, connectTimeoutMs });
+    const broker = new KafkaJsBroker({ connectionPool: pool, logger, allowAutoTopicCreation: false });
+    const connection = new WireConnection(address, broker, socket);
+    try {
+      await broker.connect();
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+    return connection;
+  }
+
+  get isOpen(): boolean {
+    return this.#socket.isConnected();
+  }
+
+  send<T>(request: WireRequest<T>): Promise<T> {
+    return this.#socket.send(request);
+  }
+
+  /** At once: whatever waits for an answer is rejected, and nothing more is sent. */
+  close(): void {
+    this.#socket.rejectRequests(new Error('the connection was closed'));
+    this.#socket.requestQueue.destroy();
+    this.#socket.disconnect().catch(() => undefined);
+    this.#socket.socket?.destroy();
+  }
+}
+
+function onePool(
+  { host, port }: KafkaAddress,
+  socket: WireSocket,
+  { sasl, connectTimeoutMs }: { sasl: unknown; connectTimeoutMs: number },
+): Pool {
+  return {
+    host,
+    port,
+    connectionTimeout: connectTimeoutMs,
+    sasl,
+    isConnected: () => socket.isConnected(),
+    isAuthenticated: () => socket.isAuthenticated(),
+    async getConnection() {
+      if (!socket.isConnected()) await socket.connect();
+      return socket;
+    },
+    setVersions: (versions) => socket.setVersions(versions),
+    setSupportAuthenticationProtocol: (isSupported) => socket.setSupportAuthenticationProtocol(isSupported),
+    send: (request) => socket.send(request),
+    async destroy() {
+      await socket.disconnect();
+    },
+  };
+}

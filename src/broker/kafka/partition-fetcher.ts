@@ -1,0 +1,115 @@
+import { OperatingError } from '../../lib/errors.ts';
+import type { Cluster } from './cluster.ts';
+import { protocolType, unknownTopicError } from './kafka-error.ts';
+import { type WireConnection, createErrorFromCode } from './kafkajs.ts';
+import type { Patience } from './patience.ts';
+import { type Fetched, fetchRequest } from './requests.ts';
+
+/** A topic that has just been made is not known to every broker at once. */
+const UNKNOWN_TOPIC_TRIES = 3;
+
+export interface FetcherDependencies {
+  readonly cluster: Cluster;
+  readonly patience: Patience;
+  /** Aborts when the log closes: whoever reads may never come back to end its iteration. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Record sets of one partition from the offsets we name, over a connection of its own, since a fetch that waits holds up what is behind
+ * it. Goes on through broken connections, leaders that move and brokers that are away; an offset the log does not have is an error.
+ */
+export class PartitionFetcher {
+  readonly #deps: FetcherDependencies;
+  readonly #topic: string;
+  readonly #partition: number;
+  readonly #where: string;
+  readonly #closing = new AbortController();
+  #connection: WireConnection | undefined;
+  readonly #end = (): void => {
+    this.#closing.abort();
+    this.#connection?.close();
+  };
+
+  constructor(deps: FetcherDependencies, topic: string, partition: number) {
+    this.#deps = deps;
+    this.#topic = topic;
+    this.#partition = partition;
+    this.#where = `${topic}/${partition}`;
+    deps.signal.addEventListener('abort', this.#end, { once: true });
+  }
+
+  /** Resolves with an empty record set after `maxWaitMs` without a record. Rejects with LOG_TRIMMED, LOG_FORKED, LOG_TOPIC_UNKNOWN, LOG_ACCESS_DENIED. */
+  fetch(from: number, maxWaitMs: number, bytesMax: number): Promise<Fetched> {
+    let unknownTopic = 0;
+    const request = { topic: this.#topic, partition: this.#partition, from, maxWaitMs, bytesMax };
+    return this.#deps.patience.retry(
+      this.#where,
+      async () => {
+        try {
+          return await this.#fetchOnce(request);
+        } catch (error) {
+          this.#drop();
+          const type = protocolType(error);
+          const isUnknown =
+            type === 'UNKNOWN_TOPIC_OR_PARTITION' || (error as { code?: unknown }).code === 'LOG_TOPIC_UNKNOWN';
+          if (type === 'OFFSET_OUT_OF_RANGE') throw await this.#outsideError(from);
+          if (isUnknown && ++unknownTopic < UNKNOWN_TOPIC_TRIES) throw notYetKnown(this.#where, error);
+          throw isUnknown ? unknownTopicError(this.#where, error) : error;
+        }
+      },
+      { signal: this.#closing.signal },
+    );
+  }
+
+  close(): void {
+    this.#deps.signal.removeEventListener('abort', this.#end);
+    this.#end();
+  }
+
+  async #fetchOnce(request: Parameters<typeof fetchRequest>[0]): Promise<Fetched> {
+    const { cluster } = this.#deps;
+    if (this.#connection?.isOpen !== true) {
+      this.#connection = await cluster.open(await cluster.leader(this.#topic, this.#partition));
+      if (this.#closing.signal.aborted) this.#connection.close();
+    }
+    const fetched = await this.#connection.send(fetchRequest(request));
+    if (fetched === undefined) throw new Error('the answer does not name what was asked for');
+    if (fetched.errorCode !== 0) throw createErrorFromCode(fetched.errorCode);
+    return fetched;
+  }
+
+  #drop(): void {
+    this.#deps.cluster.forget(this.#topic);
+    this.#connection?.close();
+    this.#connection = undefined;
+  }
+
+  async #outsideError(from: number): Promise<unknown> {
+    const { start, end } = await this.#deps.cluster.endsOf(this.#topic, this.#partition);
+    if (from < start) return trimmedError(this.#where, from, start);
+    if (from > end) return forkedError(this.#where, from, end);
+    // A follower that leads since a moment may not know yet how far it is.
+    return createErrorFromCode(NOT_LEADER);
+  }
+}
+
+const NOT_LEADER = 6;
+
+export function trimmedError(where: string, from: number, start: number): OperatingError {
+  return new OperatingError(`${where}: offset ${from} is trimmed, the log begins at ${start}`, {
+    code: 'LOG_TRIMMED',
+    hint: `${start - from} messages are gone: rebuild this reader from what the log still has`,
+  });
+}
+
+export function forkedError(where: string, from: number, end: number): OperatingError {
+  return new OperatingError(`${where}: offset ${from} is past the log's end ${end}`, {
+    code: 'LOG_FORKED',
+    hint: 'this is not the log that was read before: a broker came back from an old disk, or the topic was made anew; rebuild this reader from what is there',
+  });
+}
+
+function notYetKnown(where: string, cause: unknown): OperatingError {
+  return new OperatingError(`${where} is not known yet`, { code: 'LOG_TOPIC_UNKNOWN', isRetryable: true, cause });
+}

@@ -1,0 +1,206 @@
+import type { Clock } from '../../lib/clock.ts';
+import type { Cluster } from './cluster.ts';
+import {
+  asOperatingError,
+  closedError,
+  isTransient,
+  tooLargeError,
+  unknownTopicError,
+  unreachableError,
+} from './kafka-error.ts';
+import { type WireConnection, createErrorFromCode } from './kafkajs.ts';
+import type { Patience } from './patience.ts';
+import { type KafkaRecord, encodeBatch } from './record-batch.ts';
+import { type Produced, produceRequest } from './requests.ts';
+
+/** Appends that wait for their send; at the bound `append` waits itself. */
+const QUEUED_BYTES_MAX = 64 * 1024 * 1024;
+/** Plain bytes of the appends that go in one batch together: small ones share a round trip, large ones go alone. */
+const GROUP_BYTES_MAX = 1024 * 1024;
+/** How long the brokers may take to replicate a batch; the connection waits a little longer. */
+const REPLICATION_TIMEOUT_MS = 10_000;
+/** While nothing has been sent, it is tried again this long: a leader that moves is no reason to refuse. */
+const UNSENT_LIMIT_MS = 10_000;
+const UNKNOWN_TOPIC_TRIES = 3;
+
+/** Answers that say that nothing was written, and that another moment may do. */
+const NOT_WRITTEN = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE', 'NOT_ENOUGH_REPLICAS']);
+const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
+
+interface QueuedAppend {
+  readonly records: readonly KafkaRecord[];
+  readonly bytes: number;
+  readonly resolve: (offset: number) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Group {
+  readonly appends: readonly QueuedAppend[];
+  readonly batch: Buffer;
+}
+
+export interface WriterDependencies {
+  readonly cluster: Cluster;
+  readonly patience: Patience;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** The topic's `max.message.bytes`: of a whole batch, as compressed. */
+  readonly batchBytesMax: (topic: string) => Promise<number>;
+}
+
+/**
+ * Appends to one partition: one send outstanding, one batch a send, the next batch compressed meanwhile. An append is never cut, never
+ * sent twice by itself, and a send whose answer is lost is rejected: whether it was written is then unknown.
+ */
+export class PartitionWriter {
+  readonly #deps: WriterDependencies;
+  readonly #topic: string;
+  readonly #partition: number;
+  readonly #where: string;
+  readonly #waiting: Array<() => void> = [];
+  #queue: QueuedAppend[] = [];
+  #queuedBytes = 0;
+  #pump: Promise<void> | undefined;
+
+  constructor(deps: WriterDependencies, topic: string, partition: number) {
+    this.#deps = deps;
+    this.#topic = topic;
+    this.#partition = partition;
+    this.#where = `${topic}/${partition}`;
+  }
+
+  /** The offset of the first record. */
+  async append(records: readonly KafkaRecord[]): Promise<number> {
+    const { signal } = this.#deps;
+    while (this.#queuedBytes >= QUEUED_BYTES_MAX) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (signal.aborted) throw closedError();
+    const bytes = records.reduce((sum, record) => sum + plainBytes(record), 0);
+    return new Promise((resolve, reject) => {
+      this.#queuedBytes += bytes;
+      this.#queue.push({ records, bytes, resolve, reject });
+      this.#pump ??= this.#sendAll();
+    });
+  }
+
+  /** Resolves when everything appended so far has its outcome. */
+  async drain(): Promise<void> {
+    await this.#pump;
+  }
+
+  async #sendAll(): Promise<void> {
+    let ahead: Promise<Group | undefined> | undefined;
+    while (this.#queue.length > 0 || ahead !== undefined) {
+      const group = await (ahead ?? this.#nextGroup());
+      ahead = this.#queue.length > 0 ? this.#nextGroup() : undefined;
+      if (group === undefined) continue;
+      await this.#send(group).then(
+        (offset) => this.#settle(group.appends, offset),
+        (error: unknown) => this.#settle(group.appends, asOperatingError(error, this.#where)),
+      );
+      ahead ??= this.#queue.length > 0 ? this.#nextGroup() : undefined;
+    }
+    this.#pump = undefined;
+  }
+
+  #settle(appends: readonly QueuedAppend[], outcome: unknown): void {
+    let offset = outcome as number;
+    for (const append of appends) {
+      this.#queuedBytes -= append.bytes;
+      if (typeof outcome === 'number') {
+        append.resolve(offset);
+        offset += append.records.length;
+      } else append.reject(outcome);
+    }
+    for (const admit of this.#waiting.splice(0)) admit();
+  }
+
+  /** Takes what fits in one batch, and compresses it. Undefined when it could not be used: then it has its outcome. */
+  async #nextGroup(): Promise<Group | undefined> {
+    let bytes = 0;
+    const beyond = this.#queue.findIndex((append, index) => (bytes += append.bytes) > GROUP_BYTES_MAX && index > 0);
+    const appends = this.#queue.splice(0, beyond < 0 ? this.#queue.length : beyond);
+    try {
+      const batch = await encodeBatch(
+        appends.flatMap(({ records }) => records),
+        this.#deps.clock.nowMs(),
+      );
+      const bytesMax = await this.#deps.batchBytesMax(this.#topic);
+      if (batch.length <= bytesMax) return { appends, batch };
+      throw tooLargeError(this.#where, batch.length, bytesMax);
+    } catch (error) {
+      this.#settle(appends, asOperatingError(error, this.#where));
+      return undefined;
+    }
+  }
+
+  /** Tries again only as long as nothing can have been written. */
+  async #send({ batch }: Group): Promise<number> {
+    const { clock, cluster, patience, signal } = this.#deps;
+    const startMs = clock.monotonicMs();
+    let unknownTopic = 0;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const connection = await cluster.connection(await cluster.leader(this.#topic, this.#partition), 'produce');
+        const produced = await this.#produce(connection, batch);
+        if (produced.errorCode === 0) {
+          patience.succeeded();
+          return produced.baseOffset;
+        }
+        throw createErrorFromCode(produced.errorCode);
+      } catch (error) {
+        cluster.forget(this.#topic);
+        const type = (error as { type?: string }).type ?? '';
+        if (TOO_LARGE.has(type))
+          throw tooLargeError(this.#where, batch.length, await this.#deps.batchBytesMax(this.#topic));
+        const isUnknownTopic =
+          type === 'UNKNOWN_TOPIC_OR_PARTITION' || (error as { code?: unknown }).code === 'LOG_TOPIC_UNKNOWN';
+        if (isUnknownTopic && ++unknownTopic >= UNKNOWN_TOPIC_TRIES) throw unknownTopicError(this.#where, error);
+        if (error instanceof OutcomeUnknown) {
+          patience.failed(error.cause);
+          throw unreachableError(this.#where, error.cause, 'it is not known whether an append was written');
+        }
+        if (type !== '' && !NOT_WRITTEN.has(type)) throw error;
+        if (!isUnknownTopic && !isTransient(error)) throw error;
+        patience.failed(error);
+        if (signal.aborted || clock.monotonicMs() - startMs > UNSENT_LIMIT_MS) throw error;
+      }
+      await patience.pause(attempt);
+    }
+  }
+
+  async #produce(connection: WireConnection, batch: Buffer): Promise<Produced> {
+    let produced: Produced | undefined;
+    try {
+      produced = await connection.send(produceRequest(this.#topic, this.#partition, batch, REPLICATION_TIMEOUT_MS));
+    } catch (cause) {
+      // Nothing more goes over a connection that owes an answer: the request may still arrive.
+      this.#deps.cluster.drop(connection);
+      throw new OutcomeUnknown(cause);
+    }
+    if (produced === undefined || (produced.errorCode === 0 && !(produced.baseOffset >= 0))) {
+      this.#deps.cluster.drop(connection);
+      throw new OutcomeUnknown(new Error('the answer does not name what was sent'));
+    }
+    const { errorCode } = produced;
+    if (errorCode !== 0 && !this.#isDefinite(errorCode)) throw new OutcomeUnknown(createErrorFromCode(errorCode));
+    return produced;
+  }
+
+  /** A broker that lost its leadership, timed out or could not write its disk may have written and even replicated the batch. */
+  #isDefinite(errorCode: number): boolean {
+    const { type } = createErrorFromCode(errorCode);
+    return NOT_WRITTEN.has(type) || TOO_LARGE.has(type) || /AUTHORIZATION_FAILED|INVALID_|CORRUPT_MESSAGE/.test(type);
+  }
+}
+
+class OutcomeUnknown extends Error {
+  constructor(cause: unknown) {
+    super('outcome unknown', { cause });
+  }
+}
+
+function plainBytes({ key, value, headers }: KafkaRecord): number {
+  let bytes = (key?.length ?? 0) + (value?.length ?? 0);
+  for (const [name, header] of headers) bytes += name.length + (header?.length ?? 0);
+  return bytes;
+}

@@ -1,0 +1,82 @@
+import type { Clock } from '../../lib/clock.ts';
+import { describeError } from '../../lib/errors.ts';
+import type { Random } from '../../lib/random.ts';
+import { asOperatingError, closedError, isTransient } from './kafka-error.ts';
+
+/** What an operator should see of the cluster: that it is away, once, and that it is back. */
+export type KafkaEvent =
+  | { readonly type: 'away'; readonly reason: string }
+  | { readonly type: 'back'; readonly awayMs: number };
+
+const PAUSE_MS = 100;
+const PAUSE_MS_MAX = 5_000;
+/** A leader that moves takes about a second, and is nobody's business. */
+const AWAY_AFTER_MS = 3_000;
+
+export interface PatienceOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Aborts when nobody waits any more: the log is closed, or the process is to end. */
+  readonly signal: AbortSignal;
+  readonly notify: (event: KafkaEvent) => void;
+}
+
+/** Waits until the cluster answers: pauses that grow from a tenth of a second to five, each with jitter, and one line for all who wait. */
+export class Patience {
+  readonly #options: PatienceOptions;
+  #failedAtMs: number | undefined;
+  #isSaid = false;
+
+  constructor(options: PatienceOptions) {
+    this.#options = options;
+  }
+
+  /** Repeats what does not harm when it is done twice. Gives up on what waiting cannot mend, and after `limitMs`. */
+  async retry<T>(
+    where: string,
+    work: () => Promise<T>,
+    options: { limitMs?: number; signal?: AbortSignal } = {},
+  ): Promise<T> {
+    const { clock, signal } = this.#options;
+    const { limitMs = Infinity } = options;
+    const startMs = clock.monotonicMs();
+    const isOver = (): boolean => signal.aborted || options.signal?.aborted === true;
+    for (let attempt = 0; ; attempt++) {
+      if (isOver()) throw closedError();
+      try {
+        const result = await work();
+        this.succeeded();
+        return result;
+      } catch (error) {
+        if (!isTransient(error)) throw asOperatingError(error, where);
+        this.failed(error);
+        if (isOver() || clock.monotonicMs() - startMs >= limitMs) throw asOperatingError(error, where);
+      }
+      await this.pause(attempt, options.signal);
+    }
+  }
+
+  /** The pause before attempt `attempt` + 1. */
+  async pause(attempt: number, other?: AbortSignal): Promise<void> {
+    const { clock, random, signal } = this.#options;
+    const pauseMs = Math.min(PAUSE_MS_MAX, PAUSE_MS * 2 ** Math.min(attempt, 10));
+    await clock.sleep(pauseMs * (0.5 + random.next()), other === undefined ? signal : AbortSignal.any([signal, other]));
+  }
+
+  failed(error: unknown): void {
+    const { clock, notify, signal } = this.#options;
+    this.#failedAtMs ??= clock.monotonicMs();
+    if (this.#isSaid || signal.aborted || clock.monotonicMs() - this.#failedAtMs < AWAY_AFTER_MS) return;
+    this.#isSaid = true;
+    notify({ type: 'away', reason: describeError(error) });
+  }
+
+  succeeded(): void {
+    if (this.#failedAtMs === undefined) return;
+    const awayMs = this.#options.clock.monotonicMs() - this.#failedAtMs;
+    this.#failedAtMs = undefined;
+    if (!this.#isSaid) return;
+    this.#isSaid = false;
+    this.#options.notify({ type: 'back', awayMs });
+  }
+}

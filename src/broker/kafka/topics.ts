@@ -1,0 +1,149 @@
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '../../lib/clock.ts';
+import { EXIT, OperatingError } from '../../lib/errors.ts';
+import { encodeGenesis } from '../../record/control.ts';
+import type { TopicSpec } from '../broker.ts';
+import type { Cluster, PartitionLayout } from './cluster.ts';
+import { protocolType } from './kafka-error.ts';
+import { recordOf } from './message.ts';
+import type { Patience } from './patience.ts';
+import type { KafkaRecord } from './record-batch.ts';
+import { type TopicKind, type TopicSettings, assertSafe, topicConfig } from './topic-config.ts';
+
+const LOG_ID_BYTES = 16;
+/** Who made a topic appends its genesis; the others wait this long before they do it themselves. */
+const GENESIS_WAIT_MS = 3_000;
+const GENESIS_POLL_MS = 50;
+const TOPIC_RESOURCE = 2;
+const CREATE_TIMEOUT_MS = 10_000;
+
+export interface TopicsDependencies {
+  readonly cluster: Cluster;
+  readonly patience: Patience;
+  readonly clock: Clock;
+  readonly settings: TopicSettings;
+  readonly append: (topic: string, partition: number, records: readonly KafkaRecord[]) => Promise<number>;
+}
+
+/** Topics as this log needs them: made when they are missing, checked when they are there. */
+export class Topics {
+  readonly #deps: TopicsDependencies;
+  readonly #batchBytesMax = new Map<string, Promise<number>>();
+
+  constructor(deps: TopicsDependencies) {
+    this.#deps = deps;
+  }
+
+  async ensure(spec: TopicSpec, kind: TopicKind): Promise<void> {
+    const { patience } = this.#deps;
+    const isNew = await patience.retry(spec.topic, () => this.#createIfMissing(spec, kind));
+    const layout = await patience.retry(spec.topic, () => this.#checked(spec, kind));
+    if (kind === 'log')
+      await Promise.all(layout.map((_, partition) => this.#ensureGenesis(spec.topic, partition, isNew)));
+  }
+
+  /** The topic's `max.message.bytes`; asked once. */
+  batchBytesMax(topic: string): Promise<number> {
+    const known = this.#batchBytesMax.get(topic);
+    if (known !== undefined) return known;
+    const asking = this.#config(topic).then((config) => Number(config.get('max.message.bytes')));
+    this.#batchBytesMax.set(topic, asking);
+    asking.catch(() => this.#batchBytesMax.delete(topic));
+    return asking;
+  }
+
+  /** True if this call made it. */
+  async #createIfMissing(spec: TopicSpec, kind: TopicKind): Promise<boolean> {
+    const { cluster, settings } = this.#deps;
+    try {
+      await cluster.layout(spec.topic);
+      return false;
+    } catch (error) {
+      if (!(error instanceof OperatingError) || error.code !== 'LOG_TOPIC_UNKNOWN') throw error;
+    }
+    const connection = await cluster.any();
+    const topic = {
+      topic: spec.topic,
+      numPartitions: spec.partitions,
+      replicationFactor: settings.replicationFactor,
+      configEntries: topicConfig(spec, kind, settings),
+    };
+    try {
+      await connection.broker.createTopics({ topics: [topic], timeout: CREATE_TIMEOUT_MS });
+      return true;
+    } catch (error) {
+      const type = protocolType((error as { errors?: readonly unknown[] }).errors?.[0] ?? error);
+      if (type === 'TOPIC_ALREADY_EXISTS') return false;
+      if (type === 'INVALID_REPLICATION_FACTOR') throw tooFewBrokers(spec.topic, settings, error);
+      throw (error as { errors?: readonly unknown[] }).errors?.[0] ?? error;
+    }
+  }
+
+  async #checked(spec: TopicSpec, kind: TopicKind): Promise<readonly PartitionLayout[]> {
+    const { cluster, settings } = this.#deps;
+    let layout: readonly PartitionLayout[];
+    try {
+      layout = await cluster.layout(spec.topic);
+      if (layout.some(({ leader }) => leader < 0)) throw new Error('a partition has no leader yet');
+    } catch (error) {
+      cluster.forget(spec.topic);
+      // Made a moment ago, and not known to every broker.
+      if (error instanceof OperatingError && error.code === 'LOG_TOPIC_UNKNOWN') throw new Error(error.message);
+      throw error;
+    }
+    const config = await this.#config(spec.topic);
+    assertSafe({
+      spec,
+      kind,
+      config,
+      settings,
+      replicas: Math.min(...layout.map(({ replicas }) => replicas.length)),
+      partitions: layout.length,
+    });
+    this.#batchBytesMax.set(spec.topic, Promise.resolve(Number(config.get('max.message.bytes'))));
+    return layout;
+  }
+
+  async #config(topic: string): Promise<ReadonlyMap<string, string>> {
+    const connection = await this.#deps.cluster.any();
+    const { resources } = await connection.broker.describeConfigs({
+      resources: [{ type: TOPIC_RESOURCE, name: topic }],
+    });
+    return new Map(resources[0]!.configEntries.map(({ configName, configValue }) => [configName, configValue]));
+  }
+
+  /**
+   * The first record of a partition names the log. Who made the topic appends it; whoever comes later appends one only where none has come
+   * for a while. Two of them do no harm: readers take the first.
+   */
+  async #ensureGenesis(topic: string, partition: number, isMine: boolean): Promise<void> {
+    const { clock, cluster, patience } = this.#deps;
+    const deadlineMs = clock.monotonicMs() + (isMine ? 0 : GENESIS_WAIT_MS);
+    await patience.retry(`${topic}/${partition}`, async () => {
+      for (;;) {
+        const { end } = await cluster.endsOf(topic, partition);
+        if (end > 0) return;
+        if (clock.monotonicMs() >= deadlineMs) break;
+        await clock.sleep(GENESIS_POLL_MS);
+      }
+      await this.#deps.append(topic, partition, [recordOf(genesis())]);
+    });
+  }
+}
+
+function genesis(): Parameters<typeof recordOf>[0] {
+  const header = encodeGenesis({ log: randomBytes(LOG_ID_BYTES).toString('hex') });
+  return { kind: 'genesis', header, value: new Uint8Array(0) };
+}
+
+function tooFewBrokers(topic: string, settings: TopicSettings, cause: unknown): OperatingError {
+  return new OperatingError(
+    `topic '${topic}' needs ${settings.replicationFactor} replicas, and the cluster has fewer brokers`,
+    {
+      code: 'LOG_REPLICATION',
+      hint: 'start more brokers, or say that one is meant: broker.single_broker: true',
+      exitCode: EXIT.config,
+      cause,
+    },
+  );
+}
