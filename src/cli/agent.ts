@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { Agent, type AgentEvent, type AgentInput } from '../agent/agent.ts';
 import { rawTopic } from '../broker/broker.ts';
 import type { Config } from '../config/config.ts';
+import { EXIT, OperatingError } from '../lib/errors.ts';
 import { withExamples } from './examples.ts';
 import { say } from './output.ts';
 import { type RoleContext, type RoleOptions, runRole, withRoleOptions } from './role.ts';
@@ -42,7 +43,7 @@ function registerResend(agent: Command): void {
 }
 
 async function runAgent({ config, dataDir, clock, log, signal }: RoleContext, isOnce: boolean): Promise<void> {
-  const options = { dataDir: dataDir.root, inputs: agentInputs(config), isOnce };
+  const options = { dataDir: dataDir.root, inputs: agentInputs(config), isOnce, ...agentId(config) };
   const notify = (event: AgentEvent): void => {
     // The supervisor draws its progress line from these, and says which files are not in the result; nobody else listens.
     if (event.type === 'progress' || event.type === 'unreadable' || event.type === 'readable') process.send?.(event);
@@ -50,6 +51,17 @@ async function runAgent({ config, dataDir, clock, log, signal }: RoleContext, is
     if (line !== undefined) say(line);
   };
   await new Agent({ clock, log, options, notify }).run(signal);
+}
+
+/** Many agents share a Kafka: what is not named cannot be told from another when its disk is lost. */
+export function agentId({ agent, broker }: Config): { readonly agentId?: string } {
+  if (agent.id !== null) return { agentId: agent.id };
+  if (broker.type === 'embedded') return {};
+  throw new OperatingError('on Kafka an agent needs an id of its own, and agent.id is not set', {
+    code: 'AGENT_ID_MISSING',
+    hint: 'write agent: { id: … } with what uuidgen prints, or set TAILRACE_AGENT_ID on each host',
+    exitCode: EXIT.config,
+  });
 }
 
 function agentInputs({ inputs, pipeline, broker }: Config): AgentInput[] {

@@ -9,6 +9,7 @@ import { OperatingError, systemErrorCode } from '../lib/errors.ts';
 import { acquireRoleLock } from '../lib/role-lock.ts';
 import { dieWithSupervisor } from '../supervisor/child-process.ts';
 import { loadNamedConfig } from './config-option.ts';
+import { openConfiguredKafka } from './kafka-broker.ts';
 import { listenForStop } from './signals.ts';
 
 /** What every role gets. */
@@ -48,7 +49,7 @@ export async function runRole(
   const isSupervised = process.channel !== undefined;
   const stop = listenForStop({ isSupervised });
   const lock = acquireRoleLock(dataDir.run, role, { busyTimeoutMs: isSupervised ? LOCK_WAIT_MS : 0 });
-  const log = openLog(config, dataDir, systemClock);
+  const log = openLog(config, dataDir, systemClock, stop.signal);
   // Only after a quiet end: what failed is not closed, the next process finds it as a crash would leave it.
   await work({ config, dataDir, clock: systemClock, log, signal: stop.signal });
   await log.close();
@@ -61,8 +62,10 @@ export function configOfRole({ config, resolved }: RoleOptions): Config {
   return resolved === undefined ? loadNamedConfig(config) : readResolvedConfig(resolved);
 }
 
-export function openLog(config: Config, dataDir: DataDir, clock: Clock): Log {
-  return openEmbeddedLog({ path: dataDir.broker, clock, diskMaxBytes: config.broker.diskBytesMax });
+/** `stop` ends waiting for a cluster that is away; what is in flight still gets its outcome. */
+export function openLog({ broker }: Config, dataDir: DataDir, clock: Clock, stop?: AbortSignal): Log {
+  if (broker.type === 'kafka') return openConfiguredKafka(broker, clock, stop);
+  return openEmbeddedLog({ path: dataDir.broker, clock, diskMaxBytes: broker.diskBytesMax });
 }
 
 /**

@@ -79,7 +79,7 @@ class SupervisedRun {
       this.#say('stopping: what is in flight is finished; once more kills');
       void this.#supervisor.stop(stop.exitCode());
     });
-    const log = openLog(this.#config, this.#dataDir, systemClock);
+    const log = openLog(this.#config, this.#dataDir, systemClock, stop.signal);
     await prepareLog(log, this.#config);
     const services = servicesOf(this.#config, this.#dataDir, this.#options.isOnce);
     const ended = services.map((service) => this.#supervisor.run(service));

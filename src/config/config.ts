@@ -1,5 +1,6 @@
 import type { Pipeline } from '../epoch/pipeline.ts';
 import type { ElasticsearchSinkConfig } from './elasticsearch-sink.ts';
+import type { KafkaBrokerConfig } from './kafka-broker.ts';
 
 /**
  * What a configuration means, with every default filled in and every path absolute: plain JSON, so that `run` can hand it to
@@ -11,6 +12,7 @@ export interface Config {
   readonly name: string;
   readonly dataDir: string;
   readonly broker: BrokerConfig;
+  readonly agent: AgentConfig;
   readonly inputs: readonly InputConfig[];
   readonly pipeline: Pipeline;
   readonly sinks: Readonly<Record<string, SinkConfig>>;
@@ -20,7 +22,14 @@ export interface Config {
   readonly snapshotBytes: number;
 }
 
-export interface BrokerConfig {
+export type BrokerConfig = EmbeddedBrokerConfig | KafkaBrokerConfig;
+
+export interface AgentConfig {
+  /** Null: minted in `data_dir`. */
+  readonly id: string | null;
+}
+
+export interface EmbeddedBrokerConfig {
   readonly type: 'embedded';
   readonly topicPrefix: string;
   readonly retainMs: number;
@@ -52,7 +61,7 @@ export interface CheckpointConfig {
   readonly timeoutMs: number;
 }
 
-/** Topics of the embedded log begin with it; on Kafka it will be a setting. */
+/** Topics of the embedded log begin with it; on Kafka it is a setting. */
 export const TOPIC_PREFIX = 'tailrace';
 
 export { ROLLUP_COLUMNS as RESERVED_COLUMNS } from '../sinks/duckdb/names.ts';

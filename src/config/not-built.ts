@@ -8,12 +8,10 @@ export const UNBUILT_KEYS: Readonly<Record<string, readonly string[]>> = {
   '': ['enrich', 'patterns', 'detections', 'alerts', 'serve', 'metrics', 'monitor', 'relays', 'lookups', 'restart'],
   'streams.*': ['enrich', 'filter', 'multiline', 'partition_by', 'derive'],
   'rollups.*': ['where', 'filter', 'having', 'partition_by', 'early'],
-  broker: ['brokers', 'topic_prefix', 'tls', 'sasl'],
 };
 
 /** Values of `type` by the section they stand in. */
 export const UNBUILT_TYPES: Readonly<Record<string, readonly string[]>> = {
-  broker: ['kafka'],
   'sources.*': ['stdin', 'syslog', 'http', 'otlp', 'kafka', 'generator', 'journald', 'docker'],
   'streams.*.codec': ['regex', 'grok', 'syslog', 'logfmt', 'csv', 'cef', 'leef', 'raw'],
   'rollups.*.window': ['sliding', 'hopping', 'session'],

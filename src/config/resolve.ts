@@ -9,6 +9,7 @@ import { type Config, type InputConfig, RESERVED_COLUMNS, type SinkConfig, TOPIC
 import type { ConfigDocument, Path } from './document.ts';
 import { checkElasticsearchSink, documentStreams, resolveElasticsearchSink } from './elasticsearch-sink.ts';
 import { dotted, problemsOfIssues } from './issues.ts';
+import { checkKafkaBroker, resolveKafkaBroker } from './kafka-broker.ts';
 import { isMeasureError, parseMeasure, unknownField } from './measures.ts';
 import { suggestion } from './nearest.ts';
 import type { Problem } from './problem.ts';
@@ -56,6 +57,8 @@ export function resolveConfig(
   const streams = resolveStreams(sections.streams, report);
   const rollups = resolveRollups(sections.rollups, streams, report);
   checkWiring(sections, report);
+  const broker = asSection(asSection(raw)?.['broker']);
+  if (broker?.['type'] === 'kafka') checkKafkaBroker(['broker'], broker, report);
   checkSinks(sections, report);
   if (parsed.success) checkAssignment(parsed.data, report);
   if (!parsed.success || problems.length > 0) return { config: undefined, problems };
@@ -288,12 +291,8 @@ function assemble(
     file: context.file,
     name: file.name,
     dataDir: resolve(context.folder, file.data_dir),
-    broker: {
-      type: file.broker.type,
-      topicPrefix: TOPIC_PREFIX,
-      retainMs: file.broker.retain,
-      diskBytesMax: file.broker.disk_max,
-    },
+    broker: brokerOf(file.broker, context.folder),
+    agent: { id: file.agent.id ?? null },
     inputs: Object.entries(file.sources).map(([name, source]) => inputOf(name, source as FileSource, context.folder)),
     pipeline,
     sinks: Object.fromEntries(
@@ -303,6 +302,11 @@ function assemble(
     checkpoint: { intervalMs: checkpoint.interval, minPauseMs: checkpoint.min_pause, timeoutMs: checkpoint.timeout },
     snapshotBytes,
   };
+}
+
+function brokerOf(broker: ConfigFile['broker'], folder: string): Config['broker'] {
+  if (broker.type === 'kafka') return resolveKafkaBroker(broker, folder);
+  return { type: broker.type, topicPrefix: TOPIC_PREFIX, retainMs: broker.retain, diskBytesMax: broker.disk_max };
 }
 
 function sinkOf(sink: Section, { streams, rollups }: Pipeline, folder: string): SinkConfig {

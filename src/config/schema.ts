@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { CODECS, SINKS, SOURCES } from '../components.ts';
 import { duration, size } from '../lib/units.ts';
+import { kafkaBrokerSection } from './kafka-broker.ts';
 
 /** Names become parts of topics, files and tables: short, plain, lower case. */
 const SLUG = /^[a-z][a-z0-9_-]{0,62}$/;
@@ -48,7 +49,17 @@ export const brokerSection = z.discriminatedUnion('type', [
       .prefault('20GiB')
       .describe('At this size the log takes no more: agents wait, nothing is deleted that a reader still needs.'),
   }),
+  kafkaBrokerSection,
 ]);
+
+export const agentSection = z.strictObject({
+  id: z
+    .uuid({ error: () => 'expects a UUID, as uuidgen makes it' })
+    .optional()
+    .describe(
+      'Its name for life, part of every line id. Minted in `data_dir` by default; on Kafka it must be given, one for each host (`TAILRACE_AGENT_ID`), so that a lost disk can be told from a new agent.',
+    ),
+});
 
 export const eventTimeSection = z.strictObject({
   field: text
@@ -144,6 +155,7 @@ export const configSchema = z.strictObject({
     .prefault('./tailrace-data')
     .describe("Everything Tailrace keeps: log, registry, warehouse, locks. Relative to this file's folder."),
   broker: brokerSection.prefault({ type: 'embedded' }).describe('The durable log between the stages.'),
+  agent: agentSection.prefault({}).describe('The agent, where it must be told from others.'),
   sources: slugRecord(oneOf(SOURCES, SOURCE_SHAPE)).describe('What is read.'),
   streams: slugRecord(streamSection).describe('Kinds of lines.'),
   rollups: z

@@ -88,6 +88,7 @@ test('what the file leaves out is filled in, and every path is absolute', () => 
     name: 'web',
     dataDir: `${folder}/tailrace-data`,
     broker: { type: 'embedded', topicPrefix: 'tailrace', retainMs: 7 * 86_400_000, diskBytesMax: 20 * 1024 ** 3 },
+    agent: { id: null },
     inputs: [
       {
         name: 'web',

@@ -22,7 +22,7 @@ refuses(
   'an unknown key that resembles nothing',
   'name: web',
   'name: web\nquux: 3',
-  '3:1 UNKNOWN_KEY: unknown key "quux" — one of: version, name, data_dir, broker, sources, streams, rollups, sinks, … (9 in all)',
+  '3:1 UNKNOWN_KEY: unknown key "quux" — one of: version, name, data_dir, broker, agent, sources, streams, rollups, … (10 in all)',
 );
 refuses(
   'a merge key',
@@ -85,22 +85,10 @@ refuses(
   '2:1 NOT_BUILT: "alerts" is not built yet — remove it',
 );
 refuses(
-  'a broker of the future',
-  'version: 1',
-  'version: 1\nbroker: { type: kafka }',
-  '2:17 NOT_BUILT: broker of type kafka is not built yet — there is embedded',
-);
-refuses(
   'an unknown broker',
   'version: 1',
   'version: 1\nbroker: { type: embeded }',
   '2:17 UNKNOWN_TYPE: broker has no type "embeded" — did you mean "embedded"?',
-);
-refuses(
-  'a broker key of the future',
-  'version: 1',
-  'version: 1\nbroker: { type: embedded, topic_prefix: x }',
-  '2:27 NOT_BUILT: "topic_prefix" in broker is not built yet — remove it',
 );
 refuses(
   'a source of the future',

@@ -34,7 +34,7 @@ export interface KafkaLogOptions {
   readonly topicPrefix: string;
   readonly topics: TopicSettings;
   /** Ends waiting for a cluster that is away. */
-  readonly signal?: AbortSignal;
+  readonly stop?: AbortSignal;
   readonly notify?: (event: KafkaEvent) => void;
   readonly random?: Random;
 }
@@ -49,7 +49,6 @@ export class KafkaLog implements Log {
   readonly #patience: Patience;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
-  readonly #signal: AbortSignal;
   readonly #topics: Topics;
   readonly #cursors: CursorTable;
   readonly #writers = new Map<string, PartitionWriter>();
@@ -57,14 +56,14 @@ export class KafkaLog implements Log {
   readonly #trimmedTo = new Map<string, number>();
   readonly #cursorTopic: TopicSpec;
 
-  constructor({ client, clock, topicPrefix, topics, signal, notify, random }: KafkaLogOptions) {
+  constructor({ client, clock, topicPrefix, topics, stop, notify, random }: KafkaLogOptions) {
     this.#clock = clock;
-    this.#signal = signal === undefined ? this.#closing.signal : AbortSignal.any([this.#closing.signal, signal]);
     this.#cluster = new Cluster(client);
     this.#patience = new Patience({
       clock,
       random: random ?? seededRandom(randomInt(2 ** 32)),
-      signal: this.#signal,
+      signal: this.#closing.signal,
+      stop: stop ?? new AbortController().signal,
       notify: notify ?? (() => undefined),
     });
     this.#cursorTopic = { topic: `${topicPrefix}.cursors`, partitions: 1, messageBytesMax: CURSOR_BYTES_MAX };
@@ -153,7 +152,7 @@ export class KafkaLog implements Log {
     await Promise.all([...this.#writers.values()].map((writer) => writer.drain()));
     // A report that is lost only holds trimming back.
     const flush = this.#cursors.flush().catch(() => undefined);
-    await Promise.race([flush, this.#clock.sleep(CLOSE_FLUSH_MS, this.#signal)]);
+    await Promise.race([flush, this.#clock.sleep(CLOSE_FLUSH_MS, this.#closing.signal)]);
     this.#closing.abort();
     this.#cursors.close();
     this.#cluster.close();
@@ -167,7 +166,7 @@ export class KafkaLog implements Log {
         cluster: this.#cluster,
         patience: this.#patience,
         clock: this.#clock,
-        signal: this.#signal,
+        signal: this.#closing.signal,
         batchBytesMax: (of: string) => this.#topics.batchBytesMax(of),
       };
       writer = new PartitionWriter(deps, topic, partition);

@@ -209,7 +209,8 @@ export class WireConnection {
       logger,
       clientId,
       ssl: tls ?? null,
-      sasl: sasl ?? null,
+      // A copy: what kafkajs makes of a password it keeps in there.
+      sasl: sasl === undefined ? null : { ...sasl },
       socketFactory: defaultSocketFactory(),
       connectionTimeout: connectTimeoutMs,
       requestTimeout: requestTimeoutMs,

@@ -162,7 +162,7 @@ export class PartitionWriter {
         if (type !== '' && !NOT_WRITTEN.has(type)) throw error;
         if (!isUnknownTopic && !isTransient(error)) throw error;
         patience.failed(error);
-        if (signal.aborted || clock.monotonicMs() - startMs > UNSENT_LIMIT_MS) throw error;
+        if (signal.aborted || patience.isStopping || clock.monotonicMs() - startMs > UNSENT_LIMIT_MS) throw error;
       }
       await patience.pause(attempt);
     }

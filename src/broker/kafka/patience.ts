@@ -16,8 +16,10 @@ const AWAY_AFTER_MS = 3_000;
 export interface PatienceOptions {
   readonly clock: Clock;
   readonly random: Random;
-  /** Aborts when nobody waits any more: the log is closed, or the process is to end. */
+  /** Aborts when the log is closed. */
   readonly signal: AbortSignal;
+  /** Aborts when the process is to end: what works goes on, and nothing is waited for any more. */
+  readonly stop: AbortSignal;
   readonly notify: (event: KafkaEvent) => void;
 }
 
@@ -37,7 +39,7 @@ export class Patience {
     work: () => Promise<T>,
     options: { limitMs?: number; signal?: AbortSignal } = {},
   ): Promise<T> {
-    const { clock, signal } = this.#options;
+    const { clock, signal, stop } = this.#options;
     const { limitMs = Infinity } = options;
     const startMs = clock.monotonicMs();
     const isOver = (): boolean => signal.aborted || options.signal?.aborted === true;
@@ -50,17 +52,23 @@ export class Patience {
       } catch (error) {
         if (!isTransient(error)) throw asOperatingError(error, where);
         this.failed(error);
-        if (isOver() || clock.monotonicMs() - startMs >= limitMs) throw asOperatingError(error, where);
+        if (isOver() || stop.aborted || clock.monotonicMs() - startMs >= limitMs) throw asOperatingError(error, where);
       }
       await this.pause(attempt, options.signal);
     }
   }
 
+  /** Nobody should wait any more. */
+  get isStopping(): boolean {
+    return this.#options.stop.aborted;
+  }
+
   /** The pause before attempt `attempt` + 1. */
   async pause(attempt: number, other?: AbortSignal): Promise<void> {
-    const { clock, random, signal } = this.#options;
+    const { clock, random, signal, stop } = this.#options;
     const pauseMs = Math.min(PAUSE_MS_MAX, PAUSE_MS * 2 ** Math.min(attempt, 10));
-    await clock.sleep(pauseMs * (0.5 + random.next()), other === undefined ? signal : AbortSignal.any([signal, other]));
+    const signals = other === undefined ? [signal, stop] : [signal, stop, other];
+    await clock.sleep(pauseMs * (0.5 + random.next()), AbortSignal.any(signals));
   }
 
   failed(error: unknown): void {
