@@ -2,7 +2,8 @@
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help install build demo dev test check types lint format tidy docs-check fmt docs bench soak servers clean
+.PHONY: help install build demo dev test check types lint format tidy docs-check deploy-check fmt docs bench soak servers \
+	up down logs ps smoke stack clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +27,7 @@ dev: install ## compile again on every change
 test: install build ## run every test; the last line is `N passed, N failed`
 	@node scripts/test.ts
 
-check: install types lint format tidy docs-check ## types, lint, format, tidiness, generated docs
+check: install types lint format tidy docs-check deploy-check ## types, lint, format, tidiness, generated docs, deployment
 
 types: install
 	tsc -p tsconfig.test.json
@@ -43,6 +44,9 @@ tidy: install
 docs-check: install
 	@node scripts/docs.ts --check
 
+deploy-check: install
+	@node scripts/check-deploy.ts
+
 fmt: install ## format the sources
 	oxfmt
 
@@ -58,5 +62,28 @@ soak: install build ## run the long tests with large counts (by hand, hours)
 servers: install ## download the Kafka and the Elasticsearch that the tests start
 	@node scripts/fetch-stack.ts
 
-clean: ## remove what build and test made (not node_modules)
+up: install ## start the whole stack in containers, wait, say what to open
+	@node scripts/compose.ts up
+
+down: install ## stop the containers; what they stored stays
+	@node scripts/compose.ts down
+
+logs: install ## follow what the containers say
+	@node scripts/compose.ts logs
+
+ps: install ## list the containers
+	@node scripts/compose.ts ps
+
+smoke: install build ## prove the stack: start it, compare documents and rows with the lines, kill roles, stop it
+	@node scripts/smoke.ts
+
+stack: install build ## the same pipeline on real Kafka, Elasticsearch and Prometheus without containers, until Ctrl-C
+	@node scripts/stack.ts
+
+# The volumes hold what nobody can make again: only by name.
+clean: ## remove what build and test made (not node_modules); VOLUMES=1: what the stack stored, too
 	rm -rf dist coverage tailrace-data
+ifeq ($(VOLUMES),1)
+	node scripts/compose.ts forget
+	rm -rf stack-data secrets
+endif

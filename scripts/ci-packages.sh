@@ -11,6 +11,8 @@ need mvn maven
 need openssl openssl
 need unzip unzip
 need java default-jdk-headless
+need python3 python3
+python3 -m pip --version > /dev/null 2>&1 || packages+=(python3-pip)
 
 if ((${#packages[@]} > 0)); then
   echo "installing ${packages[*]}"

@@ -1,0 +1,172 @@
+// `make up`, `down`, `logs`, `ps`, and the volumes of `make clean VOLUMES=1`: Compose with the secrets in its environment. `up` waits
+// until everything is well, says what it waits for, and then what to open.
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { composeCommand, isNoise, missingEngine } from './stack/docker.ts';
+import { ensureSecrets, secretVariables } from './stack/secrets.ts';
+import { readSettings } from './stack/settings.ts';
+
+const SECRETS = 'secrets';
+/** Images of two gigabytes may have to come first. */
+const UP_TIMEOUT_MS = 20 * 60_000;
+const LOOK_MS = 2000;
+const UNAVAILABLE = 69;
+
+interface ServiceState {
+  readonly Service: string;
+  readonly State: string;
+  readonly Health: string;
+  readonly ExitCode: number;
+}
+
+class Compose {
+  readonly #command: readonly string[];
+  readonly #env: NodeJS.ProcessEnv;
+
+  constructor(command: readonly string[]) {
+    this.#command = command;
+    this.#env = { ...process.env, ...secretVariables(SECRETS) };
+  }
+
+  /** Runs it before the user's eyes, and gives its exit code. */
+  show(...args: readonly string[]): number {
+    const [command = '', ...rest] = this.#command;
+    return spawnSync(command, [...rest, ...args], { stdio: 'inherit', env: this.#env }).status ?? 1;
+  }
+
+  /** Runs it in the background; what it has to say is kept for the case that it fails. */
+  async quietly(...args: readonly string[]): Promise<{ readonly code: number; readonly said: string }> {
+    const [command = '', ...rest] = this.#command;
+    const child = spawn(command, [...rest, '--progress', 'plain', ...args], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: this.#env,
+    });
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+    const [code] = (await once(child, 'close')) as [number | null];
+    return {
+      code: code ?? 1,
+      said: said
+        .split('\n')
+        .filter((line) => !isNoise(line))
+        .slice(-20)
+        .join('\n'),
+    };
+  }
+
+  /** One line of JSON a container. */
+  states(): ServiceState[] {
+    const [command = '', ...rest] = this.#command;
+    const { stdout } = spawnSync(command, [...rest, 'ps', '--all', '--format', 'json'], {
+      encoding: 'utf8',
+      env: this.#env,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    return (stdout ?? '')
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as ServiceState);
+  }
+}
+
+/** What a user reads of a container: it may be on its way, well, done, or broken. */
+function progressOf({ State, Health, ExitCode }: ServiceState): string {
+  if (State === 'exited') return ExitCode === 0 ? 'done' : `failed with exit code ${ExitCode}`;
+  if (Health === 'healthy') return 'healthy';
+  if (Health === 'unhealthy') return 'unhealthy';
+  return State === 'running' ? 'starting' : State;
+}
+
+const isWell = (progress: string): boolean => progress === 'healthy' || progress === 'done';
+
+/** Says each change in one line, with the time and how many are well, until all are. Gives what is broken, if anything. */
+async function watch(compose: Compose, isUp: () => boolean): Promise<string | undefined> {
+  const startedMs = performance.now();
+  const known = new Map<string, string>();
+  while (performance.now() - startedMs < UP_TIMEOUT_MS) {
+    const states = compose.states();
+    for (const state of states) {
+      const progress = progressOf(state);
+      if (known.get(state.Service) === progress) continue;
+      known.set(state.Service, progress);
+      const well = [...known.values()].filter(isWell).length;
+      const seconds = Math.round((performance.now() - startedMs) / 1000);
+      console.log(
+        `${String(seconds).padStart(4)} s  ${state.Service.padEnd(18)} ${progress} (${well} of ${states.length})`,
+      );
+      if (progress.startsWith('failed')) return state.Service;
+    }
+    if (isUp() && states.length > 0 && [...known.values()].every(isWell)) return undefined;
+    await sleep(LOOK_MS);
+  }
+  return [...known].find(([, progress]) => !isWell(progress))?.[0] ?? 'Compose';
+}
+
+async function up(compose: Compose): Promise<number> {
+  console.log('building the image, and fetching those of others that are missing');
+  if (compose.show('build', '--quiet') !== 0) return 1;
+  let result: { readonly code: number; readonly said: string } | undefined;
+  const starting = compose
+    .quietly('up', '--detach', '--quiet-pull', '--remove-orphans')
+    .then((ended) => (result = ended));
+  const broken = await watch(compose, () => result !== undefined);
+  await starting;
+  if (broken === undefined && result?.code === 0) {
+    console.log(whatToOpen());
+    return 0;
+  }
+  console.error(result?.said ?? '');
+  if (broken !== undefined) compose.show('logs', '--tail', '40', broken);
+  console.error(
+    `${broken ?? 'the stack'} did not start: see above; \`make logs\` shows all, \`make down\` stops the rest`,
+  );
+  return 1;
+}
+
+function whatToOpen(): string {
+  const settings = readSettings('.env');
+  const at = (name: string): string => `http://127.0.0.1:${settings[`${name}_PORT`]}`;
+  return [
+    '',
+    'All is well. Open',
+    `  Kibana         ${at('KIBANA')}      user elastic, password in secrets/elastic_password`,
+    `  Grafana        ${at('GRAFANA')}      user admin, password in secrets/grafana_password`,
+    `  Prometheus     ${at('PROMETHEUS')}`,
+    `  Alertmanager   ${at('ALERTMANAGER')}`,
+    `  Elasticsearch  ${at('ELASTICSEARCH')}      as Kibana`,
+    `  Kafka          127.0.0.1:${settings['KAFKA_PORT']}`,
+    'Ask',
+    '  docker compose exec warehouse tailrace sql "from traffic order by window_start desc limit 10"',
+    '  docker compose exec warehouse tailrace audit',
+    "  ./tailrace search -c stack.yaml 'status>=500' --since 15m",
+    '  ./tailrace lag -c stack.yaml --watch',
+    'make smoke proves it; make logs, make ps, make down; make clean VOLUMES=1 forgets everything.',
+  ].join('\n');
+}
+
+const VERBS: Readonly<Record<string, (compose: Compose) => number | Promise<number>>> = {
+  up,
+  down: (compose) => compose.show('down', '--remove-orphans'),
+  logs: (compose) => compose.show('logs', '--follow', '--tail', '100'),
+  ps: (compose) => compose.show('ps', '--all'),
+  forget: (compose) => compose.show('down', '--remove-orphans', '--volumes'),
+};
+
+async function main(): Promise<number> {
+  const verb = VERBS[process.argv[2] ?? ''];
+  if (verb === undefined) throw new Error(`one of ${Object.keys(VERBS).join(', ')}`);
+  const why = missingEngine();
+  const command = why === undefined ? composeCommand() : undefined;
+  if (command === undefined) {
+    const lack = why ?? 'Docker has no Compose';
+    console.error(
+      `make up needs a Docker engine with Compose, and ${lack}: \`make stack\` runs the same pipeline without`,
+    );
+    return UNAVAILABLE;
+  }
+  ensureSecrets(SECRETS);
+  return await verb(new Compose(command));
+}
+
+process.exitCode = await main();
