@@ -25,6 +25,8 @@ export interface ExporterParts {
 
 /** What one look may spend on headers: the next one goes on there. */
 const SCAN_MS_MAX = 1000;
+/** A look that takes longer waits for the log. */
+const LOOK_MS_MAX = 10_000;
 
 /** Looks at the log again and again and serves what was seen last. A log that is away is a metric, and one line; it ends nothing. */
 export async function serveLag(options: ExporterOptions, { config, clock, intervalMs }: ExporterParts): Promise<void> {
@@ -37,21 +39,32 @@ export async function serveLag(options: ExporterOptions, { config, clock, interv
     problem: () => problem,
   });
   const stop = listenForStop();
-  const { board, close } = openBoard(config, clock, SCAN_MS_MAX);
+  const { board, close } = openBoard(config, clock, SCAN_MS_MAX, stop.signal);
   say(`metrics on ${server.address}/metrics`);
   while (!stop.signal.aborted) {
     const startedMs = clock.monotonicMs();
+    const seen = new AbortController();
+    const late = clock.sleep(LOOK_MS_MAX, seen.signal).then(() => {
+      // A cluster that is away is waited for inside the look, which says so: what was seen before it is old by now.
+      if (seen.signal.aborted || stop.signal.aborted) return;
+      metrics.failed();
+      problem = 'LOG_UNREACHABLE';
+    });
     try {
       const look = await board.look();
+      seen.abort();
       metrics.succeeded(look, clock.monotonicMs() - startedMs);
       problem = undefined;
     } catch (error) {
+      seen.abort();
       if (!(error instanceof OperatingError)) throw error;
+      if (stop.signal.aborted) break;
       metrics.failed();
       // Said once, however often it is tried.
       if (problem !== error.code) reportError(error);
       problem = error.code;
     }
+    await late;
     await clock.sleep(intervalMs, stop.signal);
   }
   await server.close();

@@ -40,6 +40,8 @@ interface LagOptions {
 /** What one look may spend on headers: a single one is worth waiting for, one of many goes on where the last one ended. */
 const SCAN_MS_MAX = { once: 10_000, watch: 1000 };
 const ONCE_GAP_MS = 1000;
+/** A single look waits for brokers that are away about this long: a script wants an answer. */
+const UNREACHABLE_MS = 20_000;
 const DEFAULT_DATA_DIR = './tailrace-data';
 
 export function registerLag(program: Command): void {
@@ -75,30 +77,39 @@ async function lag(options: LagOptions, clock: Clock): Promise<void> {
     const { serveLag } = await import('./lag-exporter.ts');
     return serveLag({ ...options, listen: options.listen }, { config, clock, intervalMs });
   }
-  const { board, close } = openBoard(config, clock, options.watch === true ? SCAN_MS_MAX.watch : SCAN_MS_MAX.once);
   const show = options.json === true ? (look: LagLook) => printJson(lagJson(look)) : showText(options.watch === true);
-  if (options.watch === true) {
-    const stop = listenForStop();
-    while (!stop.signal.aborted) {
-      show(await board.look());
-      await clock.sleep(intervalMs, stop.signal);
-    }
-    // Asked to end: that is how a watch ends.
-  } else {
-    await board.look();
-    await clock.sleep(ONCE_GAP_MS);
-    const look = await board.look();
-    show(look);
-    if (isBad(look, options.failOn)) process.exitCode = EXIT.failed;
+  return options.watch === true ? watch(config, clock, intervalMs, show) : lookOnce(config, clock, options, show);
+}
+
+type Show = (look: LagLook) => void;
+
+async function lookOnce(config: Config, clock: Clock, { failOn }: LagOptions, show: Show): Promise<void> {
+  const { board, close } = openBoard(config, clock, SCAN_MS_MAX.once, AbortSignal.timeout(UNREACHABLE_MS));
+  await board.look();
+  await clock.sleep(ONCE_GAP_MS);
+  const look = await board.look();
+  show(look);
+  if (isBad(look, failOn)) process.exitCode = EXIT.failed;
+  await close();
+}
+
+/** Asked to end: that is how a watch ends. */
+async function watch(config: Config, clock: Clock, intervalMs: number, show: Show): Promise<void> {
+  const { signal } = listenForStop();
+  const { board, close } = openBoard(config, clock, SCAN_MS_MAX.watch, signal);
+  while (!signal.aborted) {
+    show(await board.look());
+    await clock.sleep(intervalMs, signal);
   }
   await close();
 }
 
-/** The board over all streams of a pipeline, with its log. */
+/** The board over all streams of a pipeline, with its log. `stop` ends waiting for a log that is away. */
 export function openBoard(
   config: Config,
   clock: Clock,
   scanMsMax: number,
+  stop: AbortSignal,
 ): { readonly board: LagBoard; readonly close: () => Promise<void> } {
   const dataDir = dataDirOf(config.dataDir);
   if (config.broker.type === 'embedded' && !existsSync(dataDir.broker)) {
@@ -108,7 +119,7 @@ export function openBoard(
       hint: 'start tailrace run first, or name its data_dir with --data-dir',
     });
   }
-  const log = openLog(config, dataDir, clock);
+  const log = openLog(config, dataDir, clock, stop);
   const board = new LagBoard({ log, clock, streams: lagStreams(config), rules: lagRules(config), scanMsMax });
   return { board, close: () => log.close() };
 }

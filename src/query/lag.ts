@@ -1,5 +1,4 @@
 import type { Log, PartitionEnds, Report } from '../broker/broker.ts';
-import { present } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
 import { EpochIndex, RawIndex, type ScanBudget, type Unread, appendedAt } from './lag-index.ts';
 import { LAG_RULES, LagWindow, type LagRules, type LagStatus } from './lag-status.ts';
@@ -132,7 +131,8 @@ export class LagBoard {
     const checkpoints: Checkpoint[] = [];
     for (const [partition, rawEnd] of rawEnds.entries()) {
       const ofPartition = (all: readonly Report[]): Report[] => all.filter((one) => one.partition === partition);
-      const epochEnd = present(epochEnds[partition], `${stream.epochs} has as many partitions as ${stream.raw}`);
+      // A raw topic that another pipeline made may be there before this one's epochs.
+      const epochEnd = epochEnds[partition] ?? { start: 0, end: 0 };
       const epochReaders = ofPartition(reports.epochs).map((report) => ({ report, at: position(report, epochEnd) }));
       const rawReaders = ofPartition(reports.raw).map((report) => ({ report, at: position(report, rawEnd) }));
       const epochs = await this.#epochs(stream, partition, epochEnd, epochReaders, budget);

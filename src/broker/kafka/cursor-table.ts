@@ -38,7 +38,7 @@ interface Stored {
 /**
  * Cursors of groups in a compacted topic: key `[kind, group, topic, partition]`, value `{offset, id, at}`. A registration has a key of its own, so that
  * it never wipes a cursor. Reports wait for a flush; each flush also commits the offsets for Kafka's own groups, where lag exporters look.
- * Bound: one pending report a group and partition.
+ * Bound: one pending report, and one uncommitted offset, a group and partition.
  */
 export class CursorTable {
   readonly #deps: CursorTableDependencies;
@@ -47,6 +47,9 @@ export class CursorTable {
   #next = 0;
   #isReady = false;
   #flush: Promise<void> = Promise.resolve();
+  /** Written, and not yet told to Kafka's own groups. */
+  readonly #uncommitted = new Map<string, Pending>();
+  #committing: Promise<void> = Promise.resolve();
   #isFlushDue = false;
   #catchUp: Promise<void> | undefined;
   #fetcher: PartitionFetcher | undefined;
@@ -80,12 +83,25 @@ export class CursorTable {
 
   async forget(group: string): Promise<void> {
     for (const [key, pending] of this.#pending) if (pending.group === group) this.#pending.delete(key);
+    for (const [key, { group: of }] of this.#uncommitted) if (of === group) this.#uncommitted.delete(key);
     await this.#flush;
     await this.#catchUpOnce();
     const keys = [...this.#stored.keys()].filter((key) => placeOf(key).group === group);
     if (keys.length > 0) await this.#write(keys.map((key) => ({ key: Buffer.from(key), value: null, headers: [] })));
     // Only exporters look at it; its offsets end by themselves, too.
     await this.#deps.cluster.deleteGroup(group).catch(() => undefined);
+  }
+
+  /** Before the log closes: what is pending, and what Kafka's own groups have not got yet. */
+  async drain(): Promise<void> {
+    await this.flush();
+    for (;;) {
+      await this.#committing;
+      if (this.#uncommitted.size === 0) return;
+      await this.#deps.clock.sleep(FLUSH_MS, this.#deps.signal);
+      if (this.#deps.signal.aborted) return;
+      this.#commitOffsets();
+    }
   }
 
   /** Writes what is pending; it goes on waiting where that fails. */
@@ -109,7 +125,10 @@ export class CursorTable {
 
   async #writePending(): Promise<void> {
     const written = [...this.#pending];
-    if (written.length === 0) return;
+    if (written.length === 0) {
+      if (this.#uncommitted.size > 0) this.#commitOffsets();
+      return;
+    }
     await this.#write(
       written.map(([key, { cursor, reportedAtMs }]) => ({
         key: Buffer.from(key),
@@ -118,7 +137,8 @@ export class CursorTable {
       })),
     );
     for (const [key, report] of written) if (this.#pending.get(key) === report) this.#pending.delete(key);
-    await this.#commitOffsets(written.map(([, report]) => report));
+    for (const [key, report] of written) if (report.cursor !== undefined) this.#uncommitted.set(key, report);
+    this.#commitOffsets();
   }
 
   async #write(records: readonly KafkaRecord[]): Promise<void> {
@@ -129,19 +149,26 @@ export class CursorTable {
     await patience.retry(topic, () => append(topic, 0, records));
   }
 
-  async #commitOffsets(reports: readonly Pending[]): Promise<void> {
-    const groups = new Map<string, Map<string, Map<number, number>>>();
-    for (const { group, topic, partition, cursor } of reports) {
-      if (cursor === undefined) continue;
-      const topics = groups.get(group) ?? new Map<string, Map<number, number>>();
-      groups.set(group, topics);
-      const partitions = topics.get(topic) ?? new Map<number, number>();
-      topics.set(topic, partitions.set(partition, cursor.offset));
-    }
-    // Best effort: the compacted topic is what counts.
-    await Promise.all(
-      [...groups].map(([group, topics]) => this.#deps.cluster.commitOffsets(group, topics).catch(() => undefined)),
-    );
+  /**
+   * Beside the flush, which waits for nobody's group. What a coordinator does not take (it is loaded at its first use) goes with the next
+   * flush: the compacted topic is what counts.
+   */
+  #commitOffsets(): void {
+    this.#committing = this.#committing.then(async () => {
+      const sent = [...this.#uncommitted];
+      const byGroup = Map.groupBy(sent, ([, { group }]) => group);
+      await Promise.all(
+        [...byGroup].map(async ([group, reports]) => {
+          try {
+            await this.#deps.cluster.commitOffsets(group, offsetsOf(reports.map(([, report]) => report)));
+          } catch {
+            if (!this.#isFlushDue && !this.#deps.signal.aborted) void this.#flushLater();
+            return;
+          }
+          for (const [key, report] of reports) if (this.#uncommitted.get(key) === report) this.#uncommitted.delete(key);
+        }),
+      );
+    });
   }
 
   #catchUpOnce(): Promise<void> {
@@ -186,6 +213,17 @@ export class CursorTable {
       // Somebody else's record in our topic: it is nobody's cursor.
     }
   }
+}
+
+/** Topic → partition → offset. */
+function offsetsOf(reports: readonly Pending[]): Map<string, Map<number, number>> {
+  const topics = new Map<string, Map<number, number>>();
+  for (const { topic, partition, cursor } of reports) {
+    const partitions = topics.get(topic) ?? new Map<number, number>();
+    topics.set(topic, partitions);
+    if (cursor !== undefined) partitions.set(partition, cursor.offset);
+  }
+  return topics;
 }
 
 function keyOf(kind: 'group' | 'cursor', { group, topic, partition }: Place): string {

@@ -151,7 +151,7 @@ export class KafkaLog implements Log {
     if (this.#closing.signal.aborted) return;
     await Promise.all([...this.#writers.values()].map((writer) => writer.drain()));
     // A report that is lost only holds trimming back.
-    const flush = this.#cursors.flush().catch(() => undefined);
+    const flush = this.#cursors.drain().catch(() => undefined);
     await Promise.race([flush, this.#clock.sleep(CLOSE_FLUSH_MS, this.#closing.signal)]);
     this.#closing.abort();
     this.#cursors.close();
