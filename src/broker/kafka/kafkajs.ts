@@ -105,6 +105,8 @@ interface TopicOffsets {
 
 /** The requests of the protocol that kafkajs writes and reads well. Each throws errors with a `type`, such as `NOT_LEADER_FOR_PARTITION`. */
 export interface WireBroker {
+  /** What the broker speaks, by the number of the API. */
+  readonly versions: Readonly<Record<number, { readonly maxVersion: number }>>;
   connect(): Promise<void>;
   metadata(topics: readonly string[]): Promise<BrokerMetadata>;
   listOffsets(request: object): Promise<{ readonly responses: readonly TopicOffsets[] }>;

@@ -1,0 +1,36 @@
+import { OperatingError } from '../../../lib/errors.ts';
+import { asOperatingError } from '../kafka-error.ts';
+import { createErrorFromCode } from '../kafkajs.ts';
+
+/** Codes of Kafka's answers that mean something of their own here (kafka.apache.org/protocol, "Error Codes"). */
+export const CODES = {
+  none: 0,
+  offsetOutOfRange: 1,
+  unknownTopicOrPartition: 3,
+  topicAuthorizationFailed: 29,
+} as const;
+
+/** Newer than kafkajs. */
+const NEWER_NAMES: Readonly<Record<number, string>> = { 100: 'UNKNOWN_TOPIC_ID', 103: 'INCONSISTENT_TOPIC_ID' };
+
+export function codeName(code: number): string {
+  return NEWER_NAMES[code] ?? createErrorFromCode(code).type;
+}
+
+/** An answer that says no. `where` names the broker, topic or partition it was asked about. */
+export function answerError(code: number, where: string): OperatingError {
+  const error = asOperatingError(createErrorFromCode(code), where);
+  if (error instanceof OperatingError && NEWER_NAMES[code] === undefined) return error;
+  return new OperatingError(`${where}: ${codeName(code)}`, {
+    code: `KAFKA_${codeName(code)}`,
+    isRetryable: true,
+    hint: 'it is asked again',
+  });
+}
+
+export function tooOld(address: string, api: string): OperatingError {
+  return new OperatingError(`${address} is too old: its ${api} lacks a version that is needed`, {
+    code: 'KAFKA_TOO_OLD',
+    hint: 'topics of Kafka 2.4 or later can be read',
+  });
+}
