@@ -6,6 +6,7 @@ import type { AgentEvent } from './events.ts';
 import { type AgentLimits, BLOCK_ROOM_BYTES, DEFAULT_LIMITS } from './limits.ts';
 import { recover } from './recovery.ts';
 import { AgentSession } from './session.ts';
+import type { TopicsOptions } from './topics/topics-options.ts';
 
 export type { AgentEvent } from './events.ts';
 export { type AgentLimits, DEFAULT_LIMITS } from './limits.ts';
@@ -21,14 +22,26 @@ export interface AgentOptions {
   readonly limits?: Partial<AgentLimits>;
 }
 
-export interface AgentInput {
+/** One entry of `sources`: where its lines go, and what is read. */
+export type AgentInput = FilesInput | TopicsInput;
+
+interface InputTarget {
   readonly name: string;
   readonly topic: string;
   readonly partitions: number;
-  readonly include: readonly string[];
-  readonly exclude: readonly string[];
   /** Bytes of a line that are kept. */
   readonly lineBytesMax: number;
+}
+
+export interface FilesInput extends InputTarget {
+  readonly type?: 'file';
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+}
+
+/** Topics that other programs write. */
+export interface TopicsInput extends InputTarget, TopicsOptions {
+  readonly type: 'kafka';
 }
 
 /** Headers of blocks are small, but those of blocks of empty lines with a cut among them list every offset. */
@@ -91,7 +104,7 @@ export class Agent {
       await session.run();
     } finally {
       ending.abort();
-      session.close();
+      await session.close();
     }
   }
 }

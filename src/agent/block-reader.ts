@@ -16,7 +16,11 @@ export interface LinesRead {
   /** Hash of the 64 bytes below `end`. */
   readonly tail: string;
   readonly lines: number;
+  /** Bytes of the source it is made of: more than the value has where a line was cut. */
+  readonly sizeBytes: number;
   readonly offsets?: readonly number[];
+  /** Length of each line, only where one holds a newline. */
+  readonly lengths?: readonly number[];
   readonly cut?: readonly number[];
   /** Of [origin, end), where it is known. */
   readonly sum: LineSum | undefined;
@@ -87,7 +91,19 @@ export class BlockReader {
   #advance(value: Buffer, end: number, tail: string, sum: LineSum, lines: number, usedBytes: number): LinesRead {
     const start = this.position;
     const known = this.sum === undefined ? undefined : sum;
-    const read = { value, prev: start, start, end, tailBefore: this.tail, tail, lines, sum: known, usedBytes };
+    const sizeBytes = end - start;
+    const read = {
+      value,
+      prev: start,
+      start,
+      end,
+      sizeBytes,
+      tailBefore: this.tail,
+      tail,
+      lines,
+      sum: known,
+      usedBytes,
+    };
     this.position = end;
     this.tail = tail;
     this.sum = known;

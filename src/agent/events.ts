@@ -4,11 +4,11 @@ import type { SourceId } from '../record/source.ts';
 export type CloseReason =
   /** Read to its end in once mode. */
   | 'end'
-  /** The file shrank or its content changed: what follows is a new source. */
+  /** The file shrank, or its content (or the topic's) changed: what follows is a new source. */
   | 'truncated'
-  /** The file was deleted and read to its end. */
+  /** The file was deleted and read to its end, or the topic is gone. */
   | 'deleted'
-  /** No pattern finds the file any more. */
+  /** No pattern finds it any more. */
   | 'missing';
 
 /** What a person or a metric may want to know: at most one a source and state change, never one a line. */
@@ -31,6 +31,14 @@ export type AgentEvent =
     }
   | { readonly type: 'unreadable'; readonly path: string; readonly reason: string; readonly hint: string }
   | { readonly type: 'readable'; readonly path: string }
+  /** Records of a topic that were gone, or could not be read, before anybody had read them. */
+  | {
+      readonly type: 'records_missed';
+      readonly path: string;
+      readonly records: number;
+      readonly reason: string;
+      readonly hint: string;
+    }
   | { readonly type: 'lines_cut'; readonly source: SourceId; readonly path: string; readonly lineBytesMax: number }
   | { readonly type: 'backpressure_began'; readonly topic: string; readonly partition: number; readonly reason: string }
   | { readonly type: 'backpressure_ended'; readonly topic: string; readonly partition: number }

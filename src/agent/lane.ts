@@ -8,6 +8,7 @@ import { encodeBlockHeader } from '../record/block.ts';
 import type { LinesRead } from './block-reader.ts';
 import type { Notify } from './events.ts';
 import { BLOCK_ROOM_BYTES, SLABS_PER_LANE } from './limits.ts';
+import type { BlockRoom } from './source.ts';
 import type { TrackedSource } from './tracked-source.ts';
 
 const NO_VALUE = new Uint8Array(0);
@@ -81,7 +82,7 @@ export class Lane {
   }
 
   /** Memory for one more block, or undefined: then the lane is full, and reading waits. */
-  room(): { readonly memory: Buffer; readonly at: number } | undefined {
+  room(): BlockRoom | undefined {
     this.#filling ??= this.#takeSlab();
     const slab = this.#filling;
     if (slab === undefined || slab.memory.length - slab.used < BLOCK_ROOM_BYTES) return undefined;
@@ -91,7 +92,7 @@ export class Lane {
   /** Takes what was read into `room()`. */
   add(source: TrackedSource, lines: LinesRead, readAtMs: number): void {
     const slab = this.#filling!;
-    const { offsets, cut } = lines;
+    const { offsets, lengths, cut } = lines;
     const header = encodeBlockHeader({
       source: source.id,
       identity: source.identity,
@@ -104,6 +105,7 @@ export class Lane {
       lines: lines.lines,
       readAtMs,
       ...(offsets === undefined ? {} : { offsets }),
+      ...(lengths === undefined ? {} : { lengths }),
       ...(cut === undefined ? {} : { cut }),
     });
     slab.used += lines.usedBytes;
@@ -121,7 +123,7 @@ export class Lane {
       faultPoint('agent.sent');
       for (const { source, lines } of slab.blocks) {
         source.acknowledge(lines);
-        this.bytesSent += lines.end - lines.start;
+        this.bytesSent += lines.sizeBytes;
         this.linesSent += lines.lines;
       }
       slab.blocks = [];

@@ -5,9 +5,11 @@ import { type Beat, decodeBeat, type SourceReport } from '../record/beat.ts';
 import { type BlockHeader, decodeBlockHeader } from '../record/block.ts';
 import { decodeGenesis } from '../record/control.ts';
 import { emptySum } from '../record/line-id.ts';
-import { agentOf, numberOf } from '../record/source.ts';
+import { agentOf, lineHashSeeds, numberOf } from '../record/source.ts';
+import { addOffset } from './line-framing.ts';
 import type { Notify } from './events.ts';
 import {
+  type Counted,
   emptyRegistry,
   loadAgentId,
   loadRegistry,
@@ -32,7 +34,11 @@ export function laneKey(lane: LaneName): string {
  */
 const LOST_NUMBERS = 1_000_000;
 
-type KnownSource = SourceReport & { readonly topic: string };
+type KnownSource = SourceReport & {
+  readonly topic: string;
+  /** Up to `position` as long as every block behind it lists its lines, as those of topics do. */
+  readonly counted?: Counted;
+};
 
 /** What the log says of one agent: the newest report of each source, moved on by the blocks behind it. */
 interface AgentInLog {
@@ -158,7 +164,17 @@ function foldBlock(agents: ReadonlyMap<string, AgentInLog>, block: BlockHeader):
   if (block.prev > report.position || block.end <= report.position) return;
   if (block.start === report.position && block.tail !== report.tail) return;
   const { end: position, endTail: tail, readAtMs: quietSinceMs } = block;
-  agent.reports.set(report.number, { ...report, position, tail, quietSinceMs });
+  const counted = countedOver(report, block);
+  agent.reports.set(report.number, { ...report, position, tail, quietSinceMs, ...counted });
+}
+
+/** The count with the new lines of a block, where its header lists them: a topic is not read again to count what was sent. */
+function countedOver({ counted, position }: KnownSource, block: BlockHeader): { readonly counted?: Counted } {
+  if (counted?.upTo !== position || block.offsets === undefined) return {};
+  const sum = { ...counted.sum };
+  const seeds = lineHashSeeds(block.source);
+  for (const offset of block.offsets) if (offset >= position) addOffset(sum, seeds, offset);
+  return { counted: { upTo: block.end, sum } };
 }
 
 function foldBeat(agents: Map<string, AgentInLog>, topic: string, beat: Beat): void {
@@ -167,10 +183,17 @@ function foldBeat(agents: Map<string, AgentInLog>, topic: string, beat: Beat): v
   agent.numberMax = Math.max(agent.numberMax, beat.numberMax ?? 0);
   for (const report of beat.sources) {
     const known = agent.reports.get(report.number);
-    if (known === undefined || report.position >= known.position)
-      agent.reports.set(report.number, { ...report, topic });
+    if (known === undefined || report.position >= known.position) {
+      const counted = known?.counted ?? (report.position === report.origin ? begun(report.origin) : undefined);
+      agent.reports.set(report.number, { ...report, topic, ...(counted === undefined ? {} : { counted }) });
+    }
     agent.numberMax = Math.max(agent.numberMax, report.number);
   }
+}
+
+/** Nothing was read, and nothing counted. */
+function begun(origin: number): Counted {
+  return { upTo: origin, sum: emptySum() };
 }
 
 function adoptId(agents: ReadonlyMap<string, AgentInLog>): string | undefined {
@@ -202,20 +225,21 @@ function merge(saved: Registry, inLog: AgentInLog | undefined, logs: Registry['l
 
 function rebuiltEntry(report: KnownSource): RegistryEntry {
   const { number, topic, identity, origin, position, tail, path, quietSinceMs } = report;
-  const counted = { upTo: origin, sum: emptySum() };
+  const counted = begun(origin);
   const entry = { number, topic, identity, origin, position, tail, path, quietSinceMs, possibleLossBytes: 0, counted };
   return caughtUpEntry(entry, report);
 }
 
 /** The entry with what a later beat says. Lines counted so far stay; those up to the new position are counted from the file. */
-function caughtUpEntry(entry: RegistryEntry, report: SourceReport): RegistryEntry {
-  const { position, tail, quietSinceMs, sum, possibleLossBytes = entry.possibleLossBytes } = report;
+function caughtUpEntry(entry: RegistryEntry, report: KnownSource): RegistryEntry {
+  const { position, tail, quietSinceMs, sum, counted, possibleLossBytes = entry.possibleLossBytes } = report;
   return {
     ...entry,
     position,
     tail,
     quietSinceMs,
     possibleLossBytes,
+    ...(counted?.upTo === position ? { counted } : {}),
     ...(sum === undefined ? {} : { counted: { upTo: position, sum } }),
     ...(report.state === 'closed'
       ? { closedBy: entry.closedBy ?? 'missing', closedAtMs: entry.closedAtMs ?? quietSinceMs }

@@ -1,4 +1,5 @@
 import { OperatingError, systemErrorCode } from '../lib/errors.ts';
+import type { Notify } from './events.ts';
 import type { ScanProblem } from './source.ts';
 
 export const NOT_REGULAR_HINT = 'name regular files: positions of a pipe cannot be read again';
@@ -26,4 +27,32 @@ export function problemOf(path: string, error: unknown): ScanProblem {
 /** Whether it is the source's own failure, and not a defect of this program. */
 export function isSourceFailure(error: unknown): boolean {
   return error instanceof OperatingError || (error instanceof Error && 'syscall' in error);
+}
+
+/** Tells each problem of an input once, and when it has gone. */
+export class ProblemBoard {
+  readonly #notify: Notify;
+  readonly #told = new Map<string, string>();
+
+  constructor(notify: Notify) {
+    this.#notify = notify;
+  }
+
+  /** All problems there are now. */
+  show(problems: readonly ScanProblem[]): void {
+    const now = new Set(problems.map((problem) => problem.path));
+    for (const path of this.#told.keys()) {
+      if (now.has(path)) continue;
+      this.#told.delete(path);
+      this.#notify({ type: 'readable', path });
+    }
+    for (const problem of problems) this.add(problem);
+  }
+
+  /** One more; it stays until the next `show`. */
+  add(problem: ScanProblem): void {
+    if (this.#told.get(problem.path) === problem.reason) return;
+    this.#told.set(problem.path, problem.reason);
+    this.#notify({ type: 'unreadable', ...problem });
+  }
 }

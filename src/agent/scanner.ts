@@ -5,9 +5,18 @@ import type { Notify } from './events.ts';
 import { hasIdentity, type Head, identityOf, readHead, tailAt } from './identity.ts';
 import type { AgentLimits } from './limits.ts';
 import type { RegistryEntry } from './registry.ts';
-import { isSourceFailure, problemOf } from './scan-problem.ts';
-import type { FoundSource, ScanProblem, SourceFinder, SourceHandle } from './source.ts';
-import { newEntry, TrackedSource } from './tracked-source.ts';
+import { ProblemBoard, isSourceFailure, problemOf } from './scan-problem.ts';
+import type {
+  BlockRoom,
+  FoundSource,
+  ReadOutcome,
+  ScanProblem,
+  SourceFinder,
+  SourceHandle,
+  SourceInput,
+} from './source.ts';
+import { TrackedFile } from './tracked-file.ts';
+import { newEntry } from './tracked-source.ts';
 
 export interface ScannerOptions {
   readonly topic: string;
@@ -18,30 +27,38 @@ export interface ScannerOptions {
   /** Whether one more source may be made. */
   readonly hasRoom: () => boolean;
   /** Makes a source of an entry that has a number of its own. */
-  readonly create: (entry: Omit<RegistryEntry, 'number'>) => TrackedSource;
+  readonly create: (entry: Omit<RegistryEntry, 'number'>) => TrackedFile;
 }
 
 /** Matches what one input finds on disk with the sources the agent knows, and says which are new, gone or replaced. */
-export class Scanner {
+export class Scanner implements SourceInput {
   readonly #options: ScannerOptions;
   /** Every source of this input's topic that the registry knows. */
-  readonly #sources = new Set<TrackedSource>();
+  readonly #sources = new Set<TrackedFile>();
   /** The same by the file they were read from; those of a rebuilt registry, whose file is not known, are under the empty name. */
-  readonly #byFile = new Map<string, Set<TrackedSource>>();
-  readonly #byPlace = new Map<string, TrackedSource>();
+  readonly #byFile = new Map<string, Set<TrackedFile>>();
+  readonly #byPlace = new Map<string, TrackedFile>();
   /** Files that are no source now, and need no second look until they change: closed ones, and those without a whole line. */
   readonly #settled = new Map<string, { readonly sizeBytes: number; readonly modifiedMs: number }>();
-  readonly #problems = new Map<string, string>();
+  readonly #problems: ProblemBoard;
   /** Known sources that could not be opened or read, until that succeeds. */
   readonly #failures = new Map<string, ScanProblem>();
+  /** Files that were read lately and are looked at more often than scans come. */
+  readonly #hot = new Set<TrackedFile>();
 
-  constructor(options: ScannerOptions, sources: Iterable<TrackedSource>) {
+  constructor(options: ScannerOptions, sources: Iterable<TrackedFile>) {
     this.#options = options;
+    this.#problems = new ProblemBoard(options.notify);
     for (const source of sources) this.#remember(source);
   }
 
-  /** Looks at everything once. Returns the sources that are new, oldest first. `admits` is false where no new ones are wanted. */
-  scan(nowMs: number, wallMs: number, admits: boolean): TrackedSource[] {
+  /** Files are looked at on the spot: there is nothing to wait for. */
+  async start(): Promise<void> {}
+
+  async stop(): Promise<void> {}
+
+  /** Looks at everything once, and makes the sources that are new, oldest first. What it saw holds at `wallMs` or later. */
+  scan(nowMs: number, wallMs: number, admits: boolean): number {
     const { found, problems } = this.#options.finder.scan();
     const seen = new Set<string>();
     const candidates: FoundSource[] = [];
@@ -55,18 +72,62 @@ export class Scanner {
     }
     candidates.sort((left, right) => left.modifiedMs - right.modifiedMs || (left.path < right.path ? -1 : 1));
     const all = [...problems];
-    const added = admits ? candidates.flatMap((file) => this.#identify(file, nowMs, wallMs, all) ?? []) : [];
-    this.#reportProblems([...all, ...this.#failures.values()]);
+    if (admits) for (const file of candidates) this.#identify(file, nowMs, wallMs, all);
+    this.#problems.show([...all, ...this.#failures.values()]);
     for (const source of this.#sources) {
       if (source.closedBy === undefined && (source.place === undefined || !seen.has(source.place)))
         this.#lookAtUnseen(source, nowMs, all);
     }
     for (const place of this.#settled.keys()) if (!seen.has(place)) this.#settled.delete(place);
-    return added;
+    return wallMs;
+  }
+
+  get nextPollMs(): number {
+    let nextMs = Infinity;
+    for (const source of this.#hot) nextMs = Math.min(nextMs, source.nextPollMs);
+    return nextMs;
+  }
+
+  /** Looks at what was read lately, ever later while nothing comes. True if a scan is needed to see what is there now. */
+  poll(nowMs: number): boolean {
+    let needsScan = false;
+    for (const source of this.#hot) {
+      const { handle } = source;
+      if (handle === undefined) this.#hot.delete(source);
+      else if (nowMs >= source.nextPollMs && !source.hasMore) {
+        const look = this.attempt(source, () => handle.look());
+        if (look === undefined) continue;
+        if (!source.see(look)) {
+          this.replace(source);
+          needsScan = true;
+        } else if (!source.hasMore) {
+          source.pauseMs *= 2;
+          source.nextPollMs = nowMs + source.pauseMs;
+          if (source.pauseMs >= this.#options.limits.scanMs) this.#hot.delete(source);
+        }
+      }
+    }
+    return needsScan;
+  }
+
+  read(source: TrackedFile, room: BlockRoom, nowMs: number, readAtMs: number): ReadOutcome {
+    if (source.handle === undefined && !this.reopen(source)) return 'nothing';
+    const result = this.attempt(source, () => source.read(room.memory, room.at, readAtMs));
+    if (result === undefined) return 'nothing';
+    if (result === 'more') return 'more';
+    if (result === 'replaced') {
+      this.replace(source);
+      return 'replaced';
+    }
+    // Look again soon, and ever later while nothing comes.
+    source.pauseMs = this.#options.limits.lingerMs;
+    source.nextPollMs = nowMs + this.#options.limits.lingerMs;
+    this.#hot.add(source);
+    return result;
   }
 
   /** Opens a file again that was closed to stay within the limit of open files. False if it cannot be had now. */
-  reopen(source: TrackedSource): boolean {
+  reopen(source: TrackedFile): boolean {
     const handle = this.attempt(source, () => this.#options.finder.open(source.path));
     if (handle === undefined) return false;
     if (handle.key === source.file) {
@@ -80,7 +141,7 @@ export class Scanner {
   }
 
   /** What `use` returns, or undefined where the system gives an error: the source is then unreadable until the next scan. */
-  attempt<Result>(source: TrackedSource, use: () => Result): Result | undefined {
+  attempt<Result>(source: TrackedFile, use: () => Result): Result | undefined {
     try {
       const result = use();
       this.#failures.delete(source.path);
@@ -89,7 +150,7 @@ export class Scanner {
       if (!isSourceFailure(error)) throw error;
       const problem = problemOf(source.path, error);
       this.#failures.set(source.path, problem);
-      this.#reportProblem(problem);
+      this.#problems.add(problem);
       source.isUnreadable = true;
       source.detach();
       return undefined;
@@ -97,13 +158,13 @@ export class Scanner {
   }
 
   /** Another content has taken the source's place: what is there now will be found as new. */
-  replace(source: TrackedSource): void {
+  replace(source: TrackedFile): void {
     if (source.place !== undefined) this.#byPlace.delete(source.place);
     this.#failures.delete(source.path);
     source.endAsReplaced();
   }
 
-  forget(source: TrackedSource): void {
+  forget(source: TrackedFile): void {
     this.#sources.delete(source);
     const sameFile = this.#byFile.get(source.file ?? '');
     sameFile?.delete(source);
@@ -111,7 +172,7 @@ export class Scanner {
   }
 
   /** Takes a closed source off its place; the file needs no second look until it changes. */
-  close(source: TrackedSource): void {
+  close(source: TrackedFile): void {
     if (source.place === undefined) return;
     if (this.#byPlace.get(source.place) === source) this.#byPlace.delete(source.place);
     // What grew while it was being closed must be looked at again: it goes on as a new source.
@@ -119,7 +180,7 @@ export class Scanner {
     this.#settled.set(source.place, { sizeBytes: source.sizeBytes, modifiedMs: source.modifiedMs });
   }
 
-  isSettledAt(source: TrackedSource): boolean {
+  isSettledAt(source: TrackedFile): boolean {
     return source.place !== undefined && this.#settled.has(source.place);
   }
 
@@ -129,7 +190,7 @@ export class Scanner {
   }
 
   /** False if the file was replaced and is a candidate now. */
-  #see(source: TrackedSource, file: FoundSource, nowMs: number): boolean {
+  #see(source: TrackedFile, file: FoundSource, nowMs: number): boolean {
     source.path = file.path;
     source.lastSeenMs = nowMs;
     source.isUnreadable = false;
@@ -139,7 +200,7 @@ export class Scanner {
   }
 
   /** A source whose file no pattern finds: renamed away, deleted, or not there since the start. */
-  #lookAtUnseen(source: TrackedSource, nowMs: number, problems: readonly ScanProblem[]): void {
+  #lookAtUnseen(source: TrackedFile, nowMs: number, problems: readonly ScanProblem[]): void {
     const { limits, isOnce } = this.#options;
     if (source.ending !== undefined) return;
     if (source.handle === undefined) {
@@ -161,22 +222,21 @@ export class Scanner {
   }
 
   /** Finds out what a file is that has no live source: a known one, or a new one, or none yet. */
-  #identify(file: FoundSource, nowMs: number, wallMs: number, problems: ScanProblem[]): TrackedSource | undefined {
+  #identify(file: FoundSource, nowMs: number, wallMs: number, problems: ScanProblem[]): void {
     let handle: SourceHandle | undefined;
     try {
       handle = this.#options.finder.open(file.path);
       // Between the look and the open another file may have come to this path: the next scan sees it.
-      if (handle.key.startsWith(`${file.place}:`)) return this.#place(handle, file, nowMs, wallMs);
-      handle.close();
+      if (handle.key.startsWith(`${file.place}:`)) this.#place(handle, file, nowMs, wallMs);
+      else handle.close();
     } catch (error) {
       handle?.close();
       if (!isSourceFailure(error)) throw error;
       problems.push(problemOf(file.path, error));
     }
-    return undefined;
   }
 
-  #place(handle: SourceHandle, file: FoundSource, nowMs: number, wallMs: number): TrackedSource | undefined {
+  #place(handle: SourceHandle, file: FoundSource, nowMs: number, wallMs: number): void {
     const head = readHead(handle);
     const known = this.#find(handle, head);
     const isSame = known !== undefined && tailAt(handle, known.position) === known.tail;
@@ -187,7 +247,7 @@ export class Scanner {
     }
     if (known?.closedBy === undefined && isSame) {
       this.#attach(known!, handle, file, nowMs);
-      return undefined;
+      return;
     }
     const continues = isSame && known?.closedBy !== 'truncated';
     const isOver = continues && file.sizeBytes <= known!.position;
@@ -196,7 +256,7 @@ export class Scanner {
       handle.close();
       this.#settled.set(file.place, { sizeBytes: file.sizeBytes, modifiedMs: file.modifiedMs });
       if (isOver) known!.place = file.place;
-      return undefined;
+      return;
     }
     if (!this.#options.hasRoom()) throw noRoom(file.path, this.#options.limits.sourcesMax);
     // A file that grew after its source was closed goes on as a new source, from where the old one ended.
@@ -213,10 +273,9 @@ export class Scanner {
     this.#attach(source, handle, file, nowMs);
     const { id, path } = source;
     this.#options.notify({ type: 'source_found', source: id, path, sizeBytes: file.sizeBytes, origin });
-    return source;
   }
 
-  #attach(source: TrackedSource, handle: SourceHandle, file: FoundSource, nowMs: number): void {
+  #attach(source: TrackedFile, handle: SourceHandle, file: FoundSource, nowMs: number): void {
     source.place = file.place;
     source.path = file.path;
     source.file = handle.key;
@@ -229,7 +288,7 @@ export class Scanner {
   }
 
   /** A rewound source that another has gone on from: it is read again beside it, to where it ended. */
-  #openRewound(source: TrackedSource): void {
+  #openRewound(source: TrackedFile): void {
     if (!this.reopen(source)) return;
     const handle = present(source.handle, 'a reopened source is open');
     if (source.attach(handle) && source.see(handle.look())) source.ending = 'end';
@@ -237,7 +296,7 @@ export class Scanner {
   }
 
   /** The newest source this file can be. After a rebuilt registry only the identity is known, not the file. */
-  #find(handle: SourceHandle, head: Head): TrackedSource | undefined {
+  #find(handle: SourceHandle, head: Head): TrackedFile | undefined {
     for (const source of this.#byFile.get('') ?? []) {
       const headBytes = [head.bytes.length, source.position].find(
         (length) =>
@@ -250,7 +309,7 @@ export class Scanner {
       source.headBytes = headBytes;
       this.#remember(source);
     }
-    let newest: TrackedSource | undefined;
+    let newest: TrackedFile | undefined;
     for (const source of this.#byFile.get(handle.key) ?? []) {
       const headBytes = source.headBytes ?? head.bytes.length;
       if (newest !== undefined && newest.number > source.number) continue;
@@ -259,32 +318,15 @@ export class Scanner {
     return newest;
   }
 
-  #remember(source: TrackedSource): void {
+  #remember(source: TrackedFile): void {
     this.#sources.add(source);
     const file = source.file ?? '';
     const sameFile = this.#byFile.get(file) ?? new Set();
     this.#byFile.set(file, sameFile.add(source));
   }
-
-  /** Tells each problem once, and when it has gone. */
-  #reportProblems(problems: readonly ScanProblem[]): void {
-    const now = new Set(problems.map((problem) => problem.path));
-    for (const path of this.#problems.keys()) {
-      if (now.has(path)) continue;
-      this.#problems.delete(path);
-      this.#options.notify({ type: 'readable', path });
-    }
-    for (const problem of problems) this.#reportProblem(problem);
-  }
-
-  #reportProblem(problem: ScanProblem): void {
-    if (this.#problems.get(problem.path) === problem.reason) return;
-    this.#problems.set(problem.path, problem.reason);
-    this.#options.notify({ type: 'unreadable', ...problem });
-  }
 }
 
-function noRoom(path: string, sourcesMax: number): OperatingError {
+export function noRoom(path: string, sourcesMax: number): OperatingError {
   return new OperatingError(`${path}: the agent knows ${sourcesMax} files already, this one waits`, {
     code: 'SOURCES_MAX',
     hint: 'name fewer files, or let another agent read some of them',

@@ -6,19 +6,19 @@ import { partitionOf, sourceId } from '../record/source.ts';
 import type { AgentInput } from './agent.ts';
 import { BeatDesk, type LaneState } from './beat-desk.ts';
 import type { Notify } from './events.ts';
+import { isOfInput, openInput } from './inputs.ts';
 import { Lane } from './lane.ts';
 import { type AgentLimits, slabBlocks } from './limits.ts';
 import { laneKey, type LaneName } from './recovery.ts';
 import type { Registry, RegistryEntry } from './registry.ts';
 import { RegistryWriter } from './registry-writer.ts';
-import { Scanner } from './scanner.ts';
-import { FileFinder } from './sources/file.ts';
-import { TrackedSource } from './tracked-source.ts';
+import type { SourceInput } from './source.ts';
+import type { TrackedSource } from './tracked-source.ts';
 
 /** A source with all that is needed to serve it. */
 interface Served {
   readonly source: TrackedSource;
-  readonly scanner: Scanner;
+  readonly input: SourceInput;
   readonly state: LaneState;
 }
 
@@ -46,10 +46,8 @@ export class AgentSession {
   readonly #limits: AgentLimits;
   readonly #isOnce: boolean;
   readonly #lanes = new Map<string, LaneState>();
-  readonly #scanners: Scanner[] = [];
+  readonly #inputs: SourceInput[] = [];
   readonly #served = new Map<TrackedSource, Served>();
-  /** Sources that were read lately and are looked at more often than scans come. */
-  readonly #hot = new Set<Served>();
   readonly #desk: BeatDesk;
   readonly #writer: RegistryWriter;
   /** Sources of topics that no input has now: they are remembered, for the day it comes back. */
@@ -90,10 +88,11 @@ export class AgentSession {
 
   async run(): Promise<void> {
     const { clock, signal } = this.#deps;
+    await Promise.all(this.#inputs.map((input) => input.start()));
     while (!signal.aborted) {
       const nowMs = clock.monotonicMs();
       if (nowMs >= this.#nextScanMs || !this.#hasScanned) this.#scan(nowMs);
-      this.#pollHot(nowMs);
+      this.#poll(nowMs);
       const hasRead = this.#readRound();
       this.#closeFinished();
       this.#pump();
@@ -106,7 +105,8 @@ export class AgentSession {
     await this.#end();
   }
 
-  close(): void {
+  async close(): Promise<void> {
+    await Promise.all(this.#inputs.map((input) => input.stop()));
     for (const source of this.#served.keys()) source.detach();
   }
 
@@ -126,45 +126,40 @@ export class AgentSession {
     }
   }
 
-  #addInput(input: AgentInput, claimed: Set<RegistryEntry>): void {
+  #addInput(given: AgentInput, claimed: Set<RegistryEntry>): void {
     const { clock, registry, notify, options } = this.#deps;
-    const entries = registry.sources.filter((entry) => entry.topic === input.topic && !claimed.has(entry));
-    const known = entries.map((entry) => {
-      claimed.add(entry);
-      const source = new TrackedSource(registry.agent, entry, input.lineBytesMax);
-      source.lastSeenMs = clock.monotonicMs();
-      this.#desk.announce(source);
-      return source;
-    });
-    const create = (entry: Omit<RegistryEntry, 'number'>): TrackedSource => {
-      const source = new TrackedSource(registry.agent, { ...entry, number: this.#nextNumber++ }, input.lineBytesMax);
-      this.#serve(source, scanner, input);
-      this.#desk.announce(source);
-      this.#writer.numberGiven();
-      return source;
-    };
-    const finder = new FileFinder(input);
-    const scanner = new Scanner(
-      {
-        topic: input.topic,
-        isOnce: options.isOnce,
-        limits: this.#limits,
-        finder,
-        notify,
-        hasRoom: () => this.#served.size + this.#unserved.length < this.#limits.sourcesMax,
-        create,
+    const { agent } = registry;
+    const entries = registry.sources.filter((entry) => !claimed.has(entry) && isOfInput(entry, given, options.inputs));
+    for (const entry of entries) claimed.add(entry);
+    const { input, sources } = openInput(given, entries, {
+      agent,
+      clock,
+      notify,
+      isOnce: options.isOnce,
+      limits: this.#limits,
+      hasRoom: () => this.#served.size + this.#unserved.length < this.#limits.sourcesMax,
+      giveNumber: () => {
+        this.#writer.numberGiven();
+        return this.#nextNumber++;
       },
-      known,
-    );
-    this.#scanners.push(scanner);
-    for (const source of known) this.#serve(source, scanner, input);
+      serve: (source) => {
+        this.#serve(source, input, given);
+        this.#desk.announce(source);
+      },
+      wake: () => this.#wake?.abort(),
+    });
+    this.#inputs.push(input);
+    for (const source of sources) {
+      this.#serve(source, input, given);
+      this.#desk.announce(source);
+    }
   }
 
-  #serve(source: TrackedSource, scanner: Scanner, input: AgentInput): void {
-    const partition = partitionOf(sourceId(this.#deps.registry.agent, source.number), input.partitions);
-    const state = present(this.#lanes.get(laneKey({ topic: input.topic, partition })), 'a source has a lane');
+  #serve(source: TrackedSource, input: SourceInput, { topic, partitions }: AgentInput): void {
+    const partition = partitionOf(sourceId(this.#deps.registry.agent, source.number), partitions);
+    const state = present(this.#lanes.get(laneKey({ topic, partition })), 'a source has a lane');
     state.sources.add(source);
-    this.#served.set(source, { source, scanner, state });
+    this.#served.set(source, { source, input, state });
   }
 
   /** Looks at everything, announces what is new, and asks for the beats that are due. */
@@ -174,32 +169,18 @@ export class AgentSession {
     const admits = !this.#hasScanned || !this.#isOnce;
     this.#nextScanMs = nowMs + this.#limits.scanMs;
     this.#hasScanned = true;
-    for (const scanner of this.#scanners) scanner.scan(nowMs, scanTimeMs, admits);
+    // What an input says of its sources may have been found out before this scan: beats then speak of that moment.
+    let seenMs = scanTimeMs;
+    for (const input of this.#inputs) seenMs = Math.min(seenMs, input.scan(nowMs, scanTimeMs, admits));
     this.#limitOpenFiles();
     this.#forgetOld(scanTimeMs);
     if (this.#writer.hasNewNumbers) this.#writer.save();
-    if (this.#desk.scanned(nowMs, scanTimeMs)) this.#writer.changed();
+    if (this.#desk.scanned(nowMs, seenMs)) this.#writer.changed();
     this.#reportProgress();
   }
 
-  #pollHot(nowMs: number): void {
-    for (const served of this.#hot) {
-      const { source, scanner } = served;
-      const { handle } = source;
-      if (handle === undefined) this.#hot.delete(served);
-      else if (nowMs >= source.nextPollMs && !source.hasMore) {
-        const look = scanner.attempt(source, () => handle.look());
-        if (look === undefined) continue;
-        if (!source.see(look)) {
-          scanner.replace(source);
-          this.#nextScanMs = nowMs;
-        } else if (!source.hasMore) {
-          source.pauseMs *= 2;
-          source.nextPollMs = nowMs + source.pauseMs;
-          if (source.pauseMs >= this.#limits.scanMs) this.#hot.delete(served);
-        }
-      }
-    }
+  #poll(nowMs: number): void {
+    for (const input of this.#inputs) if (input.poll(nowMs)) this.#nextScanMs = nowMs;
   }
 
   /** Reads what fits: a block of each live source, then the backlog, oldest first. True if anything was read. */
@@ -223,38 +204,29 @@ export class AgentSession {
   }
 
   /** False if the lane is full or nothing could be read. */
-  #readBlock(served: Served): boolean {
-    const { source, scanner, state } = served;
+  #readBlock({ source, input, state }: Served): boolean {
     const room = state.lane.room();
-    if (room === undefined || (source.handle === undefined && !scanner.reopen(source))) return false;
+    if (room === undefined) return false;
+    const nowMs = this.#deps.clock.monotonicMs();
     const readAtMs = this.#deps.clock.nowMs();
-    const result = scanner.attempt(source, () => source.read(room.memory, room.at, readAtMs));
-    if (result === undefined) return false;
+    const result = input.read(source, room, nowMs, readAtMs);
     if (result === 'more') return true;
-    if (result === 'replaced') {
-      scanner.replace(source);
-      this.#nextScanMs = this.#deps.clock.monotonicMs();
-      return false;
-    }
-    // Look again soon, and ever later while nothing comes.
-    source.pauseMs = this.#limits.lingerMs;
-    source.nextPollMs = this.#deps.clock.monotonicMs() + this.#limits.lingerMs;
-    this.#hot.add(served);
-    if (result === 'nothing') return false;
+    if (result === 'replaced') this.#nextScanMs = nowMs;
+    if (result === 'nothing' || result === 'replaced') return false;
     state.lane.add(source, result, readAtMs);
     if (result.cut !== undefined && !source.wasCutReported) {
       source.wasCutReported = true;
-      const { lineBytesMax } = source.reader;
-      this.#deps.notify({ type: 'lines_cut', source: source.id, path: source.path, lineBytesMax });
+      const { id, path, lineBytesMax } = source;
+      this.#deps.notify({ type: 'lines_cut', source: id, path, lineBytesMax });
     }
     return true;
   }
 
   #closeFinished(): void {
-    for (const { source, scanner } of this.#served.values()) {
+    for (const { source, input } of this.#served.values()) {
       if (!source.isFinished || !source.isAnnounced) continue;
       source.close(this.#deps.clock.nowMs());
-      scanner.close(source);
+      input.close(source);
       this.#writer.changed();
       this.#desk.changed();
       const { id, path, closedBy: reason, possibleLossBytes, sum } = source;
@@ -296,7 +268,7 @@ export class AgentSession {
     const { clock, signal } = this.#deps;
     const nowMs = clock.monotonicMs();
     let untilMs = this.#nextScanMs;
-    for (const { source } of this.#hot) untilMs = Math.min(untilMs, source.nextPollMs);
+    for (const input of this.#inputs) untilMs = Math.min(untilMs, input.nextPollMs);
     if (untilMs <= nowMs || signal.aborted || this.#failure !== undefined) {
       await setImmediate();
       return;
@@ -347,10 +319,10 @@ export class AgentSession {
   }
 
   #limitOpenFiles(): void {
-    const open = [...this.#served.keys()].filter((source) => source.handle !== undefined);
+    const open = [...this.#served.keys()].filter((source) => source.isOpen);
     const excess = open.length - this.#limits.openFilesMax;
     if (excess <= 0) return;
-    const quiet = open.filter((source) => source.place !== undefined && !source.hasMore && source.ending === undefined);
+    const quiet = open.filter((source) => source.isAtRest);
     quiet.sort((left, right) => left.quietSinceMs - right.quietSinceMs);
     for (const source of quiet.slice(0, excess)) source.detach();
   }
@@ -358,14 +330,14 @@ export class AgentSession {
   /** Drops closed sources whose file is long gone, once a beat has said so. */
   #forgetOld(scanTimeMs: number): void {
     const beforeMs = scanTimeMs - this.#limits.forgetMs;
-    for (const { source, scanner, state } of this.#served.values()) {
-      if (source.closedAtMs === undefined || source.closedAtMs > beforeMs || scanner.isSettledAt(source)) continue;
+    for (const { source, input, state } of this.#served.values()) {
+      if (source.closedAtMs === undefined || source.closedAtMs > beforeMs || input.isSettledAt(source)) continue;
       source.isForgotten = true;
       this.#desk.changed();
       if (!source.isForgottenInLog || !state.lane.isIdle) continue;
       this.#served.delete(source);
       state.sources.delete(source);
-      scanner.forget(source);
+      input.forget(source);
       this.#writer.changed();
     }
   }
@@ -379,7 +351,7 @@ export class AgentSession {
     }
     let bytesKnown = bytesSent;
     for (const source of this.#served.keys()) {
-      if (source.ending !== 'truncated') bytesKnown += Math.max(0, source.known - source.position);
+      if (source.ending !== 'truncated') bytesKnown += source.pendingBytes;
     }
     this.#deps.notify({ type: 'progress', bytesSent, bytesKnown, lines });
   }

@@ -4,6 +4,7 @@ import { rawTopic } from '../broker/broker.ts';
 import type { Config } from '../config/config.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { withExamples } from './examples.ts';
+import { kafkaClientOptions } from './kafka-broker.ts';
 import { say } from './output.ts';
 import { type RoleContext, type RoleOptions, runRole, withRoleOptions } from './role.ts';
 
@@ -64,15 +65,17 @@ export function agentId({ agent, broker }: Config): { readonly agentId?: string 
   });
 }
 
+/** What the configuration says, as the agent takes it; reads the files of certificates. */
 function agentInputs({ inputs, pipeline, broker }: Config): AgentInput[] {
-  return inputs.map((input) => ({
-    name: input.name,
-    topic: rawTopic(broker.topicPrefix, input.stream),
-    partitions: pipeline.streams[input.stream]!.partitions,
-    include: input.include,
-    exclude: input.exclude,
-    lineBytesMax: input.lineBytesMax,
-  }));
+  return inputs.map((input) => {
+    const stream = pipeline.streams[input.stream]!;
+    const target = { topic: rawTopic(broker.topicPrefix, input.stream), partitions: stream.partitions };
+    if (input.type === 'file') return { ...input, ...target };
+    const { connection, ...rest } = input;
+    const isJson = stream.codec.type === 'json';
+    const ownPrefix = broker.topicPrefix;
+    return { ...rest, ...target, isJson, ownPrefix, client: kafkaClientOptions(connection) };
+  });
 }
 
 function describeAgentEvent(event: AgentEvent): string | undefined {
@@ -83,6 +86,8 @@ function describeAgentEvent(event: AgentEvent): string | undefined {
       return `${event.path} can be read again`;
     case 'lines_cut':
       return `${event.path} has lines longer than ${event.lineBytesMax} bytes: they are cut there (raise line_bytes_max)`;
+    case 'records_missed':
+      return `${event.records > 0 ? 'ALARM ' : ''}${event.path}: ${event.reason}${event.records > 0 ? `: ${event.records} records may be lost` : ''} (${event.hint})`;
     case 'source_closed':
       return event.possibleLossBytes > 0
         ? `ALARM ${event.path} was ${event.reason} before it was read to its end: ${event.possibleLossBytes} bytes may be lost`

@@ -7,6 +7,7 @@ import { formatDuration } from '../lib/units.ts';
 import { loadNamedConfig } from './config-option.ts';
 import { print, printJson } from './output.ts';
 import { withExamples } from './examples.ts';
+import { inputPlaces } from './input-places.ts';
 
 const EXAMPLES = `Examples:
   tailrace check                     check ./tailrace.yaml
@@ -33,10 +34,10 @@ export function registerCheck(program: Command): void {
 /** What a configuration makes: streams with their sources, tables with their columns. */
 export function describeConfig(config: Config): string {
   const streams = Object.entries(config.pipeline.streams).map(([name, stream]) => {
-    const inputs = config.inputs.filter((input) => input.stream === name).flatMap(({ include }) => include);
+    const inputs = config.inputs.filter((input) => input.stream === name).flatMap(inputPlaces);
     const { field, outOfOrdernessMs } = stream.eventTime;
     return [
-      `stream ${name}: ${stream.codec.type} lines of ${inputs.map(shownPath).join(', ')}`,
+      `stream ${name}: ${stream.codec.type} lines of ${inputs.join(', ')}`,
       `  event time ${field}, up to ${formatDuration(outOfOrdernessMs)} out of order`,
     ].join('\n');
   });

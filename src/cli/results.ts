@@ -12,6 +12,7 @@ import { print, printJson, say } from './output.ts';
 import { formatCount } from './progress.ts';
 import { tableText } from './sql.ts';
 import { queryOf } from './sql-target.ts';
+import { inputPlaces } from './input-places.ts';
 
 /** So many rows of each table are shown: those with the most lines. */
 const ROWS_SHOWN = 10;
@@ -54,8 +55,11 @@ export async function showResults(
   if (unread.length > 0)
     say(`tailrace: not in this result, since they cannot be read: ${unread.map(shown).join(', ')}`);
   else if (result.sources.length === 0) {
-    const patterns = config.inputs.flatMap(({ include }) => include);
-    say(`tailrace: nothing was read: no file matches ${patterns.map(shown).join(', ')}`);
+    const nothing = config.inputs.map((input) => {
+      const places = inputPlaces(input).map(escapeText).join(', ');
+      return input.type === 'file' ? `no file matches ${places}` : `no record is in ${places}`;
+    });
+    say(`tailrace: nothing was read: ${nothing.join(', ')}`);
   }
   if (!result.isBalanced) return EXIT.badData;
   return unread.length > 0 ? EXIT.unreachable : 0;

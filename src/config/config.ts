@@ -1,6 +1,7 @@
 import type { Pipeline } from '../epoch/pipeline.ts';
 import type { ElasticsearchSinkConfig } from './elasticsearch-sink.ts';
 import type { KafkaBrokerConfig } from './kafka-broker.ts';
+import type { TopicsInputConfig } from './kafka-source.ts';
 
 /**
  * What a configuration means, with every default filled in and every path absolute: plain JSON, so that `run` can hand it to
@@ -37,7 +38,9 @@ export interface EmbeddedBrokerConfig {
 }
 
 /** One entry of `sources`. */
-export interface InputConfig {
+export type InputConfig = FilesInputConfig | TopicsInputConfig;
+
+export interface FilesInputConfig {
   readonly name: string;
   readonly type: 'file';
   readonly stream: string;

@@ -89,6 +89,8 @@ function readConfigFile(path: string): string {
 
 /** Paths below the working directory are shown as the user would type them. */
 export function shownPath(path: string): string {
+  // A topic's partition: no path of this machine.
+  if (path.includes('://')) return path;
   const below = relative(process.cwd(), path);
   return below === '' || below.startsWith('..') ? path : below;
 }

@@ -12,7 +12,7 @@ export const UNBUILT_KEYS: Readonly<Record<string, readonly string[]>> = {
 
 /** Values of `type` by the section they stand in. */
 export const UNBUILT_TYPES: Readonly<Record<string, readonly string[]>> = {
-  'sources.*': ['stdin', 'syslog', 'http', 'otlp', 'kafka', 'generator', 'journald', 'docker'],
+  'sources.*': ['stdin', 'syslog', 'http', 'otlp', 'generator', 'journald', 'docker'],
   'streams.*.codec': ['regex', 'grok', 'syslog', 'logfmt', 'csv', 'cef', 'leef', 'raw'],
   'rollups.*.window': ['sliding', 'hopping', 'session'],
   'sinks.*': ['alerts', 'webhook', 'relay'],

@@ -5,11 +5,20 @@ import { AGGREGATES, CODECS } from '../components.ts';
 import type { EventTimeSpec, Pipeline, RollupSpec, StreamSpec } from '../epoch/pipeline.ts';
 import { present } from '../lib/assert.ts';
 import type { FieldType } from '../record/batch.ts';
-import { type Config, type InputConfig, RESERVED_COLUMNS, type SinkConfig, TOPIC_PREFIX, columnOf } from './config.ts';
+import {
+  type BrokerConfig,
+  type Config,
+  type InputConfig,
+  RESERVED_COLUMNS,
+  type SinkConfig,
+  TOPIC_PREFIX,
+  columnOf,
+} from './config.ts';
 import type { ConfigDocument, Path } from './document.ts';
 import { checkElasticsearchSink, documentStreams, resolveElasticsearchSink } from './elasticsearch-sink.ts';
 import { dotted, problemsOfIssues } from './issues.ts';
 import { checkKafkaBroker, resolveKafkaBroker } from './kafka-broker.ts';
+import { type KafkaSource, checkKafkaSource, resolveKafkaSource } from './kafka-source.ts';
 import { isMeasureError, parseMeasure, unknownField } from './measures.ts';
 import { suggestion } from './nearest.ts';
 import type { Problem } from './problem.ts';
@@ -59,6 +68,7 @@ export function resolveConfig(
   checkWiring(sections, report);
   const broker = asSection(asSection(raw)?.['broker']);
   if (broker?.['type'] === 'kafka') checkKafkaBroker(['broker'], broker, report);
+  checkKafkaSources(sections.sources, broker?.['type'] === 'kafka', report);
   checkSinks(sections, report);
   if (parsed.success) checkAssignment(parsed.data, report);
   if (!parsed.success || problems.length > 0) return { config: undefined, problems };
@@ -231,6 +241,13 @@ function checkWiring({ sources, streams, rollups, sinks }: Sections, report: Rep
   }
 }
 
+function checkKafkaSources(sources: Section | undefined, hasOwnCluster: boolean, report: Report): void {
+  for (const [name, raw] of Object.entries(sources ?? {})) {
+    const source = asSection(raw);
+    if (source?.['type'] === 'kafka') checkKafkaSource(['sources', name], source, hasOwnCluster, report);
+  }
+}
+
 function elasticsearchSinks(sinks: Section | undefined): (readonly [string, Section])[] {
   return Object.entries(sinks ?? {}).flatMap(([name, raw]) => {
     const sink = asSection(raw);
@@ -287,13 +304,16 @@ function assemble(
     ),
     rollups,
   };
+  const broker = brokerOf(file.broker, context.folder);
   return {
     file: context.file,
     name: file.name,
     dataDir: resolve(context.folder, file.data_dir),
-    broker: brokerOf(file.broker, context.folder),
+    broker,
     agent: { id: file.agent.id ?? null },
-    inputs: Object.entries(file.sources).map(([name, source]) => inputOf(name, source as FileSource, context.folder)),
+    inputs: Object.entries(file.sources).map(([name, source]) =>
+      inputOf(name, source as AnySource, broker, context.folder),
+    ),
     pipeline,
     sinks: Object.fromEntries(
       Object.entries(file.sinks).map(([name, sink]) => [name, sinkOf(sink as Section, pipeline, context.folder)]),
@@ -314,9 +334,14 @@ function sinkOf(sink: Section, { streams, rollups }: Pipeline, folder: string): 
   return resolveElasticsearchSink(sink, { streams: Object.keys(streams), rollups: Object.keys(rollups) }, folder);
 }
 
-type FileSource = z.output<typeof fileOptions> & { readonly type: 'file'; readonly stream: string };
+type AnySource =
+  | (z.output<typeof fileOptions> & { readonly type: 'file'; readonly stream: string })
+  | ({ readonly type: 'kafka' } & KafkaSource);
 
-function inputOf(name: string, source: FileSource, folder: string): InputConfig {
+function inputOf(name: string, source: AnySource, broker: BrokerConfig, folder: string): InputConfig {
+  if (source.type === 'kafka') {
+    return resolveKafkaSource(name, source, folder, broker.type === 'kafka' ? broker : undefined);
+  }
   return {
     name,
     type: source.type,

@@ -4,7 +4,7 @@ import type { AgentEvent } from '../../src/agent/events.ts';
 import { DEFAULT_LIMITS } from '../../src/agent/limits.ts';
 import { Scanner } from '../../src/agent/scanner.ts';
 import type { SourceHandle } from '../../src/agent/source.ts';
-import { TrackedSource } from '../../src/agent/tracked-source.ts';
+import { TrackedFile } from '../../src/agent/tracked-file.ts';
 import { AgentWorld } from '../support/agent-world.ts';
 
 /** One file of a disk that can be told to fail. */
@@ -13,10 +13,10 @@ function failingDisk(content: Buffer): {
   opened: number;
   scanner: Scanner;
   events: AgentEvent[];
-  sources: TrackedSource[];
+  sources: TrackedFile[];
 } {
   const events: AgentEvent[] = [];
-  const sources: TrackedSource[] = [];
+  const sources: TrackedFile[] = [];
   const fail = (): never => {
     throw Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO', syscall: 'read' });
   };
@@ -35,8 +35,8 @@ function failingDisk(content: Buffer): {
       return handle;
     },
   };
-  const create = (entry: Omit<ConstructorParameters<typeof TrackedSource>[1], 'number'>): TrackedSource => {
-    const source = new TrackedSource('a', { ...entry, number: sources.length + 1 }, 1000);
+  const create = (entry: Omit<ConstructorParameters<typeof TrackedFile>[1], 'number'>): TrackedFile => {
+    const source = new TrackedFile('a', { ...entry, number: sources.length + 1 }, 1000);
     sources.push(source);
     return source;
   };

@@ -38,7 +38,7 @@ test('a variable takes the place of a setting, also of one the file leaves out',
   expect(config.name).toBe('site');
   expect(config.checkpoint.intervalMs).toBe(250);
   expect(config.pipeline.streams['access']?.eventTime.outOfOrdernessMs).toBe(5000);
-  expect(config.inputs[0]?.include).toEqual(['/var/log/other.log']);
+  expect(config.inputs[0]).toMatchObject({ include: ['/var/log/other.log'] });
   expect(warnings).toEqual([]);
 });
 

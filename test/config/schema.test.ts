@@ -94,13 +94,13 @@ refuses(
   'a source of the future',
   'type: file, include: [logs/access.log*]',
   'type: syslog',
-  '4:16 NOT_BUILT: sources.web of type syslog is not built yet — there is file',
+  '4:16 NOT_BUILT: sources.web of type syslog is not built yet — there are file, kafka',
 );
 refuses(
   'a source without a type',
   'type: file, ',
   '',
-  '4:3 MISSING_KEY: "type" is missing in sources.web — one of: file',
+  '4:3 MISSING_KEY: "type" is missing in sources.web — one of: file, kafka',
 );
 refuses(
   'a source without files',

@@ -1,0 +1,57 @@
+import type { Cluster } from './cluster.ts';
+import type { TrackedPartition } from './tracked-partition.ts';
+
+const COMMIT_MS = 5_000;
+
+/**
+ * Tells the topics' own cluster how far they were read, under a group's name, so that lag boards there show it. Nothing is ever read back:
+ * positions are those of the log. What fails is tried again with the next.
+ */
+export class OffsetCommits {
+  readonly #cluster: Cluster;
+  readonly #group: string | undefined;
+  readonly #committed = new Map<string, number>();
+  #nextMs = 0;
+  #committing: Promise<void> | undefined;
+
+  constructor(cluster: Cluster, group: string | undefined) {
+    this.#cluster = cluster;
+    this.#group = group;
+  }
+
+  commitIfDue(sources: Iterable<TrackedPartition>, nowMs: number): void {
+    if (nowMs < this.#nextMs || this.#committing !== undefined) return;
+    this.#nextMs = nowMs + COMMIT_MS;
+    void this.#commit(sources);
+  }
+
+  /** What was acknowledged since. */
+  async last(sources: Iterable<TrackedPartition>): Promise<void> {
+    await this.#committing;
+    await this.#commit(sources);
+  }
+
+  async #commit(sources: Iterable<TrackedPartition>): Promise<void> {
+    if (this.#group === undefined) return;
+    const offsets = new Map<string, { partition: number; offset: number }[]>();
+    const paths: [string, number][] = [];
+    for (const { path, position, name } of sources) {
+      if (name === undefined || this.#committed.get(path) === position) continue;
+      const { topic, partition } = name;
+      offsets.set(topic, [...(offsets.get(topic) ?? []), { partition, offset: position }]);
+      paths.push([path, position]);
+    }
+    if (paths.length === 0) return;
+    const run = async (group: string): Promise<void> => {
+      try {
+        await this.#cluster.commit(group, offsets);
+        for (const [path, position] of paths) this.#committed.set(path, position);
+      } catch {
+        // It is for boards only, and comes again.
+      }
+      this.#committing = undefined;
+    };
+    this.#committing = run(this.#group);
+    await this.#committing;
+  }
+}

@@ -1,0 +1,372 @@
+import { describeError } from '../../lib/errors.ts';
+import { Backoff } from '../../lib/backoff.ts';
+import { EARLIEST, LATEST, listOffsets } from '../../broker/kafka/wire/requests.ts';
+import type { TopicsInput } from '../agent.ts';
+import type { InputDeps } from '../inputs.ts';
+import { ProblemBoard } from '../scan-problem.ts';
+import { noRoom } from '../scanner.ts';
+import type { BlockRoom, ReadOutcome, ScanProblem, SourceInput } from '../source.ts';
+import { newEntry } from '../tracked-source.ts';
+import { Cluster } from './cluster.ts';
+import { type FoundPartition, type PartitionOffsets, discover } from './discovery.ts';
+import { Fetcher } from './fetcher.ts';
+import { OffsetCommits } from './offset-commits.ts';
+import { PartitionFeed } from './partition-feed.ts';
+import { beginOf } from './partition-begin.ts';
+import { partitionIdentity } from './partition-path.ts';
+import { RecordFraming } from './record-framing.ts';
+import { TrackedPartition } from './tracked-partition.ts';
+
+/** What fails for less than this is mended by asking again; what fails for longer is named, and its silence says nothing. */
+const UNREADABLE_AFTER_MS = 5_000;
+const DISCOVERY_RETRY = { initialMs: 500, maxMs: 10_000, multiplier: 2 };
+
+/**
+ * Topics that other programs write, as sources: one a partition. What they hold goes into blocks like the lines of a file, so all that
+ * follows is the same: marks, ledger, late lines, dead letters, the proof. Questions to the cluster run beside the agent's rounds; a round
+ * takes what has come.
+ */
+export class TopicInput implements SourceInput {
+  readonly #options: TopicsInput;
+  readonly #deps: InputDeps;
+  readonly #cluster: Cluster;
+  readonly #fetcher: Fetcher;
+  readonly #commits: OffsetCommits;
+  readonly #problems: ProblemBoard;
+  /** Every source of this input that the registry knows. */
+  readonly #sources = new Set<TrackedPartition>();
+  /** Those that are read. */
+  readonly #feeds = new Map<PartitionFeed, TrackedPartition>();
+  #found: readonly FoundPartition[] | undefined;
+  #foundProblems: readonly ScanProblem[] = [];
+  /** A discovery has ended that no scan has looked at. */
+  #isNew = false;
+  #discovering: Promise<void> | undefined;
+  #nextDiscoveryMs = 0;
+  readonly #retry = new Backoff(DISCOVERY_RETRY);
+  #failingSinceMs: number | undefined;
+  /** Partitions have been met before, in this life or another: those that come now were made since, and all of them is new. */
+  #hasBegun: boolean;
+  #isStopped = false;
+
+  constructor(options: TopicsInput, deps: InputDeps, sources: readonly TrackedPartition[]) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#problems = new ProblemBoard(deps.notify);
+    const { isolation } = options;
+    this.#cluster = new Cluster(options.client);
+    this.#fetcher = new Fetcher({
+      cluster: this.#cluster,
+      clock: deps.clock,
+      isolation,
+      lingerMs: deps.limits.lingerMs,
+      onAnswer: deps.wake,
+      onFailure: (feed) => this.#failed(feed),
+      onOutOfRange: (feed) => void this.#findPlace(feed),
+    });
+    this.#commits = new OffsetCommits(this.#cluster, options.group);
+    for (const source of sources) this.#sources.add(source);
+    this.#hasBegun = sources.length > 0;
+    for (const source of sources) source.lastSeenMs = deps.clock.monotonicMs();
+  }
+
+  /** So that all partitions are announced before a line of any source is sent. */
+  async start(): Promise<void> {
+    await this.#discover();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#commits.last(this.#sources);
+    this.#cluster.close();
+    await this.#fetcher.stop();
+    await this.#discovering;
+  }
+
+  readonly nextPollMs = Infinity;
+
+  poll(): boolean {
+    return false;
+  }
+
+  scan(nowMs: number, wallMs: number, admits: boolean): number {
+    const { group } = this.#options;
+    if (nowMs >= this.#nextDiscoveryMs && this.#discovering === undefined) void this.#discover();
+    if (group !== undefined) this.#commits.commitIfDue(this.#sources, nowMs);
+    const problems = [...this.#foundProblems];
+    if (this.#found !== undefined) this.#match(this.#found, { nowMs, wallMs, admits }, problems);
+    problems.push(...this.#judge(nowMs));
+    this.#problems.show(problems);
+    // Of a partition that is said to be at its end, this is known for the moment it was last asked.
+    let seenMs = wallMs;
+    for (const [feed, source] of this.#feeds) if (!source.hasMore) seenMs = Math.min(seenMs, feed.askedMs);
+    return seenMs;
+  }
+
+  read(source: TrackedPartition, room: BlockRoom, _nowMs: number, readAtMs: number): ReadOutcome {
+    const { feed } = source;
+    if (feed === undefined) return 'nothing';
+    const queuedBytes = feed.queuedBytes;
+    const outcome = source.read(room, readAtMs);
+    this.#fetcher.hasRead(feed, queuedBytes);
+    const lost = feed.takeLost();
+    if (lost > 0) {
+      source.possibleLossBytes += lost;
+      this.#missed(source, lost, `damaged: ${describeError(feed.failure)}`, 'they are passed over');
+    }
+    if (outcome === 'replaced') {
+      this.#missed(
+        source,
+        1,
+        `offset ${source.ahead.position - 1} is another record than was read`,
+        'the topic lost its end',
+      );
+      this.#replace(source, 1);
+    }
+    return outcome;
+  }
+
+  close(source: TrackedPartition): void {
+    this.#detach(source);
+  }
+
+  isSettledAt(source: TrackedPartition): boolean {
+    return (
+      this.#found?.some(
+        ({ name, path }) => path === source.path && partitionIdentity(name, source.origin) === source.identity,
+      ) ?? true
+    );
+  }
+
+  forget(source: TrackedPartition): void {
+    this.#sources.delete(source);
+  }
+
+  async #discover(): Promise<void> {
+    const { clock, wake } = this.#deps;
+    const run = async (): Promise<void> => {
+      try {
+        const isRead = (path: string): boolean => [...this.#feeds.values()].some((source) => source.path === path);
+        const { partitions, problems } = await discover(this.#cluster, this.#options, (path, name) => {
+          return !isRead(path) || !this.#isServed(path, name.topicId);
+        });
+        this.#found = partitions;
+        this.#foundProblems = problems;
+        this.#failingSinceMs = undefined;
+        this.#retry.reset();
+        const pauseMs = partitions.some(({ leader }) => leader < 0) ? this.#retry.next() : this.#options.discoveryMs;
+        this.#nextDiscoveryMs = clock.monotonicMs() + pauseMs;
+        this.#isNew = true;
+      } catch (error) {
+        this.#failingSinceMs ??= clock.monotonicMs();
+        this.#nextDiscoveryMs = clock.monotonicMs() + this.#retry.next();
+        const hint = 'what it has waits there; it is asked again';
+        this.#foundProblems = [
+          { path: `kafka ${this.#options.client.brokers.join(',')}`, reason: describeError(error), hint },
+        ];
+      }
+      this.#discovering = undefined;
+      if (!this.#isStopped) wake();
+    };
+    this.#discovering = run();
+    await this.#discovering;
+  }
+
+  #isServed(path: string, topicId: string): boolean {
+    for (const feed of this.#feeds.keys()) {
+      if (this.#feeds.get(feed)!.path === path && feed.name.topicId === topicId) return true;
+    }
+    return false;
+  }
+
+  /** Brings what was found and what is known together. */
+  #match(
+    found: readonly FoundPartition[],
+    look: { readonly nowMs: number; readonly wallMs: number; readonly admits: boolean },
+    problems: ScanProblem[],
+  ): void {
+    const { nowMs } = look;
+    const isFirst = !this.#hasBegun;
+    for (const partition of found) {
+      try {
+        this.#place(partition, look, isFirst);
+      } catch (error) {
+        problems.push({ path: partition.path, reason: describeError(error), hint: 'it waits' });
+      }
+    }
+    if (found.length > 0 && this.#isNew) this.#hasBegun = true;
+    this.#isNew = false;
+    const paths = new Set(found.map(({ path }) => path));
+    for (const source of this.#sources) {
+      if (source.closedBy !== undefined || source.ending !== undefined) continue;
+      if (paths.has(source.path)) source.lastSeenMs = nowMs;
+      else if (this.#deps.isOnce || nowMs - source.lastSeenMs >= this.#deps.limits.missingMs) {
+        // Nobody can say what was left of it: the cluster has it no more, or nobody asks for it.
+        this.#detach(source);
+        source.ending = 'missing';
+      }
+    }
+  }
+
+  #place(
+    { name, path, leader, offsets }: FoundPartition,
+    { nowMs, wallMs, admits }: { readonly nowMs: number; readonly wallMs: number; readonly admits: boolean },
+    isFirst: boolean,
+  ): void {
+    const namesakes = [...this.#sources].filter((source) => source.path === path);
+    const known = namesakes
+      .filter((source) => partitionIdentity(name, source.origin) === source.identity)
+      .reduce<TrackedPartition | undefined>(
+        (newest, source) => (newest !== undefined && newest.number > source.number ? newest : source),
+        undefined,
+      );
+    for (const source of namesakes) {
+      // The topic was made again under its name.
+      if (
+        source !== known &&
+        source.closedBy === undefined &&
+        source.until === Infinity &&
+        source.ending !== 'truncated'
+      ) {
+        const unread = Math.max(0, (source.feed?.end ?? 0) - source.ahead.position);
+        if (unread > 0) this.#missed(source, unread, 'the topic was deleted and made again', 'what it had is gone');
+        this.#replace(source, unread);
+      }
+    }
+    if (known?.feed !== undefined) {
+      if (known.feed.leader !== leader) {
+        known.feed.leader = leader;
+        this.#fetcher.refresh();
+      }
+      return;
+    }
+    if (offsets === undefined) return;
+    if (known !== undefined && known.closedBy === undefined && known.ending !== 'truncated') {
+      known.lastSeenMs = nowMs;
+      this.#attach(known, name, leader, offsets);
+      return;
+    }
+    if (!admits) return;
+    const begin = beginOf(known, offsets, { isFirst: isFirst && namesakes.length === 0, hasId: name.topicId !== '' });
+    if (begin.isOver || (this.#deps.isOnce && begin.origin >= offsets.end)) return;
+    this.#create(name, path, begin, wallMs, offsets);
+    const source = [...this.#sources].at(-1)!;
+    source.lastSeenMs = nowMs;
+    this.#attach(source, name, leader, offsets);
+  }
+
+  #create(
+    name: FoundPartition['name'],
+    path: string,
+    { origin, tail }: { readonly origin: number; readonly tail: string },
+    wallMs: number,
+    offsets: PartitionOffsets,
+  ): void {
+    const { hasRoom, limits, agent, giveNumber, serve, notify } = this.#deps;
+    if (!hasRoom()) throw noRoom(path, limits.sourcesMax);
+    const { topic, lineBytesMax } = this.#options;
+    const identity = partitionIdentity(name, origin);
+    const fields = { number: giveNumber(), topic, identity, origin, tail, path };
+    const source = new TrackedPartition(agent, newEntry(fields, wallMs), lineBytesMax);
+    this.#sources.add(source);
+    serve(source);
+    notify({ type: 'source_found', source: source.id, path, sizeBytes: offsets.end - origin, origin });
+    if (offsets.wanted !== undefined) {
+      const hint = `it has offsets ${offsets.earliest} to ${offsets.end}`;
+      this.#missed(source, 0, `offset ${offsets.wanted} is not there, reading begins at ${origin}`, hint);
+    }
+  }
+
+  #attach(source: TrackedPartition, name: FoundPartition['name'], leader: number, offsets: PartitionOffsets): void {
+    const { envelope, isJson, lineBytesMax, tombstones } = this.#options;
+    const { topic, partition } = name;
+    source.isKeepingTombstones = tombstones === 'keep';
+    source.isUnreadable = false;
+    if (this.#deps.isOnce) source.limit = offsets.end;
+    if (this.#deps.isOnce || source.until !== Infinity) source.ending ??= 'end';
+    const feed = new PartitionFeed(name, leader, source.ahead.position);
+    source.attach(feed, new RecordFraming({ envelope, isJson, lineBytesMax, topic, partition }));
+    this.#feeds.set(feed, source);
+    this.#fetcher.add(feed);
+  }
+
+  #detach(source: TrackedPartition): void {
+    for (const [feed, owner] of this.#feeds) {
+      if (owner !== source) continue;
+      this.#feeds.delete(feed);
+      this.#fetcher.remove(feed);
+    }
+    source.detach();
+  }
+
+  #replace(source: TrackedPartition, lost: number): void {
+    this.#detach(source);
+    source.endAsReplaced(lost);
+    // What is there now is looked for at once.
+    this.#nextDiscoveryMs = 0;
+  }
+
+  /** Says of every source whether it can be read now. */
+  #judge(nowMs: number): ScanProblem[] {
+    const isFailing = (sinceMs: number | undefined): boolean =>
+      sinceMs !== undefined && nowMs - sinceMs >= UNREADABLE_AFTER_MS;
+    const problems = new Map<string, ScanProblem>();
+    for (const source of this.#sources) {
+      if (source.closedBy !== undefined) continue;
+      const { feed } = source;
+      const wasUnreadable = source.isUnreadable;
+      source.isUnreadable = isFailing(feed === undefined ? this.#failingSinceMs : feed.failingSinceMs);
+      if (source.isUnreadable !== wasUnreadable) this.#deps.wake();
+      if (!source.isUnreadable || feed === undefined) continue;
+      // One line a topic, however many partitions it has.
+      const path = `kafka://${feed.name.clusterId}/${feed.name.topic}`;
+      const hint = 'what it has waits there; it is asked again';
+      problems.set(path, { path, reason: describeError(feed.failure), hint });
+    }
+    return [...problems.values()];
+  }
+
+  /** Who leads it may be another now, and what it holds may be, too. */
+  #failed(feed: PartitionFeed): void {
+    this.#nextDiscoveryMs = Math.min(this.#nextDiscoveryMs, this.#deps.clock.monotonicMs());
+    this.#feeds.get(feed)?.verifyAgain();
+  }
+
+  /** The offset that is wanted is not there: before the first, or behind the last. */
+  async #findPlace(feed: PartitionFeed): Promise<void> {
+    const { topic, partition } = feed.name;
+    try {
+      const connection = await this.#cluster.connection(feed.leader, 'ask');
+      const ask = async (timeMs: number): Promise<number> =>
+        (await listOffsets(connection, topic, [partition], timeMs, 'read_uncommitted')).get(partition) ?? 0;
+      const [earliest, end] = [await ask(EARLIEST), await ask(LATEST)];
+      const source = this.#feeds.get(feed);
+      if (source === undefined) return;
+      const { position } = source.ahead;
+      if (end < position) {
+        this.#missed(
+          source,
+          0,
+          `it ends at ${end}, and was read up to ${position}`,
+          'it lost its end: reading goes on there',
+        );
+        this.#replace(source, 0);
+      } else {
+        const missed = source.passOver(earliest);
+        const hint = 'its retention is too short for how long it was not read';
+        if (missed > 0) this.#missed(source, missed, `its records before ${earliest} were deleted unread`, hint);
+        this.#fetcher.refresh();
+      }
+    } catch (error) {
+      feed.fail(error, this.#deps.clock.monotonicMs());
+      await this.#deps.clock.sleep(DISCOVERY_RETRY.initialMs);
+      this.#failed(feed);
+      this.#fetcher.refresh();
+    }
+    this.#deps.wake();
+  }
+
+  #missed({ path }: TrackedPartition, records: number, reason: string, hint: string): void {
+    this.#deps.notify({ type: 'records_missed', path, records, reason, hint });
+  }
+}
