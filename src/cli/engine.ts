@@ -1,11 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { type Command, Option } from 'commander';
+import type { Assignment } from '../broker/broker.ts';
+import { groupAssignment } from '../broker/kafka/group-assignment.ts';
 import { staticAssignment } from '../broker/static-assignment.ts';
 import { AGGREGATES_BY_NAME, CODECS_BY_TYPE } from '../components.ts';
 import type { Config } from '../config/config.ts';
 import { ENGINE_DEFAULTS, Engine, type EngineEvent } from '../engine/engine.ts';
+import type { Clock } from '../lib/clock.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { withExamples } from './examples.ts';
+import { kafkaClientOptions } from './kafka-broker.ts';
 import { say } from './output.ts';
 import { type RoleContext, type RoleOptions, configOfRole, runRole, withRoleOptions } from './role.ts';
 
@@ -91,7 +95,7 @@ async function runEngine(context: RoleContext, options: EngineCommandOptions, wo
     clock,
     log,
     newId: () => randomBytes(16).toString('hex'),
-    assignment: staticAssignment(worker.index, worker.workers),
+    assignment: assignmentOf(config, worker, clock),
     codecs: CODECS_BY_TYPE,
     aggregates: AGGREGATES_BY_NAME,
     options: {
@@ -110,6 +114,13 @@ async function runEngine(context: RoleContext, options: EngineCommandOptions, wo
     },
   });
   await engine.run(signal);
+}
+
+/** Fixed by its number, or as a member of the group of all workers of the pipeline, whose name begins as all that is ours. */
+function assignmentOf({ broker, engine, name }: Config, { index, workers }: Worker, clock: Clock): Assignment {
+  if (engine.assignment === 'static' || broker.type !== 'kafka') return staticAssignment(index, workers);
+  const group = `${broker.topicPrefix}.${name}.workers`;
+  return groupAssignment({ clock, client: kafkaClientOptions(broker), group, notify: say });
 }
 
 /** What a person should know of a task; most of what it does is nobody's business. */

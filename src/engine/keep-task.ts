@@ -14,6 +14,8 @@ export interface KeepEvent {
 }
 
 const FENCED_PAUSE = { initialMs: 1_000, maxMs: 60_000, multiplier: 2 };
+/** The log has waited already, and waits again for whoever reads it: this only keeps a flickering connection from a tight loop. */
+const UNREACHABLE_PAUSE_MS = 500;
 /** A task that ran this long was right to: the next fence is the first again. */
 const HEALTHY_MS = 60_000;
 /**
@@ -23,34 +25,40 @@ const HEALTHY_MS = 60_000;
 export const HANDOVER_MS = 500;
 
 /**
- * Keeps one partition at work while it is this worker's, which `signal` ends. With a fixed assignment whatever ends the task is thrown: its
- * process ends with it. Where partitions move, a fence is part of the game: the state is dropped, and after a pause and a look at whether the
- * partition is still ours, the next task folds everything again.
+ * Keeps one partition at work while it is this worker's, which `signal` ends. A task that the log does not answer, or that was fenced, has
+ * dropped its state; the next one folds everything again. Where partitions move, a fence is part of the game: it is asked whether the
+ * partition is still ours. With a fixed assignment somebody else has started the same worker, and its process ends, as it does with any other error.
  */
 export async function keepTask(deps: EngineDependencies, id: TaskId, signal: AbortSignal): Promise<void> {
   const { assignment, clock, notify = () => undefined } = deps;
   const pauses = new Backoff(FENCED_PAUSE);
-  let inARow = 0;
+  let fencedInARow = 0;
   if (!assignment.isFixed) await clock.sleep(HANDOVER_MS, signal);
   while (!signal.aborted) {
     const startedMs = clock.monotonicMs();
+    let isFenced = false;
     try {
       return await new Task({ ...deps, notify }, id).run(signal);
     } catch (error) {
-      if (assignment.isFixed || !isFenced(error)) throw error;
+      isFenced = isFence(error);
+      if (isFenced ? assignment.isFixed : !isUnreachable(error)) throw error;
     }
     if (clock.monotonicMs() - startedMs >= HEALTHY_MS) {
-      inARow = 0;
+      fencedInARow = 0;
       pauses.reset();
     }
-    inARow++;
-    const pauseMs = pauses.next();
-    notify({ type: 'fenced', task: id, inARow, pauseMs });
+    const pauseMs = isFenced ? pauses.next() : UNREACHABLE_PAUSE_MS;
+    if (isFenced) notify({ type: 'fenced', task: id, inARow: ++fencedInARow, pauseMs });
     await clock.sleep(pauseMs, signal);
-    await assignment.confirm(signal);
+    if (isFenced) await assignment.confirm(signal);
   }
 }
 
-function isFenced(error: unknown): boolean {
+function isFence(error: unknown): boolean {
   return error instanceof OperatingError && error.exitCode === EXIT.fenced;
+}
+
+/** The cluster is away, or an append got no answer. The log says so, once for all who wait; nothing in this process would mend it. */
+function isUnreachable(error: unknown): boolean {
+  return error instanceof OperatingError && error.code === 'LOG_UNREACHABLE';
 }

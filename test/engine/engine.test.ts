@@ -241,6 +241,34 @@ test('with a fixed assignment the one that is fenced ends, with its own exit cod
   for (const worker of both) await worker.stop();
 });
 
+test.each([true, false])(
+  'an append that gets no answer ends the task and not the process (fixed: %s)',
+  async (isFixed) => {
+    const world = await new World().begin();
+    const append = world.log.append.bind(world.log);
+    let lost = 0;
+    world.log.append = async (...args: Parameters<Log['append']>) => {
+      const offset = await append(...args);
+      if (args[0] !== EPOCHS || lost++ > 0) return offset;
+      throw new OperatingError('no answer', { code: 'LOG_UNREACHABLE', isRetryable: true, exitCode: EXIT.unreachable });
+    };
+    const worker = new Worker(world.log, 'a', isFixed);
+    await systemClock.sleep(10);
+    worker.script.give(0);
+    await world.write(0, 10);
+    await world.decided(0);
+    // It was written all the same: whoever folds finds it.
+    await until(
+      () => worker.count('restored') === 2,
+      5000,
+      () => 'no second task',
+    );
+    await world.write(0, 10);
+    await world.decided(0);
+    expect(await worker.stop()).toBe('drained');
+  },
+);
+
 test('a worker that cannot take part any more drains what it has and says why', async () => {
   const world = await new World().begin();
   const worker = new Worker(world.log, 'a');

@@ -19,8 +19,6 @@ export interface ApplianceOptions {
   readonly retain?: string;
   /** YAML of `rollups`. */
   readonly rollups?: string;
-  /** YAML of `sinks`; the warehouse alone by default. */
-  readonly sinks?: string;
   /** A folder that takes the place of `data`. */
   readonly dataDir?: string;
   /** A real Kafka in place of the embedded log. */
@@ -58,6 +56,7 @@ export class Appliance {
   readonly topicPrefix: string;
   readonly #options: ApplianceOptions;
   readonly #agentId = randomUUID();
+  readonly #ends: (() => void)[] = [];
   readonly #started: { readonly name: string; readonly process: Tailrace }[] = [];
 
   constructor(options: ApplianceOptions = {}) {
@@ -115,6 +114,11 @@ export class Appliance {
     return kafka === undefined ? logEnds(this.dataDir) : kafka.logEnds(this.topicPrefix, 'web', 'access');
   }
 
+  /** Where the epochs of each partition end, on Kafka. */
+  async epochEnds(): Promise<readonly number[]> {
+    return (await this.#options.kafka?.epochEnds(this.topicPrefix, 'web', 'access')) ?? [];
+  }
+
   /** Starts all roles under their supervisor. */
   supervised(environment: Environment = {}): Tailrace {
     return this.start(['run', '-c', this.config], environment);
@@ -161,8 +165,14 @@ export class Appliance {
       .join('\n');
   }
 
+  /** Called before the folder goes: whoever writes into it must end then, also when the test has failed. */
+  onRemove(end: () => void): void {
+    this.#ends.push(end);
+  }
+
   /** Kills what runs and removes the folder. */
   remove(): void {
+    for (const end of this.#ends) end();
     for (const { process } of this.#started) if (process.child.exitCode === null) process.child.kill('SIGKILL');
     this.#work.remove();
   }
@@ -194,7 +204,7 @@ streams:
     partitions: ${partitions}
     event_time: { out_of_orderness: ${outOfOrderness}, idle_timeout: ${idleTimeout} }
 rollups:${rollups}
-${options.sinks === undefined ? '' : `sinks:${options.sinks}\n`}engine: { workers: ${workers}, assignment: ${assignment}, checkpoint: { interval: ${interval} }, snapshot_after: ${snapshotAfter} }
+engine: { workers: ${workers}, assignment: ${assignment}, checkpoint: { interval: ${interval} }, snapshot_after: ${snapshotAfter} }
 `;
   }
 }

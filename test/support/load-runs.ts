@@ -33,6 +33,7 @@ export async function beginLoad(
   const limit = rotateBytes === undefined ? {} : { rotateBytes };
   const writer = new LoadWriter(new AccessLoad({ seed: 5, stepMs }), paths, { seed: 6, ...limit });
   writer.start(linesPerSecond);
+  appliance.onRemove(() => writer.stop());
   return writer;
 }
 

@@ -1,52 +1,19 @@
-import { expect, test } from '@jest/globals';
+import { expect } from '@jest/globals';
 import { appendFileSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { OutgoingMessage } from '../../src/broker/broker.ts';
 import { openEmbeddedLog } from '../../src/broker/embedded/embedded-log.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import type { Mutant } from '../../src/lib/mutant.ts';
 import { AccessLoad } from '../support/access-load.ts';
-import { type Appliance, type ApplianceOptions, type Environment, endOf, withAppliance } from '../support/appliance.ts';
-import { type Verdict, beginLoad, verdictOf } from '../support/load-runs.ts';
+import { type Appliance, type ApplianceOptions, type Environment, endOf } from '../support/appliance.ts';
+import { beginLoad } from '../support/load-runs.ts';
 import { decidedTo, logEnds, messagesOfKind } from '../support/log-probe.ts';
 import { until } from '../support/tailrace-process.ts';
+import { showsMutant } from '../support/shows-mutant.ts';
 import { twoEngines } from '../support/two-engines.ts';
 
 const OPTIONS: ApplianceOptions = { outOfOrderness: '5m', idleTimeout: '10s' };
-/** A mutant may leave a run that never comes to its end: that is red as well. */
-const WITHIN_MS = 15_000;
-
-type Scenario = (appliance: Appliance, environment: Environment) => Promise<void>;
-
-/**
- * The scenario must end well as the program is, and badly with a rule of the protocol switched off: only then does its good end say
- * anything of that rule.
- */
-function showsMutant(mutant: Mutant, scenario: Scenario, options: ApplianceOptions = OPTIONS): void {
-  const play = async (environment: Environment): Promise<Verdict> => {
-    let verdict: Verdict | undefined;
-    await withAppliance(options, async (appliance) => {
-      await scenario(appliance, environment);
-      verdict = await verdictOf(appliance, { environment, withinMs: WITHIN_MS });
-    });
-    return verdict!;
-  };
-  test(`${mutant}: the scenario ends well without it`, async () => {
-    expect((await play({})).differences).toEqual([]);
-  });
-  test(`${mutant}: audit and SQL see it`, async () => {
-    const { differences } = await play({ TAILRACE_MUTANT: mutant });
-    process.stderr.write(
-      `  ${mutant}: ${differences
-        .map((line) => line.split('\n', 1)[0])
-        .join('; ')
-        .slice(0, 300)}\n`,
-    );
-    expect(differences).not.toEqual([]);
-  });
-}
-
 function writeLines(appliance: Appliance, lines: number): void {
   writeFileSync(appliance.log('access.log'), new AccessLoad({ seed: 12 }).lines(lines));
 }
@@ -66,7 +33,7 @@ async function agentOnce(appliance: Appliance, environment: Environment): Promis
   expect((await endOf(agent)).code).toBe(0);
 }
 
-showsMutant('epoch.every_counts', async (appliance, environment) => {
+showsMutant('epoch.every_counts', OPTIONS, async (appliance, environment) => {
   const writer = await beginLoad(appliance, 10_000);
   await twoEngines(appliance, environment);
   // Both engines are at work for a while, as far as they may.
@@ -74,7 +41,7 @@ showsMutant('epoch.every_counts', async (appliance, environment) => {
   writer.stop();
 });
 
-showsMutant('warehouse.cursor_apart', async (appliance, environment) => {
+showsMutant('warehouse.cursor_apart', OPTIONS, async (appliance, environment) => {
   writeLines(appliance, 20_000);
   await agentOnce(appliance, environment);
   appliance.role('engine', environment);
@@ -83,7 +50,7 @@ showsMutant('warehouse.cursor_apart', async (appliance, environment) => {
   expect((await endOf(sink)).signal).toBe('SIGKILL');
 });
 
-showsMutant('agent.register_before_ack', async (appliance, environment) => {
+showsMutant('agent.register_before_ack', OPTIONS, async (appliance, environment) => {
   const load = new AccessLoad({ seed: 12 });
   const log = appliance.log('access.log');
   const registry = join(appliance.dataDir, 'agent-registry.json');
@@ -123,7 +90,7 @@ function readPosition(registry: string): number {
   }
 }
 
-showsMutant('block.no_high_water_mark', async (appliance, environment) => {
+showsMutant('block.no_high_water_mark', OPTIONS, async (appliance, environment) => {
   writeLines(appliance, 20_000);
   await agentOnce(appliance, environment);
   // A client that sends everything once more, late, as one may that never got its answers.
@@ -138,7 +105,7 @@ showsMutant('block.no_high_water_mark', async (appliance, environment) => {
   await log.close();
 });
 
-showsMutant('watermark.no_announced_hold', (appliance) => {
+showsMutant('watermark.no_announced_hold', OPTIONS, (appliance) => {
   const bytes = new AccessLoad({ seed: 12 }).lines(60_000);
   for (const [index, name] of ['old.log', 'new.log'].entries()) {
     writeFileSync(appliance.log(name), bytes);
@@ -148,7 +115,7 @@ showsMutant('watermark.no_announced_hold', (appliance) => {
   return Promise.resolve();
 });
 
-showsMutant('trim.past_readers', async (appliance, environment) => {
+showsMutant('trim.past_readers', OPTIONS, async (appliance, environment) => {
   const writer = await beginLoad(appliance, 10_000);
   appliance.role('agent', environment);
   const engine = appliance.role('engine', environment);
