@@ -1,8 +1,9 @@
-import { type Log, epochTopic, rawTopic } from '../broker/broker.ts';
+import { type Log, rawTopic } from '../broker/broker.ts';
 import type { Config } from '../config/config.ts';
 import { Fold } from '../epoch/fold.ts';
 import { OperatingError } from '../lib/errors.ts';
 import { decodeBlockHeader } from '../record/block.ts';
+import { type FoldedTopic, documentEpochs, engineTopics } from './sink-readers.ts';
 
 /** How far the stages are, over all partitions. */
 export interface LogState {
@@ -29,11 +30,18 @@ export class LogWatch {
 
   /** Needs the topics to be there. Lines that were decided before are not counted. */
   static async open(log: Log, config: Config): Promise<LogWatch> {
-    const { pipeline, broker } = config;
+    return LogWatch.#of(log, config, engineTopics(config));
+  }
+
+  /** Of the documents of all sinks in place of the rows. */
+  static async openDocuments(log: Log, config: Config): Promise<LogWatch> {
+    return LogWatch.#of(log, config, documentEpochs(config));
+  }
+
+  static async #of(log: Log, { broker }: Config, topics: readonly FoldedTopic[]): Promise<LogWatch> {
     const partitions: PartitionWatch[] = [];
-    for (const stream of Object.keys(pipeline.streams)) {
+    for (const { stream, topic: epochs } of topics) {
       const raw = rawTopic(broker.topicPrefix, stream);
-      const epochs = epochTopic(broker.topicPrefix, pipeline.name, stream);
       const ends = await log.ends(epochs);
       for (const [partition, { start }] of ends.entries()) {
         const watch = new PartitionWatch({ log, raw, epochs, partition, epochStart: start });

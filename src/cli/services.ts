@@ -5,7 +5,7 @@ import type { Config } from '../config/config.ts';
 import type { DataDir } from '../config/data-dir.ts';
 import { pipelineTopics } from '../engine/task-kind.ts';
 import type { Service } from '../supervisor/service.ts';
-import { sinkReaders } from './sink-readers.ts';
+import { sinkReaders, sinkTopics } from './sink-readers.ts';
 
 /** The program that roles are started from: this one. */
 export const PROGRAM = fileURLToPath(
@@ -24,9 +24,9 @@ export function servicesOf(config: Config, dataDir: DataDir, isOnce: boolean): S
       args: ['engine', ...resolved, ...once, ...worker, '--may-switch'],
       canFinish: false,
     })),
-    ...Object.keys(config.sinks).map((sink) => ({
+    ...Object.entries(config.sinks).map(([sink, { type }]) => ({
       name: `sink ${sink}`,
-      args: ['sink', sink, ...resolved],
+      args: ['sink', sink, ...resolved, ...(type === 'duckdb' ? [] : [...once, '--may-switch'])],
       canFinish: false,
     })),
   ];
@@ -52,6 +52,7 @@ export function writeResolvedConfig(config: Config, dataDir: DataDir): void {
 /** Makes the topics and registers every sink: nothing is trimmed that a sink named in the configuration has not seen. */
 export async function prepareLog(log: Log, config: Config): Promise<void> {
   await log.ensureTopics(pipelineTopics(config.pipeline, config.broker.topicPrefix));
+  await log.ensureTopics(sinkTopics(config));
   for (const { group, topic, partitions } of sinkReaders(config)) {
     for (let partition = 0; partition < partitions; partition++) await log.report(group, topic, partition, undefined);
   }

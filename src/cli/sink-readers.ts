@@ -1,5 +1,6 @@
-import { epochTopic, rawTopic } from '../broker/broker.ts';
+import { type TopicSpec, documentTopic, epochTopic, rawTopic } from '../broker/broker.ts';
 import { type Config, sinkGroup } from '../config/config.ts';
+import { EPOCH_MESSAGE_BYTES_MAX } from '../epoch/codec.ts';
 
 /** A group that reads a topic: it is registered before anything is trimmed, so that nothing goes that it has not seen. */
 export interface TopicReader {
@@ -8,19 +9,49 @@ export interface TopicReader {
   readonly partitions: number;
 }
 
-/** An epoch topic the warehouse folds. */
+/** A topic of epochs that the warehouse folds. */
 export interface FoldedTopic {
   readonly stream: string;
   readonly topic: string;
   readonly partitions: number;
+  /** The sink whose documents its epochs account for; the engine's own have none. */
+  readonly sink?: string;
 }
 
 /** The epochs of the engine. */
-export function epochReaders({ pipeline, broker }: Config): FoldedTopic[] {
+export function engineTopics({ pipeline, broker }: Config): FoldedTopic[] {
   return Object.entries(pipeline.streams).map(([stream, { partitions }]) => ({
     stream,
     topic: epochTopic(broker.topicPrefix, pipeline.name, stream),
     partitions,
+  }));
+}
+
+/** The epochs of every document sink. */
+export function documentEpochs({ name, pipeline, broker, sinks }: Config): (FoldedTopic & { readonly sink: string })[] {
+  return Object.entries(sinks).flatMap(([sink, options]) =>
+    options.type === 'duckdb'
+      ? []
+      : options.documents.map((stream) => ({
+          stream,
+          topic: documentTopic(broker.topicPrefix, name, sink, stream),
+          partitions: pipeline.streams[stream]!.partitions,
+          sink,
+        })),
+  );
+}
+
+/** What the warehouse folds: rows and fates of the engine, and the fates of documents. */
+export function foldedTopics(config: Config): FoldedTopic[] {
+  return [...engineTopics(config), ...documentEpochs(config)];
+}
+
+/** Topics that are there for sinks alone. */
+export function sinkTopics(config: Config): TopicSpec[] {
+  return documentEpochs(config).map(({ topic, partitions }) => ({
+    topic,
+    partitions,
+    messageBytesMax: EPOCH_MESSAGE_BYTES_MAX,
   }));
 }
 
@@ -29,7 +60,8 @@ export function sinkReaders(config: Config): TopicReader[] {
   const { pipeline, broker } = config;
   return Object.entries(config.sinks).flatMap(([name, sink]) => {
     const group = sinkGroup(config, name);
-    if (sink.type === 'duckdb') return epochReaders(config).map((reader) => ({ ...reader, group }));
+    if (sink.type === 'duckdb')
+      return foldedTopics(config).map(({ topic, partitions }) => ({ group, topic, partitions }));
     return sink.documents.map((stream) => ({
       group,
       topic: rawTopic(broker.topicPrefix, stream),

@@ -1,32 +1,42 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { suggestion } from '../config/nearest.ts';
 import { pipelineTopics } from '../engine/task-kind.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { withExamples } from './examples.ts';
 import { type RoleContext, type RoleOptions, runRole, withRoleOptions } from './role.ts';
 
+interface SinkOptions extends RoleOptions {
+  readonly once?: boolean;
+  readonly maySwitch?: boolean;
+}
+
 export function registerSink(program: Command): void {
   const command = program
     .command('sink')
     .description('Runs one sink alone: reads the log and writes rows or documents.')
     .argument('<name>', 'its name under sinks')
-    .action((name: string, options: RoleOptions) =>
-      runRole(`sink-${name}`, options, (context) => runSink(context, name)),
+    .option('--once', 'commit every position at once, for somebody who waits')
+    .addOption(new Option('--may-switch', 'set by `run`: this start may bring changed streams').hideHelp())
+    .action((name: string, options: SinkOptions) =>
+      runRole(`sink-${name}`, options, (context) => runSink(context, name, options)),
     );
   withExamples(withRoleOptions(command), 'Examples:\n  tailrace sink warehouse -c tailrace.yaml\n');
 }
 
-async function runSink(context: RoleContext, name: string): Promise<void> {
+async function runSink(context: RoleContext, name: string, options: SinkOptions): Promise<void> {
   const { config, log } = context;
   const sink = Object.hasOwn(config.sinks, name) ? config.sinks[name] : undefined;
   if (sink === undefined) {
     const hint = suggestion(name, Object.keys(config.sinks));
-    const options = { code: 'SINK_UNKNOWN', exitCode: EXIT.usage };
-    throw new OperatingError(`there is no sink "${name}"`, hint === undefined ? options : { ...options, hint });
+    const unknown = { code: 'SINK_UNKNOWN', exitCode: EXIT.usage };
+    throw new OperatingError(`there is no sink "${name}"`, hint === undefined ? unknown : { ...unknown, hint });
   }
   // Whoever comes first makes the topics.
   await log.ensureTopics(pipelineTopics(config.pipeline, config.broker.topicPrefix));
   // A sink loads the client of its own store only.
   if (sink.type === 'duckdb') return (await import('./warehouse-sink.ts')).runWarehouse(context, name);
-  return (await import('./elasticsearch-sink.ts')).runElasticsearch(context, name, sink);
+  return (await import('./elasticsearch-sink.ts')).runElasticsearch(context, name, sink, {
+    maySwitch: options.maySwitch === true,
+    isOnce: options.once === true,
+  });
 }

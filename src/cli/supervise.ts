@@ -123,13 +123,18 @@ class SupervisedRun {
   async #catchUp(log: Log, isAllSent: () => boolean): Promise<boolean> {
     const { stopped } = this.#supervisor;
     const watch = await LogWatch.open(log, this.#config);
-    const groups = Object.keys(this.#config.sinks).map((sink) => sinkGroup(this.#config, sink));
+    // Nobody who follows waits for documents: their store may be away for days, and rows go on.
+    const documents = this.#options.isOnce ? [await LogWatch.openDocuments(log, this.#config)] : [];
+    const groups = Object.entries(this.#config.sinks)
+      .filter(([, { type }]) => type === 'duckdb')
+      .map(([sink]) => sinkGroup(this.#config, sink));
     while (!stopped.aborted) {
       // Asked before the look: what was sent by then is seen by it.
       const isSent = isAllSent();
       const state = await watch.look();
       const isDecided = this.#options.isOnce ? state.isDecided : state.linesDecided === state.linesSent;
-      if (isSent && isDecided && (await allStored(watch, groups))) {
+      const areIndexed = await allDecided(documents);
+      if (isSent && isDecided && areIndexed && (await allStored([watch, ...documents], groups))) {
         this.#progress.clear();
         if (state.linesDecided > 0) this.#say(`caught up: ${formatCount(state.linesDecided)} lines`);
         return true;
@@ -146,8 +151,13 @@ class SupervisedRun {
   }
 }
 
-async function allStored(watch: LogWatch, groups: readonly string[]): Promise<boolean> {
-  for (const group of groups) if (!(await watch.isStored(group))) return false;
+async function allStored(watches: readonly LogWatch[], groups: readonly string[]): Promise<boolean> {
+  for (const watch of watches) for (const group of groups) if (!(await watch.isStored(group))) return false;
+  return true;
+}
+
+async function allDecided(watches: readonly LogWatch[]): Promise<boolean> {
+  for (const watch of watches) if (!(await watch.look()).isDecided) return false;
   return true;
 }
 

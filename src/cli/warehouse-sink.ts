@@ -3,7 +3,7 @@ import { sinkGroup } from '../config/config.ts';
 import { Warehouse } from '../sinks/duckdb/warehouse.ts';
 import { say } from './output.ts';
 import type { RoleContext } from './role.ts';
-import { epochReaders } from './sink-readers.ts';
+import { foldedTopics } from './sink-readers.ts';
 
 /** DuckDB's share of a small machine; what does not fit spills to a folder beside the file. */
 const WAREHOUSE_MEMORY = '160MB';
@@ -20,7 +20,7 @@ export async function runWarehouse({ config, dataDir, clock, log, signal }: Role
       group: sinkGroup(config, name),
       memoryLimit: WAREHOUSE_MEMORY,
       threads: WAREHOUSE_THREADS,
-      topics: epochReaders(config),
+      topics: foldedTopics(config),
     },
     notify: (event) => {
       if (event.type === 'memory_short') say('a query had the memory: it was ended, its epochs are folded again');

@@ -13,6 +13,8 @@ export interface EpochPartition {
   readonly stream: string;
   readonly topic: string;
   readonly partition: number;
+  /** Set in the epochs of a document sink. They account for documents; sources, rows and dead letters are the engine's to say. */
+  readonly sink?: string;
 }
 
 /** Where a sink stands in an epoch partition: just behind a counted epoch. */

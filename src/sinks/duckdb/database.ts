@@ -4,7 +4,7 @@ import { open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { EXIT, OperatingError, describeError } from '../../lib/errors.ts';
-import { WAREHOUSE_FORMAT_VERSION, schemaSql } from './schema.ts';
+import { WAREHOUSE_FORMAT_VERSION, laterTablesSql, schemaSql } from './schema.ts';
 
 export interface DatabaseOptions {
   readonly path: string;
@@ -40,6 +40,7 @@ async function openExisting(options: DatabaseOptions, mode: AccessMode): Promise
   const connection = await instance.connect();
   try {
     await checkFormat(connection, options.path);
+    if (mode === 'READ_WRITE') for (const sql of laterTablesSql()) await connection.run(sql);
     await lockDown(connection);
   } catch (error) {
     connection.closeSync();

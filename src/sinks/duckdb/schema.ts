@@ -23,10 +23,21 @@ export const SYSTEM_TABLES = {
     watermark TIMESTAMPTZ, key VARCHAR[]`,
   dead_letters:
     'source VARCHAR, "offset" BIGINT, reason VARCHAR, line VARCHAR, raw BLOB, is_cut BOOLEAN, length BIGINT, stream VARCHAR',
+  /** What a document sink knows of the sources it reads: where it stands in each, which is not where the engine does. */
+  document_sources: `stream VARCHAR, partition INTEGER, sink VARCHAR, source VARCHAR, identity VARCHAR, path VARCHAR, origin BIGINT,
+    position BIGINT, state VARCHAR, gap_end BIGINT, agent_lines BIGINT, agent_sum_a UINTEGER, agent_sum_b UINTEGER,
+    possible_loss_bytes BIGINT`,
   refusals:
     'stream VARCHAR, partition INTEGER, raw_offset BIGINT, source VARCHAR, reason VARCHAR, start_byte BIGINT, end_byte BIGINT',
 } as const;
 export type SystemTable = keyof typeof SYSTEM_TABLES;
+
+/** Tables that files of this version may lack: they were made before there were documents. */
+const LATER_TABLES: readonly SystemTable[] = ['document_sources'];
+
+export function laterTablesSql(): string[] {
+  return LATER_TABLES.map((name) => `CREATE TABLE IF NOT EXISTS tailrace.${name} (${SYSTEM_TABLES[name]})`);
+}
 
 export function schemaSql(): string[] {
   const tables = Object.entries(SYSTEM_TABLES).map(([name, columns]) => `CREATE TABLE tailrace.${name} (${columns})`);

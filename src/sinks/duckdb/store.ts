@@ -122,6 +122,7 @@ export class Store {
   async #apply({ from, epoch }: IncomingEpoch): Promise<void> {
     const { envelope, body } = epoch;
     const { isSnapshot } = envelope;
+    if (from.sink !== undefined) return this.#system.documents(from, from.sink, body, isSnapshot);
     await this.#system.sources(from, body.sources, isSnapshot);
     await this.#system.agents(from, body.agents, isSnapshot);
     await this.#system.ledger(from, body.ledger, isSnapshot);

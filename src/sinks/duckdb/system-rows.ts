@@ -1,5 +1,13 @@
 import { type DuckDBAppender, type DuckDBConnection, DuckDBTimestampTZValue, LIST, VARCHAR } from '@duckdb/node-api';
-import type { AgentMark, DeadLetter, LateLine, LedgerEntry, Refusal, SourceMark } from '../../epoch/epoch.ts';
+import type {
+  AgentMark,
+  DeadLetter,
+  EpochBody,
+  LateLine,
+  LedgerEntry,
+  Refusal,
+  SourceMark,
+} from '../../epoch/epoch.ts';
 import { escapeBytes } from '../../lib/text.ts';
 import { SYSTEM_TABLES, type SystemTable } from './schema.ts';
 
@@ -7,6 +15,11 @@ import { SYSTEM_TABLES, type SystemTable } from './schema.ts';
 export interface Partition {
   readonly stream: string;
   readonly partition: number;
+}
+
+/** Whose state a row is, where several writers have rows of one partition: a condition in SQL over the table `t`. */
+interface Scope extends Partition {
+  readonly scope: string;
 }
 
 const TEXTS = LIST(VARCHAR);
@@ -20,23 +33,29 @@ export class SystemRows {
   }
 
   /** Replaces the ledger's totals of the sources and consumers given; all of the partition's when `isWhole`. */
-  async ledger({ stream, partition }: Partition, entries: readonly LedgerEntry[], isWhole: boolean): Promise<void> {
-    await this.#replace(
-      'ledger',
-      ['source', 'consumer', 'fate', 'reason'],
-      { stream, partition },
-      entries,
-      isWhole,
-      (row, entry) => {
-        row.appendVarchar(entry.source);
-        row.appendVarchar(entry.consumer);
-        row.appendVarchar(entry.fate);
-        row.appendVarchar(entry.reason);
-        row.appendBigInt(BigInt(entry.sum.lines));
-        row.appendUInteger(entry.sum.a);
-        row.appendUInteger(entry.sum.b);
-      },
-    );
+  async ledger(of: Partition, entries: readonly LedgerEntry[], isWhole: boolean): Promise<void> {
+    // A partition's rollups are one writer's, and each document sink is another one.
+    await this.#ledger({ ...of, scope: `NOT starts_with(t.consumer, 'documents.')` }, entries, isWhole);
+  }
+
+  /** What an epoch of a document sink says: where it stands in its sources, its fates, and what the store would not take. */
+  async documents(of: Partition, sink: string, body: EpochBody, isWhole: boolean): Promise<void> {
+    const named = `'${sink.replaceAll("'", "''")}'`;
+    await this.#ledger({ ...of, scope: `t.consumer = 'documents.' || ${named}` }, body.ledger, isWhole);
+    await this.#documentSources({ ...of, scope: `t.sink = ${named}` }, sink, body.sources, isWhole);
+    await this.deadLetters(of, body.deadLetters, `rejected by ${sink}`);
+  }
+
+  async #ledger(of: Scope, entries: readonly LedgerEntry[], isWhole: boolean): Promise<void> {
+    await this.#replace('ledger', ['source', 'consumer', 'fate', 'reason'], of, entries, isWhole, (row, entry) => {
+      row.appendVarchar(entry.source);
+      row.appendVarchar(entry.consumer);
+      row.appendVarchar(entry.fate);
+      row.appendVarchar(entry.reason);
+      row.appendBigInt(BigInt(entry.sum.lines));
+      row.appendUInteger(entry.sum.a);
+      row.appendUInteger(entry.sum.b);
+    });
   }
 
   /** Replaces what is known of the sources given; forgotten ones leave. */
@@ -58,14 +77,29 @@ export class SystemRows {
       appendTime(row, mark.eventTimeMsMax);
       appendTime(row, mark.quietSinceMs);
       appendCount(row, mark.gapEnd);
-      appendCount(row, mark.agentSum?.lines ?? null);
-      if (mark.agentSum === null) {
-        row.appendNull();
-        row.appendNull();
-      } else {
-        row.appendUInteger(mark.agentSum.a);
-        row.appendUInteger(mark.agentSum.b);
-      }
+      appendAgentSum(row, mark);
+      appendCount(row, mark.possibleLossBytes);
+    });
+  }
+
+  async #documentSources(of: Scope, sink: string, marks: readonly SourceMark[], isWhole: boolean): Promise<void> {
+    const gone = marks.filter((mark) => mark.state === 'forgotten').map((mark) => mark.source);
+    for (const source of gone) {
+      const where = 'stream = $1 AND partition = $2 AND sink = $3 AND source = $4';
+      const values = [of.stream, of.partition, sink, source];
+      await this.#connection.run(`DELETE FROM tailrace.document_sources WHERE ${where}`, values);
+    }
+    const kept = marks.filter((mark) => mark.state !== 'forgotten');
+    await this.#replace('document_sources', ['sink', 'source'], of, kept, isWhole, (row, mark) => {
+      row.appendVarchar(sink);
+      row.appendVarchar(mark.source);
+      row.appendVarchar(mark.identity);
+      row.appendVarchar(mark.path);
+      appendCount(row, mark.origin);
+      appendCount(row, mark.position);
+      row.appendVarchar(mark.state);
+      appendCount(row, mark.gapEnd);
+      appendAgentSum(row, mark);
       appendCount(row, mark.possibleLossBytes);
     });
   }
@@ -94,11 +128,11 @@ export class SystemRows {
     });
   }
 
-  async deadLetters({ stream }: Partition, letters: readonly DeadLetter[]): Promise<void> {
+  async deadLetters({ stream }: Partition, letters: readonly DeadLetter[], reason?: string): Promise<void> {
     await this.#append('dead_letters', 'tailrace', letters, (row, letter) => {
       row.appendVarchar(letter.source);
       appendCount(row, letter.offset);
-      row.appendVarchar(letter.reason);
+      row.appendVarchar(reason ?? letter.reason);
       row.appendVarchar(escapeBytes(letter.bytes));
       row.appendBlob(letter.bytes);
       row.appendBoolean(letter.isCut);
@@ -123,14 +157,16 @@ export class SystemRows {
   async #replace<T>(
     table: SystemTable,
     keys: readonly string[],
-    { stream, partition }: Partition,
+    { stream, partition, scope }: Partial<Scope> & Partition,
     items: readonly T[],
     isWhole: boolean,
     append: (row: DuckDBAppender, item: T) => void,
   ): Promise<void> {
     const ofPartition = 't.stream = $1 AND t.partition = $2';
-    if (isWhole)
-      await this.#connection.run(`DELETE FROM tailrace.${table} AS t WHERE ${ofPartition}`, [stream, partition]);
+    if (isWhole) {
+      const where = scope === undefined ? ofPartition : `${ofPartition} AND ${scope}`;
+      await this.#connection.run(`DELETE FROM tailrace.${table} AS t WHERE ${where}`, [stream, partition]);
+    }
     if (items.length === 0) return;
     const stage = `stage_of_${table}`;
     await this.#connection.run(`CREATE OR REPLACE TEMP TABLE ${stage} (${SYSTEM_TABLES[table]})`);
@@ -172,6 +208,17 @@ export class SystemRows {
 function appendCount(row: DuckDBAppender, value: number | null): void {
   if (value === null) row.appendNull();
   else row.appendBigInt(BigInt(value));
+}
+
+function appendAgentSum(row: DuckDBAppender, { agentSum }: SourceMark): void {
+  appendCount(row, agentSum?.lines ?? null);
+  if (agentSum === null) {
+    row.appendNull();
+    row.appendNull();
+  } else {
+    row.appendUInteger(agentSum.a);
+    row.appendUInteger(agentSum.b);
+  }
 }
 
 function appendTime(row: DuckDBAppender, timeMs: number | null): void {

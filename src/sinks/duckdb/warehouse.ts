@@ -22,8 +22,13 @@ export interface WarehouseOptions {
   readonly threads: number;
   /** A write-ahead log that has grown past this is moved into the file. Default 16 MiB. */
   readonly checkpointWalBytes?: number;
-  /** The epoch topics to fold. */
-  readonly topics: readonly { readonly stream: string; readonly topic: string; readonly partitions: number }[];
+  /** The epoch topics to fold; with a sink, those of its documents. */
+  readonly topics: readonly {
+    readonly stream: string;
+    readonly topic: string;
+    readonly partitions: number;
+    readonly sink?: string;
+  }[];
 }
 
 export type WarehouseEvent =
@@ -98,8 +103,8 @@ export class Warehouse implements Sink {
     const connection = await instance.connect();
     const store = new Store(connection, aggregates);
     await store.load();
-    const partitions = options.topics.flatMap(({ stream, topic, partitions: count }) =>
-      Array.from({ length: count }, (_, partition): EpochPartition => ({ stream, topic, partition })),
+    const partitions = options.topics.flatMap(({ partitions: count, ...from }) =>
+      Array.from({ length: count }, (_, partition): EpochPartition => ({ ...from, partition })),
     );
     const readers: EpochReader[] = [];
     for (const from of partitions)

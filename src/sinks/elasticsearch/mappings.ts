@@ -37,6 +37,8 @@ export const LINE_FIELDS: Mappings = {
   'event.created': DATE,
   'event.ingested': DATE,
   'event.dataset': KEYWORD,
+  'event.kind': KEYWORD,
+  'event.original': { type: 'keyword', index: false, doc_values: false },
   'agent.id': KEYWORD,
   'host.name': KEYWORD,
   'log.file.path': KEYWORD,
@@ -46,6 +48,10 @@ export const LINE_FIELDS: Mappings = {
   'tailrace.pipeline': KEYWORD,
   'tailrace.stream': KEYWORD,
   'tailrace.source': KEYWORD,
+  'tailrace.dropped_fields': KEYWORD,
+  /** Only added up, never searched. */
+  'tailrace.hash_a': { type: 'long', index: false },
+  'tailrace.hash_b': { type: 'long', index: false },
 };
 
 /** A line that no consumer could take, or whose document was refused. */

@@ -1,0 +1,165 @@
+import { randomBytes } from 'node:crypto';
+import { type TopicSpec, documentTopic, rawTopic } from '../broker/broker.ts';
+import { staticAssignment } from '../broker/static-assignment.ts';
+import { CODECS_BY_TYPE } from '../components.ts';
+import { type Config, sinkGroup } from '../config/config.ts';
+import type { ElasticsearchSinkConfig } from '../config/elasticsearch-sink.ts';
+import { ENGINE_DEFAULTS, Engine, type EngineEvent } from '../engine/engine.ts';
+import type { TaskKind } from '../engine/task-kind.ts';
+import { EPOCH_MESSAGE_BYTES_MAX } from '../epoch/codec.ts';
+import type { Pipeline, StreamSpec } from '../epoch/pipeline.ts';
+import { describeError } from '../lib/errors.ts';
+import { escapeText } from '../lib/escape.ts';
+import { formatDuration } from '../lib/units.ts';
+import { BLOCK_BYTES_MAX } from '../record/block.ts';
+import { BulkLanes } from '../sinks/elasticsearch/bulk-lanes.ts';
+import { BulkSender, type SenderEvent } from '../sinks/elasticsearch/bulk-sender.ts';
+import { bulkTransport } from '../sinks/elasticsearch/bulk-transport.ts';
+import type { ElasticsearchClient } from '../sinks/elasticsearch/client.ts';
+import { documentFields } from '../sinks/elasticsearch/document-writer.ts';
+import { Documents } from '../sinks/elasticsearch/documents.ts';
+import { deadLetterIndex } from '../sinks/elasticsearch/index-name.ts';
+import { say } from './output.ts';
+import type { RoleContext } from './role.ts';
+
+export interface DocumentTasks {
+  readonly name: string;
+  readonly sink: ElasticsearchSinkConfig;
+  readonly client: ElasticsearchClient;
+  readonly maySwitch: boolean;
+  readonly isOnce: boolean;
+}
+
+/** Under this name the ledger has what became of a sink's documents. No rollup can have it. */
+export function documentConsumer(sink: string): string {
+  return `documents.${sink}`;
+}
+
+/**
+ * The tasks of a document sink, which are the engine's own in all but what they make of the lines (docs/decisions/0008-document-sink.md). Each
+ * stream is a pipeline of its own, so that a change of one starts no new indices for another.
+ */
+export async function runDocuments(context: RoleContext, tasks: DocumentTasks): Promise<void> {
+  const { config, clock, log, signal } = context;
+  const { sink, client, maySwitch, isOnce } = tasks;
+  const sender = new BulkSender({
+    transport: bulkTransport(client),
+    clock,
+    random: () => randomBytes(4).readUInt32BE() / 0x1_0000_0000,
+    deadLetterIndex: (json) => deadLetterIndex(sink.indexPrefix, timestampOf(json)),
+    notify: (event) => say(describeSenderEvent(event)),
+  });
+  const streams = sink.documents.map((stream) => ({ stream, spec: config.pipeline.streams[stream]! }));
+  const partitions = streams.reduce((sum, { spec }) => sum + spec.partitions, 0);
+  const lanes = new BulkLanes(sender, partitions);
+  const stop = new AbortController();
+  const engines = streams.map(({ stream, spec }) => {
+    const engine = new Engine({
+      clock,
+      log,
+      newId: () => randomBytes(16).toString('hex'),
+      assignment: staticAssignment(0, 1),
+      codecs: CODECS_BY_TYPE,
+      aggregates: {},
+      kind: documentKind(context, tasks, lanes, stream),
+      options: {
+        ...ENGINE_DEFAULTS,
+        pipeline: documentPipeline(config, stream, spec),
+        topicPrefix: config.broker.topicPrefix,
+        checkpoint: { ...ENGINE_DEFAULTS.checkpoint, ...config.checkpoint },
+        snapshotBytes: config.snapshotBytes,
+        retainMs: config.broker.retainMs,
+        maySwitch,
+        isOnce,
+      },
+      notify: (event) => {
+        const line = describeEvent(event);
+        if (line !== undefined) say(line);
+      },
+    });
+    return engine.run(AbortSignal.any([signal, stop.signal])).catch((error: unknown) => {
+      stop.abort();
+      throw error;
+    });
+  });
+  const results = await Promise.allSettled(engines);
+  sender.close();
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
+/** What documents depend on: how lines are read, and nothing of rollups or of the clock of windows. */
+function documentPipeline({ name }: Config, stream: string, { partitions, codec, eventTime }: StreamSpec): Pipeline {
+  const { field, maxFutureMs } = eventTime;
+  const noClock = { outOfOrdernessMs: 0, idleTimeoutMs: 30_000, agentLostTimeoutMs: 3_600_000 };
+  const spec = { partitions, codec, eventTime: { ...noClock, field, maxFutureMs } };
+  return { version: 1, name, streams: { [stream]: spec }, rollups: {} };
+}
+
+function documentKind(
+  { config, clock }: RoleContext,
+  { name, sink }: DocumentTasks,
+  lanes: BulkLanes,
+  stream: string,
+): TaskKind {
+  return {
+    topics: documentTopics(config, name, stream),
+    epochTopic: (of) => documentTopic(config.broker.topicPrefix, config.name, name, of),
+    group: sinkGroup(config, name),
+    trimsRaw: false,
+    listsBadLines: false,
+    operators({ pipeline, generation }) {
+      const { type, ...codecOptions } = pipeline.streams[stream]!.codec;
+      const fields = documentFields(CODECS_BY_TYPE[type]!.fields(codecOptions));
+      const documents = new Documents({
+        clock,
+        lanes,
+        options: {
+          name: documentConsumer(name),
+          index: { prefix: sink.indexPrefix, stream, generation },
+          fields,
+          retentionMs: sink.retentionMs,
+        },
+      });
+      return { fields, operators: [documents], outlet: documents };
+    },
+  };
+}
+
+/** Raw, and the sink's own epochs. */
+export function documentTopics({ name, pipeline, broker }: Config, sink: string, stream: string): TopicSpec[] {
+  const { partitions } = pipeline.streams[stream]!;
+  const { topicPrefix } = broker;
+  return [
+    { topic: rawTopic(topicPrefix, stream), partitions, messageBytesMax: 2 * BLOCK_BYTES_MAX },
+    {
+      topic: documentTopic(topicPrefix, name, sink, stream),
+      partitions,
+      messageBytesMax: EPOCH_MESSAGE_BYTES_MAX,
+    },
+  ];
+}
+
+function timestampOf(json: string): number {
+  const ms = Date.parse(String((JSON.parse(json) as Record<string, unknown>)['@timestamp']));
+  return Number.isNaN(ms) ? 0 : ms;
+}
+
+function describeSenderEvent(event: SenderEvent): string {
+  if (event.type === 'away') return `documents wait, nothing else does: ${describeError(event.error)}`;
+  if (event.type === 'back') {
+    const awayMs = Math.ceil(event.awayMs / 1000) * 1000;
+    return `documents go in again after ${formatDuration(awayMs)}`;
+  }
+  const what = event.type === 'rejected' ? 'documents became dead letters' : 'documents lost fields';
+  return `${event.count} ${what}, the last one: ${escapeText(event.reason).slice(0, 300)}`;
+}
+
+function describeEvent(event: EngineEvent): string | undefined {
+  if (event.type === 'assigned') return undefined;
+  const task = `${event.task.stream}/${event.task.partition}`;
+  if (event.type === 'history_from')
+    return `${task}: the raw log was trimmed before: documents begin at offset ${event.offset}`;
+  if (event.type === 'restored' && event.epochs > 0) return `${task}: ${event.rawEnd - event.to} messages behind`;
+  return undefined;
+}

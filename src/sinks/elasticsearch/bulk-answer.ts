@@ -1,0 +1,76 @@
+/** What became of one document that was not simply stored. */
+export interface ItemFailure {
+  /** Its place in the request. */
+  readonly position: number;
+  /** `again`: the server could not now. `refused`: it will never take this document as it is. `kept_aside`: its failure store has it. */
+  readonly type: 'again' | 'refused' | 'kept_aside';
+  readonly status: number;
+  /** Type, reason and causes as the server says them: not yet safe to show. */
+  readonly reason: string;
+}
+
+/**
+ * Errors with status 400 that speak of the cluster and not of the document: too many shards, a closed index. Whoever runs the cluster mends
+ * them, and then the same document goes in; judging it by them would throw away good lines.
+ */
+const NOT_OF_THE_DOCUMENT: ReadonlySet<string> = new Set([
+  'validation_exception',
+  'index_closed_exception',
+  'cluster_block_exception',
+  'index_not_found_exception',
+  'invalid_index_name_exception',
+  'illegal_index_shard_state_exception',
+  'process_cluster_event_timeout_exception',
+]);
+
+const STORED = 201;
+const REPLACED = 200;
+/** `create` of an id that is there: an earlier try went through. */
+const THERE_ALREADY = 409;
+const REFUSED = 400;
+const TOO_LARGE = 413;
+
+/**
+ * Judges each item of an answer to a bulk of `count` documents, whose ids in order `idOf` gives. Returns what was not stored, or undefined
+ * when this is no answer to that request (short, garbled, of another request): its outcome is unknown then.
+ */
+export function judgeAnswer(
+  answer: unknown,
+  count: number,
+  idOf: (position: number) => string,
+): ItemFailure[] | undefined {
+  const items = property(answer, 'items');
+  if (!Array.isArray(items) || items.length !== count) return undefined;
+  const failures: ItemFailure[] = [];
+  for (let position = 0; position < count; position++) {
+    const item = property(items[position], 'create');
+    const status = property(item, 'status');
+    if (typeof status !== 'number' || property(item, '_id') !== idOf(position)) return undefined;
+    if (property(item, 'failure_store') === 'used') {
+      failures.push({ position, type: 'kept_aside', status, reason: 'the failure store of the index has it' });
+      continue;
+    }
+    if (status === STORED || status === REPLACED || status === THERE_ALREADY) continue;
+    const error = property(item, 'error');
+    const isRefused =
+      status === TOO_LARGE || (status === REFUSED && !NOT_OF_THE_DOCUMENT.has(String(property(error, 'type'))));
+    failures.push({ position, type: isRefused ? 'refused' : 'again', status, reason: reasonsOf(error) });
+  }
+  return failures;
+}
+
+const CAUSES_MAX = 5;
+
+function reasonsOf(error: unknown): string {
+  const parts: string[] = [];
+  let at = error;
+  for (let depth = 0; at !== undefined && depth < CAUSES_MAX; depth++) {
+    for (const part of [property(at, 'type'), property(at, 'reason')]) if (typeof part === 'string') parts.push(part);
+    at = property(at, 'caused_by');
+  }
+  return parts.join(': ');
+}
+
+function property(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
+}
