@@ -21,11 +21,11 @@ const run = promisify(execFile);
 
 export const ELASTICSEARCH_VERSION = '9.1.0';
 export const ELASTICSEARCH_JAVA = 21;
-const START_TIMEOUT_MS = 180_000;
+const START_TIMEOUT_MS = 300_000;
 
 export interface ElasticsearchOptions {
-  /** TLS by an authority of its own, and a password for `elastic`. */
-  readonly security?: boolean;
+  /** A password for `elastic`, and, unless it says otherwise, TLS by an authority of its own. */
+  readonly security?: boolean | 'password-only';
   /** In MiB. */
   readonly heapMiB?: number;
   /** Over the ones here. */
@@ -126,7 +126,7 @@ class ElasticsearchNode implements Elasticsearch {
     const [port = 0, transportPort = 0] = await freePorts(2);
     const { security = false } = this.#options;
     const httpPort = this.#options.port ?? port;
-    this.url = `${security ? 'https' : 'http'}://127.0.0.1:${httpPort}`;
+    this.url = `${security === true ? 'https' : 'http'}://127.0.0.1:${httpPort}`;
     const settings = {
       'cluster.name': 'tailrace-stack',
       'node.name': 'node-1',
@@ -137,7 +137,7 @@ class ElasticsearchNode implements Elasticsearch {
       'path.data': join(this.#folder, 'data'),
       'path.logs': join(this.#folder, 'logs'),
       'cluster.routing.allocation.disk.threshold_enabled': 'false',
-      ...(security ? await this.#secure() : { 'xpack.security.enabled': 'false' }),
+      ...(security === false ? { 'xpack.security.enabled': 'false' } : await this.#secure(security)),
       ...this.#options.settings,
     };
     const lines = Object.entries(settings).map(([name, value]) => `${name}: ${value}`);
@@ -148,7 +148,7 @@ class ElasticsearchNode implements Elasticsearch {
       // Not the server's own files: those are hard links, and whoever owns one owns the cache.
       await run('chown', ['-R', `${uid}:${gid}`, ...folders]);
     }
-    if (security) await this.#setPassword();
+    if (security !== false) await this.#setPassword();
     await this.#launch();
   }
 
@@ -171,30 +171,28 @@ class ElasticsearchNode implements Elasticsearch {
     };
   }
 
-  async #secure(): Promise<Readonly<Record<string, string>>> {
+  async #secure(security: true | 'password-only'): Promise<Readonly<Record<string, string>>> {
+    this.username = 'elastic';
+    this.password = this.#options.password ?? randomBytes(12).toString('hex');
+    const settings = { 'xpack.security.enabled': 'true', 'xpack.security.autoconfiguration.enabled': 'false' };
+    if (security === 'password-only') return settings;
     const { server, client } = await makeCertificates(this.#config);
     this.tls = client;
     this.#ca = await readFile(client.caFile);
-    this.username = 'elastic';
-    this.password = this.#options.password ?? randomBytes(12).toString('hex');
     const ssl = (layer: string) => ({
       [`xpack.security.${layer}.ssl.enabled`]: 'true',
       [`xpack.security.${layer}.ssl.key`]: server.keyFile,
       [`xpack.security.${layer}.ssl.certificate`]: server.certFile,
       [`xpack.security.${layer}.ssl.certificate_authorities`]: server.caFile,
     });
-    return {
-      'xpack.security.enabled': 'true',
-      'xpack.security.autoconfiguration.enabled': 'false',
-      ...ssl('http'),
-      ...ssl('transport'),
-    };
+    return { ...settings, ...ssl('http'), ...ssl('transport') };
   }
 
   async #setPassword(): Promise<void> {
     const tool = join(this.#home, 'bin', 'elasticsearch-keystore');
     const options = { env: { ...process.env, ...this.#env }, cwd: this.#folder, ...this.#user };
-    const script = `bash "$0" create && printf %s "$PASSWORD" | bash "$0" add --stdin --force bootstrap.password`;
+    // Of an earlier start in a folder that stays, there is a keystore already.
+    const script = `[ -e "$ES_PATH_CONF/elasticsearch.keystore" ] || bash "$0" create; printf %s "$PASSWORD" | bash "$0" add --stdin --force bootstrap.password`;
     const env = { ...options.env, PASSWORD: this.password };
     await run('sh', ['-c', script, tool], { ...options, env });
   }

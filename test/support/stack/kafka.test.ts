@@ -1,8 +1,5 @@
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { KafkaConfig } from 'kafkajs';
@@ -34,16 +31,6 @@ async function roundTrip(config: Omit<KafkaConfig, 'logLevel'>, topic: string): 
 async function connect(config: Omit<KafkaConfig, 'logLevel'>): Promise<void> {
   const admin = new Client({ ...config, logLevel: logLevel.NOTHING, retry: { retries: 0 } }).admin();
   await admin.connect().finally(() => admin.disconnect());
-}
-
-async function untilRefused(address: string): Promise<void> {
-  while (
-    await connect({ brokers: [address] }).then(
-      () => true,
-      () => false,
-    )
-  )
-    await sleep(50);
 }
 
 describeWith(
@@ -81,22 +68,5 @@ describeWith(
     await kafka.restart();
     const { stdout } = await run('kcat', ['-C', '-q', '-e', '-b', address, '-t', 'kept', '-o', 'beginning']);
     expect(stdout).toBe('one line\n');
-  });
-
-  test('dies with the process that started it', async () => {
-    const script = `
-      import { startKafka } from ${JSON.stringify(join(import.meta.dirname, 'kafka.ts'))};
-      const kafka = await startKafka();
-      console.log(kafka.direct[0]);
-      setInterval(() => {}, 1000);`;
-    const parent = spawn(process.execPath, ['--input-type=module', '-e', script], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const [said] = (await once(parent.stdout, 'data')) as [Buffer];
-    const address = String(said).trim();
-    await connect({ brokers: [address] });
-    parent.kill('SIGKILL');
-    await once(parent, 'exit');
-    await expect(untilRefused(address)).resolves.toBeUndefined();
   });
 });

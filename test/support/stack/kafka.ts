@@ -3,7 +3,8 @@
 //   const kafka = await startKafka({ brokers: 3 });
 //   … kafka.brokers … await kafka.kill(2); await kafka.restart(2); … await kafka.stop();
 import { randomBytes } from 'node:crypto';
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execFile } from 'node:child_process';
@@ -21,7 +22,7 @@ const run = promisify(execFile);
 
 export const KAFKA_VERSION = '4.1.0';
 export const KAFKA_JAVA = 17;
-const START_TIMEOUT_MS = 90_000;
+const START_TIMEOUT_MS = 180_000;
 
 export interface KafkaOptions {
   readonly brokers?: 1 | 3;
@@ -116,10 +117,17 @@ class KafkaCluster implements Kafka {
     this.direct = this.#nodes.map(({ directPort }) => `127.0.0.1:${directPort}`);
     this.brokers = this.#nodes.map(({ advertised }) => advertised);
     await writeFile(join(this.#folder, 'log4j2.properties'), LOG_PROPERTIES);
-    const cluster = randomBytes(16).toString('base64url');
+    const cluster = await this.#clusterId();
     await Promise.all(this.#nodes.map((node) => this.#format(node, security, cluster)));
     for (const node of this.#nodes) this.#launch(node);
     await Promise.all(this.#nodes.map(({ id }) => this.#ready(id)));
+  }
+
+  /** In a folder that stays, the one of the first start. */
+  async #clusterId(): Promise<string> {
+    const file = join(this.#folder, 'cluster-id');
+    if (!existsSync(file)) await writeFile(file, randomBytes(16).toString('base64url'));
+    return await readFile(file, 'utf8');
   }
 
   async #makeSecurity(): Promise<KafkaSecurity> {
@@ -155,7 +163,6 @@ class KafkaCluster implements Kafka {
     const { sasl } = security;
     const user = `[name=${sasl?.username},password=${sasl?.password}]`;
     const users = sasl ? ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((name) => ['--add-scram', `${name}=${user}`]) : [];
-    // Data that is already formatted, of an earlier start in a folder that stays, is taken as it is.
     const format = ['format', `--cluster-id=${cluster}`, '--config', file, '--ignore-formatted', ...users];
     await run(this.#java, [...this.#javaFlags(128), 'kafka.tools.StorageTool', ...format], { maxBuffer: 16 << 20 });
   }

@@ -27,7 +27,7 @@ export type Part =
   | 'openssl';
 
 /** For `beforeAll`: the slowest start on a busy machine, downloads included. */
-export const SERVER_START_MS = 300_000;
+export const SERVER_START_MS = 420_000;
 
 /** What a part lacks here, with the way to get it; nothing if it can be had. */
 export function missing(part: Part): string | undefined {

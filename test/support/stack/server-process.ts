@@ -16,7 +16,7 @@ const STOP_TIMEOUT_MS = 30_000;
  * Waits for the end of its input, which comes when the test process stops or dies, even by SIGKILL; then it kills the
  * server's group and removes its folder. The word `done` tells it that there is nothing left to do.
  */
-const WATCHDOG = `read -r word; [ "$word" = done ] || { kill -KILL -- "-$0" 2>/dev/null; [ -z "$1" ] || rm -rf -- "$1"; }`;
+const WATCHDOG = `read -r word; [ "$word" = done ] || { kill -s KILL -- "-$0" 2>/dev/null; [ -z "$1" ] || rm -rf -- "$1"; }`;
 
 export interface ServerOptions {
   readonly name: string;
