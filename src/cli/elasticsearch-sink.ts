@@ -1,7 +1,25 @@
+import { randomInt } from 'node:crypto';
+import { AGGREGATES_BY_NAME } from '../components.ts';
+import { type Config, rollupGroup, sinkGroup } from '../config/config.ts';
 import type { ElasticsearchSinkConfig } from '../config/elasticsearch-sink.ts';
+import { OperatingError, describeError } from '../lib/errors.ts';
+import { seededRandom } from '../lib/random.ts';
+import { formatDuration } from '../lib/units.ts';
+import {
+  type ElasticsearchClient,
+  type ElasticsearchEvent,
+  waitForElasticsearch,
+} from '../sinks/elasticsearch/client.ts';
+import { planTemplates, putTemplate } from '../sinks/elasticsearch/provision.ts';
+import { RollupLane } from '../sinks/elasticsearch/rollup-lane.ts';
 import { runDocuments } from './document-tasks.ts';
-import { openElasticsearchSink } from './elasticsearch-sinks.ts';
+import { elasticsearchTemplates, openElasticsearchSink } from './elasticsearch-sinks.ts';
+import { say } from './output.ts';
 import type { RoleContext } from './role.ts';
+import { rollupTopics } from './sink-readers.ts';
+
+/** A part of the sink that works for itself until the signal aborts. */
+type Lane = (signal: AbortSignal) => Promise<void>;
 
 export interface ElasticsearchRoleOptions {
   /** Set by `run`: this start may bring changed streams. */
@@ -17,7 +35,82 @@ export async function runElasticsearch(
   sink: ElasticsearchSinkConfig,
   options: ElasticsearchRoleOptions,
 ): Promise<void> {
+  const { config, clock, signal } = context;
   const client = openElasticsearchSink(sink);
-  await runDocuments(context, { name, sink, client, ...options });
+  const notify = (event: ElasticsearchEvent): void => say(`${sinkGroup(config, name)}: ${eventText(event)}`);
+  if (await waitForElasticsearch(client, { clock, signal, notify })) {
+    await makeMissingTemplates(config, sink, client);
+    const documents: Lane = (both) => runDocuments({ ...context, signal: both }, { name, sink, client, ...options });
+    await runLanes(signal, [
+      ...(sink.documents.length === 0 ? [] : [documents]),
+      ...(sink.rollups.length === 0 ? [] : [rollupLane(context, name, sink, client)]),
+    ]);
+  }
   await client.close();
+}
+
+function eventText(event: ElasticsearchEvent): string {
+  if (event.type === 'away') return `${describeError(event.error)}; waiting for it`;
+  return `Elasticsearch is back after ${formatDuration(Math.ceil(event.awayMs / 1000) * 1000)}`;
+}
+
+/** Lanes run side by side; what ends one with an error ends all. */
+async function runLanes(signal: AbortSignal, lanes: readonly Lane[]): Promise<void> {
+  const stop = new AbortController();
+  const either = AbortSignal.any([signal, stop.signal]);
+  const results = await Promise.allSettled(
+    lanes.map((lane) =>
+      lane(either).catch((error: unknown) => {
+        stop.abort();
+        throw error;
+      }),
+    ),
+  );
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+}
+
+/** An index must not be made without its template. One that is there and differs stays: its owner may have meant it. */
+async function makeMissingTemplates(
+  config: Config,
+  sink: ElasticsearchSinkConfig,
+  client: ElasticsearchClient,
+): Promise<void> {
+  try {
+    const changes = await planTemplates(client, elasticsearchTemplates(config, sink));
+    for (const { kind, template } of changes) if (kind === 'create') await putTemplate(client, template);
+    const differing = changes.filter(({ kind }) => kind === 'update').map(({ template }) => template.name);
+    if (differing.length > 0) {
+      say(
+        `warning: templates differ from this pipeline's: ${differing.join(', ')} (see provision elasticsearch --diff)`,
+      );
+    }
+  } catch (error) {
+    // A key that may only write is a good key: somebody else has made the templates.
+    if (!(error instanceof OperatingError && error.code === 'ES_FORBIDDEN')) throw error;
+    say('warning: this key may not look at index templates: make them with provision elasticsearch and another key');
+  }
+}
+
+function rollupLane(
+  { config, clock, log }: RoleContext,
+  name: string,
+  sink: ElasticsearchSinkConfig,
+  client: ElasticsearchClient,
+): Lane {
+  const group = rollupGroup(config, name);
+  const lane = new RollupLane({
+    client,
+    clock,
+    random: seededRandom(randomInt(2 ** 31)),
+    log,
+    aggregates: AGGREGATES_BY_NAME,
+    prefix: sink.indexPrefix,
+    pipeline: config.pipeline.name,
+    options: { group, topics: rollupTopics(config, sink), rollups: sink.rollups },
+    notify: (event) => {
+      if (event.type !== 'refused') return say(`${group}: ${eventText(event)}`);
+      say(`${group}: ${event.index} refuses the row ${event.id}: ${event.reason}`);
+    },
+  });
+  return (signal) => lane.run(signal);
 }

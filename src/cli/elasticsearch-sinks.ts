@@ -1,22 +1,11 @@
 import { readFileSync } from 'node:fs';
+import { CODECS } from '../components.ts';
 import type { Config } from '../config/config.ts';
+import type { ElasticsearchSinkConfig } from '../config/elasticsearch-sink.ts';
 import { suggestion } from '../config/nearest.ts';
 import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
 import { type ElasticsearchClient, openElasticsearch } from '../sinks/elasticsearch/client.ts';
-
-/** The options of a sink of type elasticsearch, with their defaults. */
-export interface ElasticsearchSinkConfig {
-  readonly type: 'elasticsearch';
-  readonly nodes: readonly string[];
-  readonly auth: { readonly apiKey: string } | { readonly username: string; readonly password: string } | null;
-  readonly tls: { readonly caFile: string | null; readonly serverName: string | null } | null;
-  readonly isInsecureAllowed: boolean;
-  readonly documents: readonly string[];
-  readonly rollups: readonly string[];
-  readonly indexPrefix: string;
-  readonly shards: number;
-  readonly replicas: number;
-}
+import { type IndexTemplate, templatesOf } from '../sinks/elasticsearch/templates.ts';
 
 export interface NamedElasticsearchSink {
   readonly name: string;
@@ -25,11 +14,9 @@ export interface NamedElasticsearchSink {
 
 /** The Elasticsearch sink that a command means: the one it names, or the only one there is. */
 export function elasticsearchSinkNamed(config: Config, named: string | undefined): NamedElasticsearchSink {
-  const all = Object.entries(config.sinks) as unknown as readonly [
-    string,
-    ElasticsearchSinkConfig | { type: 'duckdb' },
-  ][];
-  const sinks = all.flatMap(([name, sink]) => (sink.type === 'elasticsearch' ? [{ name, sink }] : []));
+  const sinks = Object.entries(config.sinks).flatMap(([name, sink]) =>
+    sink.type === 'elasticsearch' ? [{ name, sink }] : [],
+  );
   const refuse = (message: string, hint: string): OperatingError =>
     new OperatingError(message, { code: 'SINK_UNKNOWN', exitCode: EXIT.usage, hint });
   const [first, second] = sinks;
@@ -78,4 +65,21 @@ function readCertificates(path: string): string {
       cause: error,
     });
   }
+}
+
+/** The templates of everything the sink writes. */
+export function elasticsearchTemplates(config: Config, sink: ElasticsearchSinkConfig): IndexTemplate[] {
+  const { pipeline } = config;
+  const fieldsOf = (stream: string): ReturnType<(typeof CODECS)[number]['fields']> => {
+    const { type, ...codec } = pipeline.streams[stream]!.codec;
+    return CODECS.find((definition) => definition.type === type)!.fields(codec);
+  };
+  return templatesOf({
+    prefix: sink.indexPrefix,
+    shards: sink.shards,
+    replicas: sink.replicas,
+    pipeline,
+    documents: Object.fromEntries(sink.documents.map((stream) => [stream, fieldsOf(stream)])),
+    rollups: sink.rollups,
+  });
 }

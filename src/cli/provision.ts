@@ -1,15 +1,12 @@
 import type { Command } from 'commander';
-import { CODECS } from '../components.ts';
-import type { Config } from '../config/config.ts';
 import { systemClock } from '../lib/clock.ts';
 import { EXIT } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 import { unifiedDiff } from '../lib/unified-diff.ts';
 import { waitForElasticsearch } from '../sinks/elasticsearch/client.ts';
 import { planTemplates, putTemplate } from '../sinks/elasticsearch/provision.ts';
-import { type IndexTemplate, templatesOf } from '../sinks/elasticsearch/templates.ts';
 import { loadNamedConfig } from './config-option.ts';
-import { type ElasticsearchSinkConfig, elasticsearchSinkNamed, openElasticsearchSink } from './elasticsearch-sinks.ts';
+import { elasticsearchSinkNamed, elasticsearchTemplates, openElasticsearchSink } from './elasticsearch-sinks.ts';
 import { withExamples } from './examples.ts';
 import { print } from './output.ts';
 
@@ -66,22 +63,6 @@ async function provisionElasticsearch(options: ProvisionOptions): Promise<void> 
   } finally {
     await client.close();
   }
-}
-
-export function elasticsearchTemplates(config: Config, sink: ElasticsearchSinkConfig): IndexTemplate[] {
-  const { pipeline } = config;
-  const fieldsOf = (stream: string): ReturnType<(typeof CODECS)[number]['fields']> => {
-    const { type, ...codec } = pipeline.streams[stream]!.codec;
-    return CODECS.find((definition) => definition.type === type)!.fields(codec);
-  };
-  return templatesOf({
-    prefix: sink.indexPrefix,
-    shards: sink.shards,
-    replicas: sink.replicas,
-    pipeline,
-    documents: Object.fromEntries(sink.documents.map((stream) => [stream, fieldsOf(stream)])),
-    rollups: sink.rollups,
-  });
 }
 
 export interface Change {

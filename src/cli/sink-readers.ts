@@ -1,5 +1,6 @@
 import { type TopicSpec, documentTopic, epochTopic, rawTopic } from '../broker/broker.ts';
-import { type Config, sinkGroup } from '../config/config.ts';
+import { type Config, rollupGroup, sinkGroup } from '../config/config.ts';
+import type { ElasticsearchSinkConfig } from '../config/elasticsearch-sink.ts';
 import { EPOCH_MESSAGE_BYTES_MAX } from '../epoch/codec.ts';
 
 /** A group that reads a topic: it is registered before anything is trimmed, so that nothing goes that it has not seen. */
@@ -55,6 +56,11 @@ export function sinkTopics(config: Config): TopicSpec[] {
   }));
 }
 
+/** What the lane of rollup documents folds: as the warehouse, all rows of the engine, so that its cursor means the same. */
+export function rollupTopics(config: Config, { rollups }: ElasticsearchSinkConfig): FoldedTopic[] {
+  return rollups.length === 0 ? [] : engineTopics(config);
+}
+
 /** Every group of every sink with the topics it reads. */
 export function sinkReaders(config: Config): TopicReader[] {
   const { pipeline, broker } = config;
@@ -62,10 +68,16 @@ export function sinkReaders(config: Config): TopicReader[] {
     const group = sinkGroup(config, name);
     if (sink.type === 'duckdb')
       return foldedTopics(config).map(({ topic, partitions }) => ({ group, topic, partitions }));
-    return sink.documents.map((stream) => ({
+    const rows = rollupTopics(config, sink).map(({ topic, partitions }) => ({
+      group: rollupGroup(config, name),
+      topic,
+      partitions,
+    }));
+    const lines = sink.documents.map((stream) => ({
       group,
       topic: rawTopic(broker.topicPrefix, stream),
       partitions: pipeline.streams[stream]!.partitions,
     }));
+    return [...rows, ...lines];
   });
 }

@@ -1,5 +1,5 @@
 import type { Log } from '../broker/broker.ts';
-import { type Config, sinkGroup } from '../config/config.ts';
+import { type Config, rollupGroup, sinkGroup } from '../config/config.ts';
 import type { DataDir } from '../config/data-dir.ts';
 import { systemClock } from '../lib/clock.ts';
 import { escapeText } from '../lib/escape.ts';
@@ -128,13 +128,19 @@ class SupervisedRun {
     const groups = Object.entries(this.#config.sinks)
       .filter(([, { type }]) => type === 'duckdb')
       .map(([sink]) => sinkGroup(this.#config, sink));
+    const rollupGroups = this.#options.isOnce
+      ? Object.entries(this.#config.sinks).flatMap(([name, sink]) =>
+          sink.type === 'elasticsearch' && sink.rollups.length > 0 ? [rollupGroup(this.#config, name)] : [],
+        )
+      : [];
     while (!stopped.aborted) {
       // Asked before the look: what was sent by then is seen by it.
       const isSent = isAllSent();
       const state = await watch.look();
       const isDecided = this.#options.isOnce ? state.isDecided : state.linesDecided === state.linesSent;
       const areIndexed = await allDecided(documents);
-      if (isSent && isDecided && areIndexed && (await allStored([watch, ...documents], groups))) {
+      const isAll = isSent && isDecided && areIndexed;
+      if (isAll && (await allStored([watch, ...documents], groups)) && (await allStored([watch], rollupGroups))) {
         this.#progress.clear();
         if (state.linesDecided > 0) this.#say(`caught up: ${formatCount(state.linesDecided)} lines`);
         return true;

@@ -74,6 +74,11 @@ export function columnOf(field: string): string {
   return field.replaceAll(/[^A-Za-z0-9_]/g, '_');
 }
 
+/** The consumer group of the lane of an Elasticsearch sink that makes documents of rollup rows. */
+export function rollupGroup(config: Config, sink: string): string {
+  return `${sinkGroup(config, sink)}.rollups`;
+}
+
 /** The consumer group of a sink. */
 export function sinkGroup(config: Config, sink: string): string {
   return `${config.name}.${sink}`;

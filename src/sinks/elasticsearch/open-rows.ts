@@ -1,0 +1,55 @@
+import { errors } from '@elastic/elasticsearch';
+import type { StoredFoldedRow } from '../stream-fold.ts';
+import { type ElasticsearchClient, withElasticsearch } from './client.ts';
+import { type StoredRow, storedRow } from './rollup-document.ts';
+import { rollupIndex } from './templates.ts';
+
+/** Documents of one page: some megabytes. */
+const PAGE_DOCUMENTS = 2000;
+const PIT_KEEP_ALIVE = '1m';
+
+export interface OpenRowsQuery {
+  readonly prefix: string;
+  readonly pipeline: string;
+  readonly rollup: string;
+}
+
+/** Every row of a rollup whose document says that it is open. None where there is no index yet. */
+export async function openRows(client: ElasticsearchClient, query: OpenRowsQuery): Promise<StoredFoldedRow[]> {
+  const index = rollupIndex(query.prefix, query.rollup);
+  return await withElasticsearch(client, `open rows of ${query.rollup}`, async () => {
+    try {
+      // A search sees what was refreshed; what was written a moment ago counts, too.
+      await client.indices.refresh({ index });
+      return await readAll(client, index, query.pipeline);
+    } catch (error) {
+      if (error instanceof errors.ResponseError && error.statusCode === 404) return [];
+      throw error;
+    }
+  });
+}
+
+async function readAll(client: ElasticsearchClient, index: string, pipeline: string): Promise<StoredFoldedRow[]> {
+  const rows: StoredFoldedRow[] = [];
+  const { id } = await client.openPointInTime({ index, keep_alive: PIT_KEEP_ALIVE });
+  let after: readonly (string | number)[] | undefined;
+  for (;;) {
+    const answer = await client.search<{ readonly tailrace: StoredRow }>({
+      pit: { id, keep_alive: PIT_KEEP_ALIVE },
+      size: PAGE_DOCUMENTS,
+      track_total_hits: false,
+      sort: [{ _shard_doc: 'asc' }],
+      query: {
+        bool: { filter: [{ term: { 'tailrace.status': 'open' } }, { term: { 'tailrace.pipeline': pipeline } }] },
+      },
+      _source: ['tailrace'],
+      ...(after === undefined ? {} : { search_after: [...after] }),
+    });
+    const { hits } = answer.hits;
+    for (const { _source: source } of hits) if (source !== undefined) rows.push(storedRow(source.tailrace));
+    if (hits.length < PAGE_DOCUMENTS) break;
+    after = hits.at(-1)!.sort as (string | number)[];
+  }
+  await client.closePointInTime({ id });
+  return rows;
+}

@@ -1,0 +1,224 @@
+import type { Aggregates } from '../../epoch/merge.ts';
+import { Backoff } from '../../lib/backoff.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { OperatingError } from '../../lib/errors.ts';
+import type { Random } from '../../lib/random.ts';
+import type { FoldedRow, StreamFold } from '../stream-fold.ts';
+import { type ElasticsearchClient, type ElasticsearchEvent, withElasticsearch } from './client.ts';
+import { reasonOf } from './errors.ts';
+import { type StoredRow, joinStored, rowDocument, rowId } from './rollup-document.ts';
+import { rollupIndex } from './templates.ts';
+
+export type RollupWriterEvent =
+  | ElasticsearchEvent
+  /** Elasticsearch does not take this row, and never will: an index with another mapping. */
+  | { readonly type: 'refused'; readonly index: string; readonly id: string; readonly reason: string };
+
+export interface RollupWriterParts {
+  readonly client: ElasticsearchClient;
+  readonly clock: Clock;
+  /** For the jitter of pauses. */
+  readonly random: Random;
+  readonly aggregates: Aggregates;
+  readonly prefix: string;
+  readonly pipeline: string;
+  readonly notify?: (event: RollupWriterEvent) => void;
+}
+
+/** A bulk of rows: about a tenth of a second of work for a small server. */
+const BULK_ROWS_MAX = 1000;
+const BULK_BYTES_MAX = 5 * 1024 * 1024;
+/** A busy or absent server is asked again after 0.5 s, then more and more rarely, up to 15 s: a restart takes it longer. */
+const RETRY_PAUSE = { initialMs: 500, maxMs: 15_000, multiplier: 2 };
+
+/** A row on its way, and the fold it is of. */
+export interface OutgoingRow {
+  readonly row: FoldedRow;
+  readonly fold: StreamFold;
+}
+
+/** The document as it was when it was last written or read. */
+interface Seen {
+  readonly seqNo: number;
+  readonly primaryTerm: number;
+}
+
+/**
+ * Writes rows so that the documents only ever learn: each write names the version of the document it was made from, and where another
+ * writer has been there meanwhile, the document is read and joined, partition by partition. With one writer nothing is ever read. An
+ * external version that is a number for all partitions together could not do this: docs/decisions/0010-rollup-documents.md.
+ */
+export class RollupWriter {
+  readonly #parts: RollupWriterParts;
+  readonly #seen = new WeakMap<FoldedRow, Seen>();
+  readonly #backoff = new Backoff(RETRY_PAUSE);
+  #awaySinceMs: number | undefined;
+
+  constructor(parts: RollupWriterParts) {
+    this.#parts = parts;
+  }
+
+  /** Resolves to true when every row is stored, by this writer or by one that knows more; to false when the signal aborted. */
+  async write(rows: readonly OutgoingRow[], signal: AbortSignal): Promise<boolean> {
+    for (let at = 0; at < rows.length;) {
+      const chunk: { readonly outgoing: OutgoingRow; readonly lines: string }[] = [];
+      let sizeBytes = 0;
+      for (; at < rows.length && chunk.length < BULK_ROWS_MAX && sizeBytes < BULK_BYTES_MAX; at++) {
+        const lines = this.#actionLines(rows[at]!);
+        sizeBytes += lines.length;
+        chunk.push({ outgoing: rows[at]!, lines });
+      }
+      if (!(await this.#writeChunk(chunk, signal))) return false;
+    }
+    return true;
+  }
+
+  async #writeChunk(
+    chunk: readonly { readonly outgoing: OutgoingRow; readonly lines: string }[],
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    let waiting = chunk;
+    while (waiting.length > 0) {
+      const items = await this.untilAnswered(signal, () => this.#bulk(waiting.map(({ lines }) => lines)));
+      if (items === undefined) return false;
+      const again: OutgoingRow[] = [];
+      const conflicts: OutgoingRow[] = [];
+      let isBusy = false;
+      for (const [index, item] of items.entries()) {
+        const { outgoing } = waiting[index]!;
+        if (item.status === 200 || item.status === 201) this.#remember(outgoing.row, item);
+        else if (item.status === 409) conflicts.push(outgoing);
+        else if (item.status === 429 || item.status >= 500) {
+          isBusy = true;
+          again.push(outgoing);
+        } else this.#refused(outgoing.row, item);
+      }
+      const joined = conflicts.length === 0 ? [] : await this.untilAnswered(signal, () => this.#join(conflicts));
+      if (joined === undefined) return false;
+      waiting = [...again, ...joined].map((outgoing) => ({ outgoing, lines: this.#actionLines(outgoing) }));
+      if (isBusy && !(await this.#pause(signal))) return false;
+    }
+    return true;
+  }
+
+  /** Reads documents that others have written; returns the rows that they do not hold yet. */
+  async #join(conflicts: readonly OutgoingRow[]): Promise<OutgoingRow[]> {
+    const docs = conflicts.map(({ row }) => ({
+      _index: this.#index(row),
+      _id: this.#id(row),
+      _source: ['tailrace.status', 'tailrace.parts'],
+    }));
+    const answer = await withElasticsearch(this.#parts.client, 'rollup documents', () =>
+      this.#parts.client.transport.request<{ docs?: readonly GetItem[] }>({
+        method: 'POST',
+        path: '/_mget',
+        body: { docs },
+      }),
+    );
+    if (answer.docs?.length !== conflicts.length) throw cutAnswer();
+    return conflicts.filter(({ row, fold }, index) => {
+      const found = answer.docs![index]!;
+      if (found.found !== true || found._source?.tailrace === undefined) {
+        this.#seen.delete(row);
+        return true;
+      }
+      this.#remember(row, found);
+      return joinStored(row, fold.statusOf(row), found._source.tailrace, (partition) => fold.logOf(partition));
+    });
+  }
+
+  async #bulk(lines: readonly string[]): Promise<readonly BulkItem[]> {
+    const { client } = this.#parts;
+    const answer = await withElasticsearch(client, 'rollup documents', () =>
+      client.transport.request<{ items?: readonly Readonly<Record<string, BulkItem>>[] }>({
+        method: 'POST',
+        path: '/_bulk',
+        bulkBody: lines.join(''),
+      }),
+    );
+    if (answer.items?.length !== lines.length) throw cutAnswer();
+    return answer.items.map((item) => Object.values(item)[0]!);
+  }
+
+  /** Tries until it is answered; undefined when the signal aborted. */
+  async untilAnswered<T>(signal: AbortSignal, request: () => Promise<T>): Promise<T | undefined> {
+    const { clock, notify } = this.#parts;
+    while (!signal.aborted) {
+      try {
+        const answer = await request();
+        if (this.#awaySinceMs !== undefined) {
+          notify?.({ type: 'back', awayMs: clock.monotonicMs() - this.#awaySinceMs });
+          this.#awaySinceMs = undefined;
+        }
+        this.#backoff.reset();
+        return answer;
+      } catch (error) {
+        if (!(error instanceof OperatingError && error.isRetryable)) throw error;
+        if (this.#awaySinceMs === undefined) {
+          this.#awaySinceMs = clock.monotonicMs();
+          notify?.({ type: 'away', error });
+        }
+        await this.#pause(signal);
+      }
+    }
+    return undefined;
+  }
+
+  async #pause(signal: AbortSignal): Promise<boolean> {
+    const { clock, random } = this.#parts;
+    await clock.sleep(this.#backoff.next() * (0.5 + random.next() / 2), signal);
+    return !signal.aborted;
+  }
+
+  #actionLines({ row, fold }: OutgoingRow): string {
+    const { pipeline, aggregates } = this.#parts;
+    const target = { _index: this.#index(row), _id: this.#id(row) };
+    const seen = this.#seen.get(row);
+    const action =
+      seen === undefined
+        ? { create: target }
+        : { index: { ...target, if_seq_no: seen.seqNo, if_primary_term: seen.primaryTerm } };
+    const document = rowDocument(row, fold.statusOf(row), { pipeline, aggregates });
+    return `${JSON.stringify(action)}\n${JSON.stringify(document)}\n`;
+  }
+
+  #remember(row: FoldedRow, { _seq_no: seqNo, _primary_term: primaryTerm }: BulkItem | GetItem): void {
+    if (seqNo === undefined || primaryTerm === undefined) this.#seen.delete(row);
+    else this.#seen.set(row, { seqNo, primaryTerm });
+  }
+
+  #refused(row: FoldedRow, item: BulkItem): void {
+    const reason = reasonOf({ error: item.error });
+    this.#parts.notify?.({ type: 'refused', index: this.#index(row), id: this.#id(row), reason });
+  }
+
+  #index({ rollup }: FoldedRow): string {
+    return rollupIndex(this.#parts.prefix, rollup);
+  }
+
+  #id(row: FoldedRow): string {
+    return rowId({ pipeline: this.#parts.pipeline, ...row });
+  }
+}
+
+interface BulkItem {
+  readonly status: number;
+  readonly _seq_no?: number;
+  readonly _primary_term?: number;
+  readonly error?: unknown;
+}
+
+interface GetItem {
+  readonly found?: boolean;
+  readonly _seq_no?: number;
+  readonly _primary_term?: number;
+  readonly _source?: { readonly tailrace?: StoredRow };
+}
+
+function cutAnswer(): OperatingError {
+  return new OperatingError('rollup documents: the answer has not one item for each document', {
+    code: 'ES_ANSWER',
+    isRetryable: true,
+    hint: 'look at what stands between here and Elasticsearch',
+  });
+}

@@ -1,0 +1,38 @@
+import { describe, expect, test } from '@jest/globals';
+import { AGGREGATES_BY_NAME } from '../../src/components.ts';
+import { type RowPart, mergeRow } from '../../src/epoch/merge.ts';
+import type { MeasureSpec } from '../../src/epoch/pipeline.ts';
+
+const MEASURES: readonly MeasureSpec[] = [
+  { name: 'requests', aggregate: 'count' },
+  { name: 'bytes', aggregate: 'sum', field: 'b', fieldType: 'long' },
+  { name: 'least', aggregate: 'min', field: 'b', fieldType: 'long' },
+  { name: 'mean', aggregate: 'avg', field: 'b', fieldType: 'double' },
+];
+const part = (lines: number, revision: number, ...accumulators: number[]): RowPart => ({
+  lines,
+  revision,
+  accumulators,
+});
+
+describe('rows of several partitions', () => {
+  test('one part is the row itself', () => {
+    const merged = mergeRow([part(3, 1, 30, 2, 10, 30, 2)], MEASURES, AGGREGATES_BY_NAME);
+    expect(merged).toEqual({ lines: 3, revision: 1, values: [3, 30, 10, 15], hasOverflown: false });
+  });
+
+  test('several are one, in any order, and stay what they were', () => {
+    const parts = [part(3, 1, 30, 2, 10, 30, 2), part(1, 0, 0, 0, Number.NaN, 0, 0), part(2, 2, 7, 2, 3, 7, 2)];
+    const before = structuredClone(parts);
+    const expected = { lines: 6, revision: 3, values: [6, 37, 3, 37 / 4], hasOverflown: false };
+    expect(mergeRow(parts, MEASURES, AGGREGATES_BY_NAME)).toEqual(expected);
+    expect(mergeRow(parts.toReversed(), MEASURES, AGGREGATES_BY_NAME)).toEqual(expected);
+    expect(parts).toEqual(before);
+  });
+
+  test('a sum that leaves the exact integers is NULL and flagged', () => {
+    const parts = [part(1, 0, Number.MAX_SAFE_INTEGER, 1, 1, 1, 1), part(1, 0, 1, 1, 1, 1, 1)];
+    const merged = mergeRow(parts, MEASURES, AGGREGATES_BY_NAME);
+    expect(merged).toMatchObject({ values: [2, null, 1, 1], hasOverflown: true });
+  });
+});
