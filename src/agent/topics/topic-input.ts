@@ -99,7 +99,9 @@ export class TopicInput implements SourceInput {
     this.#problems.show(problems);
     // Of a partition that is said to be at its end, this is known for the moment it was last asked.
     let seenMs = wallMs;
-    for (const [feed, source] of this.#feeds) if (!source.hasMore) seenMs = Math.min(seenMs, feed.askedMs);
+    for (const [feed, source] of this.#feeds) {
+      if (!source.isUnreadable && feed.isAtEnd) seenMs = Math.min(seenMs, feed.askedMs);
+    }
     return seenMs;
   }
 

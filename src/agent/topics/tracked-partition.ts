@@ -34,6 +34,8 @@ export class TrackedPartition extends TrackedSource {
   readonly #cursor = new RecordCursor();
   /** The cursor stands on a record that is still to be read. */
   #isWaiting = false;
+  /** What lies below was given up, even if a batch that reaches over it still has some of it. */
+  #firstOffset = 0;
   /** For the progress line: bytes of lines so far, and how many. */
   #bytes = 0;
   #lines = 0;
@@ -93,6 +95,7 @@ export class TrackedPartition extends TrackedSource {
     const { position } = this.#ahead;
     const missed = Math.max(0, offset - position);
     this.possibleLossBytes += missed;
+    this.#firstOffset = offset;
     this.isVerified = true;
     this.#isWaiting = false;
     this.feed?.seek(Math.max(offset, position));
@@ -128,7 +131,8 @@ export class TrackedPartition extends TrackedSource {
         continue;
       }
       this.isVerified = true;
-      if (cursor.valueLength < 0 && !this.isKeepingTombstones) {
+      const isTombstone = cursor.valueLength < 0 && !this.isKeepingTombstones;
+      if (isTombstone || cursor.offset < this.#firstOffset) {
         this.#isWaiting = false;
         continue;
       }

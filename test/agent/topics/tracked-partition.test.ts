@@ -152,7 +152,7 @@ test('each record is read once, in order, whatever the holes, transactions, answ
       expect([...drain(after.source, partition, batches)]).toEqual([...expected].slice(cut.length));
       expect(after.source.report().state).toBe('caught_up');
     }),
-    { numRuns: 400 },
+    { numRuns: 150 },
   );
 });
 

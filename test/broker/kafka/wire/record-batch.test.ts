@@ -49,7 +49,7 @@ const batches: fc.Arbitrary<SampleBatch> = fc.record({
 test('what a producer wrote is read: keys, values, headers, times, offsets beyond 32 bits', () => {
   fc.assert(
     fc.property(batches, (batch) => expect(readAll(encodeBatch(batch))).toEqual(batch.records)),
-    { numRuns: 300 },
+    { numRuns: 100 },
   );
 });
 
