@@ -61,6 +61,11 @@ const abandoned: DuckDBInstance[] = [];
 const QUEUE_BYTES_MAX = 4 * 1024 * 1024;
 /** One transaction folds what is waiting, up to so many bytes: well under a second of work, and the bound of what a crash repeats. */
 const TRANSACTION_BYTES_MAX = 8 * 1024 * 1024;
+/**
+ * And so many epochs: DuckDB holds about 0.6 MiB for each until the commit (segments of 256 KiB a column, however few the rows), and some
+ * hundred small ones would need more than its memory limit. Several partitions after a pause are that many.
+ */
+const TRANSACTION_EPOCHS_MAX = 64;
 /** A small write-ahead log is replayed fast and within the memory limit (replay of a large one can need more than the limit). */
 const CHECKPOINT_WAL_BYTES = 16 * 1024 * 1024;
 
@@ -181,6 +186,7 @@ function takeSome(store: Store, queue: EpochQueue<IncomingEpoch>): { epochs: Inc
   const epochs: IncomingEpoch[] = [];
   let sizeBytes = 0;
   for (let next = queue.peek(); next !== undefined && sizeBytes < TRANSACTION_BYTES_MAX; next = queue.peek()) {
+    if (epochs.length === TRANSACTION_EPOCHS_MAX) break;
     if (epochs.length > 0 && store.hasNewRollups(next.epoch.body)) break;
     const taken = queue.take()!;
     epochs.push(taken.item);

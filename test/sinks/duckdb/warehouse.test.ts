@@ -52,6 +52,16 @@ function mark(source: string, rest: Partial<SourceMark> = {}): SourceMark {
 }
 
 describe('rows', () => {
+  test('a long backlog of small epochs is folded within the memory limit, some at a time', async () => {
+    await chain.append({ ...snapshot, rows: traffic(row(['/a', 200], 1)) });
+    for (let lines = 2; lines <= 150; lines++) await chain.append({ rows: traffic(row(['/a', 200], lines)) });
+    await harness.runToEnd(log, chain.topic);
+    const sizes = harness.events.flatMap((event) => (event.type === 'committed' ? [event.epochs] : []));
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(150);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(64);
+    expect(await harness.query('SELECT lines FROM traffic')).toEqual([[150]]);
+  });
+
   test('a row replaces the one of its window and key, and is final when the watermark has passed its window', async () => {
     await chain.append({ ...snapshot, rows: traffic(row(['/a', 200], 1), row(['/b', 200], 5)) });
     await chain.append({ rows: traffic(row(['/a', 200], 3), row(['/a', 200], 1, 1)), watermarkMs: MINUTE - 2 });
