@@ -13,6 +13,9 @@ const EARLIEST = -2;
 const LATEST = -1;
 const COORDINATOR_OF_GROUP = 0;
 
+/** Connections that wait for the next short read; a checkpoint reads its epoch back, and a connection costs several round trips. */
+const IDLE_MAX = 8;
+
 /** Connections of one broker that are shared; answers come in the order of requests, so what may wait long has its own. */
 export type Purpose = 'ask' | 'produce';
 
@@ -23,6 +26,7 @@ export class Cluster {
   readonly #topics = new Map<string, readonly PartitionLayout[]>();
   readonly #connections = new Map<string, Promise<WireConnection>>();
   readonly #coordinators = new Map<string, KafkaAddress>();
+  #idle: WireConnection[] = [];
   #bootstrap = 0;
   #isClosed = false;
 
@@ -73,15 +77,28 @@ export class Cluster {
     }
     let opening = this.#connections.get(key);
     if (opening === undefined) {
-      opening = this.open(address);
+      opening = this.#open(address);
       this.#connections.set(key, opening);
       opening.catch(() => this.#connections.delete(key));
     }
     return opening;
   }
 
-  /** A connection of the caller's own, to be closed by it: a fetch that waits holds up everything behind it. */
-  async open(address: KafkaAddress): Promise<WireConnection> {
+  /** A connection of the caller's own, since a fetch that waits holds up everything behind it. It is closed, or given back. */
+  async borrow(address: KafkaAddress): Promise<WireConnection> {
+    const isThere = ({ host, port }: KafkaAddress): boolean => host === address.host && port === address.port;
+    this.#idle = this.#idle.filter((connection) => connection.isOpen);
+    const index = this.#idle.findIndex((connection) => isThere(connection.address));
+    return index < 0 ? this.#open(address) : this.#idle.splice(index, 1)[0]!;
+  }
+
+  /** Only without a request under way. */
+  giveBack(connection: WireConnection): void {
+    if (this.#isClosed || !connection.isOpen || this.#idle.length >= IDLE_MAX) connection.close();
+    else this.#idle.push(connection);
+  }
+
+  async #open(address: KafkaAddress): Promise<WireConnection> {
     const connection = await WireConnection.open(address, this.#options);
     if (this.#isClosed) connection.close();
     return connection;
@@ -181,6 +198,7 @@ export class Cluster {
     for (const opening of this.#connections.values())
       opening.then((connection) => connection.close()).catch(() => undefined);
     this.#connections.clear();
+    for (const connection of this.#idle.splice(0)) connection.close();
   }
 }
 

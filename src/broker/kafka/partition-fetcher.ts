@@ -1,6 +1,6 @@
 import { OperatingError } from '../../lib/errors.ts';
 import type { Cluster } from './cluster.ts';
-import { protocolType, unknownTopicError } from './kafka-error.ts';
+import { closedError, protocolType, unknownTopicError } from './kafka-error.ts';
 import { type WireConnection, createErrorFromCode } from './kafkajs.ts';
 import type { Patience } from './patience.ts';
 import { type Fetched, fetchRequest } from './requests.ts';
@@ -26,9 +26,13 @@ export class PartitionFetcher {
   readonly #where: string;
   readonly #closing = new AbortController();
   #connection: WireConnection | undefined;
+  #isWaiting = false;
   readonly #end = (): void => {
     this.#closing.abort();
-    this.#connection?.close();
+    if (this.#connection === undefined) return;
+    if (this.#isWaiting) this.#connection.close();
+    else this.#deps.cluster.giveBack(this.#connection);
+    this.#connection = undefined;
   };
 
   constructor(deps: FetcherDependencies, topic: string, partition: number) {
@@ -69,11 +73,18 @@ export class PartitionFetcher {
 
   async #fetchOnce(request: Parameters<typeof fetchRequest>[0]): Promise<Fetched> {
     const { cluster } = this.#deps;
-    if (this.#connection?.isOpen !== true) {
-      this.#connection = await cluster.open(await cluster.leader(this.#topic, this.#partition));
-      if (this.#closing.signal.aborted) this.#connection.close();
+    let connection = this.#connection;
+    if (connection?.isOpen !== true) {
+      connection = await cluster.borrow(await cluster.leader(this.#topic, this.#partition));
+      if (this.#closing.signal.aborted) {
+        cluster.giveBack(connection);
+        throw closedError();
+      }
+      this.#connection = connection;
     }
-    const fetched = await this.#connection.send(fetchRequest(request));
+    this.#isWaiting = true;
+    const fetched = await connection.send(fetchRequest(request));
+    this.#isWaiting = false;
     if (fetched === undefined) throw new Error('the answer does not name what was asked for');
     if (fetched.errorCode !== 0) throw createErrorFromCode(fetched.errorCode);
     return fetched;
@@ -83,6 +94,7 @@ export class PartitionFetcher {
     this.#deps.cluster.forget(this.#topic);
     this.#connection?.close();
     this.#connection = undefined;
+    this.#isWaiting = false;
   }
 
   async #outsideError(from: number): Promise<unknown> {

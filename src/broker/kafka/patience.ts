@@ -9,7 +9,7 @@ export type KafkaEvent =
   | { readonly type: 'back'; readonly awayMs: number };
 
 const PAUSE_MS = 100;
-const PAUSE_MS_MAX = 5_000;
+const PAUSE_MS_MAX = 2_000;
 /** A leader that moves takes about a second, and is nobody's business. */
 const AWAY_AFTER_MS = 3_000;
 
@@ -23,7 +23,7 @@ export interface PatienceOptions {
   readonly notify: (event: KafkaEvent) => void;
 }
 
-/** Waits until the cluster answers: pauses that grow from a tenth of a second to five, each with jitter, and one line for all who wait. */
+/** Waits until the cluster answers: pauses that grow from a tenth of a second to two, each with jitter, and one line for all who wait. */
 export class Patience {
   readonly #options: PatienceOptions;
   #failedAtMs: number | undefined;
