@@ -130,7 +130,7 @@ class Trouble {
   async #run(proxy: TcpProxy): Promise<void> {
     const random = seededRandom(7);
     while (!this.#ended.signal.aborted) {
-      await sleep(100 + random.int(300), undefined, { signal: this.#ended.signal }).catch(() => undefined);
+      await sleep(500 + random.int(1000), undefined, { signal: this.#ended.signal }).catch(() => undefined);
       const kind = random.int(5);
       if (kind === 0) proxy.cut();
       else if (kind === 1) proxy.swallowAnswers(1);
