@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { type Config, RESERVED_COLUMNS } from '../config/config.ts';
 import { shownPath } from '../config/load.ts';
+import { withoutSecrets } from '../config/secrets.ts';
 import { workerNotes } from '../config/workers.ts';
 import type { MeasureSpec, RollupSpec } from '../epoch/pipeline.ts';
 import { formatDuration } from '../lib/units.ts';
@@ -25,7 +26,7 @@ export function registerCheck(program: Command): void {
     .option('--json', 'the normalised configuration, as one JSON object')
     .action((file: string | undefined, options: { config?: string; json?: boolean }) => {
       const config = loadNamedConfig(file ?? options.config);
-      if (options.json === true) printJson(config);
+      if (options.json === true) printJson(withoutSecrets(config));
       else print(describeConfig(config));
     });
   withExamples(command, EXAMPLES);

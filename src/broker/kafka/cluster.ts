@@ -77,7 +77,7 @@ export class Cluster {
     }
     let opening = this.#connections.get(key);
     if (opening === undefined) {
-      opening = this.#open(address);
+      opening = this.open(address);
       this.#connections.set(key, opening);
       opening.catch(() => this.#connections.delete(key));
     }
@@ -89,7 +89,7 @@ export class Cluster {
     const isThere = ({ host, port }: KafkaAddress): boolean => host === address.host && port === address.port;
     this.#idle = this.#idle.filter((connection) => connection.isOpen);
     const index = this.#idle.findIndex((connection) => isThere(connection.address));
-    return index < 0 ? this.#open(address) : this.#idle.splice(index, 1)[0]!;
+    return index < 0 ? this.open(address) : this.#idle.splice(index, 1)[0]!;
   }
 
   /** Only without a request under way. */
@@ -98,7 +98,8 @@ export class Cluster {
     else this.#idle.push(connection);
   }
 
-  async #open(address: KafkaAddress): Promise<WireConnection> {
+  /** A connection for the caller's whole life, to be closed by it. */
+  async open(address: KafkaAddress): Promise<WireConnection> {
     const connection = await WireConnection.open(address, this.#options);
     if (this.#isClosed) connection.close();
     return connection;
