@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Log } from '../../../src/broker/broker.ts';
-import { kafkaLogHarness } from '../../support/kafka-log-harness.ts';
-import { headerOf, message, MESSAGE_BYTES_MAX, readAll, TOPIC } from '../../support/log-messages.ts';
-import { type Kafka, startKafka } from '../../support/stack/kafka.ts';
-import { SERVER_START_MS, describeWith } from '../../support/stack/require-stack.ts';
+import type { Log } from '../../src/broker/broker.ts';
+import { kafkaLogHarness } from '../support/kafka-log-harness.ts';
+import { headerOf, message, MESSAGE_BYTES_MAX, readAll, TOPIC } from '../support/log-messages.ts';
+import { type Kafka, startKafka } from '../support/stack/kafka.ts';
+import { SERVER_START_MS, describeWith } from '../support/stack/require-stack.ts';
 
 const REPLICATED = { replicationFactor: 3, minInSync: 2, isSingleBroker: false };
 /** One is enough to see a leader move and come back; each of them takes a minute of a busy machine. */

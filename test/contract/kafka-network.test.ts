@@ -1,16 +1,16 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Log } from '../../../src/broker/broker.ts';
-import { OperatingError } from '../../../src/lib/errors.ts';
-import { seededRandom } from '../../../src/lib/random.ts';
-import { describeLogContract } from '../../contract/log.ts';
-import { kafkaLogHarness } from '../../support/kafka-log-harness.ts';
-import type { LogHarness } from '../../support/log-harness.ts';
-import { headerOf, message, MESSAGE_BYTES_MAX, readAll, TOPIC } from '../../support/log-messages.ts';
-import { type Kafka, startKafka } from '../../support/stack/kafka.ts';
-import { SERVER_START_MS, describeWith } from '../../support/stack/require-stack.ts';
-import { surely } from '../../support/surely.ts';
-import { FETCH, PRODUCE, type TcpProxy, kafkaRequest, startTcpProxy } from '../../support/tcp-proxy.ts';
+import type { Log } from '../../src/broker/broker.ts';
+import { OperatingError } from '../../src/lib/errors.ts';
+import { seededRandom } from '../../src/lib/random.ts';
+import { describeLogContract } from './log.ts';
+import { kafkaLogHarness } from '../support/kafka-log-harness.ts';
+import type { LogHarness } from '../support/log-harness.ts';
+import { headerOf, message, MESSAGE_BYTES_MAX, readAll, TOPIC } from '../support/log-messages.ts';
+import { type Kafka, startKafka } from '../support/stack/kafka.ts';
+import { SERVER_START_MS, describeWith } from '../support/stack/require-stack.ts';
+import { surely } from '../support/surely.ts';
+import { FETCH, PRODUCE, type TcpProxy, kafkaRequest, startTcpProxy } from '../support/tcp-proxy.ts';
 
 /** Short, so that a connection that answers no more is given up within a test. */
 const CLIENT = { requestTimeoutMs: 3_000, connectTimeoutMs: 2_000 };
