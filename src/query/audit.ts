@@ -1,3 +1,4 @@
+import { isPartitionPath } from '../record/partition-path.ts';
 import { type LineSum, addSum, emptySum, sumsEqual } from '../record/line-id.ts';
 import {
   type AuditRollup,
@@ -91,7 +92,8 @@ export async function audit({ query, files = new SourceFiles() }: AuditParts): P
 }
 
 function describeGap({ source, path, position }: AuditSource, gapEnd: number): string {
-  return `${path}: bytes ${position} to ${gapEnd} are missing, and what follows waits for them: tailrace agent resend ${source}`;
+  const unit = isPartitionPath(path) ? 'offsets' : 'bytes';
+  return `${path}: ${unit} ${position} to ${gapEnd} are missing, and what follows waits for them: tailrace agent resend ${source}`;
 }
 
 interface Counted {
@@ -284,13 +286,22 @@ function auditedSource(source: AuditSource, count: Counted, ledger: LedgerView, 
 function notesOf(tables: AuditTables, sources: readonly AuditedSource[]): string[] {
   const total = (of: (source: AuditedSource) => number): number => sources.reduce((sum, source) => sum + of(source), 0);
   const unchecked = sources.filter((source) => source.countedBy === 'ledger' && source.sent > 0);
+  const [ofTopics, ofFiles] = [
+    sources.filter(({ path }) => isPartitionPath(path)),
+    sources.filter(({ path }) => !isPartitionPath(path)),
+  ];
+  const loss = (some: readonly AuditedSource[]): number =>
+    some.reduce((sum, { possibleLossBytes }) => sum + possibleLossBytes, 0);
+  const open = unchecked.filter(({ path }) => isPartitionPath(path)).length;
   const notes: [number, string][] = [
     [
-      unchecked.length,
+      unchecked.length - open,
       `sources whose file is gone and that were not closed: their lines are counted by the ledger only`,
     ],
+    [open, 'partitions of topics that are still open: their lines are counted by the ledger only'],
     [total((source) => source.pendingBytes), 'bytes in files that are not decided yet (lag)'],
-    [total((source) => source.possibleLossBytes), 'bytes that may have been missed before a truncation'],
+    [loss(ofFiles), 'bytes that may have been missed before a truncation'],
+    [loss(ofTopics), 'records of topics that were gone, or damaged, before they were read'],
     [total((source) => source.declaredLossBytes), 'bytes declared lost'],
     ...tables.refusals.map(({ reason, count }): [number, string] => [count, `messages refused: ${reason}`]),
   ];

@@ -2,6 +2,7 @@ import type { BigIntStats } from 'node:fs';
 import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HEAD_BYTES_MAX, fileKey, identityOf } from '../record/file-identity.ts';
+import { isPartitionPath } from '../record/partition-path.ts';
 import { type LineSum, emptySum, laneA, laneB } from '../record/line-id.ts';
 import { type SourceId, lineHashSeeds } from '../record/source.ts';
 
@@ -37,6 +38,7 @@ export class SourceFiles {
 
   /** Lines that begin in [origin, position) of the source's file; undefined if the file is no longer there, under any name of its folder. */
   async count(range: SourceRange): Promise<FileCount | undefined> {
+    if (isPartitionPath(range.path)) return undefined;
     const path = await this.#find(range);
     if (path === undefined) return undefined;
     const handle = await open(path, 'r');

@@ -3,7 +3,8 @@ import { CODES, codeName } from '../../broker/kafka/wire/codes.ts';
 import { EARLIEST, LATEST, type TopicMetadata, listOffsets } from '../../broker/kafka/wire/requests.ts';
 import type { ScanProblem } from '../source.ts';
 import type { Cluster } from './cluster.ts';
-import { type PartitionName, partitionPath, topicFilter } from './partition-path.ts';
+import { partitionPath } from '../../record/partition-path.ts';
+import { type PartitionName, topicFilter } from './partition-name.ts';
 import type { StartPoint, TopicsOptions } from './topics-options.ts';
 
 /** A partition that is there. */

@@ -4,7 +4,7 @@ import { CODES, answerError } from '../../broker/kafka/wire/codes.ts';
 import { type FetchedPartition, type Isolation, fetchRecords } from '../../broker/kafka/wire/requests.ts';
 import type { Cluster } from './cluster.ts';
 import type { PartitionFeed } from './partition-feed.ts';
-import { partitionPath } from './partition-path.ts';
+import { partitionPath } from '../../record/partition-path.ts';
 
 /** A broker with nothing new answers after this long: also how old its word on a quiet partition can be. */
 const WAIT_MS = 500;

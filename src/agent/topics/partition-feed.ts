@@ -1,6 +1,6 @@
 import { DamagedBatch, type RecordBatch, isAbortMarker, readBatch } from '../../broker/kafka/wire/record-batch.ts';
 import type { FetchedPartition } from '../../broker/kafka/wire/requests.ts';
-import type { PartitionName } from './partition-path.ts';
+import type { PartitionName } from './partition-name.ts';
 
 /** A damaged batch is asked for again so often, in case the wire and not the disk has done it; then it is passed over and counted. */
 const DAMAGED_TRIES = 3;

@@ -13,7 +13,7 @@ import { Fetcher } from './fetcher.ts';
 import { OffsetCommits } from './offset-commits.ts';
 import { PartitionFeed } from './partition-feed.ts';
 import { beginOf } from './partition-begin.ts';
-import { partitionIdentity } from './partition-path.ts';
+import { partitionIdentity } from './partition-name.ts';
 import { RecordFraming } from './record-framing.ts';
 import { TrackedPartition } from './tracked-partition.ts';
 

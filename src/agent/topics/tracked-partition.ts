@@ -9,7 +9,7 @@ import type { RegistryEntry } from '../registry.ts';
 import type { BlockRoom, ReadOutcome } from '../source.ts';
 import { type ReadPoint, TrackedSource } from '../tracked-source.ts';
 import type { PartitionFeed } from './partition-feed.ts';
-import type { PartitionName } from './partition-path.ts';
+import type { PartitionName } from './partition-name.ts';
 import type { RecordFraming } from './record-framing.ts';
 
 /** Records of one block: the header lists an offset, and perhaps a length, for each, and must stay below the block itself. */

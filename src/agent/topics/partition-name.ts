@@ -1,7 +1,6 @@
 import { hash64 } from '../../lib/hash.ts';
+import { topicOfPath } from '../../record/partition-path.ts';
 import type { TopicsOptions } from './topics-options.ts';
-
-const SCHEME = 'kafka://';
 
 /** A partition of a topic, as nothing else is that ever had its name. */
 export interface PartitionName {
@@ -12,19 +11,9 @@ export interface PartitionName {
   readonly partition: number;
 }
 
-/** In place of a file's path: `kafka://<cluster id>/<topic>/<partition>`. The cluster's id, since its addresses change. */
-export function partitionPath({ clusterId, topic, partition }: Omit<PartitionName, 'topicId'>): string {
-  return `${SCHEME}${clusterId}/${topic}/${partition}`;
-}
-
-export function isPartitionPath(path: string): boolean {
-  return path.startsWith(SCHEME);
-}
-
 /** Whether an input's options name the topic of a partition's path; the cluster may be another. */
 export function mayReadPath(options: TopicsOptions, path: string): boolean {
-  const topic = path.slice(SCHEME.length).split('/')[1];
-  return topic !== undefined && topicFilter(options)(topic);
+  return topicFilter(options)(topicOfPath(path));
 }
 
 /** Which topics an input reads. */
