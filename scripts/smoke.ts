@@ -36,8 +36,8 @@ const stack: StackUnderProof = {
       password: readSecret(SECRETS, 'elastic_password'),
     }),
   kill: async (role) => {
-    // Its process, not its container: the engine of Docker starts it again, as it does after any crash.
-    const { code, output } = compose('exec', '-T', role, 'sh', '-c', 'kill -s KILL $(pgrep -f main.js)');
+    // Every process of the container but the first, which then ends: the engine of Docker starts it again, as after any crash.
+    const { code, output } = compose('exec', '-T', role, 'sh', '-c', 'kill -s KILL -- -1');
     if (code !== 0 && code !== 137) throw new Error(output);
   },
   stopGenerator: async () => {

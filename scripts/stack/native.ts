@@ -85,10 +85,12 @@ export class NativeStack {
     this.#ports = await choosePorts(anyPorts);
     ensureSecrets(join(folder, 'secrets'));
     mkdirSync(this.logFolder, { recursive: true });
-    await Promise.all([
+    // Both are waited for even if one fails: what has started must be known, to be stopped.
+    const servers = await Promise.allSettled([
       this.#part('Kafka', () => this.#startKafka()),
       this.#part('Elasticsearch', () => this.#startElasticsearch()),
     ]);
+    for (const server of servers) if (server.status === 'rejected') throw server.reason;
     this.#provision();
     await this.#part('pipeline', () => this.#startTailrace('pipeline', ['run', '-c', 'stack.yaml']));
     await this.#part('generator', () => this.#startGenerator(rate));

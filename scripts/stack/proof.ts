@@ -72,12 +72,8 @@ export async function proveStack(stack: StackUnderProof, { documentsMin, patienc
 }
 
 async function countRows(stack: StackUnderProof): Promise<number> {
-  const { code, output } = await stack.tailrace(
-    'sql',
-    '-c',
-    'stack.yaml',
-    '--json',
-    'select count(*) as n from traffic',
-  );
-  return code === 0 ? Number(/"n":\s*"?(\d+)/.exec(output)?.[1] ?? 0) : 0;
+  const { code, output } = await stack.tailrace('sql', '-c', 'stack.yaml', '--json', 'select count(*) from traffic');
+  if (code !== 0) return 0;
+  const { rows } = JSON.parse(output) as { readonly rows: readonly (readonly (number | string)[])[] };
+  return Number(rows[0]?.[0] ?? 0);
 }

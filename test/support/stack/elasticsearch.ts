@@ -147,6 +147,12 @@ class ElasticsearchNode implements Elasticsearch {
       await chown(this.#folder, uid, gid);
       // Not the server's own files: those are hard links, and whoever owns one owns the cache.
       await run('chown', ['-R', `${uid}:${gid}`, ...folders]);
+      await run('test', ['-x', this.#home], this.#user).catch((error: unknown) => {
+        const hint = 'let others enter the folders above it, or do not be root';
+        throw new Error(`Elasticsearch runs as nobody here, who cannot enter ${this.#folder}: ${hint}`, {
+          cause: error,
+        });
+      });
     }
     if (security !== false) await this.#setPassword();
     await this.#launch();
