@@ -20,6 +20,8 @@ const EXAMPLES = `Examples:
   tailrace lag                        every reader of this pipeline's topics: lines, bytes, seconds, status
   tailrace lag --watch                the same, each second
   tailrace lag --json --fail-on err   for scripts: exit code 1 when a reader stands still
+  tailrace lag --group web.warehouse --fail-on err
+                                      for the health check of one role: exit code 1, too, where nobody reads as that group
   tailrace lag --listen 127.0.0.1:9308
                                       for Prometheus: /metrics, with kafka_exporter's names and our own
 `;
@@ -30,6 +32,7 @@ interface LagOptions {
   readonly json?: boolean;
   readonly watch?: boolean;
   readonly interval: string;
+  readonly group?: string;
   readonly failOn?: 'warn' | 'err';
   readonly listen?: string;
   readonly tokenFile?: string;
@@ -55,6 +58,7 @@ export function registerLag(program: Command): void {
     .option('--json', 'one JSON object a look')
     .option('-w, --watch', 'look again and again, until stopped')
     .option('--interval <duration>', 'time between two looks', '1s')
+    .option('--group <name>', 'only this reader')
     .addOption(new Option('--fail-on <status>', 'exit code 1 from this status on').choices(['warn', 'err']))
     .option('--listen <host:port>', 'serve /metrics and /healthz, until stopped')
     .option('--token-file <file>', 'scrapes must bring the token that is in it')
@@ -77,19 +81,24 @@ async function lag(options: LagOptions, clock: Clock): Promise<void> {
     const { serveLag } = await import('./lag-exporter.ts');
     return serveLag({ ...options, listen: options.listen }, { config, clock, intervalMs });
   }
-  const show = options.json === true ? (look: LagLook) => printJson(lagJson(look)) : showText(options.watch === true);
+  const { group } = options;
+  const shown = options.json === true ? (look: LagLook) => printJson(lagJson(look)) : showText(options.watch === true);
+  const show: Show = (look) => shown(ofGroup(look, group));
   return options.watch === true ? watch(config, clock, intervalMs, show) : lookOnce(config, clock, options, show);
 }
 
 type Show = (look: LagLook) => void;
 
-async function lookOnce(config: Config, clock: Clock, { failOn }: LagOptions, show: Show): Promise<void> {
+const ofGroup = (look: LagLook, group: string | undefined): LagLook =>
+  group === undefined ? look : { ...look, lags: look.lags.filter((lag) => lag.group === group) };
+
+async function lookOnce(config: Config, clock: Clock, options: LagOptions, show: Show): Promise<void> {
   const { board, close } = openBoard(config, clock, SCAN_MS_MAX.once, AbortSignal.timeout(UNREACHABLE_MS));
   await board.look();
   await clock.sleep(ONCE_GAP_MS);
   const look = await board.look();
   show(look);
-  if (isBad(look, failOn)) process.exitCode = EXIT.failed;
+  if (isBad(look, options)) process.exitCode = EXIT.failed;
   await close();
 }
 
@@ -152,9 +161,12 @@ export function configOf({ config, dataDir }: Pick<LagOptions, 'config' | 'dataD
   });
 }
 
-function isBad({ lags }: LagLook, failOn: LagOptions['failOn']): boolean {
+function isBad(look: LagLook, { failOn, group }: LagOptions): boolean {
   if (failOn === undefined) return false;
-  const status = groupStatus(groupLags(lags).map((group) => group.status));
+  const { lags } = ofGroup(look, group);
+  // A reader that is asked for and is not there does not read.
+  if (lags.length === 0) return group !== undefined;
+  const status = groupStatus(groupLags(lags).map((one) => one.status));
   return status === 'ERR' || (failOn === 'warn' && status === 'WARN');
 }
 

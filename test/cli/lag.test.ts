@@ -24,6 +24,15 @@ test('readers that have read everything are at zero, and OK', async () => {
   ]);
 });
 
+test('one reader alone can be asked for; one that is not there is not well', async () => {
+  const ask = (group: string) =>
+    tailrace(['lag', '--json', '--group', group, '--fail-on', 'err'], { cwd: folder.path });
+  const { code, stdout } = await ask('logs.warehouse');
+  expect(code).toBe(0);
+  expect((JSON.parse(stdout) as { groups: object[] }).groups).toHaveLength(1);
+  expect((await ask('logs.nobody')).code).toBe(1);
+});
+
 test('the table for people has no colours in a file', async () => {
   const { stdout } = await tailrace(['lag'], { cwd: folder.path });
   expect(stdout).not.toContain('\u001b');

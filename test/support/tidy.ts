@@ -46,7 +46,7 @@ const BANNED_CALLS = [
 const LEFTOVER = new RegExp(`\\b(${['FIX' + 'ME', 'TO' + 'DO', 'HA' + 'CK'].join('|')})\\b`);
 const MACHINE_PATH = /(?<![\w.:/*}-])\/(?:work|root|home)\/\w/;
 const KEBAB_CASE = /^\.?[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)*$/;
-const CAPITALS = /^[A-Z]+(\.md)?$|^Makefile$|^Dockerfile$/;
+const CAPITALS = /^[A-Z]+(-[A-Z]+)*(\.md)?$|^Makefile$|^Dockerfile$/;
 const EMPTY_WORDS = ['util', 'utils', 'helper', 'helpers', 'manager', 'managers', 'common', 'misc'];
 /** `common` is also the name of a log format. */
 const NAMES_OF_THE_FIELD = ['src/codecs/common.ts', 'test/codecs/common.test.ts'];

@@ -12,13 +12,20 @@ describeWith('elasticsearch', 'openssl')('an Elasticsearch with security', () =>
 
   afterAll(async () => await elasticsearch?.stop());
 
-  test('asks for the password, and keeps what it has acknowledged through a kill', async () => {
-    expect(elasticsearch.url).toMatch(/^https:/);
-    expect(await elasticsearch.ask('/kept/_create/1', 'PUT', { line: 'one' })).toMatchObject({ status: 201 });
-    await elasticsearch.kill();
-    await elasticsearch.restart();
-    expect(await elasticsearch.ask('/kept/_doc/1')).toMatchObject({ status: 200, body: { _source: { line: 'one' } } });
-    expect(await elasticsearch.ask('/kept/_create/1', 'PUT', {})).toMatchObject({ status: 409 });
-    expect(await elasticsearch.ask('/kept/_doc/1', 'GET', undefined, 'wrong')).toMatchObject({ status: 401 });
-  });
+  test(
+    'asks for the password, and keeps what it has acknowledged through a kill',
+    async () => {
+      expect(elasticsearch.url).toMatch(/^https:/);
+      expect(await elasticsearch.ask('/kept/_create/1', 'PUT', { line: 'one' })).toMatchObject({ status: 201 });
+      await elasticsearch.kill();
+      await elasticsearch.restart();
+      expect(await elasticsearch.ask('/kept/_doc/1')).toMatchObject({
+        status: 200,
+        body: { _source: { line: 'one' } },
+      });
+      expect(await elasticsearch.ask('/kept/_create/1', 'PUT', {})).toMatchObject({ status: 409 });
+      expect(await elasticsearch.ask('/kept/_doc/1', 'GET', undefined, 'wrong')).toMatchObject({ status: 401 });
+    },
+    SERVER_START_MS,
+  );
 });

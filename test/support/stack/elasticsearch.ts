@@ -197,8 +197,8 @@ class ElasticsearchNode implements Elasticsearch {
   async #setPassword(): Promise<void> {
     const tool = join(this.#home, 'bin', 'elasticsearch-keystore');
     const options = { env: { ...process.env, ...this.#env }, cwd: this.#folder, ...this.#user };
-    // Of an earlier start in a folder that stays, there is a keystore already.
-    const script = `[ -e "$ES_PATH_CONF/elasticsearch.keystore" ] || bash "$0" create; printf %s "$PASSWORD" | bash "$0" add --stdin --force bootstrap.password`;
+    // With `--force` it makes the keystore, or takes the one of an earlier start.
+    const script = `printf %s "$PASSWORD" | bash "$0" add --stdin --force bootstrap.password`;
     const env = { ...options.env, PASSWORD: this.password };
     await run('sh', ['-c', script, tool], { ...options, env });
   }

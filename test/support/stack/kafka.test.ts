@@ -61,12 +61,16 @@ describeWith(
     },
   );
 
-  test('is killed and comes back with its data', async () => {
-    const [address = ''] = kafka.direct;
-    await roundTrip({ brokers: [address] }, 'kept');
-    await kafka.kill();
-    await kafka.restart();
-    const { stdout } = await run('kcat', ['-C', '-q', '-e', '-b', address, '-t', 'kept', '-o', 'beginning']);
-    expect(stdout).toBe('one line\n');
-  });
+  test(
+    'is killed and comes back with its data',
+    async () => {
+      const [address = ''] = kafka.direct;
+      await roundTrip({ brokers: [address] }, 'kept');
+      await kafka.kill();
+      await kafka.restart();
+      const { stdout } = await run('kcat', ['-C', '-q', '-e', '-b', address, '-t', 'kept', '-o', 'beginning']);
+      expect(stdout).toBe('one line\n');
+    },
+    SERVER_START_MS,
+  );
 });
