@@ -16,6 +16,7 @@ import type { SourceDefinition } from './agent/source.ts';
 import { fileSource } from './agent/sources/file.ts';
 import { type SinkDefinition, duckdbSink } from './config/duckdb-sink.ts';
 import { elasticsearchSink } from './config/elasticsearch-sink.ts';
+import { eventsSink } from './config/events-sink.ts';
 import { kafkaSource } from './config/kafka-source.ts';
 
 /** A definition handles its own options only; the lists are read by those who do not know them. */
@@ -25,7 +26,7 @@ type AnySource = SourceDefinition<any>;
 export const CODECS: readonly AnyCodec[] = [combined, common, json];
 export const AGGREGATES: readonly AggregateDefinition[] = [count, sum, min, max, avg];
 export const SOURCES: readonly AnySource[] = [fileSource, kafkaSource];
-export const SINKS: readonly SinkDefinition[] = [duckdbSink, elasticsearchSink];
+export const SINKS: readonly SinkDefinition[] = [duckdbSink, elasticsearchSink, eventsSink];
 
 export const CODECS_BY_TYPE: Readonly<Record<string, AnyCodec>> = Object.fromEntries(
   CODECS.map((codec) => [codec.type, codec]),

@@ -62,7 +62,8 @@ function readPem(path: string): string {
   }
 }
 
-function describeKafkaEvent(event: KafkaEvent, brokers: readonly string[]): string {
+/** One line for what happens to the cluster. */
+export function describeKafkaEvent(event: KafkaEvent, brokers: readonly string[]): string {
   if (event.type === 'back') {
     const SECOND_MS = 1000;
     return `Kafka answers again after ${formatDuration(Math.round(event.awayMs / SECOND_MS) * SECOND_MS)}`;

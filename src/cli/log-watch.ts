@@ -65,12 +65,12 @@ export class LogWatch {
     return { linesSent, linesDecided, isDecided };
   }
 
-  /** Whether a sink has stored every epoch that was counted at the last look. */
+  /** Whether a sink has stored every epoch that was counted at the last look, of the topics that it is registered for. */
   async isStored(group: string): Promise<boolean> {
     for (const { epochs, partition, epochEnd } of this.#partitions) {
       const reports = await this.#log.reports(epochs);
       const report = reports.find((one) => one.group === group && one.partition === partition);
-      if ((report?.cursor?.offset ?? 0) < epochEnd) return false;
+      if (report !== undefined && (report.cursor?.offset ?? 0) < epochEnd) return false;
     }
     return true;
   }

@@ -1,4 +1,6 @@
 import { type TopicSpec, documentTopic, epochTopic, rawTopic } from '../broker/broker.ts';
+import type { EventsSinkConfig } from '../config/events-sink.ts';
+import type { EventSinkStream } from '../sinks/events/event-sink.ts';
 import { type Config, rollupGroup, sinkGroup } from '../config/config.ts';
 import type { ElasticsearchSinkConfig } from '../config/elasticsearch-sink.ts';
 import { EPOCH_MESSAGE_BYTES_MAX } from '../epoch/codec.ts';
@@ -31,7 +33,7 @@ export function engineTopics({ pipeline, broker }: Config): FoldedTopic[] {
 /** The epochs of every document sink. */
 export function documentEpochs({ name, pipeline, broker, sinks }: Config): (FoldedTopic & { readonly sink: string })[] {
   return Object.entries(sinks).flatMap(([sink, options]) =>
-    options.type === 'duckdb'
+    options.type !== 'elasticsearch'
       ? []
       : options.documents.map((stream) => ({
           stream,
@@ -61,6 +63,16 @@ export function rollupTopics(config: Config, { rollups }: ElasticsearchSinkConfi
   return rollups.length === 0 ? [] : engineTopics(config);
 }
 
+/** The streams whose epochs have rows of an events sink's rollups. */
+export function eventStreams({ pipeline, broker }: Config, { rollups }: EventsSinkConfig): EventSinkStream[] {
+  const streams = new Set(rollups.map((rollup) => pipeline.rollups[rollup]!.from));
+  return [...streams].map((stream) => ({
+    stream,
+    epochs: epochTopic(broker.topicPrefix, pipeline.name, stream),
+    raw: rawTopic(broker.topicPrefix, stream),
+  }));
+}
+
 /** Every group of every sink with the topics it reads. */
 export function sinkReaders(config: Config): TopicReader[] {
   const { pipeline, broker } = config;
@@ -68,6 +80,13 @@ export function sinkReaders(config: Config): TopicReader[] {
     const group = sinkGroup(config, name);
     if (sink.type === 'duckdb')
       return foldedTopics(config).map(({ topic, partitions }) => ({ group, topic, partitions }));
+    if (sink.type === 'events') {
+      return eventStreams(config, sink).map(({ stream, epochs }) => ({
+        group,
+        topic: epochs,
+        partitions: pipeline.streams[stream]!.partitions,
+      }));
+    }
     const rows = rollupTopics(config, sink).map(({ topic, partitions }) => ({
       group: rollupGroup(config, name),
       topic,

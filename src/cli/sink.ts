@@ -35,6 +35,7 @@ async function runSink(context: RoleContext, name: string, options: SinkOptions)
   await log.ensureTopics(pipelineTopics(config.pipeline, config.broker.topicPrefix));
   // A sink loads the client of its own store only.
   if (sink.type === 'duckdb') return (await import('./warehouse-sink.ts')).runWarehouse(context, name);
+  if (sink.type === 'events') return (await import('./events-sink.ts')).runEvents(context, name, sink);
   return (await import('./elasticsearch-sink.ts')).runElasticsearch(context, name, sink, {
     maySwitch: options.maySwitch === true,
     isOnce: options.once === true,

@@ -125,8 +125,9 @@ class SupervisedRun {
     const watch = await LogWatch.open(log, this.#config);
     // Nobody who follows waits for documents: their store may be away for days, and rows go on.
     const documents = this.#options.isOnce ? [await LogWatch.openDocuments(log, this.#config)] : [];
+    const waitedFor = this.#options.isOnce ? ['duckdb', 'events'] : ['duckdb'];
     const groups = Object.entries(this.#config.sinks)
-      .filter(([, { type }]) => type === 'duckdb')
+      .filter(([, { type }]) => waitedFor.includes(type))
       .map(([sink]) => sinkGroup(this.#config, sink));
     const rollupGroups = this.#options.isOnce
       ? Object.entries(this.#config.sinks).flatMap(([name, sink]) =>

@@ -1,5 +1,6 @@
 import type { Pipeline } from '../epoch/pipeline.ts';
 import type { ElasticsearchSinkConfig } from './elasticsearch-sink.ts';
+import type { EventsSinkConfig } from './events-sink.ts';
 import type { KafkaBrokerConfig } from './kafka-broker.ts';
 import type { TopicsInputConfig } from './kafka-source.ts';
 
@@ -50,7 +51,7 @@ export interface FilesInputConfig {
   readonly lineBytesMax: number;
 }
 
-export type SinkConfig = { readonly type: 'duckdb' } | ElasticsearchSinkConfig;
+export type SinkConfig = { readonly type: 'duckdb' } | ElasticsearchSinkConfig | EventsSinkConfig;
 
 export interface EngineConfig {
   /** Engine processes: with the static assignment all there are, with `group` those that one host's supervisor starts. */

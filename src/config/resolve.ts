@@ -15,6 +15,7 @@ import {
   columnOf,
 } from './config.ts';
 import type { ConfigDocument, Path } from './document.ts';
+import { checkEventsSink, resolveEventsSink } from './events-sink.ts';
 import { checkElasticsearchSink, documentStreams, resolveElasticsearchSink } from './elasticsearch-sink.ts';
 import { dotted, problemsOfIssues } from './issues.ts';
 import { checkKafkaBroker, resolveKafkaBroker } from './kafka-broker.ts';
@@ -69,7 +70,7 @@ export function resolveConfig(
   const broker = asSection(asSection(raw)?.['broker']);
   if (broker?.['type'] === 'kafka') checkKafkaBroker(['broker'], broker, report);
   checkKafkaSources(sections.sources, broker?.['type'] === 'kafka', report);
-  checkSinks(sections, report);
+  checkSinks(sections, broker?.['type'] === 'kafka', report);
   if (parsed.success) checkAssignment(parsed.data, report);
   if (!parsed.success || problems.length > 0) return { config: undefined, problems };
   return { config: assemble(parsed.data, streams, rollups, context), problems };
@@ -226,7 +227,9 @@ function resolveColumns(path: Path, raw: Section, fields: Fields, report: Report
  */
 function checkWiring({ sources, streams, rollups, sinks }: Sections, report: Report): void {
   if (streams === undefined) return;
-  const indexed = elasticsearchSinks(sinks).flatMap(([, sink]) => documentStreams(sink, Object.keys(streams)));
+  const indexed = sinksOfType('elasticsearch', sinks).flatMap(([, sink]) =>
+    documentStreams(sink, Object.keys(streams)),
+  );
   const fed = checkNames('sources', 'stream', sources, streams, report);
   const read = checkNames('rollups', 'from', rollups, streams, report);
   for (const name of Object.keys(streams)) {
@@ -248,16 +251,18 @@ function checkKafkaSources(sources: Section | undefined, hasOwnCluster: boolean,
   }
 }
 
-function elasticsearchSinks(sinks: Section | undefined): (readonly [string, Section])[] {
+function sinksOfType(type: string, sinks: Section | undefined): (readonly [string, Section])[] {
   return Object.entries(sinks ?? {}).flatMap(([name, raw]) => {
     const sink = asSection(raw);
-    return sink?.['type'] === 'elasticsearch' ? [[name, sink] as const] : [];
+    return sink?.['type'] === type ? [[name, sink] as const] : [];
   });
 }
 
-function checkSinks({ streams, rollups, sinks }: Sections, report: Report): void {
-  const known = { streams: Object.keys(streams ?? {}), rollups: Object.keys(rollups ?? {}) };
-  for (const [name, sink] of elasticsearchSinks(sinks)) checkElasticsearchSink(['sinks', name], sink, known, report);
+function checkSinks({ streams, rollups, sinks }: Sections, hasOwnCluster: boolean, report: Report): void {
+  const known = { streams: Object.keys(streams ?? {}), rollups: Object.keys(rollups ?? {}), hasOwnCluster };
+  for (const [name, sink] of sinksOfType('elasticsearch', sinks))
+    checkElasticsearchSink(['sinks', name], sink, known, report);
+  for (const [name, sink] of sinksOfType('events', sinks)) checkEventsSink(['sinks', name], sink, known, report);
 }
 
 /** The streams that the entries of a section name; undefined when one of them is not known. */
@@ -316,7 +321,10 @@ function assemble(
     ),
     pipeline,
     sinks: Object.fromEntries(
-      Object.entries(file.sinks).map(([name, sink]) => [name, sinkOf(sink as Section, pipeline, context.folder)]),
+      Object.entries(file.sinks).map(([name, sink]) => [
+        name,
+        sinkOf(name, sink as Section, { pipeline, broker, folder: context.folder }),
+      ]),
     ),
     engine: { workers, assignment },
     checkpoint: { intervalMs: checkpoint.interval, minPauseMs: checkpoint.min_pause, timeoutMs: checkpoint.timeout },
@@ -329,9 +337,18 @@ function brokerOf(broker: ConfigFile['broker'], folder: string): Config['broker'
   return { type: broker.type, topicPrefix: TOPIC_PREFIX, retainMs: broker.retain, diskBytesMax: broker.disk_max };
 }
 
-function sinkOf(sink: Section, { streams, rollups }: Pipeline, folder: string): SinkConfig {
+function sinkOf(
+  name: string,
+  sink: Section,
+  { pipeline, broker, folder }: { pipeline: Pipeline; broker: Config['broker']; folder: string },
+): SinkConfig {
   if (sink['type'] === 'duckdb') return { type: 'duckdb' };
-  return resolveElasticsearchSink(sink, { streams: Object.keys(streams), rollups: Object.keys(rollups) }, folder);
+  const rollups = Object.keys(pipeline.rollups);
+  if (sink['type'] === 'elasticsearch')
+    return resolveElasticsearchSink(sink, { streams: Object.keys(pipeline.streams), rollups }, folder);
+  const cluster = broker.type === 'kafka' ? broker : undefined;
+  const { topicPrefix } = broker;
+  return resolveEventsSink(sink, { sink: name, pipeline: pipeline.name, topicPrefix, cluster, rollups, folder });
 }
 
 type AnySource =

@@ -21,6 +21,8 @@ export const FAULT_POINTS = [
   'warehouse.checkpoint',
   'documents.bulk_sent',
   'documents.bulk_acked',
+  'events.before_send',
+  'events.sent',
 ] as const;
 export type FaultPoint = (typeof FAULT_POINTS)[number];
 

@@ -268,5 +268,5 @@ refuses(
   'a sink of the future',
   'version: 1',
   'version: 1\nsinks: { calls: { type: webhook } }',
-  '2:25 NOT_BUILT: sinks.calls of type webhook is not built yet — there are duckdb, elasticsearch',
+  '2:25 NOT_BUILT: sinks.calls of type webhook is not built yet — there are duckdb, elasticsearch, events',
 );

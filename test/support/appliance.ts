@@ -19,6 +19,8 @@ export interface ApplianceOptions {
   readonly retain?: string;
   /** YAML of `rollups`. */
   readonly rollups?: string;
+  /** YAML of `sinks`; the warehouse alone by default. */
+  readonly sinks?: string;
   /** A folder that takes the place of `data`. */
   readonly dataDir?: string;
   /** A real Kafka in place of the embedded log. */
@@ -204,6 +206,7 @@ streams:
     partitions: ${partitions}
     event_time: { out_of_orderness: ${outOfOrderness}, idle_timeout: ${idleTimeout} }
 rollups:${rollups}
+${options.sinks === undefined ? '' : `sinks:${options.sinks}`}
 engine: { workers: ${workers}, assignment: ${assignment}, checkpoint: { interval: ${interval} }, snapshot_after: ${snapshotAfter} }
 `;
   }

@@ -10,7 +10,7 @@ import {
 } from './kafka-error.ts';
 import { type WireConnection, createErrorFromCode } from './kafkajs.ts';
 import type { Patience } from './patience.ts';
-import { type KafkaRecord, encodeBatch } from './record-batch.ts';
+import { type BatchCodec, type KafkaRecord, encodeBatch } from './record-batch.ts';
 import { type Produced, produceRequest } from './requests.ts';
 
 /** Appends that wait for their send; at the bound `append` waits itself. */
@@ -46,6 +46,8 @@ export interface WriterDependencies {
   readonly signal: AbortSignal;
   /** The topic's `max.message.bytes`: of a whole batch, as compressed. */
   readonly batchBytesMax: (topic: string) => Promise<number>;
+  /** zstd by default. */
+  readonly codec?: BatchCodec;
 }
 
 /**
@@ -123,6 +125,7 @@ export class PartitionWriter {
       const batch = await encodeBatch(
         appends.flatMap(({ records }) => records),
         this.#deps.clock.nowMs(),
+        this.#deps.codec,
       );
       const bytesMax = await this.#deps.batchBytesMax(this.#topic);
       if (batch.length <= bytesMax) return { appends, batch };

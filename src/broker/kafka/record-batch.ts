@@ -2,7 +2,7 @@
  * Kafka's record batch, version 2 (kafka.apache.org/documentation/#recordbatch), written and read here because kafkajs reads every batch
  * of an answer at once, does not look at checksums, and cannot say how large a batch will be before it is sent.
  */
-import { constants, gunzip, zstdCompress, zstdDecompress } from 'node:zlib';
+import { constants, gunzip, gzip, zstdCompress, zstdDecompress } from 'node:zlib';
 import { promisify } from 'node:util';
 import { crc32c } from './crc32c.ts';
 
@@ -59,21 +59,30 @@ const COMPRESS_BYTES_MIN = 128;
 /** Level 1 compresses log lines to within a tenth of level 3, at 500 MB/s. */
 const ZSTD_OPTIONS = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
-const compress = promisify(zstdCompress);
+const compressZstd = promisify(zstdCompress);
+const compressGzip = promisify(gzip);
 const decompressZstd = promisify(zstdDecompress);
 const decompressGzip = promisify(gunzip);
 
+/** How a batch is compressed: zstd, or gzip where clients of others must read it. */
+export type BatchCodec = 'zstd' | 'gzip';
+
 /** The batch of some records, in order; its offsets and time are given by the broker. Compresses on the thread pool. */
-export async function encodeBatch(records: readonly KafkaRecord[], timestampMs: number): Promise<Buffer> {
+export async function encodeBatch(
+  records: readonly KafkaRecord[],
+  timestampMs: number,
+  codec: BatchCodec = 'zstd',
+): Promise<Buffer> {
   const plain = encodeRecords(records);
   const isCompressed = plain.length >= COMPRESS_BYTES_MIN;
-  const body = isCompressed ? await compress(plain, ZSTD_OPTIONS) : plain;
+  const compress = (): Promise<Buffer> => (codec === 'zstd' ? compressZstd(plain, ZSTD_OPTIONS) : compressGzip(plain));
+  const body = isCompressed ? await compress() : plain;
   const batch = Buffer.allocUnsafe(AT_RECORDS + body.length);
   batch.writeBigInt64BE(0n, 0);
   batch.writeInt32BE(batch.length - LOG_OVERHEAD, 8);
   batch.writeInt32BE(-1, 12);
   batch.writeInt8(MAGIC, AT_MAGIC);
-  batch.writeInt16BE(isCompressed ? CODEC.zstd : CODEC.none, AT_ATTRIBUTES);
+  batch.writeInt16BE(isCompressed ? CODEC[codec] : CODEC.none, AT_ATTRIBUTES);
   batch.writeInt32BE(records.length - 1, AT_LAST_OFFSET_DELTA);
   batch.writeBigInt64BE(BigInt(Math.trunc(timestampMs)), AT_FIRST_TIMESTAMP);
   batch.writeBigInt64BE(BigInt(Math.trunc(timestampMs)), AT_MAX_TIMESTAMP);

@@ -25,8 +25,9 @@ describe('record batches', () => {
 
   test('what is written is read back', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(record, { minLength: 1, maxLength: 8 }), async (records) => {
-        const [batch, ...rest] = batchesOf(await encodeBatch(records, 1_700_000_000_000));
+      fc.asyncProperty(fc.array(record, { minLength: 1, maxLength: 8 }), fc.boolean(), async (records, isGzip) => {
+        const codec = isGzip ? 'gzip' : 'zstd';
+        const [batch, ...rest] = batchesOf(await encodeBatch(records, 1_700_000_000_000, codec));
         expect(rest).toEqual([]);
         expect([batch!.firstOffset, batch!.lastOffset]).toEqual([0, records.length - 1]);
         const decoded = await decodeBatch(batch!);

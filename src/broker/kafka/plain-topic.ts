@@ -1,0 +1,146 @@
+import { randomInt } from 'node:crypto';
+import type { Clock } from '../../lib/clock.ts';
+import { EXIT, OperatingError } from '../../lib/errors.ts';
+import { seededRandom } from '../../lib/random.ts';
+import { Cluster } from './cluster.ts';
+import { protocolType } from './kafka-error.ts';
+import type { KafkaClientOptions } from './kafkajs.ts';
+import { PartitionFetcher } from './partition-fetcher.ts';
+import { PartitionWriter } from './partition-writer.ts';
+import { type KafkaEvent, Patience } from './patience.ts';
+import { type KafkaRecord, type StoredRecord, batchesOf, decodeBatch } from './record-batch.ts';
+import { Topics } from './topics.ts';
+
+export interface PlainTopicOptions {
+  readonly client: KafkaClientOptions;
+  readonly clock: Clock;
+  readonly topic: string;
+  /** Where it has to be made. */
+  readonly partitions: number;
+  readonly replicationFactor: number;
+  readonly minInSync: number;
+  /** Ends waiting for a cluster that is away. */
+  readonly signal: AbortSignal;
+  readonly notify?: (event: KafkaEvent) => void;
+}
+
+const CREATE_TIMEOUT_MS = 10_000;
+const FETCH_BYTES_MAX = 1024 * 1024;
+
+/** A topic for other programs: plain records, gzip, which every client reads; kept as long as the cluster keeps things. */
+export class PlainTopic {
+  readonly partitions: number;
+  readonly #topic: string;
+  readonly #cluster: Cluster;
+  readonly #patience: Patience;
+  readonly #closing: AbortController;
+  readonly #writers: readonly PartitionWriter[];
+
+  private constructor(
+    { topic, clock }: PlainTopicOptions,
+    parts: { cluster: Cluster; patience: Patience; closing: AbortController; partitions: number; topics: Topics },
+  ) {
+    const { cluster, patience, closing, partitions, topics } = parts;
+    this.partitions = partitions;
+    this.#topic = topic;
+    this.#cluster = cluster;
+    this.#patience = patience;
+    this.#closing = closing;
+    const batchBytesMax = (of: string): Promise<number> => topics.batchBytesMax(of);
+    const deps = { cluster, patience, clock, signal: closing.signal, batchBytesMax, codec: 'gzip' } as const;
+    this.#writers = Array.from({ length: partitions }, (_, partition) => new PartitionWriter(deps, topic, partition));
+  }
+
+  /** Makes the topic where it is not there; one that is there is taken as it is. */
+  static async open(options: PlainTopicOptions): Promise<PlainTopic> {
+    const { client, clock, topic, signal, notify, replicationFactor, minInSync } = options;
+    const cluster = new Cluster(client);
+    const closing = new AbortController();
+    const patience = new Patience({
+      clock,
+      random: seededRandom(randomInt(2 ** 32)),
+      signal: closing.signal,
+      stop: signal,
+      notify: notify ?? (() => undefined),
+    });
+    const partitions = await patience.retry(topic, () => partitionsOf(cluster, options));
+    const settings = { replicationFactor, minInSync, isSingleBroker: replicationFactor === 1 };
+    const append = (): Promise<number> => Promise.reject(new Error('nothing of ours is appended here'));
+    const topics = new Topics({ cluster, patience, clock, settings, append });
+    return new PlainTopic(options, { cluster, patience, closing, partitions, topics });
+  }
+
+  /** Durable when it resolves, all or none; a rejection means that the outcome is not known. */
+  async append(partition: number, records: readonly KafkaRecord[]): Promise<void> {
+    await this.#writers[partition]!.append(records);
+  }
+
+  ends(partition: number): Promise<{ start: number; end: number }> {
+    return this.#patience.retry(this.#topic, () => this.#cluster.endsOf(this.#topic, partition));
+  }
+
+  /** Records from an offset on, batch by batch, up to the end there is at the first look. */
+  async *read(partition: number, from: number): AsyncGenerator<readonly StoredRecord[]> {
+    const deps = { cluster: this.#cluster, patience: this.#patience, signal: this.#closing.signal };
+    const fetcher = new PartitionFetcher(deps, this.#topic, partition);
+    try {
+      const { end } = await this.ends(partition);
+      for (let next = from; next < end;) {
+        const before = next;
+        const { recordSet } = await fetcher.fetch(next, 0, FETCH_BYTES_MAX);
+        for (const batch of batchesOf(recordSet)) {
+          next = Math.max(next, batch.lastOffset + 1);
+          if (batch.isControl) continue;
+          const { records, damaged } = await decodeBatch(batch);
+          if (damaged !== undefined) throw unreadable(this.#topic, partition, batch.firstOffset, damaged);
+          yield records.filter(({ offset }) => offset >= from);
+        }
+        // Compaction may have left nothing behind the last record.
+        if (next === before) return;
+      }
+    } finally {
+      fetcher.close();
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#writers.map((writer) => writer.drain()));
+    this.#closing.abort();
+    this.#cluster.close();
+  }
+}
+
+async function partitionsOf(cluster: Cluster, options: PlainTopicOptions): Promise<number> {
+  const { topic, partitions, replicationFactor, minInSync } = options;
+  try {
+    return (await cluster.layout(topic)).length;
+  } catch (error) {
+    if (!(error instanceof OperatingError) || error.code !== 'LOG_TOPIC_UNKNOWN') throw error;
+  }
+  const connection = await cluster.any();
+  const configEntries = [{ name: 'min.insync.replicas', value: `${minInSync}` }];
+  const wanted = { topic, numPartitions: partitions, replicationFactor, configEntries };
+  try {
+    await connection.broker.createTopics({ topics: [wanted], timeout: CREATE_TIMEOUT_MS });
+  } catch (error) {
+    const cause = (error as { errors?: readonly unknown[] }).errors?.[0] ?? error;
+    if (protocolType(cause) === 'INVALID_REPLICATION_FACTOR') {
+      throw new OperatingError(`topic '${topic}' would need ${replicationFactor} brokers, and the cluster has fewer`, {
+        code: 'LOG_REPLICATION',
+        hint: 'say replication_factor: 1 where a single broker is meant',
+        exitCode: EXIT.config,
+        cause,
+      });
+    }
+    if (protocolType(cause) !== 'TOPIC_ALREADY_EXISTS') throw cause;
+  }
+  // Not known to every broker at once: asked again.
+  throw new OperatingError(`topic '${topic}' was made a moment ago`, { code: 'LOG_TOPIC_NEW', isRetryable: true });
+}
+
+function unreadable(topic: string, partition: number, offset: number, why: string): OperatingError {
+  return new OperatingError(`${topic}/${partition}: the batch at offset ${offset} cannot be read: ${why}`, {
+    code: 'LOG_DAMAGED',
+    hint: 'somebody else writes there with a compression that is not read here: give the sink a topic of its own',
+  });
+}

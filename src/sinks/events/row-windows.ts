@@ -1,0 +1,151 @@
+import type { EpochBody, EpochEnvelope, KeyColumn, RollupRows } from '../../epoch/epoch.ts';
+import { isFinal } from '../../epoch/finality.ts';
+import type { RowPart } from '../../epoch/merge.ts';
+import type { RollupSpec } from '../../epoch/pipeline.ts';
+import { OperatingError } from '../../lib/errors.ts';
+import { textOf } from '../../lib/text.ts';
+
+/** What one partition says of a row, as of its epoch `n`. */
+export interface EventPart extends RowPart {
+  readonly n: number;
+}
+
+/** A row that is not written yet, over the partitions that have said something of it. */
+export interface EventRow {
+  readonly rollup: string;
+  readonly spec: RollupSpec;
+  readonly windowStartMs: number;
+  readonly windowEndMs: number;
+  /** One value a key field. Numbers, dates and booleans are numbers, NULL is null. */
+  readonly key: readonly (string | number | null)[];
+  readonly parts: Map<number, EventPart>;
+}
+
+interface KnownRollup {
+  readonly spec: RollupSpec;
+  /** Window end → key → row. */
+  readonly windows: Map<number, Map<string, EventRow>>;
+  /** Partitions whose pipeline has left it out: their rows are final as they are. */
+  readonly closedIn: Set<number>;
+}
+
+/** The watermark of a partition. */
+export type WatermarkOf = (partition: number) => number;
+
+/** The moment of event time at which a row's window is closed: the watermark that closes it (epoch/finality.ts). */
+export function deadlineOf({ windowEndMs, spec }: EventRow): number {
+  return windowEndMs - 1 + spec.allowedLatenessMs;
+}
+
+/** Rows of one stream that are not written yet, by window: what the engine's tasks hold, and what has just closed. */
+export class RowWindows {
+  readonly #rollups = new Map<string, KnownRollup>();
+  readonly #wanted: ReadonlySet<string>;
+  readonly #watermarkOf: WatermarkOf;
+
+  /** Rows of rollups that are not `wanted` are passed over. */
+  constructor(wanted: Iterable<string>, watermarkOf: WatermarkOf) {
+    this.#wanted = new Set(wanted);
+    this.#watermarkOf = watermarkOf;
+  }
+
+  /** Takes in the rows of a counted epoch, and the rollups of a snapshot. */
+  apply(partition: number, stream: string, { n }: EpochEnvelope, { pipeline, rows }: EpochBody): void {
+    for (const [name, spec] of Object.entries(pipeline?.rollups ?? {})) {
+      if (spec.from !== stream || !this.#wanted.has(name)) continue;
+      if (!this.#rollups.has(name)) this.#rollups.set(name, { spec, windows: new Map(), closedIn: new Set() });
+    }
+    for (const [name, { closedIn }] of this.#rollups) {
+      if (pipeline === null) break;
+      if (name in pipeline.rollups) closedIn.delete(partition);
+      else closedIn.add(partition);
+    }
+    for (const changed of rows) if (this.#wanted.has(changed.rollup)) this.#add(changed, partition, n);
+  }
+
+  /** Rows whose window a watermark closes, in no order. */
+  *upTo(watermarkMs: number): Generator<EventRow> {
+    for (const { spec, windows } of this.#rollups.values()) {
+      for (const [windowEndMs, rows] of windows) {
+        if (isFinal(windowEndMs, spec.allowedLatenessMs, watermarkMs)) yield* rows.values();
+      }
+    }
+  }
+
+  /** Whether every partition that has a part of it will say no more of it. */
+  isClosed(row: EventRow): boolean {
+    const { spec, closedIn } = this.#rollups.get(row.rollup)!;
+    for (const partition of row.parts.keys()) {
+      if (closedIn.has(partition)) continue;
+      if (!isFinal(row.windowEndMs, spec.allowedLatenessMs, this.#watermarkOf(partition))) return false;
+    }
+    return true;
+  }
+
+  /** The row is written: what comes of it later, of other partitions, is another row. */
+  forget(row: EventRow): void {
+    const { windows } = this.#rollups.get(row.rollup)!;
+    const rows = windows.get(row.windowEndMs);
+    rows?.delete(keyText(row.key));
+    if (rows?.size === 0) windows.delete(row.windowEndMs);
+  }
+
+  /** The least deadline of the rows that a partition has closed, and that wait for others; undefined where none waits. */
+  waitingSince(partition: number): number | undefined {
+    let least: number | undefined;
+    for (const row of this.upTo(this.#watermarkOf(partition))) {
+      if (row.parts.has(partition)) least = Math.min(least ?? Infinity, deadlineOf(row));
+    }
+    return least;
+  }
+
+  #add(changed: RollupRows, partition: number, n: number): void {
+    const rollup = this.#rollups.get(changed.rollup);
+    if (rollup === undefined) {
+      const message = `partition ${partition}: epoch ${n} has rows of ${changed.rollup}, which no snapshot defined`;
+      throw new OperatingError(message, { code: 'ROLLUP_UNKNOWN' });
+    }
+    for (let at = 0; at < changed.length; at++) {
+      this.#row(rollup, changed, at).parts.set(partition, {
+        n,
+        revision: changed.revision[at]!,
+        lines: changed.lines[at]!,
+        accumulators: changed.accumulators.map((values) => values[at]!),
+      });
+    }
+  }
+
+  #row({ spec, windows }: KnownRollup, changed: RollupRows, at: number): EventRow {
+    const windowEndMs = changed.windowEndMs[at]!;
+    const key = changed.keys.map((column) => cellOf(column, at));
+    let rows = windows.get(windowEndMs);
+    if (rows === undefined) windows.set(windowEndMs, (rows = new Map()));
+    const text = keyText(key);
+    let row = rows.get(text);
+    if (row === undefined) {
+      row = {
+        rollup: changed.rollup,
+        spec,
+        windowStartMs: changed.windowStartMs[at]!,
+        windowEndMs,
+        key,
+        parts: new Map(),
+      };
+      rows.set(text, row);
+    }
+    return row;
+  }
+}
+
+function keyText(key: EventRow['key']): string {
+  return JSON.stringify(key);
+}
+
+function cellOf(column: KeyColumn, at: number): string | number | null {
+  if (column.kind === 'number') {
+    const value = column.values[at]!;
+    return Number.isNaN(value) ? null : value;
+  }
+  if (column.nulls[at] === 1) return null;
+  return textOf(column.bytes.subarray(column.offsets[at], column.offsets[at + 1]));
+}

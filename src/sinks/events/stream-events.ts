@@ -1,0 +1,140 @@
+import type { Cursor } from '../../broker/broker.ts';
+import { isFinal } from '../../epoch/finality.ts';
+import type { StreamSpec } from '../../epoch/pipeline.ts';
+import type { IncomingEpoch } from '../epoch-reader.ts';
+import { Frontier } from './frontier.ts';
+import { type EventRow, RowWindows, deadlineOf } from './row-windows.ts';
+
+/** Rows that became final together, and where everything stood: it travels with each of them (see written.ts). */
+export interface Step {
+  readonly stream: string;
+  /** What was written up to this step, and with it: windows that these watermarks close. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** Last epoch of each partition. */
+  readonly position: readonly number[];
+  /** By deadline, rollup and key. */
+  readonly rows: readonly EventRow[];
+}
+
+export interface StreamEventsOptions {
+  readonly stream: string;
+  readonly spec: StreamSpec;
+  /** Rollups that are written. */
+  readonly rollups: readonly string[];
+  /** Where the raw partitions end now. */
+  readonly rawEnds: () => Promise<readonly number[]>;
+}
+
+/** An epoch that moved a partition's watermark, and the cursor just before it. */
+interface Closing {
+  readonly watermarkMs: number;
+  readonly before: Cursor | undefined;
+}
+
+/**
+ * Makes of the epochs of a stream the rows that are final, in the order of event time, each once. What is written is a function of the epochs
+ * alone: whoever folds them again finds the same steps.
+ */
+export class StreamEvents {
+  readonly #options: StreamEventsOptions;
+  readonly #frontier: Frontier;
+  readonly #windows: RowWindows;
+  readonly #cursors: (Cursor | undefined)[];
+  /** Bound: epochs since the oldest one that closed a row which still waits for another partition. */
+  readonly #closings: Closing[][];
+  #reachedMs = -Infinity;
+  #gate: { readonly watermarkMs: number; readonly rawEnds: readonly number[] } | undefined;
+
+  constructor(options: StreamEventsOptions) {
+    const { partitions, eventTime } = options.spec;
+    this.#options = options;
+    this.#frontier = new Frontier({ partitions, ...eventTime });
+    this.#windows = new RowWindows(options.rollups, (partition) => this.#frontier.watermarkOf(partition));
+    this.#cursors = Array.from({ length: partitions });
+    this.#closings = Array.from({ length: partitions }, () => []);
+  }
+
+  apply({ from: { partition }, epoch: { envelope, body }, nextOffset }: IncomingEpoch): void {
+    const before = this.#frontier.watermarkOf(partition);
+    this.#frontier.apply(partition, envelope, body);
+    this.#windows.apply(partition, this.#options.stream, envelope, body);
+    if (body.watermarkMs > before) {
+      this.#closings[partition]!.push({ watermarkMs: body.watermarkMs, before: this.#cursors[partition] });
+    }
+    this.#cursors[partition] = { offset: nextOffset, id: envelope.id };
+  }
+
+  /** A reader begins behind this cursor. */
+  startAt(partition: number, cursor: Cursor): void {
+    this.#cursors[partition] = cursor;
+  }
+
+  /** Everything that these epochs had closed was written before; `reachedMs` undefined: by whatever is closed now. */
+  skipWritten(reachedMs: number | undefined): void {
+    const rows = [...this.#windows.upTo(reachedMs ?? Infinity)];
+    for (const row of rows) if (this.#windows.isClosed(row)) this.#windows.forget(row);
+    this.#reachedMs = reachedMs ?? -Infinity;
+  }
+
+  /** The next rows that are final; undefined until more epochs have come. To be called again until then. */
+  async next(): Promise<Step | undefined> {
+    for (;;) {
+      const fromMs = this.#reachedMs;
+      let toMs = Math.max(fromMs, await this.#reach());
+      const closed: EventRow[] = [];
+      for (const row of this.#windows.upTo(toMs)) {
+        if (this.#windows.isClosed(row)) closed.push(row);
+        // Its partition holds nothing back and has not closed it yet: a moment, until its own next epoch.
+        else if (deadlineOf(row) > fromMs) toMs = Math.min(toMs, deadlineOf(row) - 1);
+      }
+      const rows = closed.filter(({ windowEndMs, spec }) => isFinal(windowEndMs, spec.allowedLatenessMs, toMs));
+      this.#reachedMs = toMs;
+      if (rows.length > 0) {
+        rows.sort(byDeadline);
+        return { stream: this.#options.stream, fromMs, toMs, position: this.#frontier.position, rows };
+      }
+      if (toMs === fromMs) return undefined;
+    }
+  }
+
+  /** The step's rows are written. */
+  settle({ rows }: Step): void {
+    for (const row of rows) this.#windows.forget(row);
+  }
+
+  /**
+   * How far a partition is done with: before the first epoch that closed a row which is not written yet. The log keeps what a cursor has not
+   * passed, and the engine's snapshots after that epoch no longer have the row.
+   */
+  cursorOf(partition: number): Cursor | undefined {
+    const waitingSinceMs = this.#windows.waitingSince(partition);
+    const closings = this.#closings[partition]!;
+    const first = closings.findIndex(
+      ({ watermarkMs }) => waitingSinceMs !== undefined && watermarkMs >= waitingSinceMs,
+    );
+    closings.splice(0, first === -1 ? closings.length : first);
+    return first === -1 ? this.#cursors[partition] : closings[0]!.before;
+  }
+
+  /**
+   * The watermark of the stream, as far as it may be believed: a partition that holds nothing back must have read everything that was in the log when the
+   * others came so far. Only then it knows the sources that had been announced there.
+   */
+  async #reach(): Promise<number> {
+    const { watermarkMs, idle } = this.#frontier.reach();
+    if (watermarkMs <= this.#reachedMs || idle.length === 0 || this.#options.spec.partitions === 1) return watermarkMs;
+    this.#gate ??= { watermarkMs, rawEnds: await this.#options.rawEnds() };
+    const { rawEnds, watermarkMs: gatedMs } = this.#gate;
+    if (!idle.every((partition) => this.#frontier.hasRead(partition, rawEnds[partition]!))) return this.#reachedMs;
+    this.#gate = undefined;
+    return Math.min(watermarkMs, gatedMs);
+  }
+}
+
+function byDeadline(left: EventRow, right: EventRow): number {
+  const order = deadlineOf(left) - deadlineOf(right);
+  if (order !== 0) return order;
+  const [a, b] = [left, right].map(({ rollup, key }) => JSON.stringify([rollup, key]));
+  return a! < b! ? -1 : 1;
+}

@@ -1,0 +1,136 @@
+// The events sink on a real Kafka, killed at its fault points: what another program reads there is what the warehouse calls final.
+import { appendFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { Kafka as Client, logLevel } from 'kafkajs';
+import { systemClock } from '../../src/lib/clock.ts';
+import { accessLine } from '../support/access-lines.ts';
+import { type Appliance, withAppliance } from '../support/appliance.ts';
+import { KafkaProbe } from '../support/kafka-probe.ts';
+import { type Kafka, startKafka } from '../support/stack/kafka.ts';
+import { SERVER_START_MS, describeWith } from '../support/stack/require-stack.ts';
+import { until } from '../support/tailrace-process.ts';
+
+const IS_SOAK = process.env['TAILRACE_SOAK'] === '1';
+const KILLS = IS_SOAK ? 40 : 5;
+const LINES = KILLS * 2000;
+const FILES = 4;
+const SECOND_MS = 1000;
+const LIFE_MS_MAX = 8000;
+const START_MS = Date.UTC(2026, 0, 1);
+
+interface Event {
+  readonly window_start: string;
+  readonly url_path: string;
+  readonly http_response_status_code: number;
+  readonly requests: number;
+  readonly bytes: number;
+  readonly lines: number;
+}
+
+/** What a consumer of another program sees, with kafkajs' own client. */
+async function consume(
+  kafka: Kafka,
+  topic: string,
+  count: number,
+): Promise<{ event: Event; id: string; partition: number }[]> {
+  const consumer = new Client({ brokers: [...kafka.direct], logLevel: logLevel.NOTHING }).consumer({
+    groupId: `g-${topic}`,
+  });
+  const found: { event: Event; id: string; partition: number }[] = [];
+  await consumer.connect();
+  await consumer.subscribe({ topic, fromBeginning: true });
+  await consumer.run({
+    eachMessage: async ({ message, partition }) => {
+      const event = JSON.parse(String(message.value)) as Event;
+      found.push({ event, id: String(message.headers?.['id']), partition });
+    },
+  });
+  await until(
+    () => found.length >= count,
+    30_000,
+    () => `${found.length} of ${count} records`,
+  ).finally(() => undefined);
+  // One more would be one too many.
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  await consumer.disconnect();
+  return found;
+}
+
+/** The next lines of every file, a second of event time apart. */
+function appendLines(appliance: Appliance, piece: number): void {
+  const perFile = LINES / FILES / KILLS;
+  for (let file = 0; file < FILES; file++) {
+    const lines = Array.from({ length: perFile }, (_, i) => {
+      const number = piece * perFile + i;
+      return accessLine(number * FILES + file, START_MS + number * SECOND_MS);
+    });
+    appendFileSync(appliance.log(`${file}.log`), `${lines.join('\n')}\n`);
+  }
+}
+
+async function finalRows(appliance: Appliance): Promise<string[]> {
+  const sql =
+    "SELECT epoch_ms(window_start), url_path, http_response_status_code, requests, bytes, lines FROM traffic WHERE status <> 'open'";
+  const { stdout, stderr } = await appliance.start(['sql', sql, '-c', appliance.config, '--json']).ended;
+  const { rows, truncated } = JSON.parse(stdout || `{"rows":"${stderr}"}`) as { rows: unknown[][]; truncated: boolean };
+  expect(truncated).toBe(false);
+  return rows.map((row) => JSON.stringify(row)).toSorted();
+}
+
+describeWith('kafka')('events on Kafka', () => {
+  let kafka: Kafka;
+  let probe: KafkaProbe;
+  beforeAll(async () => {
+    kafka = await startKafka();
+    probe = new KafkaProbe(kafka.brokers);
+  }, SERVER_START_MS);
+  afterAll(async () => {
+    await probe?.close();
+    await kafka?.stop();
+  });
+
+  test('final rows of two partitions are in the topic once, whatever was killed', async () => {
+    const options = {
+      kafka: probe,
+      partitions: 2,
+      outOfOrderness: '1s',
+      sinks: '\n  warehouse: { type: duckdb }\n  out: { type: events, rollups: [traffic], partitions: 3 }',
+    };
+    await withAppliance(options, async (appliance) => {
+      const topic = `${appliance.topicPrefix}.events.web.out`;
+      const others = [appliance.role('agent'), appliance.role('engine')];
+      let kills = 0;
+      for (let i = 0; i < KILLS; i++) {
+        // A piece for each life, so that every one of them has windows to close.
+        appendLines(appliance, i);
+        const fault = `${i % 2 === 0 ? 'events.sent' : 'events.before_send'}:${1 + (i % 3 === 2 ? 1 : 0)}`;
+        const sink = appliance.start(['sink', 'out', '-c', appliance.config], { TAILRACE_FAULT: fault });
+        await Promise.race([sink.ended, systemClock.sleep(LIFE_MS_MAX)]);
+        if (sink.child.signalCode === 'SIGKILL') kills++;
+        else sink.child.kill('SIGKILL');
+        await sink.ended;
+      }
+      for (const process of others) process.child.kill('SIGTERM');
+      for (const process of others) await process.ended;
+      await appliance.drain();
+
+      const rows = await finalRows(appliance);
+      const records = await consume(kafka, topic, rows.length);
+      const written = records.map(({ event }) =>
+        JSON.stringify([
+          Date.parse(event.window_start),
+          event.url_path,
+          event.http_response_status_code,
+          event.requests,
+          event.bytes,
+          event.lines,
+        ]),
+      );
+      expect(rows.length).toBeGreaterThan(50);
+      expect(written.toSorted()).toEqual(rows);
+      expect(new Set(records.map(({ id }) => id)).size).toBe(records.length);
+      expect(new Set(records.map(({ partition }) => partition)).size).toBeGreaterThan(1);
+      expect(kills).toBeGreaterThan(2);
+    });
+  });
+});
