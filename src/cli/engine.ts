@@ -91,11 +91,12 @@ function usageError(message: string, hint: string): OperatingError {
 
 async function runEngine(context: RoleContext, options: EngineCommandOptions, worker: Worker): Promise<void> {
   const { config, clock, log, signal } = context;
+  const assignment = assignmentOf(config, worker, clock);
   const engine = new Engine({
     clock,
     log,
     newId: () => randomBytes(16).toString('hex'),
-    assignment: assignmentOf(config, worker, clock),
+    assignment,
     codecs: CODECS_BY_TYPE,
     aggregates: AGGREGATES_BY_NAME,
     options: {
@@ -109,7 +110,7 @@ async function runEngine(context: RoleContext, options: EngineCommandOptions, wo
       isOnce: options.once === true,
     },
     notify: (event) => {
-      const line = describeEngineEvent(event);
+      const line = describeEngineEvent(event, assignment.isFixed);
       if (line !== undefined) say(line);
     },
   });
@@ -124,8 +125,8 @@ function assignmentOf({ broker, engine, name }: Config, { index, workers }: Work
 }
 
 /** What a person should know of a task; most of what it does is nobody's business. */
-function describeEngineEvent(event: EngineEvent): string | undefined {
-  if (event.type === 'assigned') return describeAssigned(event);
+function describeEngineEvent(event: EngineEvent, isFixed: boolean): string | undefined {
+  if (event.type === 'assigned') return describeAssigned(event, isFixed);
   const task = `${event.task.stream}/${event.task.partition}`;
   if (event.type === 'refused') {
     const { refusal } = event;
@@ -147,13 +148,16 @@ function describeEngineEvent(event: EngineEvent): string | undefined {
   return undefined;
 }
 
-/** Silent about what a worker has for good: only what moves is news. */
-function describeAssigned({ gained, lost, held }: Extract<EngineEvent, { type: 'assigned' }>): string | undefined {
-  if (lost.length === 0 && gained.length === held && held > 0) return undefined;
+/** Silent about what a worker has for good: only what moves is news, and a worker that has nothing. */
+function describeAssigned(
+  { gained, lost, held }: Extract<EngineEvent, { type: 'assigned' }>,
+  isFixed: boolean,
+): string | undefined {
   const changes = [
     ...(gained.length > 0 ? [`takes ${gained.join(', ')}`] : []),
     ...(lost.length > 0 ? [`gives up ${lost.join(', ')}`] : []),
   ];
+  if (held > 0 && (isFixed || changes.length === 0)) return undefined;
   const number = held === 0 ? 'no partition: idle' : held === 1 ? '1 partition' : `${held} partitions`;
   return [...changes, `has ${number}`].join('; ');
 }

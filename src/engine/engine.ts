@@ -3,6 +3,7 @@ import { type AssignedPartition, type Assignment, type Log, rawTopic } from '../
 import type { CodecDefinition } from '../codecs/codec.ts';
 import { PART_BYTES_MAX } from '../epoch/codec.ts';
 import type { Pipeline } from '../epoch/pipeline.ts';
+import { present } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type KeepEvent, keepTask } from './keep-task.ts';
 import type { TaskEvent } from './task.ts';
@@ -45,7 +46,7 @@ export const ENGINE_DEFAULTS = {
 export type EngineEvent =
   | TaskEvent
   | KeepEvent
-  /** What this worker was given and what it gives up, as `<topic>/<partition>`, and how many it has now. */
+  /** What this worker was given and what it gives up, as `<stream>/<partition>`, and how many it has now. */
   | {
       readonly type: 'assigned';
       readonly gained: readonly string[];
@@ -74,7 +75,7 @@ export interface EngineDependencies {
 export class Engine {
   readonly #deps: EngineDependencies;
   readonly #stop = new AbortController();
-  /** Partitions that are ours, by topic and number, and how to give each up. */
+  /** Partitions that are ours, by stream and number, and how to give each up. */
   readonly #held = new Map<string, AbortController>();
   /** Resolves when the last task of a partition has ended, the one that was given up: two of one worker would fence each other. */
   readonly #ended = new Map<string, Promise<void>>();
@@ -111,17 +112,22 @@ export class Engine {
   /** Starts what is ours and not held yet, and gives up what went to others. */
   #reconcile(assigned: readonly AssignedPartition[], streams: ReadonlyMap<string, string>, stopped: AbortSignal): void {
     if (stopped.aborted) return;
-    const ours = new Map(assigned.map((one) => [`${one.topic}/${one.partition}`, one]));
+    const ours = new Map(
+      assigned.map(({ topic, partition }) => {
+        const stream = present(streams.get(topic), `${topic} was given to be shared out`);
+        return [`${stream}/${partition}`, { stream, partition }];
+      }),
+    );
     const lost = [...this.#held.keys()].filter((key) => !ours.has(key));
     const gained = [...ours].filter(([key]) => !this.#held.has(key));
     for (const key of lost) {
       this.#held.get(key)?.abort();
       this.#held.delete(key);
     }
-    for (const [key, { topic, partition }] of gained) {
+    for (const [key, { stream, partition }] of gained) {
       const given = new AbortController();
       this.#held.set(key, given);
-      const task = { pipeline: this.#deps.options.pipeline.name, stream: streams.get(topic)!, partition };
+      const task = { pipeline: this.#deps.options.pipeline.name, stream, partition };
       const before = this.#ended.get(key) ?? Promise.resolve();
       const signal = AbortSignal.any([stopped, given.signal]);
       const ended = before.then(() => keepTask(this.#deps, task, signal)).catch((error: unknown) => this.#fail(error));

@@ -174,8 +174,8 @@ test('a partition that is taken away is drained, and another worker goes on with
   expect([first.count('fenced'), second.count('fenced')]).toEqual([0, 0]);
   expect(second.events.find(({ type }) => type === 'restored')).toMatchObject({ task: { partition: 1 } });
   expect(first.events.filter(({ type }) => type === 'assigned')).toEqual([
-    { type: 'assigned', gained: [`${RAW}/0`, `${RAW}/1`], lost: [], held: 2 },
-    { type: 'assigned', gained: [], lost: [`${RAW}/1`], held: 1 },
+    { type: 'assigned', gained: ['access/0', 'access/1'], lost: [], held: 2 },
+    { type: 'assigned', gained: [], lost: ['access/1'], held: 1 },
   ]);
 });
 
