@@ -28,8 +28,9 @@ export function say(text: string): void {
 /** One clear line for what went wrong outside; everything there is for a bug. */
 export function reportError(error: unknown): void {
   if (error instanceof OperatingError) {
-    // A configuration error is a picture of several lines, escaped where it shows the file.
-    say(error.code === 'CONFIG_INVALID' ? error.message : `tailrace: ${escapeText(describeError(error))}`);
+    // These are pictures of several lines, escaped where they show what was written.
+    const isPicture = error.code === 'CONFIG_INVALID' || error.code === 'SEARCH_QUERY';
+    say(isPicture ? error.message : `tailrace: ${escapeText(describeError(error))}`);
     return;
   }
   say(`tailrace: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);

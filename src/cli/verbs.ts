@@ -40,6 +40,12 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('./sql.ts')).registerSql,
   },
   {
+    name: 'search',
+    summary: 'search the lines in Elasticsearch, and follow them',
+    group: LOOKING,
+    load: async () => (await import('./search.ts')).registerSearch,
+  },
+  {
     name: 'audit',
     summary: 'prove that every line is counted exactly once',
     group: LOOKING,

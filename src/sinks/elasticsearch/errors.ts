@@ -102,8 +102,11 @@ export function reasonOf(body: unknown): string {
   if (typeof error === 'string') return shown(error);
   const type = property(error, 'type');
   const reason = property(error, 'reason');
-  const cause = property(property(error, 'caused_by'), 'reason');
-  return shown([type, reason, cause].filter((part) => typeof part === 'string').join(': '));
+  const [root] = (property(error, 'root_cause') ?? []) as readonly unknown[];
+  const cause = property(property(error, 'caused_by'), 'reason') ?? property(root, 'reason');
+  return shown(
+    [type, reason, cause === reason ? undefined : cause].filter((part) => typeof part === 'string').join(': '),
+  );
 }
 
 function shown(text: string): string {

@@ -1,0 +1,168 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { CODECS } from '../components.ts';
+import type { Config } from '../config/config.ts';
+import type { ElasticsearchSinkConfig } from '../config/elasticsearch-sink.ts';
+import { systemClock } from '../lib/clock.ts';
+import { EXIT, OperatingError } from '../lib/errors.ts';
+import { type DiscoverLink, discoverLink, kqlOf } from '../query/kibana-link.ts';
+import { type FoundLine, follow, linesBefore, search } from '../query/search.ts';
+import { LINE_SEARCH_FIELDS, type SearchFields } from '../query/search-fields.ts';
+import { compileSearch } from '../query/search-filter.ts';
+import { lineJson, lineText } from '../query/search-lines.ts';
+import { type SearchNode, parseSearch } from '../query/search-syntax.ts';
+import { parseMoment } from '../query/search-time.ts';
+import { waitForElasticsearch } from '../sinks/elasticsearch/client.ts';
+import { DOCUMENTS_DATA_VIEW } from '../sinks/elasticsearch/kibana-names.ts';
+import { searchPort } from '../sinks/elasticsearch/search-port.ts';
+import { loadNamedConfig } from './config-option.ts';
+import { elasticsearchSinkNamed, openElasticsearchSink } from './elasticsearch-sinks.ts';
+import { withExamples } from './examples.ts';
+import { hasColours, painter, print, say } from './output.ts';
+import { listenForStop } from './signals.ts';
+
+const EXAMPLES = `Examples:
+  tailrace search 'status>=500 path:/api' --since 1h
+  tailrace search '"connection reset" -level:debug' --since 2026-11-26T10:00 --until 2026-11-26T11:00
+  tailrace search 'ip:192.0.2.0/24 (status:4xx OR status:5xx)' --follow
+  tailrace search 'timeout' -n 1000 -o json | jq .message
+
+A word is looked for in the line, "a phrase" with its order. field:value, =, !=, <, <=, >, >= compare a field: its full name, or status, method,
+path, url, ip, client, user, agent, bytes, level, service, host, stream, file. path:/api is everything below /api, status:5xx is 500 to 599,
+field:* has any value. Parts beside each other must all be found; - or NOT before a part, OR, AND and ( ) work as expected.
+`;
+
+const LINES_MAX = 10_000;
+const WAIT_MS = 10_000;
+export const DEFAULT_KIBANA = 'http://127.0.0.1:5601';
+
+interface SearchCommandOptions {
+  readonly config?: string;
+  readonly sink?: string;
+  readonly stream?: string;
+  readonly since: string;
+  readonly until: string;
+  readonly lines: number;
+  readonly follow?: boolean;
+  readonly output: 'text' | 'json';
+  readonly link?: string | true;
+}
+
+export function registerSearch(program: Command): void {
+  const command = program
+    .command('search')
+    .description('Searches the lines in Elasticsearch, and shows the latest, oldest first.')
+    .argument('[query]', 'what to look for; nothing: every line', '')
+    .option('-c, --config <file>', 'the configuration (default: ./tailrace.yaml)')
+    .option('--sink <name>', 'which sink, where there are several of type elasticsearch')
+    .option('--stream <name>', 'lines of this stream only')
+    .option('--since <when>', 'event time: 15m is so long ago, or 2026-11-26T10:00, UTC', '24h')
+    .option('--until <when>', 'event time, likewise', 'now')
+    .option('-n, --lines <count>', `at most so many lines, up to ${LINES_MAX}`, lineCount, 100)
+    .option('-f, --follow', 'go on with every line that comes in')
+    .addOption(
+      new Option('-o, --output <form>', 'text, or json: one object a line').choices(['text', 'json']).default('text'),
+    )
+    .option(
+      '--link [kibana]',
+      `print the address of this search in Kibana (default: ${DEFAULT_KIBANA}), and nothing else`,
+    )
+    .action((query: string, options: SearchCommandOptions) => runSearch(query, options));
+  withExamples(command, EXAMPLES);
+}
+
+function lineCount(text: string): number {
+  const count = /^\d{1,6}$/.test(text) ? Number(text) : 0;
+  if (count >= 1 && count <= LINES_MAX) return count;
+  throw new InvalidArgumentError(`expects a whole number from 1 to ${LINES_MAX}`);
+}
+
+async function runSearch(query: string, options: SearchCommandOptions): Promise<void> {
+  const config = loadNamedConfig(options.config);
+  const { sink } = elasticsearchSinkNamed(config, options.sink);
+  const streams = streamsOf(sink, options.stream);
+  const fields = searchFields(config, streams);
+  const node = parseSearch(query);
+  const filter = compileSearch(query, node, fields);
+  const nowMs = systemClock.nowMs();
+  const range = {
+    sinceMs: momentOf('--since', options.since, nowMs),
+    untilMs: momentOf('--until', options.until, nowMs),
+  };
+  if (options.follow === true && options.until !== 'now') throw usage('--follow has no end: leave --until out');
+  // A line may be a little ahead of this clock; `now` leaves none of them out.
+  if (options.until === 'now') range.untilMs += 3_600_000;
+  if (options.link !== undefined) return print(linkOf(node, fields, options, range));
+  const client = openElasticsearchSink(sink);
+  try {
+    await waitForElasticsearch(client, { clock: systemClock, timeoutMs: WAIT_MS });
+    const port = searchPort(client);
+    const index = streams.map((stream) => `${sink.indexPrefix}-${stream}-*`).join(',');
+    const following = { index, filter };
+    const before = options.follow === true ? await linesBefore(port, following, systemClock) : undefined;
+    const { lines, isCut } = await search(port, { index, filter, linesMax: options.lines, ...range });
+    show(lines, options);
+    if (isCut) say('only the latest lines were looked through for the phrase: ask for a shorter time');
+    if (before === undefined) return;
+    const { signal } = listenForStop({ isSupervised: false });
+    for await (const more of follow(port, { ...following, before, shown: lines }, { clock: systemClock, signal })) {
+      show(more, options);
+    }
+  } finally {
+    await client.close();
+  }
+}
+
+function show(lines: readonly FoundLine[], { output }: SearchCommandOptions): void {
+  if (lines.length === 0) return;
+  const paint = painter(hasColours(process.stdout));
+  print(lines.map((line) => (output === 'json' ? lineJson(line) : lineText(line, paint))).join('\n'));
+}
+
+function streamsOf({ documents }: ElasticsearchSinkConfig, named: string | undefined): readonly string[] {
+  if (documents.length === 0) throw usage('the sink makes no documents of lines: there is nothing to search');
+  if (named === undefined) return documents;
+  if (documents.includes(named)) return [named];
+  throw usage(`there are no documents of a stream "${named}": there are ${documents.join(', ')}`);
+}
+
+function searchFields({ pipeline }: Config, streams: readonly string[]): SearchFields {
+  const all = streams.map((stream) => {
+    const { type, ...codec } = pipeline.streams[stream]!.codec;
+    return CODECS.find((definition) => definition.type === type)!.fields(codec);
+  });
+  return Object.assign({}, LINE_SEARCH_FIELDS, ...all, { '@timestamp': 'date' }) as SearchFields;
+}
+
+function momentOf(option: string, text: string, nowMs: number): number {
+  const timeMs = parseMoment(text, nowMs);
+  if (timeMs === undefined)
+    throw usage(`${option} "${text}" is no time: write 15m, 24h, 2026-11-26 or 2026-11-26T10:05:00Z`);
+  return timeMs;
+}
+
+function linkOf(
+  node: SearchNode | undefined,
+  fields: SearchFields,
+  { since, until, link, stream }: SearchCommandOptions,
+  range: { readonly sinceMs: number; readonly untilMs: number },
+): string {
+  const kql = [kqlOf(node, fields), stream === undefined ? '' : `event.dataset: "${stream}"`];
+  // What is so long ago stays so long ago, whenever the address is opened.
+  const time = (text: string, timeMs: number): string => {
+    if (text === 'now') return 'now';
+    return /^-?\d+[smhd]$/.test(text) ? `now-${text.replace('-', '')}` : new Date(timeMs).toISOString();
+  };
+  const parts: DiscoverLink = {
+    kibana: typeof link === 'string' ? link : DEFAULT_KIBANA,
+    dataView: DOCUMENTS_DATA_VIEW,
+    query: kql.filter((part) => part !== '').join(' and '),
+    from: time(since, range.sinceMs),
+    to: time(until, range.untilMs),
+    columns: ['message'],
+  };
+  return discoverLink(parts);
+}
+
+function usage(message: string): OperatingError {
+  return new OperatingError(message, { code: 'SEARCH_USAGE', exitCode: EXIT.usage });
+}

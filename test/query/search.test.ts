@@ -1,0 +1,196 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { combined } from '../../src/codecs/combined.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { type SearchPort, follow, linesBefore, search } from '../../src/query/search.ts';
+import { LINE_SEARCH_FIELDS } from '../../src/query/search-fields.ts';
+import { compileSearch } from '../../src/query/search-filter.ts';
+import { lineJson, lineText } from '../../src/query/search-lines.ts';
+import { parseSearch } from '../../src/query/search-syntax.ts';
+import { type ElasticsearchClient, openElasticsearch } from '../../src/sinks/elasticsearch/client.ts';
+import { putTemplate } from '../../src/sinks/elasticsearch/provision.ts';
+import { searchPort } from '../../src/sinks/elasticsearch/search-port.ts';
+import { templatesOf } from '../../src/sinks/elasticsearch/templates.ts';
+import { pipelineOf } from '../support/epochs.ts';
+import { type Elasticsearch, startElasticsearch } from '../support/stack/elasticsearch.ts';
+import { SERVER_START_MS, describeWith } from '../support/stack/require-stack.ts';
+
+const DAY = Date.UTC(2026, 10, 26);
+const FIELDS = { ...LINE_SEARCH_FIELDS, ...combined.fields({}) };
+const PREFIX = 'searched';
+
+interface Line {
+  readonly id: string;
+  readonly status: number;
+  readonly path: string;
+  readonly ip: string;
+  readonly message: string;
+  /** Seconds of the day. */
+  readonly at: number;
+  readonly readMs?: number;
+}
+
+const LINES: readonly Line[] = [
+  { id: 'a', status: 200, path: '/api', ip: '192.0.2.1', message: 'GET /api Connection established by peer', at: 1 },
+  { id: 'b', status: 500, path: '/api/v1', ip: '192.0.2.2', message: 'GET /api/v1 connection reset by peer', at: 2 },
+  { id: 'c', status: 503, path: '/other', ip: '198.51.100.9', message: 'GET /other reset connection', at: 3 },
+  { id: 'd', status: 404, path: '/apiary', ip: '2001:db8::1', message: 'POST /apiary missing', at: 4 },
+  {
+    id: 'e',
+    status: 499,
+    path: '/a*b',
+    ip: '192.0.2.200',
+    message: 'wild \u001b[31mred\u001b[0m \u009b2J \u202etxt',
+    at: 5,
+  },
+];
+
+describeWith('elasticsearch')('a search in a real Elasticsearch', () => {
+  let elasticsearch: Elasticsearch;
+  let client: ElasticsearchClient;
+  let port: SearchPort;
+
+  beforeAll(async () => {
+    elasticsearch = await startElasticsearch();
+    client = openElasticsearch({ nodes: [elasticsearch.url] });
+    port = searchPort(client);
+    const documents = { access: combined.fields({}) };
+    const options = { prefix: PREFIX, shards: 1, replicas: 0, pipeline: pipelineOf(), documents, rollups: [] };
+    for (const template of templatesOf(options)) await putTemplate(client, template);
+    await put(LINES);
+  }, SERVER_START_MS);
+
+  afterAll(async () => {
+    await client?.close();
+    await elasticsearch?.stop();
+  });
+
+  async function put(lines: readonly Line[], index = `${PREFIX}-access-2026.11.26`): Promise<void> {
+    const operations = lines.flatMap(({ id, status, path, ip, message, at, readMs }) => [
+      { create: { _index: index, _id: id } },
+      {
+        '@timestamp': new Date(DAY + at * 1000).toISOString(),
+        'event.created': new Date(readMs ?? DAY + at * 1000).toISOString(),
+        'log.offset': at,
+        'http.response.status_code': status,
+        'url.path': path,
+        'source.ip': ip,
+        message,
+      },
+    ]);
+    const answer = await client.bulk({ operations, refresh: true });
+    expect(answer.errors).toBe(false);
+  }
+
+  const found = async (
+    query: string,
+    more: { since?: number; until?: number; linesMax?: number } = {},
+  ): Promise<string> => {
+    const { lines } = await search(port, {
+      index: `${PREFIX}-access-*`,
+      filter: compileSearch(query, parseSearch(query), FIELDS),
+      sinceMs: DAY + (more.since ?? 0) * 1000,
+      untilMs: DAY + (more.until ?? 100) * 1000,
+      linesMax: more.linesMax ?? 100,
+    });
+    return lines.map(({ id }) => id).join('');
+  };
+
+  test.each([
+    ['', 'abcde'],
+    ['status>=500', 'bc'],
+    ['status:5xx', 'bc'],
+    ['status=499 OR status>500', 'ce'],
+    ['-status:5xx', 'ade'],
+    ['status!=200', 'bcde'],
+    ['path:/api', 'abd'],
+    ['path=/api', 'a'],
+    ['path:/api*v1', 'b'],
+    ['path:"/a*b"', 'e'],
+    ['url.path:*', 'abcde'],
+    ['user:*', ''],
+    ['ip:192.0.2.0/24', 'abe'],
+    ['ip:2001:db8::1', 'd'],
+    ['ip>192.0.2.1 ip<=192.0.2.200', 'be'],
+    ['connection', 'abc'],
+    ['CONNECTION reset', 'bc'],
+    ['conn*', 'abc'],
+    ['"connection reset"', 'b'],
+    ['"Connection Reset"', 'b'],
+    ['-"connection reset"', 'acde'],
+    ['"connection reset" OR status:503', 'bc'],
+    ['reset -"connection reset"', 'c'],
+    ['(status:200 OR "connection reset") -path:/other', 'ab'],
+    ['-(status:200 OR "connection reset")', 'cde'],
+    ['"/api/v1"', 'b'],
+    ['"***"', ''],
+    ['time>2026-11-26T00:00:03Z', 'de'],
+  ])('%s finds %s', async (query, ids) => {
+    expect(await found(query)).toBe(ids);
+  });
+
+  test('takes the latest, in the order of time, within its range', async () => {
+    expect(await found('', { linesMax: 2 })).toBe('de');
+    expect(await found('"connection reset" OR status>0', { linesMax: 2 })).toBe('de');
+    expect(await found('', { since: 2, until: 4 })).toBe('bc');
+    const nowhere = compileSearch('', undefined, FIELDS);
+    const options = { index: 'nowhere-*', filter: nowhere, sinceMs: 0, untilMs: DAY, linesMax: 5 };
+    expect(await search(port, options)).toEqual({ lines: [], isCut: false });
+  });
+
+  test.each([
+    ['staus:500', 'no stream has a field "staus"\n  staus:500\n  ^^^^^ did you mean status?'],
+    ['status>=abc', 'is of type long, and "abc" is not\n  status>=abc\n          ^^^ a number, such as 500'],
+    ['ip:300.1.1.1', 'source.ip is of type ip'],
+    ['ip:192.0.2.0/33', 'source.ip is of type ip'],
+    ['time>yesterday', '@timestamp is of type date'],
+  ])('%s is refused', (query, message) => {
+    expect(() => compileSearch(query, parseSearch(query), FIELDS)).toThrow(message);
+  });
+
+  test('what a line could do to a terminal is shown, and not done', async () => {
+    const options = { index: `${PREFIX}-*`, sinceMs: DAY, untilMs: DAY + 100_000, linesMax: 1 };
+    const { lines } = await search(port, { ...options, filter: compileSearch('wild', parseSearch('wild'), FIELDS) });
+    const text = lineText({ ...lines[0]!, fields: { message: lines[0]!.fields['message'] } }, (_, plain) => plain);
+    expect(text).toContain(String.raw`wild \x1b[31mred\x1b[0m \x9b2J \u202etxt`);
+    const json = lineJson(lines[0]!);
+    expect(json).toContain(String.raw`wild \u001b[31mred\u001b[0m \u009b2J \u202etxt`);
+    expect((JSON.parse(json) as { message: string }).message).toBe(LINES[4]!.message);
+    // oxlint-disable-next-line eslint/no-control-regex
+    expect(text + json).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202e]/);
+  });
+
+  test('following shows every line that comes in once, late ones too', async () => {
+    const stop = new AbortController();
+    const index = `${PREFIX}-followed-*`;
+    const nowMs = systemClock.nowMs();
+    const one = (id: string, readMs: number): Line => ({ ...LINES[1]!, id, readMs });
+    await put([one('0', nowMs - 1000)], `${PREFIX}-followed-1`);
+    const filter = compileSearch('status:500', parseSearch('status:500'), FIELDS);
+    const before = await linesBefore(port, { index, filter }, systemClock);
+    const shown = (await search(port, { index, filter, sinceMs: DAY, untilMs: DAY + 100_000, linesMax: 9 })).lines;
+    expect(shown.map(({ id }) => id)).toEqual(['0']);
+    const followed: string[] = [];
+    const untilFollowed = async (count: number): Promise<void> => {
+      const endMs = systemClock.nowMs() + 10_000;
+      while (followed.length < count && systemClock.nowMs() < endMs) await systemClock.sleep(20);
+    };
+    const following = (async () => {
+      for await (const lines of follow(
+        port,
+        { index, filter, before, shown },
+        { clock: systemClock, signal: stop.signal },
+      ))
+        followed.push(...lines.map(({ id }) => id));
+    })();
+    await put([one('1', nowMs), one('2', nowMs)], `${PREFIX}-followed-1`);
+    await untilFollowed(2);
+    // Read before those that were shown, indexed after them; and another index begins.
+    await put([one('3', nowMs - 50_000), { ...one('4', nowMs), status: 200 }], `${PREFIX}-followed-1`);
+    await put([one('5', nowMs + 10)], `${PREFIX}-followed-2`);
+    await untilFollowed(4);
+    await systemClock.sleep(1500);
+    stop.abort();
+    await following;
+    expect(followed.toSorted()).toEqual(['1', '2', '3', '5']);
+  }, 60_000);
+});
