@@ -15,6 +15,7 @@ import { withExamples } from './examples.ts';
 import { hasColours, painter, print, printJson } from './output.ts';
 import { openLog, readResolvedConfig } from './role.ts';
 import { listenForStop } from './signals.ts';
+import { documentEpochs } from './sink-readers.ts';
 
 const EXAMPLES = `Examples:
   tailrace lag                        every reader of this pipeline's topics: lines, bytes, seconds, status
@@ -133,11 +134,16 @@ export function openBoard(
   return { board, close: () => log.close() };
 }
 
-export function lagStreams({ pipeline, broker }: Config): LagStream[] {
+export function lagStreams(config: Config): LagStream[] {
+  const { pipeline, broker } = config;
+  const documents = documentEpochs(config);
   return Object.keys(pipeline.streams).map((stream) => ({
     stream,
     raw: rawTopic(broker.topicPrefix, stream),
-    epochs: epochTopic(broker.topicPrefix, pipeline.name, stream),
+    epochs: [
+      epochTopic(broker.topicPrefix, pipeline.name, stream),
+      ...documents.filter((one) => one.stream === stream).map(({ topic }) => topic),
+    ],
   }));
 }
 

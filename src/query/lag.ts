@@ -1,13 +1,14 @@
 import type { Log, PartitionEnds, Report } from '../broker/broker.ts';
 import type { Clock } from '../lib/clock.ts';
-import { EpochIndex, RawIndex, type ScanBudget, type Unread, appendedAt } from './lag-index.ts';
+import { EpochIndex, type PartitionName, RawIndex, type ScanBudget, type Unread, appendedAt } from './lag-index.ts';
 import { LAG_RULES, LagWindow, type LagRules, type LagStatus } from './lag-status.ts';
 
 /** A stream of the pipeline, by its topics. */
 export interface LagStream {
   readonly stream: string;
   readonly raw: string;
-  readonly epochs: string;
+  /** The engine's, then those of document sinks, which the warehouse folds as well. */
+  readonly epochs: readonly [string, ...string[]];
 }
 
 /** How far a group is behind in one partition, at one look. */
@@ -70,7 +71,21 @@ const BEATS_MS_MAX = 60_000;
 
 interface StreamIndex extends LagStream {
   readonly rawIndexes: Map<number, RawIndex>;
-  readonly epochIndexes: Map<number, EpochIndex>;
+  /** By topic and partition. */
+  readonly epochIndexes: Map<string, EpochIndex>;
+}
+
+/** A group in one partition, and where it stands. */
+interface Reader {
+  readonly report: Report;
+  readonly at: number;
+}
+
+interface EpochPartition {
+  readonly topic: string;
+  readonly ends: PartitionEnds;
+  readonly index: EpochIndex;
+  readonly readers: readonly Reader[];
 }
 
 /** What a group has not read in a partition, in the units of its topic. */
@@ -123,53 +138,64 @@ export class LagBoard {
   async #lookAt(stream: StreamIndex, budget: ScanBudget): Promise<Omit<LagLook, 'atMs'>> {
     const { log } = this.#options;
     // Reports before ends: what comes in between makes a lag too large by that much, and never negative.
-    const reports = { raw: await log.reports(stream.raw), epochs: await log.reports(stream.epochs) };
+    const rawReports = await log.reports(stream.raw);
     // Epochs before raw: what an epoch decided is in raw, then.
-    const epochEnds = await log.ends(stream.epochs);
+    const topics = [];
+    for (const topic of stream.epochs)
+      topics.push({ topic, reports: await log.reports(topic), ends: await log.ends(topic) });
     const rawEnds = await log.ends(stream.raw);
     const lags: PartitionLag[] = [];
     const checkpoints: Checkpoint[] = [];
     for (const [partition, rawEnd] of rawEnds.entries()) {
-      const ofPartition = (all: readonly Report[]): Report[] => all.filter((one) => one.partition === partition);
+      const folded: EpochPartition[] = [];
       // A raw topic that another pipeline made may be there before this one's epochs.
-      const epochEnd = epochEnds[partition] ?? { start: 0, end: 0 };
-      const epochReaders = ofPartition(reports.epochs).map((report) => ({ report, at: position(report, epochEnd) }));
-      const rawReaders = ofPartition(reports.raw).map((report) => ({ report, at: position(report, rawEnd) }));
-      const epochs = await this.#epochs(stream, partition, epochEnd, epochReaders, budget);
+      for (const {
+        topic,
+        reports,
+        ends: { [partition]: ends = { start: 0, end: 0 } },
+      } of topics) {
+        const readers = readersOf(reports, partition, ends);
+        const index = await this.#epochs(stream, { topic, partition }, ends, readers, budget);
+        folded.push({ topic, ends, index, readers });
+      }
+      const rawReaders = readersOf(rawReports, partition, rawEnd);
       const needed = [
         ...rawReaders.map(({ at }) => at),
-        ...epochReaders.map(({ at }) => epochs.unread(at)[0]?.from ?? rawEnd.end),
+        ...folded.flatMap(({ index, readers }) => readers.map(({ at }) => index.unread(at)[0]?.from ?? rawEnd.end)),
       ];
       const raw = await this.#raw(stream, partition, Math.min(rawEnd.end, ...needed), rawEnd, budget);
       for (const { report, at } of rawReaders) {
         const behind = await this.#behindRaw(stream, partition, raw, at, rawEnd);
         lags.push(this.#judged(stream.stream, stream.raw, report, at, rawEnd, behind));
       }
-      for (const { report, at } of epochReaders) {
-        const behind = behindEpochs(epochs, raw, at, epochEnd, rawEnd);
-        lags.push(this.#judged(stream.stream, stream.epochs, report, at, epochEnd, behind));
+      for (const { topic, ends, index, readers } of folded) {
+        for (const { report, at } of readers) {
+          const behind = behindEpochs(index, raw, at, ends, rawEnd);
+          lags.push(this.#judged(stream.stream, topic, report, at, ends, behind));
+        }
       }
-      if (epochs.last !== undefined && epochs.isComplete) {
-        const { n, appendedAtMs } = epochs.last;
+      const [{ index: engine }] = folded as [EpochPartition, ...EpochPartition[]];
+      if (engine.last !== undefined && engine.isComplete) {
+        const { n, appendedAtMs } = engine.last;
         checkpoints.push({ stream: stream.stream, partition, n, appendedAtMs });
       }
     }
-    const offsets = [
-      ...rawEnds.map((ends, partition) => ({ topic: stream.raw, partition, ...ends })),
-      ...epochEnds.map((ends, partition) => ({ topic: stream.epochs, partition, ...ends })),
-    ];
+    const offsets = [{ topic: stream.raw, ends: rawEnds }, ...topics].flatMap(({ topic, ends }) =>
+      ends.map((one, partition) => ({ topic, partition, ...one })),
+    );
     return { lags, offsets, checkpoints };
   }
 
   async #epochs(
-    { epochs: topic, epochIndexes }: StreamIndex,
-    partition: number,
+    { epochIndexes }: StreamIndex,
+    { topic, partition }: PartitionName,
     { start, end }: PartitionEnds,
-    readers: readonly { readonly at: number }[],
+    readers: readonly Reader[],
     budget: ScanBudget,
   ): Promise<EpochIndex> {
-    const index = epochIndexes.get(partition) ?? new EpochIndex(this.#options.log, { topic, partition });
-    epochIndexes.set(partition, index);
+    const name = `${topic}/${partition}`;
+    const index = epochIndexes.get(name) ?? new EpochIndex(this.#options.log, { topic, partition });
+    epochIndexes.set(name, index);
     await index.advance(Math.min(end, ...readers.map(({ at }) => at)), start, end, budget);
     return index;
   }
@@ -247,6 +273,12 @@ export class LagBoard {
       ...(offset > end ? { status: 'ERR' as const, completeness: 1 } : window.verdict()),
     };
   }
+}
+
+function readersOf(reports: readonly Report[], partition: number, ends: PartitionEnds): Reader[] {
+  return reports
+    .filter((report) => report.partition === partition)
+    .map((report) => ({ report, at: position(report, ends) }));
 }
 
 /** A group that never reported, or that stands before what was trimmed, begins with what there is. */

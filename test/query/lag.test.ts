@@ -12,6 +12,8 @@ import { MemoryStore } from '../support/memory-log.ts';
 const AGENT = '0'.repeat(8) + '-0000-4000-8000-' + '0'.repeat(12);
 const RAW = 't.raw.access';
 const EPOCHS = 't.epochs.web.access';
+/** Of a document sink, which is not there in most tests. */
+const DOCUMENTS = 't.documents.web.search.access';
 const NO_BYTES = new Uint8Array(0);
 
 let clock: ManualClock;
@@ -64,7 +66,7 @@ function boardOf(on: Log = log): LagBoard {
   return new LagBoard({
     log: on,
     clock,
-    streams: [{ stream: 'access', raw: RAW, epochs: EPOCHS }],
+    streams: [{ stream: 'access', raw: RAW, epochs: [EPOCHS, DOCUMENTS] }],
     scanMsMax: 1000,
   });
 }
@@ -150,6 +152,22 @@ describe('a reader of epochs', () => {
     expect(look.checkpoints).toEqual([{ stream: 'access', partition: 0, n: 2, appendedAtMs: clock.nowMs() - 2000 }]);
   });
 
+  test('of several topics is behind in each', async () => {
+    const documents = await EpochChain.begin(log, { topic: DOCUMENTS });
+    const a = await appendBlock(3);
+    await chain.append({}, { from: 0, to: a + 1 });
+    await documents.append({}, { from: 0, to: 1 });
+    const second = await documents.append({}, { from: 1, to: a + 1 });
+    await log.report('web.warehouse', EPOCHS, 0, undefined);
+    await log.report('web.warehouse', DOCUMENTS, 0, { offset: second, id: 'x' });
+    const { lags, checkpoints } = await boardOf().look();
+    expect(lags.map(({ topic, lines, messages }) => [topic, lines, messages])).toEqual([
+      [DOCUMENTS, 3, 1],
+      [EPOCHS, 3, 2],
+    ]);
+    expect(checkpoints.map(({ n }) => n)).toEqual([1]);
+  });
+
   test('is not behind for a record that does not count', async () => {
     const a = await appendBlock(3);
     const first = await chain.append({}, { from: 0, to: a + 1 });
@@ -200,7 +218,7 @@ describe('looking again', () => {
         for (let at = 0; at < batch.length; at += 10) yield batch.slice(at, at + 10);
       }
     });
-    const streams = [{ stream: 'access', raw: RAW, epochs: EPOCHS }];
+    const streams = [{ stream: 'access', raw: RAW, epochs: [EPOCHS] as [string] }];
     const board = new LagBoard({ log: small, clock: slow, streams, scanMsMax: 1 });
     const first = lagOf(await board.look(), 'pipeline.web');
     expect(first.isEstimated).toBe(true);
