@@ -4,6 +4,7 @@ import {
   asOperatingError,
   closedError,
   isTransient,
+  protocolType,
   tooLargeError,
   unknownTopicError,
   unreachableError,
@@ -25,6 +26,9 @@ const UNKNOWN_TOPIC_TRIES = 3;
 
 /** Answers that say that nothing was written, and that another moment may do. */
 const NOT_WRITTEN = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE', 'NOT_ENOUGH_REPLICAS']);
+const OUTCOME_UNKNOWN = 'it is not known whether an append was written';
+/** It may have been written before the disk failed, so this is no refusal of the kind LOG_DISK_FULL. */
+const DISK_TROUBLE = 'a broker cannot write its disk: it is full, or it fails';
 const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
 
 interface QueuedAppend {
@@ -160,7 +164,8 @@ export class PartitionWriter {
         if (isUnknownTopic && ++unknownTopic >= UNKNOWN_TOPIC_TRIES) throw unknownTopicError(this.#where, error);
         if (error instanceof OutcomeUnknown) {
           patience.failed(error.cause);
-          throw unreachableError(this.#where, error.cause, 'it is not known whether an append was written');
+          const what = protocolType(error.cause) === 'KAFKA_STORAGE_ERROR' ? DISK_TROUBLE : OUTCOME_UNKNOWN;
+          throw unreachableError(this.#where, error.cause, what);
         }
         if (type !== '' && !NOT_WRITTEN.has(type)) throw error;
         if (!isUnknownTopic && !isTransient(error)) throw error;
