@@ -250,6 +250,9 @@ function aggregatesPage(): string {
   return page('Aggregates', 'What a measure of a rollup may be.', table);
 }
 
+/** How the examples of sinks are called. */
+const SINK_NAMES: Readonly<Record<string, string>> = { duckdb: 'warehouse', elasticsearch: 'search' };
+
 function sinksPage(): string {
   const parts = SINKS.flatMap(({ type, summary, options, example }) => [
     `## \`${type}\``,
@@ -258,7 +261,7 @@ function sinksPage(): string {
     '',
     settingsTable(schemaOf(options)),
     '',
-    ...yamlBlock({ sinks: { [example === undefined ? 'warehouse' : 'search']: { type, ...example } } }),
+    ...yamlBlock({ sinks: { [SINK_NAMES[type] ?? 'out']: { type, ...example } } }),
   ]);
   return page('Sinks', 'Where the tables go. Each sink reads the log at its own pace.', parts);
 }

@@ -199,8 +199,15 @@ async function scanHeaders(
 function entryOf({ offset, appendedAtMs, kind, header, damaged }: Message): RawEntry {
   const isWork = kind !== 'beat' && kind !== 'genesis';
   if (kind !== 'block' || damaged !== undefined) return { offset, appendedAtMs, lines: 0, bytes: 0, isWork };
-  const { lines, start, end } = decodeBlockHeader(header);
-  return { offset, appendedAtMs, lines, bytes: end - start, isWork };
+  try {
+    const { lines, start, end } = decodeBlockHeader(header);
+    return { offset, appendedAtMs, lines, bytes: end - start, isWork };
+  } catch (error) {
+    // What is no block counts for nothing with the engine either, which says so; a board goes on.
+    if (error instanceof RangeError || error instanceof SyntaxError)
+      return { offset, appendedAtMs, lines: 0, bytes: 0, isWork };
+    throw error;
+  }
 }
 
 function sumOf(entries: readonly RawEntry[], what: 'lines' | 'bytes'): number {

@@ -1,5 +1,7 @@
 // The events sink on a real Kafka, killed at its fault points: what another program reads there is what the warehouse calls final.
+import { execFile } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Kafka as Client, logLevel } from 'kafkajs';
 import { systemClock } from '../../src/lib/clock.ts';
@@ -77,7 +79,7 @@ async function finalRows(appliance: Appliance): Promise<string[]> {
   return rows.map((row) => JSON.stringify(row)).toSorted();
 }
 
-describeWith('kafka')('events on Kafka', () => {
+describeWith('kafka', 'kcat')('events on Kafka', () => {
   let kafka: Kafka;
   let probe: KafkaProbe;
   beforeAll(async () => {
@@ -131,6 +133,11 @@ describeWith('kafka')('events on Kafka', () => {
       expect(new Set(records.map(({ id }) => id)).size).toBe(records.length);
       expect(new Set(records.map(({ partition }) => partition)).size).toBeGreaterThan(1);
       expect(kills).toBeGreaterThan(2);
+      // Every client can read it; this is librdkafka's.
+      const kcat = ['-C', '-q', '-e', '-b', kafka.direct[0]!, '-t', topic, '-f', '%k\n'];
+      const { stdout } = await promisify(execFile)('kcat', kcat);
+      expect(stdout.trim().split('\n')).toHaveLength(records.length);
+      expect(stdout).toContain('["traffic","/page/0",200]\n');
     });
   });
 });
