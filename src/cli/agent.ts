@@ -66,12 +66,13 @@ export function agentId({ agent, broker }: Config): { readonly agentId?: string 
 }
 
 /** What the configuration says, as the agent takes it; reads the files of certificates. */
-function agentInputs({ inputs, pipeline, broker }: Config): AgentInput[] {
-  return inputs.map((input) => {
+function agentInputs({ inputs, pipeline, broker, agent }: Config): AgentInput[] {
+  const own = inputs.filter((input) => input.type === 'file' || input.agent === null || input.agent === agent.id);
+  return own.map((input) => {
     const stream = pipeline.streams[input.stream]!;
     const target = { topic: rawTopic(broker.topicPrefix, input.stream), partitions: stream.partitions };
     if (input.type === 'file') return { ...input, ...target };
-    const { connection, ...rest } = input;
+    const { connection, agent: _agent, ...rest } = input;
     const isJson = stream.codec.type === 'json';
     const ownPrefix = broker.topicPrefix;
     return { ...rest, ...target, isJson, ownPrefix, client: kafkaClientOptions(connection) };

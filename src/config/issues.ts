@@ -65,7 +65,8 @@ function missingKey(issue: Issue, path: Path): Problem {
 
 function wrongValue(issue: Issue, path: Path, found: unknown): Problem {
   const name = path.length === 0 ? 'the file' : dotted(path);
-  if (issue.code === 'invalid_union') return unknownType(issue, path, found);
+  // Other unions than those by `type` say themselves what they expect.
+  if (issue.code === 'invalid_union' && 'discriminator' in issue) return unknownType(issue, path, found);
   if (issue.code === 'invalid_key') {
     return {
       code: 'CONFIG_VALUE',

@@ -33,8 +33,8 @@ const start = z.union(
     z.enum(['earliest', 'latest']),
     z
       .string()
-      .regex(ISO_TIME)
-      .refine((written) => !Number.isNaN(Date.parse(written))),
+      .regex(ISO_TIME, { error: () => START_FORM, abort: true })
+      .refine((written) => !Number.isNaN(Date.parse(written)), { error: () => START_FORM }),
     offsets,
   ],
   { error: () => START_FORM },
@@ -76,6 +76,11 @@ const kafkaOptions = z.strictObject({
   tombstones: oneOf(['keep', 'skip'])
     .prefault('keep')
     .describe('Records without a value: an empty line (in an envelope `"value":null`), or left out.'),
+  agent: text
+    .optional()
+    .describe(
+      'The `agent.id` that reads it, where agents of several hosts share this file: files are of a host, topics are not.',
+    ),
   group: text
     .max(249)
     .optional()
@@ -117,6 +122,8 @@ export interface TopicsInputConfig extends Omit<TopicsOptions, 'client' | 'isJso
   readonly stream: string;
   readonly lineBytesMax: number;
   readonly connection: KafkaConnectionConfig;
+  /** Null: any agent that has this configuration. */
+  readonly agent: string | null;
 }
 
 type Section = Readonly<Record<string, unknown>>;
@@ -124,7 +131,28 @@ type Report = (path: Path, part: 'key' | 'value', problem: Omit<Problem, 'positi
 export type KafkaSource = z.output<typeof kafkaOptions> & { readonly stream: string };
 
 /** What the schema of one source alone does not see. */
-export function checkKafkaSource(path: Path, section: Section, hasOwnBrokers: boolean, report: Report): void {
+export function checkKafkaSources(
+  sources: readonly (readonly [string, Section])[],
+  hasOwnBrokers: boolean,
+  report: Report,
+): void {
+  const readers = new Map<string, string>();
+  for (const [name, section] of sources) {
+    const path = ['sources', name];
+    checkKafkaSource(path, section, hasOwnBrokers, report);
+    const { topics, stream, brokers = null, agent = null } = section;
+    for (const [i, topic] of (Array.isArray(topics) ? topics : []).entries()) {
+      const key = JSON.stringify([topic, stream, brokers, agent]);
+      const reader = readers.get(key);
+      readers.set(key, name);
+      if (reader === undefined) continue;
+      const message = `sources.${reader} reads the topic ${topic} already: each of its records would be two lines`;
+      report([...path, 'topics', i], 'value', { code: 'CONFIG_VALUE', message, hint: 'name it once' });
+    }
+  }
+}
+
+function checkKafkaSource(path: Path, section: Section, hasOwnBrokers: boolean, report: Report): void {
   const has = (key: string): boolean => section[key] !== undefined;
   if (!has('topics') && !has('topic_pattern')) {
     const hint = 'name topics, or a topic_pattern';
@@ -174,6 +202,7 @@ export function resolveKafkaSource(
     type: 'kafka',
     stream,
     connection,
+    agent: source.agent ?? null,
     topics,
     discoveryMs: source.discovery_interval,
     start: startPoint(source.start),

@@ -19,7 +19,7 @@ import { checkEventsSink, resolveEventsSink } from './events-sink.ts';
 import { checkElasticsearchSink, documentStreams, resolveElasticsearchSink } from './elasticsearch-sink.ts';
 import { dotted, problemsOfIssues } from './issues.ts';
 import { checkKafkaBroker, resolveKafkaBroker } from './kafka-broker.ts';
-import { type KafkaSource, checkKafkaSource, resolveKafkaSource } from './kafka-source.ts';
+import { type KafkaSource, checkKafkaSources, resolveKafkaSource } from './kafka-source.ts';
 import { isMeasureError, parseMeasure, unknownField } from './measures.ts';
 import { suggestion } from './nearest.ts';
 import type { Problem } from './problem.ts';
@@ -69,7 +69,7 @@ export function resolveConfig(
   checkWiring(sections, report);
   const broker = asSection(asSection(raw)?.['broker']);
   if (broker?.['type'] === 'kafka') checkKafkaBroker(['broker'], broker, report);
-  checkKafkaSources(sections.sources, broker?.['type'] === 'kafka', report);
+  checkKafkaSources(ofType('kafka', sections.sources), broker?.['type'] === 'kafka', report);
   checkSinks(sections, broker?.['type'] === 'kafka', report);
   if (parsed.success) checkAssignment(parsed.data, report);
   if (!parsed.success || problems.length > 0) return { config: undefined, problems };
@@ -227,9 +227,7 @@ function resolveColumns(path: Path, raw: Section, fields: Fields, report: Report
  */
 function checkWiring({ sources, streams, rollups, sinks }: Sections, report: Report): void {
   if (streams === undefined) return;
-  const indexed = sinksOfType('elasticsearch', sinks).flatMap(([, sink]) =>
-    documentStreams(sink, Object.keys(streams)),
-  );
+  const indexed = ofType('elasticsearch', sinks).flatMap(([, sink]) => documentStreams(sink, Object.keys(streams)));
   const fed = checkNames('sources', 'stream', sources, streams, report);
   const read = checkNames('rollups', 'from', rollups, streams, report);
   for (const name of Object.keys(streams)) {
@@ -244,25 +242,19 @@ function checkWiring({ sources, streams, rollups, sinks }: Sections, report: Rep
   }
 }
 
-function checkKafkaSources(sources: Section | undefined, hasOwnCluster: boolean, report: Report): void {
-  for (const [name, raw] of Object.entries(sources ?? {})) {
-    const source = asSection(raw);
-    if (source?.['type'] === 'kafka') checkKafkaSource(['sources', name], source, hasOwnCluster, report);
-  }
-}
-
-function sinksOfType(type: string, sinks: Section | undefined): (readonly [string, Section])[] {
-  return Object.entries(sinks ?? {}).flatMap(([name, raw]) => {
-    const sink = asSection(raw);
-    return sink?.['type'] === type ? [[name, sink] as const] : [];
+/** The entries of a section that are of one type. */
+function ofType(type: string, section: Section | undefined): (readonly [string, Section])[] {
+  return Object.entries(section ?? {}).flatMap(([name, raw]) => {
+    const entry = asSection(raw);
+    return entry?.['type'] === type ? [[name, entry] as const] : [];
   });
 }
 
 function checkSinks({ streams, rollups, sinks }: Sections, hasOwnCluster: boolean, report: Report): void {
   const known = { streams: Object.keys(streams ?? {}), rollups: Object.keys(rollups ?? {}), hasOwnCluster };
-  for (const [name, sink] of sinksOfType('elasticsearch', sinks))
+  for (const [name, sink] of ofType('elasticsearch', sinks))
     checkElasticsearchSink(['sinks', name], sink, known, report);
-  for (const [name, sink] of sinksOfType('events', sinks)) checkEventsSink(['sinks', name], sink, known, report);
+  for (const [name, sink] of ofType('events', sinks)) checkEventsSink(['sinks', name], sink, known, report);
 }
 
 /** The streams that the entries of a section name; undefined when one of them is not known. */

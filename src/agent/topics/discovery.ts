@@ -29,6 +29,8 @@ export interface PartitionOffsets {
 export interface DiscoveryResult {
   readonly partitions: readonly FoundPartition[];
   readonly problems: readonly ScanProblem[];
+  /** Topics that are there, or may be, and of which nothing more could be told. */
+  readonly unknown: ReadonlySet<string>;
 }
 
 const HINTS: Readonly<Record<number, string>> = {
@@ -75,7 +77,8 @@ export async function discover(
       partitions.push(...led.map((member) => ({ ...member, offsets: offsets.get(member.name.partition) })));
     }
   }
-  return { partitions, problems };
+  const unknown = meant.filter(({ code }) => code !== CODES.none && code !== CODES.unknownTopicOrPartition);
+  return { partitions, problems, unknown: new Set(unknown.map(({ topic }) => topic)) };
 }
 
 async function offsetsOf(

@@ -36,6 +36,8 @@ export class Fetcher {
   readonly #feeds = new Set<PartitionFeed>();
   readonly #loops = new Map<number, Promise<void>>();
   readonly #stopping = new AbortController();
+  /** Some feed was left out of a question, for want of room. */
+  #isHeld = false;
   /** Aborted when a feed has come, has room again, or was sent elsewhere. */
   #changed = new AbortController();
 
@@ -52,10 +54,11 @@ export class Fetcher {
     this.#feeds.delete(feed);
   }
 
-  /** A feed was read from that held `queuedBytes` before: if it had no room, it has some now. */
-  hasRead(feed: PartitionFeed, queuedBytes: number): void {
-    const bytesMax = this.#partitionBytes;
-    if (queuedBytes >= bytesMax && feed.queuedBytes < bytesMax) this.refresh();
+  /** A feed was read from: if something waits for room, there may be some now. */
+  hasRead(feed: PartitionFeed): void {
+    if (!this.#isHeld || feed.queuedBytes >= this.#partitionBytes || this.#queuedBytes >= BUFFER_BYTES_MAX) return;
+    this.#isHeld = false;
+    this.refresh();
   }
 
   /** Something about a feed is another than it was: its room, its offset, its leader. */
@@ -77,6 +80,12 @@ export class Fetcher {
     await Promise.all(this.#loops.values());
   }
 
+  get #queuedBytes(): number {
+    let sum = 0;
+    for (const { queuedBytes } of this.#feeds) sum += queuedBytes;
+    return sum;
+  }
+
   /** The share of memory of one feed. */
   get #partitionBytes(): number {
     const share = Math.floor(BUFFER_BYTES_MAX / 2 / Math.max(1, this.#feeds.size));
@@ -91,7 +100,9 @@ export class Fetcher {
       const led = [...this.#feeds].filter((feed) => feed.leader === leader);
       if (led.length === 0) return;
       const bytesMax = this.#partitionBytes;
-      const ready = led.filter((feed) => feed.queuedBytes < bytesMax && !feed.isOutOfRange);
+      const isFull = this.#queuedBytes >= BUFFER_BYTES_MAX;
+      const ready = led.filter((feed) => !isFull && feed.queuedBytes < bytesMax && !feed.isOutOfRange);
+      if (ready.length < led.length) this.#isHeld = true;
       try {
         const bytes = ready.length === 0 ? 0 : await this.#fetch(leader, ready, ready.length === led.length);
         backoff.reset();

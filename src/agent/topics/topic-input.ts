@@ -1,6 +1,7 @@
 import { describeError } from '../../lib/errors.ts';
 import { Backoff } from '../../lib/backoff.ts';
 import { EARLIEST, LATEST, listOffsets } from '../../broker/kafka/wire/requests.ts';
+import { topicOfPath } from '../../record/partition-path.ts';
 import type { TopicsInput } from '../agent.ts';
 import type { InputDeps } from '../inputs.ts';
 import { ProblemBoard } from '../scan-problem.ts';
@@ -14,12 +15,26 @@ import { OffsetCommits } from './offset-commits.ts';
 import { PartitionFeed } from './partition-feed.ts';
 import { beginOf } from './partition-begin.ts';
 import { partitionIdentity } from './partition-name.ts';
+import { PartitionSources } from './partition-sources.ts';
 import { RecordFraming } from './record-framing.ts';
 import { TrackedPartition } from './tracked-partition.ts';
 
 /** What fails for less than this is mended by asking again; what fails for longer is named, and its silence says nothing. */
 const UNREADABLE_AFTER_MS = 5_000;
 const DISCOVERY_RETRY = { initialMs: 500, maxMs: 10_000, multiplier: 2 };
+
+/** What the last discovery found, by path; and topics of which it could not be told what they have. */
+interface Found {
+  readonly found: ReadonlyMap<string, FoundPartition>;
+  readonly unknown: ReadonlySet<string>;
+}
+
+/** The moment of a scan, and whether it may make sources. */
+interface Look {
+  readonly nowMs: number;
+  readonly wallMs: number;
+  readonly admits: boolean;
+}
 
 /**
  * Topics that other programs write, as sources: one a partition. What they hold goes into blocks like the lines of a file, so all that
@@ -34,10 +49,10 @@ export class TopicInput implements SourceInput {
   readonly #commits: OffsetCommits;
   readonly #problems: ProblemBoard;
   /** Every source of this input that the registry knows. */
-  readonly #sources = new Set<TrackedPartition>();
+  readonly #sources: PartitionSources;
   /** Those that are read. */
   readonly #feeds = new Map<PartitionFeed, TrackedPartition>();
-  #found: readonly FoundPartition[] | undefined;
+  #found: Found | undefined;
   #foundProblems: readonly ScanProblem[] = [];
   /** A discovery has ended that no scan has looked at. */
   #isNew = false;
@@ -65,7 +80,7 @@ export class TopicInput implements SourceInput {
       onOutOfRange: (feed) => void this.#findPlace(feed),
     });
     this.#commits = new OffsetCommits(this.#cluster, options.group);
-    for (const source of sources) this.#sources.add(source);
+    this.#sources = new PartitionSources(sources);
     this.#hasBegun = sources.length > 0;
     for (const source of sources) source.lastSeenMs = deps.clock.monotonicMs();
   }
@@ -93,10 +108,11 @@ export class TopicInput implements SourceInput {
     const { group } = this.#options;
     if (nowMs >= this.#nextDiscoveryMs && this.#discovering === undefined) void this.#discover();
     if (group !== undefined) this.#commits.commitIfDue(this.#sources, nowMs);
-    const problems = [...this.#foundProblems];
-    if (this.#found !== undefined) this.#match(this.#found, { nowMs, wallMs, admits }, problems);
-    problems.push(...this.#judge(nowMs));
-    this.#problems.show(problems);
+    if (this.#found !== undefined) {
+      if (this.#isNew) this.#match(this.#found, { nowMs, wallMs, admits });
+      this.#closeMissing(this.#found, nowMs);
+    }
+    this.#problems.show([...this.#foundProblems, ...this.#judge(nowMs)]);
     // Of a partition that is said to be at its end, this is known for the moment it was last asked.
     let seenMs = wallMs;
     for (const [feed, source] of this.#feeds) {
@@ -108,9 +124,8 @@ export class TopicInput implements SourceInput {
   read(source: TrackedPartition, room: BlockRoom, _nowMs: number, readAtMs: number): ReadOutcome {
     const { feed } = source;
     if (feed === undefined) return 'nothing';
-    const queuedBytes = feed.queuedBytes;
     const outcome = source.read(room, readAtMs);
-    this.#fetcher.hasRead(feed, queuedBytes);
+    this.#fetcher.hasRead(feed);
     const lost = feed.takeLost();
     if (lost > 0) {
       source.possibleLossBytes += lost;
@@ -133,26 +148,28 @@ export class TopicInput implements SourceInput {
   }
 
   isSettledAt(source: TrackedPartition): boolean {
+    const { found } = this.#found ?? {};
+    const partition = found?.get(source.path);
     return (
-      this.#found?.some(
-        ({ name, path }) => path === source.path && partitionIdentity(name, source.origin) === source.identity,
-      ) ?? true
+      this.#found === undefined ||
+      (partition !== undefined && this.#sources.of(partition.name, source.path).includes(source))
     );
   }
 
   forget(source: TrackedPartition): void {
-    this.#sources.delete(source);
+    this.#sources.forget(source);
   }
 
   async #discover(): Promise<void> {
     const { clock, wake } = this.#deps;
     const run = async (): Promise<void> => {
       try {
-        const isRead = (path: string): boolean => [...this.#feeds.values()].some((source) => source.path === path);
-        const { partitions, problems } = await discover(this.#cluster, this.#options, (path, name) => {
-          return !isRead(path) || !this.#isServed(path, name.topicId);
-        });
-        this.#found = partitions;
+        const { partitions, problems, unknown } = await discover(
+          this.#cluster,
+          this.#options,
+          (path, { topicId }) => !this.#sources.at(path).some(({ feed }) => feed?.name.topicId === topicId),
+        );
+        this.#found = { found: new Map(partitions.map((partition) => [partition.path, partition])), unknown };
         this.#foundProblems = problems;
         this.#failingSinceMs = undefined;
         this.#retry.reset();
@@ -174,87 +191,68 @@ export class TopicInput implements SourceInput {
     await this.#discovering;
   }
 
-  #isServed(path: string, topicId: string): boolean {
-    for (const feed of this.#feeds.keys()) {
-      if (this.#feeds.get(feed)!.path === path && feed.name.topicId === topicId) return true;
-    }
-    return false;
-  }
-
   /** Brings what was found and what is known together. */
-  #match(
-    found: readonly FoundPartition[],
-    look: { readonly nowMs: number; readonly wallMs: number; readonly admits: boolean },
-    problems: ScanProblem[],
-  ): void {
-    const { nowMs } = look;
+  #match({ found }: Found, look: Look): void {
     const isFirst = !this.#hasBegun;
-    for (const partition of found) {
+    if (found.size > 0) this.#hasBegun = true;
+    this.#isNew = false;
+    for (const partition of found.values()) {
       try {
         this.#place(partition, look, isFirst);
       } catch (error) {
-        problems.push({ path: partition.path, reason: describeError(error), hint: 'it waits' });
+        const hint = 'it waits';
+        this.#foundProblems = [...this.#foundProblems, { path: partition.path, reason: describeError(error), hint }];
       }
     }
-    if (found.length > 0 && this.#isNew) this.#hasBegun = true;
-    this.#isNew = false;
-    const paths = new Set(found.map(({ path }) => path));
+  }
+
+  /** Nobody can say what was left of these: the cluster has them no more, or nobody asks for them. */
+  #closeMissing({ found, unknown }: Found, nowMs: number): void {
+    const { isOnce, limits } = this.#deps;
     for (const source of this.#sources) {
       if (source.closedBy !== undefined || source.ending !== undefined) continue;
-      if (paths.has(source.path)) source.lastSeenMs = nowMs;
-      else if (this.#deps.isOnce || nowMs - source.lastSeenMs >= this.#deps.limits.missingMs) {
-        // Nobody can say what was left of it: the cluster has it no more, or nobody asks for it.
+      if (found.has(source.path) || unknown.has(topicOfPath(source.path))) source.lastSeenMs = nowMs;
+      else if (isOnce || nowMs - source.lastSeenMs >= limits.missingMs) {
         this.#detach(source);
         source.ending = 'missing';
       }
     }
   }
 
-  #place(
-    { name, path, leader, offsets }: FoundPartition,
-    { nowMs, wallMs, admits }: { readonly nowMs: number; readonly wallMs: number; readonly admits: boolean },
-    isFirst: boolean,
-  ): void {
-    const namesakes = [...this.#sources].filter((source) => source.path === path);
-    const known = namesakes
-      .filter((source) => partitionIdentity(name, source.origin) === source.identity)
-      .reduce<TrackedPartition | undefined>(
-        (newest, source) => (newest !== undefined && newest.number > source.number ? newest : source),
-        undefined,
-      );
-    for (const source of namesakes) {
-      // The topic was made again under its name.
-      if (
-        source !== known &&
-        source.closedBy === undefined &&
-        source.until === Infinity &&
-        source.ending !== 'truncated'
-      ) {
-        const unread = Math.max(0, (source.feed?.end ?? 0) - source.ahead.position);
-        if (unread > 0) this.#missed(source, unread, 'the topic was deleted and made again', 'what it had is gone');
-        this.#replace(source, unread);
-      }
-    }
-    if (known?.feed !== undefined) {
-      if (known.feed.leader !== leader) {
-        known.feed.leader = leader;
-        this.#fetcher.refresh();
-      }
-      return;
-    }
+  #place({ name, path, leader, offsets }: FoundPartition, { nowMs, wallMs, admits }: Look, isFirst: boolean): void {
+    const namesakes = this.#sources.at(path);
+    const own = this.#sources.of(name, path);
+    const known = own.at(-1);
+    for (const source of namesakes) this.#endIfMadeAgain(source, own);
+    for (const { feed } of own) this.#setLeader(feed, leader);
     if (offsets === undefined) return;
-    if (known !== undefined && known.closedBy === undefined && known.ending !== 'truncated') {
-      known.lastSeenMs = nowMs;
-      this.#attach(known, name, leader, offsets);
-      return;
+    // Besides the newest, a source that was rewound is read again to where it ended.
+    for (const source of own) {
+      const isOpen = source.closedBy === undefined && source.ending === undefined;
+      if (isOpen && source.feed === undefined && (source === known || source.until !== Infinity))
+        this.#attach(source, name, leader, offsets);
     }
-    if (!admits) return;
+    const isOver = known === undefined || known.closedBy !== undefined || known.ending === 'truncated';
+    if (!admits || !isOver) return;
     const begin = beginOf(known, offsets, { isFirst: isFirst && namesakes.length === 0, hasId: name.topicId !== '' });
     if (begin.isOver || (this.#deps.isOnce && begin.origin >= offsets.end)) return;
-    this.#create(name, path, begin, wallMs, offsets);
-    const source = [...this.#sources].at(-1)!;
+    const source = this.#create(name, path, begin, wallMs, offsets);
     source.lastSeenMs = nowMs;
     this.#attach(source, name, leader, offsets);
+  }
+
+  /** A source whose topic was deleted, and made again under its name. */
+  #endIfMadeAgain(source: TrackedPartition, own: readonly TrackedPartition[]): void {
+    if (own.includes(source) || source.closedBy !== undefined || source.ending === 'truncated') return;
+    const unread = Math.max(0, (source.feed?.end ?? 0) - source.ahead.position);
+    if (unread > 0) this.#missed(source, unread, 'the topic was deleted and made again', 'what it had is gone');
+    this.#replace(source, unread);
+  }
+
+  #setLeader(feed: PartitionFeed | undefined, leader: number): void {
+    if (feed === undefined || feed.leader === leader) return;
+    feed.leader = leader;
+    this.#fetcher.refresh();
   }
 
   #create(
@@ -263,7 +261,7 @@ export class TopicInput implements SourceInput {
     { origin, tail }: { readonly origin: number; readonly tail: string },
     wallMs: number,
     offsets: PartitionOffsets,
-  ): void {
+  ): TrackedPartition {
     const { hasRoom, limits, agent, giveNumber, serve, notify } = this.#deps;
     if (!hasRoom()) throw noRoom(path, limits.sourcesMax);
     const { topic, lineBytesMax } = this.#options;
@@ -277,6 +275,7 @@ export class TopicInput implements SourceInput {
       const hint = `it has offsets ${offsets.earliest} to ${offsets.end}`;
       this.#missed(source, 0, `offset ${offsets.wanted} is not there, reading begins at ${origin}`, hint);
     }
+    return source;
   }
 
   #attach(source: TrackedPartition, name: FoundPartition['name'], leader: number, offsets: PartitionOffsets): void {
