@@ -13,7 +13,9 @@ const UP_TIMEOUT_MS = 20 * 60_000;
 const LOOK_MS = 2000;
 const UNAVAILABLE = 69;
 
-interface ServiceState {
+interface ContainerState {
+  /** Such as `tailrace-engine-2`. */
+  readonly Name: string;
   readonly Service: string;
   readonly State: string;
   readonly Health: string;
@@ -56,7 +58,7 @@ class Compose {
   }
 
   /** One line of JSON a container. */
-  states(): ServiceState[] {
+  states(): ContainerState[] {
     const [command = '', ...rest] = this.#command;
     const { stdout } = spawnSync(command, [...rest, 'ps', '--all', '--format', 'json'], {
       encoding: 'utf8',
@@ -66,41 +68,40 @@ class Compose {
     return (stdout ?? '')
       .split('\n')
       .filter((line) => line.startsWith('{'))
-      .map((line) => JSON.parse(line) as ServiceState);
+      .map((line) => JSON.parse(line) as ContainerState);
   }
 }
 
 /** What a user reads of a container: it may be on its way, well, done, or broken. */
-function progressOf({ State, Health, ExitCode }: ServiceState): string {
+function progressOf({ State, Health, ExitCode }: ContainerState): string {
   if (State === 'exited') return ExitCode === 0 ? 'done' : `failed with exit code ${ExitCode}`;
   if (Health === 'healthy') return 'healthy';
   if (Health === 'unhealthy') return 'unhealthy';
   return State === 'running' ? 'starting' : State;
 }
 
-const isWell = (progress: string): boolean => progress === 'healthy' || progress === 'done';
+const isWell = ({ progress }: { readonly progress: string }): boolean => progress === 'healthy' || progress === 'done';
 
 /** Says each change in one line, with the time and how many are well, until all are. Gives what is broken, if anything. */
 async function watch(compose: Compose, isUp: () => boolean): Promise<string | undefined> {
   const startedMs = performance.now();
-  const known = new Map<string, string>();
+  const known = new Map<string, { readonly service: string; readonly progress: string }>();
   while (performance.now() - startedMs < UP_TIMEOUT_MS) {
     const states = compose.states();
     for (const state of states) {
       const progress = progressOf(state);
-      if (known.get(state.Service) === progress) continue;
-      known.set(state.Service, progress);
+      if (known.get(state.Name)?.progress === progress) continue;
+      known.set(state.Name, { service: state.Service, progress });
       const well = [...known.values()].filter(isWell).length;
-      const seconds = Math.round((performance.now() - startedMs) / 1000);
-      console.log(
-        `${String(seconds).padStart(4)} s  ${state.Service.padEnd(18)} ${progress} (${well} of ${states.length})`,
-      );
+      const seconds = String(Math.round((performance.now() - startedMs) / 1000)).padStart(4);
+      const label = state.Name.replace(/^[^-]+-/, '').padEnd(20);
+      console.log(`${seconds} s  ${label} ${progress} (${well} of ${states.length})`);
       if (progress.startsWith('failed')) return state.Service;
     }
     if (isUp() && states.length > 0 && [...known.values()].every(isWell)) return undefined;
     await sleep(LOOK_MS);
   }
-  return [...known].find(([, progress]) => !isWell(progress))?.[0] ?? 'Compose';
+  return [...known.values()].find((container) => !isWell(container))?.service ?? 'Compose';
 }
 
 async function up(compose: Compose): Promise<number> {

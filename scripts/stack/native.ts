@@ -189,11 +189,12 @@ export class NativeStack {
     return copies;
   }
 
-  /** Of a role that `tailrace run` has started: `agent`, `engine`, `sink-search`, … */
+  /** Of a role that `tailrace run` has started: `agent`, `engine-0`, `sink-search`, … */
   pidOf(role: string): number | undefined {
     const path = join(this.#options.folder, 'tailrace-data', 'stack', 'run', `${role}.pid`);
     const pid = existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0;
-    return pid > 0 ? pid : undefined;
+    // The file of a role that ended stays.
+    return pid > 0 && isAlive(pid) ? pid : undefined;
   }
 
   async stopGenerator(): Promise<void> {
@@ -203,6 +204,14 @@ export class NativeStack {
   /** In the reverse order: whoever writes stops before what it writes to. */
   async stop(): Promise<void> {
     for (const { stop } of this.#started.splice(0).toReversed()) await stop();
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
   }
 }
 

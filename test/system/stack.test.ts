@@ -51,7 +51,7 @@ describeWith(
         },
         countDocuments: () => countDocuments({ url: stack.urlOf('elasticsearch'), password }),
         kill: async (role) => {
-          process.kill(stack.pidOf(role === 'search' ? 'sink-search' : role) ?? 0, 'SIGKILL');
+          process.kill(stack.pidOf(role === 'search' ? 'sink-search' : 'engine-0') ?? Number.NaN, 'SIGKILL');
         },
         stopGenerator: () => stack.stopGenerator(),
         say: (line) => said.push(line),
