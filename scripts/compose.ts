@@ -82,8 +82,8 @@ function progressOf({ State, Health, ExitCode }: ContainerState): string {
 
 const isWell = ({ progress }: { readonly progress: string }): boolean => progress === 'healthy' || progress === 'done';
 
-/** Says each change in one line, with the time and how many are well, until all are. Gives what is broken, if anything. */
-async function watch(compose: Compose, isUp: () => boolean): Promise<string | undefined> {
+/** Says each change in one line, with the time and how many are well, until all are, or Compose gives up. Gives what is broken, if anything. */
+async function watch(compose: Compose, upCode: () => number | undefined): Promise<string | undefined> {
   const startedMs = performance.now();
   const known = new Map<string, { readonly service: string; readonly progress: string }>();
   while (performance.now() - startedMs < UP_TIMEOUT_MS) {
@@ -98,7 +98,10 @@ async function watch(compose: Compose, isUp: () => boolean): Promise<string | un
       console.log(`${seconds} s  ${label} ${progress} (${well} of ${states.length})`);
       if (progress.startsWith('failed')) return state.Service;
     }
-    if (isUp() && states.length > 0 && [...known.values()].every(isWell)) return undefined;
+    const code = upCode();
+    const allWell = states.length > 0 && [...known.values()].every(isWell);
+    if (code === 0 && allWell) return undefined;
+    if (code !== undefined && code !== 0) break;
     await sleep(LOOK_MS);
   }
   return [...known.values()].find((container) => !isWell(container))?.service ?? 'Compose';
@@ -111,7 +114,7 @@ async function up(compose: Compose): Promise<number> {
   const starting = compose
     .quietly('up', '--detach', '--quiet-pull', '--remove-orphans')
     .then((ended) => (result = ended));
-  const broken = await watch(compose, () => result !== undefined);
+  const broken = await watch(compose, () => result?.code);
   await starting;
   if (broken === undefined && result?.code === 0) {
     console.log(whatToOpen());

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { ensureSecrets, secretVariables } from '../scripts/stack/secrets.ts';
@@ -27,6 +27,19 @@ interface ComposeFile {
   readonly secrets: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly volumes: Readonly<Record<string, unknown>>;
 }
+
+/** Docker as far as `make up` speaks with it: two containers, well at the third look, or one of them broken (`FAIL`). */
+const FAKE_DOCKER = `#!/bin/sh
+state() { printf '{"Name":"tailrace-%s-1","Service":"%s","State":"%s","Health":"%s","ExitCode":%s}\\n' "$@"; }
+case "$*" in
+  *'up --detach'*) echo "$STACK_ELASTIC_PASSWORD" > got; sleep $((1 + 4 * \${FAIL:-0})); exit "\${FAIL:-0}" ;;
+  *'ps --all'*)
+    looks=$(cat looks); echo $((looks + 1)) > looks
+    if [ "$looks" -lt 2 ]; then state kafka kafka running starting 0; state provision provision running '' 0
+    else state kafka kafka running healthy 0; state provision provision exited '' "\${FAIL:-0}"; fi ;;
+  *logs*) for last; do :; done; echo "log of $last" ;;
+esac
+`;
 
 const TEXT = readFileSync('docker-compose.yml', 'utf8');
 const COMPOSE = parse(TEXT, { merge: true }) as ComposeFile;
@@ -140,4 +153,49 @@ test('make up without a Docker engine is one line that offers make stack', () =>
   expect(status).toBe(69);
   expect(stdout).toBe('');
   expect(stderr).toMatch(/^make up needs a Docker engine with Compose, and [^\n]+: `make stack` [^\n]+\n$/);
+});
+
+describe('make up with an engine', () => {
+  let folder: string;
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'tailrace-docker-'));
+    writeFileSync(join(folder, 'docker'), FAKE_DOCKER, { mode: 0o755 });
+    cpSync('.env', join(folder, '.env'));
+  });
+
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  const up = (env: Readonly<Record<string, string>>) => {
+    writeFileSync(join(folder, 'looks'), '0');
+    return spawnSync(process.execPath, [resolve('scripts/compose.ts'), 'up'], {
+      encoding: 'utf8',
+      cwd: folder,
+      env: { ...process.env, ...env, PATH: `${folder}:${process.env['PATH']}` },
+    });
+  };
+
+  test('says every step, waits until all is well, and says what to open', () => {
+    const { status, stdout } = up({});
+    expect(status).toBe(0);
+    const steps = [...stdout.matchAll(/^ +\d+ s {2}(.*)$/gm)].map((match) => match[1]?.replace(/ +/, ' '));
+    expect(steps).toEqual([
+      'kafka-1 starting (0 of 2)',
+      'provision-1 starting (0 of 2)',
+      'kafka-1 healthy (1 of 2)',
+      'provision-1 done (2 of 2)',
+    ]);
+    expect(stdout).toMatch(/Kibana +http:\/\/127\.0\.0\.1:5601 .*secrets\/elastic_password/);
+    // The fake one writes down what it gets: the secret comes by the environment, and it is the one of the file.
+    expect(readFileSync(join(folder, 'got'), 'utf8').trim()).toBe(
+      readFileSync(join(folder, 'secrets/elastic_password'), 'utf8'),
+    );
+  });
+
+  test('names what is broken, and shows what it said', () => {
+    const { status, stderr, stdout } = up({ FAIL: '1' });
+    expect(status).toBe(1);
+    expect(stdout).toContain('log of provision');
+    expect(stderr).toMatch(/^provision did not start: see above; `make logs`/m);
+  });
 });

@@ -12,7 +12,7 @@ import { SERVER_START_MS, describeWith } from '../support/stack/require-stack.ts
 const RATE = 200;
 /** Five seconds of it. */
 const DOCUMENTS_MIN = 1000;
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 180_000;
 
 interface Targets {
   readonly data: { readonly activeTargets: readonly { readonly health: string }[] };
