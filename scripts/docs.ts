@@ -1,6 +1,7 @@
 // Writes the generated pages of docs/reference; with `--check` it only says which of them are out of date.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { kibanaObjects, toNdjson } from '../src/sinks/elasticsearch/kibana-objects.ts';
 import { type Page, REFERENCE_PAGES } from './reference.ts';
 
 const GENERATED = '<!-- Written by `make docs`. Do not edit. -->';
@@ -11,7 +12,11 @@ function makeTargets(): string {
   return ['# Make targets', '', GENERATED, '', '| command | what it does |', '| --- | --- |', ...rows, ''].join('\n');
 }
 
-const PAGES: Page[] = [{ path: 'docs/reference/make.md', render: makeTargets }, ...REFERENCE_PAGES];
+const PAGES: Page[] = [
+  { path: 'docs/reference/make.md', render: makeTargets },
+  { path: 'dashboards/kibana/tailrace.ndjson', render: () => toNdjson(kibanaObjects('tailrace')) },
+  ...REFERENCE_PAGES,
+];
 
 const isCheck = process.argv.includes('--check');
 for (const { path, render } of PAGES) {

@@ -10,7 +10,8 @@ import {
   type ElasticsearchEvent,
   waitForElasticsearch,
 } from '../sinks/elasticsearch/client.ts';
-import { planTemplates, putTemplate } from '../sinks/elasticsearch/provision.ts';
+import { type TemplateChange, planTemplates, putTemplate } from '../sinks/elasticsearch/provision.ts';
+import { type RetentionEvent, keepRetention } from '../sinks/elasticsearch/retention.ts';
 import { RollupLane } from '../sinks/elasticsearch/rollup-lane.ts';
 import { runDocuments } from './document-tasks.ts';
 import { elasticsearchTemplates, openElasticsearchSink } from './elasticsearch-sinks.ts';
@@ -39,10 +40,11 @@ export async function runElasticsearch(
   const client = openElasticsearchSink(sink);
   const notify = (event: ElasticsearchEvent): void => say(`${sinkGroup(config, name)}: ${eventText(event)}`);
   if (await waitForElasticsearch(client, { clock, signal, notify })) {
-    await makeMissingTemplates(config, sink, client);
+    await bringTemplates(config, sink, client);
     const documents: Lane = (both) => runDocuments({ ...context, signal: both }, { name, sink, client, ...options });
     await runLanes(signal, [
       ...(sink.documents.length === 0 ? [] : [documents]),
+      ...(sink.retentionMs === null ? [] : [retentionLane(context, name, sink, client)]),
       ...(sink.rollups.length === 0 ? [] : [rollupLane(context, name, sink, client)]),
     ]);
   }
@@ -69,16 +71,23 @@ async function runLanes(signal: AbortSignal, lanes: readonly Lane[]): Promise<vo
   for (const result of results) if (result.status === 'rejected') throw result.reason;
 }
 
-/** An index must not be made without its template. One that is there and differs stays: its owner may have meant it. */
-async function makeMissingTemplates(
+/**
+ * An index must not be made without its template, nor with the one of a former configuration. One that somebody else has changed stays: its
+ * owner meant it.
+ */
+async function bringTemplates(
   config: Config,
   sink: ElasticsearchSinkConfig,
   client: ElasticsearchClient,
 ): Promise<void> {
   try {
     const changes = await planTemplates(client, elasticsearchTemplates(config, sink));
-    for (const { kind, template } of changes) if (kind === 'create') await putTemplate(client, template);
-    const differing = changes.filter(({ kind }) => kind === 'update').map(({ template }) => template.name);
+    const isOurs = ({ kind, isUntouched }: TemplateChange): boolean =>
+      kind === 'create' || (kind === 'update' && isUntouched);
+    for (const change of changes) if (isOurs(change)) await putTemplate(client, change.template);
+    const differing = changes
+      .filter((change) => change.kind === 'update' && !isOurs(change))
+      .map(({ template }) => template.name);
     if (differing.length > 0) {
       say(
         `warning: templates differ from this pipeline's: ${differing.join(', ')} (see provision elasticsearch --diff)`,
@@ -89,6 +98,23 @@ async function makeMissingTemplates(
     if (!(error instanceof OperatingError && error.code === 'ES_FORBIDDEN')) throw error;
     say('warning: this key may not look at index templates: make them with provision elasticsearch and another key');
   }
+}
+
+function retentionLane(
+  { config, clock }: RoleContext,
+  name: string,
+  sink: ElasticsearchSinkConfig,
+  client: ElasticsearchClient,
+): Lane {
+  const options = { prefix: sink.indexPrefix, streams: sink.documents, retentionMs: sink.retentionMs ?? Infinity };
+  const notify = (event: RetentionEvent): void => {
+    const what =
+      event.type === 'deleted'
+        ? `older than the retention, deleted: ${event.indices.join(', ')}`
+        : `old indices stay: ${describeError(event.error)}`;
+    say(`${sinkGroup(config, name)}: ${what}`);
+  };
+  return (signal) => keepRetention({ client, clock, options, notify }, signal);
 }
 
 function rollupLane(

@@ -4,7 +4,11 @@ import type { Config } from '../config/config.ts';
 import type { ElasticsearchSinkConfig } from '../config/elasticsearch-sink.ts';
 import { suggestion } from '../config/nearest.ts';
 import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
-import { type ElasticsearchClient, openElasticsearch } from '../sinks/elasticsearch/client.ts';
+import {
+  type ElasticsearchClient,
+  type ElasticsearchOptions,
+  openElasticsearch,
+} from '../sinks/elasticsearch/client.ts';
 import { type IndexTemplate, templatesOf } from '../sinks/elasticsearch/templates.ts';
 
 export interface NamedElasticsearchSink {
@@ -35,13 +39,20 @@ export function elasticsearchSinkNamed(config: Config, named: string | undefined
 }
 
 export function openElasticsearchSink(sink: ElasticsearchSinkConfig): ElasticsearchClient {
-  const { nodes, auth, tls, isInsecureAllowed } = sink;
-  return openElasticsearch({
-    nodes,
+  return openElasticsearch({ nodes: sink.nodes, ...accessOf(sink) });
+}
+
+/** Kibana is asked as Elasticsearch is: with the same key or user, and the same authority. */
+export function accessOf({
+  auth,
+  tls,
+  isInsecureAllowed,
+}: ElasticsearchSinkConfig): Omit<ElasticsearchOptions, 'nodes'> {
+  return {
     isInsecureAllowed,
     ...(auth === null ? {} : { auth }),
     ...(tls === null ? {} : { tls: readTls(tls) }),
-  });
+  };
 }
 
 function readTls({ caFile, serverName }: NonNullable<ElasticsearchSinkConfig['tls']>): {

@@ -3,41 +3,62 @@ import { systemClock } from '../lib/clock.ts';
 import { EXIT } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 import { unifiedDiff } from '../lib/unified-diff.ts';
+import { dashboardLink, discoverLink } from '../query/kibana-link.ts';
 import { waitForElasticsearch } from '../sinks/elasticsearch/client.ts';
+import { Kibana, comparable, holds } from '../sinks/elasticsearch/kibana.ts';
+import type { SavedObject } from '../sinks/elasticsearch/kibana-lens.ts';
+import { DASHBOARD, DEFAULT_KIBANA, DOCUMENTS_DATA_VIEW } from '../sinks/elasticsearch/kibana-names.ts';
+import { kibanaObjects } from '../sinks/elasticsearch/kibana-objects.ts';
 import { planTemplates, putTemplate } from '../sinks/elasticsearch/provision.ts';
 import { loadNamedConfig } from './config-option.ts';
-import { elasticsearchSinkNamed, elasticsearchTemplates, openElasticsearchSink } from './elasticsearch-sinks.ts';
+import {
+  accessOf,
+  elasticsearchSinkNamed,
+  elasticsearchTemplates,
+  openElasticsearchSink,
+} from './elasticsearch-sinks.ts';
 import { withExamples } from './examples.ts';
 import { print } from './output.ts';
 
 const EXAMPLES = `Examples:
   tailrace provision elasticsearch --dry-run --diff   what would change, exit code 1 if anything
   tailrace provision elasticsearch                    make it so; nothing where it is so already
+  tailrace provision kibana --kibana http://127.0.0.1:5601
 `;
 
-export interface ProvisionOptions {
+interface ProvisionOptions {
   readonly config?: string;
   readonly sink?: string;
   readonly dryRun?: boolean;
   readonly diff?: boolean;
 }
 
+interface KibanaProvisionOptions extends ProvisionOptions {
+  readonly kibana: string;
+}
+
 /** How long a server that does not answer is waited for: a person, or a start-up script, is watching. */
-export const WAIT_MS = 30_000;
+const WAIT_MS = 30_000;
 
 export function registerProvision(program: Command): void {
   const provision = program
     .command('provision')
-    .description('Makes what Tailrace needs in other systems: index templates in Elasticsearch. Says what it changes.');
+    .description('Makes what Tailrace needs in Elasticsearch and Kibana, and says what it changes.');
   const elasticsearch = provision
     .command('elasticsearch')
     .description('Index templates: mappings of every field of the pipeline, for indices made from now on.')
     .action((options: ProvisionOptions) => provisionElasticsearch(options));
   withExamples(withProvisionOptions(elasticsearch), EXAMPLES);
+  const kibana = provision
+    .command('kibana')
+    .description('Data views, saved searches and a dashboard in Kibana, and their addresses.')
+    .option('--kibana <url>', 'address of Kibana, with its base path and space if there are any', DEFAULT_KIBANA)
+    .action((options: KibanaProvisionOptions) => provisionKibana(options));
+  withExamples(withProvisionOptions(kibana), EXAMPLES);
   withExamples(provision, EXAMPLES);
 }
 
-export function withProvisionOptions(command: Command): Command {
+function withProvisionOptions(command: Command): Command {
   return command
     .option('-c, --config <file>', 'the configuration (default: ./tailrace.yaml)')
     .option('--sink <name>', 'which sink, where there are several of type elasticsearch')
@@ -65,7 +86,31 @@ async function provisionElasticsearch(options: ProvisionOptions): Promise<void> 
   }
 }
 
-export interface Change {
+async function provisionKibana(options: KibanaProvisionOptions): Promise<void> {
+  const { sink } = elasticsearchSinkNamed(loadNamedConfig(options.config), options.sink);
+  const kibana = new Kibana({ url: options.kibana, ...accessOf(sink) });
+  await kibana.waitUntilReady(systemClock, WAIT_MS);
+  const changed: SavedObject[] = [];
+  const kinds: Change['kind'][] = [];
+  for (const object of kibanaObjects(sink.indexPrefix)) {
+    const there = await kibana.read(object);
+    const before = there === undefined ? undefined : comparable(there);
+    const after = comparable(object);
+    const kind = before === undefined ? 'create' : holds(before, after) ? 'same' : 'update';
+    report({ kind, what: `${object.type} ${object.id}`, before, after }, options);
+    kinds.push(kind);
+    if (kind !== 'same') changed.push(object);
+  }
+  // All in one request, in the order of what they refer to.
+  if (changed.length > 0 && options.dryRun !== true) await kibana.import(changed);
+  summarise(kinds, options);
+  print(`dashboard  ${dashboardLink(options.kibana, DASHBOARD)}`);
+  const everything = { query: '', from: 'now-1h', to: 'now' };
+  const link = { ...everything, kibana: options.kibana, dataView: DOCUMENTS_DATA_VIEW, columns: ['message'] };
+  print(`lines      ${discoverLink(link)}`);
+}
+
+interface Change {
   readonly kind: 'create' | 'update' | 'same';
   readonly what: string;
   /** JSON values. */
@@ -74,7 +119,7 @@ export interface Change {
 }
 
 /** One line a thing, and below it the difference where that is wanted. */
-export function report({ kind, what, before, after }: Change, { dryRun, diff }: ProvisionOptions): void {
+function report({ kind, what, before, after }: Change, { dryRun, diff }: ProvisionOptions): void {
   const would = dryRun === true;
   const done = kind === 'create' ? (would ? 'would be made' : 'made') : would ? 'would change' : 'changed';
   print(`${what}: ${kind === 'same' ? 'as it should be' : done}`);
@@ -83,7 +128,7 @@ export function report({ kind, what, before, after }: Change, { dryRun, diff }: 
   print(lines.map((line) => `  ${escapeText(line)}`).join('\n'));
 }
 
-export function summarise(kinds: readonly Change['kind'][], { dryRun }: ProvisionOptions): void {
+function summarise(kinds: readonly Change['kind'][], { dryRun }: ProvisionOptions): void {
   const changes = kinds.filter((kind) => kind !== 'same').length;
   if (changes === 0) return print('nothing to do');
   if (dryRun !== true) return print(`${changes} changed`);

@@ -12,7 +12,7 @@ import { lineJson, lineText } from '../query/search-lines.ts';
 import { type SearchNode, parseSearch } from '../query/search-syntax.ts';
 import { parseMoment } from '../query/search-time.ts';
 import { waitForElasticsearch } from '../sinks/elasticsearch/client.ts';
-import { DOCUMENTS_DATA_VIEW } from '../sinks/elasticsearch/kibana-names.ts';
+import { DEFAULT_KIBANA, DOCUMENTS_DATA_VIEW } from '../sinks/elasticsearch/kibana-names.ts';
 import { searchPort } from '../sinks/elasticsearch/search-port.ts';
 import { loadNamedConfig } from './config-option.ts';
 import { elasticsearchSinkNamed, openElasticsearchSink } from './elasticsearch-sinks.ts';
@@ -33,7 +33,6 @@ field:* has any value. Parts beside each other must all be found; - or NOT befor
 
 const LINES_MAX = 10_000;
 const WAIT_MS = 10_000;
-export const DEFAULT_KIBANA = 'http://127.0.0.1:5601';
 
 interface SearchCommandOptions {
   readonly config?: string;

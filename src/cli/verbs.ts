@@ -77,7 +77,7 @@ export const VERBS: readonly Verb[] = [
   },
   {
     name: 'provision',
-    summary: 'make what Tailrace needs in Elasticsearch: index templates',
+    summary: 'make templates in Elasticsearch, and a dashboard in Kibana',
     group: MORE,
     load: async () => (await import('./provision.ts')).registerProvision,
   },

@@ -59,7 +59,8 @@ function tlsOptions({ ca, serverName }: NonNullable<ElasticsearchOptions['tls']>
   return { ...(ca === undefined ? {} : { ca }), ...(serverName === undefined ? {} : { servername: serverName }) };
 }
 
-function nodeUrl(node: string, { isInsecureAllowed }: ElasticsearchOptions): URL {
+/** A checked address: plain http stays on this machine unless more is said, and no password is in it. */
+export function nodeUrl(node: string, { isInsecureAllowed }: Pick<ElasticsearchOptions, 'isInsecureAllowed'>): URL {
   const refused = (what: string, hint: string): OperatingError =>
     new OperatingError(what, { code: 'ES_ADDRESS', exitCode: EXIT.config, hint });
   const url = URL.canParse(node) ? new URL(node) : undefined;

@@ -1,2 +1,8 @@
 /** Fixed ids of what `dashboards/kibana/tailrace.ndjson` holds: importing again replaces, and links stay good. */
 export const DOCUMENTS_DATA_VIEW = 'tailrace-documents';
+export const ROLLUPS_DATA_VIEW = 'tailrace-rollups';
+export const DEAD_LETTERS_DATA_VIEW = 'tailrace-dead-letters';
+export const DASHBOARD = 'tailrace-overview';
+
+/** Where Kibana listens unless something else is said. */
+export const DEFAULT_KIBANA = 'http://127.0.0.1:5601';

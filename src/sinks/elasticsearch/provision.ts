@@ -1,7 +1,7 @@
 import { errors } from '@elastic/elasticsearch';
 import { canonicalJson } from '../../epoch/fingerprint.ts';
 import { type ElasticsearchClient, withElasticsearch } from './client.ts';
-import type { IndexTemplate } from './templates.ts';
+import { type IndexTemplate, templateFingerprint } from './templates.ts';
 
 /** What becomes of one template. */
 export interface TemplateChange {
@@ -9,6 +9,8 @@ export interface TemplateChange {
   readonly template: IndexTemplate;
   /** What the server has, normalised as ours is; undefined where it has none. */
   readonly before: IndexTemplate['body'] | undefined;
+  /** What the server has is as Tailrace wrote it, for another configuration: nobody has meant it otherwise. */
+  readonly isUntouched: boolean;
 }
 
 /** Compares the templates with those of the server. Changes nothing. */
@@ -20,7 +22,9 @@ export async function planTemplates(
   for (const template of templates) {
     const before = await readTemplate(client, template.name);
     const isSame = before !== undefined && canonicalJson(before) === canonicalJson(template.body);
-    changes.push({ kind: isSame ? 'same' : before === undefined ? 'create' : 'update', template, before });
+    const kind = isSame ? 'same' : before === undefined ? 'create' : 'update';
+    const isUntouched = before !== undefined && before._meta['fingerprint'] === templateFingerprint(before);
+    changes.push({ kind, template, before, isUntouched });
   }
   return changes;
 }

@@ -1,5 +1,7 @@
+import { canonicalJson } from '../../epoch/fingerprint.ts';
 import type { Pipeline, RollupSpec } from '../../epoch/pipeline.ts';
 import { present } from '../../lib/assert.ts';
+import { hash64 } from '../../lib/hash.ts';
 import type { FieldType } from '../../record/batch.ts';
 import {
   DEAD_LETTER_FIELDS,
@@ -111,24 +113,28 @@ interface TemplateParts {
 
 function template(options: TemplateOptions, name: string, { pattern, priority, fields }: TemplateParts): IndexTemplate {
   const custom = [`${options.prefix}@custom`];
-  return {
-    name,
-    body: {
-      index_patterns: [pattern],
-      priority,
-      composed_of: custom,
-      ignore_missing_component_templates: custom,
-      template: {
-        settings: {
-          'index.number_of_shards': String(options.shards),
-          'index.number_of_replicas': String(options.replicas),
-          'index.refresh_interval': REFRESH_INTERVAL,
-          'index.codec': 'best_compression',
-          'index.mapping.total_fields.limit': '2000',
-        },
-        mappings: { dynamic: 'false', properties: propertiesOf(fields) },
+  const body = {
+    index_patterns: [pattern],
+    priority,
+    composed_of: custom,
+    ignore_missing_component_templates: custom,
+    template: {
+      settings: {
+        'index.number_of_shards': String(options.shards),
+        'index.number_of_replicas': String(options.replicas),
+        'index.refresh_interval': REFRESH_INTERVAL,
+        'index.codec': 'best_compression',
+        'index.mapping.total_fields.limit': '2000',
       },
-      _meta: { managed_by: 'tailrace provision elasticsearch', pipeline: options.pipeline.name },
+      mappings: { dynamic: 'false', properties: propertiesOf(fields) },
     },
+    _meta: { managed_by: 'tailrace', pipeline: options.pipeline.name },
   };
+  return { name, body: { ...body, _meta: { ...body._meta, fingerprint: templateFingerprint(body) } } };
+}
+
+/** Hash of all that a template says but the fingerprint itself. One that differs from the stated one was changed by somebody else. */
+export function templateFingerprint(body: IndexTemplate['body']): string {
+  const { fingerprint: _stated, ...meta } = body._meta;
+  return hash64(canonicalJson({ ...body, _meta: meta }));
 }
