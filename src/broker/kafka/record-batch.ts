@@ -5,6 +5,7 @@
 import { constants, gunzip, gzip, zstdCompress, zstdDecompress } from 'node:zlib';
 import { promisify } from 'node:util';
 import { crc32c } from './crc32c.ts';
+import { PIECE_BYTES, decompress, zstdPieceBytes } from './wire/compression.ts';
 
 export interface KafkaRecord {
   /** Null where there is none. */
@@ -50,7 +51,7 @@ const MAGIC = 2;
 const CODEC_MASK = 0x07;
 const LOG_APPEND_TIME = 0x08;
 const CONTROL = 0x20;
-const CODEC = { none: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 } as const;
+const CODEC = { none: 0, gzip: 1, zstd: 4 } as const;
 
 /** What one batch may grow to when it is decompressed: a bound against a bomb, far above the largest append of ours. */
 const INFLATED_BYTES_MAX = 256 * 1024 * 1024;
@@ -58,14 +59,6 @@ const INFLATED_BYTES_MAX = 256 * 1024 * 1024;
 const COMPRESS_BYTES_MIN = 128;
 /** Level 1 compresses log lines to within a tenth of level 3, at 500 MB/s. */
 const ZSTD_OPTIONS = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
-/**
- * Each piece of output is a journey to the thread pool and back: with node's 16 KiB a batch of 4 MiB takes four times the CPU. A frame that
- * says its size comes in one piece.
- */
-const PIECE_BYTES = 1024 * 1024;
-const ZSTD_MAGIC = 0xfd2fb528;
-/** So that a full piece is not taken for one that needs another behind it. */
-const PIECE_ROOM_BYTES = 64;
 
 const compressZstd = promisify(zstdCompress);
 const compressGzip = promisify(gzip);
@@ -83,7 +76,7 @@ export async function encodeBatch(
 ): Promise<Buffer> {
   const plain = encodeRecords(records);
   const isCompressed = plain.length >= COMPRESS_BYTES_MIN;
-  const chunkSize = Math.min(PIECE_BYTES, plain.length + PIECE_ROOM_BYTES);
+  const chunkSize = Math.min(PIECE_BYTES, plain.length);
   const compress = (): Promise<Buffer> =>
     codec === 'zstd' ? compressZstd(plain, { ...ZSTD_OPTIONS, chunkSize }) : compressGzip(plain, { chunkSize });
   const body = isCompressed ? await compress() : plain;
@@ -143,25 +136,13 @@ async function inflate(codec: number, body: Buffer): Promise<Buffer> {
     case CODEC.none:
       return body;
     case CODEC.zstd:
-      return decompressZstd(body, { ...options, chunkSize: zstdContentBytes(body) + PIECE_ROOM_BYTES });
+      return decompressZstd(body, { ...options, chunkSize: zstdPieceBytes(body) });
     case CODEC.gzip:
       return decompressGzip(body, options);
     default:
-      throw new RangeError(`compressed with ${codec === CODEC.snappy ? 'snappy' : 'lz4'}, which is not read here`);
+      // A topic's own compression.type may have packed it again.
+      return decompress(codec, body);
   }
-}
-
-/** What the head of a zstd frame (RFC 8878, 3.1.1.1) says of its content, within reason; else a piece. */
-function zstdContentBytes(frame: Buffer): number {
-  const HEAD_BYTES_MAX = 14;
-  if (frame.length < HEAD_BYTES_MAX || frame.readUInt32LE(0) !== ZSTD_MAGIC) return PIECE_BYTES;
-  const descriptor = frame[4]!;
-  const isSingleSegment = (descriptor & 0x20) !== 0;
-  const dictionaryBytes = [0, 1, 2, 4][descriptor & 3]!;
-  const at = 5 + (isSingleSegment ? 0 : 1) + dictionaryBytes;
-  const sizes = [isSingleSegment ? frame[at]! : PIECE_BYTES, frame.readUInt16LE(at) + 256, frame.readUInt32LE(at)];
-  const size = sizes[descriptor >> 6] ?? PIECE_BYTES;
-  return size <= INFLATED_BYTES_MAX ? size : PIECE_BYTES;
 }
 
 function readRecords(batch: StoredBatch, plain: Buffer): StoredRecord[] {
@@ -221,7 +202,7 @@ class RecordReader {
     const start = this.at;
     if (!(start + length <= this.#bytes.length)) throw new RangeError('a record is cut short');
     this.at = start + length;
-    return this.#bytes.subarray(start, this.at);
+    return new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + start, length);
   }
 
   headers(): KafkaRecord['headers'] {

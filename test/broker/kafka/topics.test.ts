@@ -7,7 +7,7 @@ import type { Log } from '../../../src/broker/broker.ts';
 import { type KafkaLogOptions, openKafkaLog } from '../../../src/broker/kafka/kafka-log.ts';
 import type { KafkaEvent } from '../../../src/broker/kafka/patience.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
-import { message, MESSAGE_BYTES_MAX } from '../../support/log-messages.ts';
+import { headerOf, message, MESSAGE_BYTES_MAX } from '../../support/log-messages.ts';
 import { type Kafka, copyData, startKafka } from '../../support/stack/kafka.ts';
 import { SERVER_START_MS, describeWith } from '../../support/stack/require-stack.ts';
 
@@ -139,6 +139,20 @@ describeWith('kafka', 'kcat')('topics of the log on Kafka', () => {
       damaged.push(...batch.map((m) => m.damaged));
     expect(damaged).toEqual(['it was not written by Tailrace', undefined]);
   });
+
+  test.each(['lz4', 'snappy', 'gzip', 'uncompressed'])(
+    'a broker that packs topics again by %s changes nothing',
+    async (type) => {
+      await makeTopic(`packed-${type}`, { 'compression.type': type });
+      await log.ensureTopics([spec(`packed-${type}`)]);
+      const value = Array.from({ length: 3000 }, (_, n) => `line ${n} ${'x'.repeat(n % 50)}`).join('\n');
+      await log.append(`packed-${type}`, 0, [message('a', value), message('b', '')]);
+      const read: string[] = [];
+      for await (const batch of log.read(`packed-${type}`, 0, 1, { isFollowing: false }))
+        read.push(...batch.map((got) => `${headerOf(got)} ${Buffer.from(got.value).toString()}`));
+      expect(read).toEqual([`a ${value}`, 'b ']);
+    },
+  );
 
   test('a cursor is seen by whoever watches groups of Kafka', async () => {
     await log.ensureTopics([spec('watched')]);
