@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals';
 import { type FaultPoint } from '../../src/lib/fault-point.ts';
 import { sumsEqual } from '../../src/record/line-id.ts';
-import type { SourceWorld } from '../support/source-world.ts';
+import { rewindSource } from '../../src/agent/resend.ts';
+import type { ReadSource, SourceWorld } from '../support/source-world.ts';
 
 /** One place that lines come from, of the kind that is tested: a file, or a partition of a topic. */
 export interface SourcePlace {
@@ -108,6 +109,25 @@ export function sourceContract(open: () => Promise<SourcePlace>): void {
       expect(sources).toHaveLength(2);
       expect(sources[1]!.origin).toBe(first!.position);
       expect(await world.lines()).toEqual([...lines, ...more]);
+    }));
+
+  test('what the log lost is sent again from where its readers stand', () =>
+    at(async (place, world) => {
+      const lines = some(600);
+      await place.write(lines.slice(0, 300));
+      world.start();
+      await world.settled(300);
+      const [[id, { position, report }]] = [...(await world.read())] as [[string, ReadSource]];
+      await place.write(lines.slice(300));
+      await world.settled(600);
+      await world.stop();
+      world.damageBlocksFrom(position);
+      rewindSource(world.dataDir, id, position, report!.tail);
+      world.start();
+      await world.settled(600);
+      await world.stop();
+      expect(await world.lines()).toEqual(lines);
+      expect((await world.read()).size).toBe(1);
     }));
 
   test('something else under its name is another source', () =>

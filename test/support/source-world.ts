@@ -138,13 +138,34 @@ export class SourceWorld {
     for (const [partition, { start, end }] of (await log.ends(RAW)).entries()) {
       if (end === start) continue;
       for await (const batch of log.read(RAW, partition, start, { isFollowing: false })) {
-        for (const { kind, header, value } of batch) {
+        for (const { kind, header, value, damaged } of batch) {
           if (kind === 'beat') takeBeat(sources, decodeBeat(header));
-          if (kind === 'block') takeBlock(sources, decodeBlockHeader(header), Buffer.from(value));
+          if (kind === 'block' && damaged === undefined)
+            takeBlock(sources, decodeBlockHeader(header), Buffer.from(value));
         }
       }
     }
     return sources;
+  }
+
+  async beats(): Promise<Beat[]> {
+    const beats: Beat[] = [];
+    const log = this.store.open();
+    for (const [partition, { start }] of (await log.ends(RAW)).entries()) {
+      for await (const batch of log.read(RAW, partition, start, { isFollowing: false })) {
+        for (const { kind, header } of batch) if (kind === 'beat') beats.push(decodeBeat(header));
+      }
+    }
+    return beats;
+  }
+
+  /** A disk that has lost some: blocks that begin at a position or later are damaged, and count for nothing. */
+  damageBlocksFrom(position: number): void {
+    for (const [partition, { messages }] of this.store.partitionsOf(RAW).entries()) {
+      for (const { kind, header, offset } of [...messages]) {
+        if (kind === 'block' && decodeBlockHeader(header).start >= position) this.store.damage(RAW, partition, offset);
+      }
+    }
   }
 
   /** The lines of all sources, in the order of their numbers and offsets. */

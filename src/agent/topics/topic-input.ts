@@ -21,6 +21,8 @@ import { TrackedPartition } from './tracked-partition.ts';
 
 /** What fails for less than this is mended by asking again; what fails for longer is named, and its silence says nothing. */
 const UNREADABLE_AFTER_MS = 5_000;
+/** How long the agent waits at its start for what a cluster has. */
+const START_MS_MAX = 5_000;
 const DISCOVERY_RETRY = { initialMs: 500, maxMs: 10_000, multiplier: 2 };
 
 /** What the last discovery found, by path; and topics of which it could not be told what they have. */
@@ -56,6 +58,7 @@ export class TopicInput implements SourceInput {
   #foundProblems: readonly ScanProblem[] = [];
   /** A discovery has ended that no scan has looked at. */
   #isNew = false;
+  #hasMatched = false;
   #discovering: Promise<void> | undefined;
   #nextDiscoveryMs = 0;
   readonly #retry = new Backoff(DISCOVERY_RETRY);
@@ -87,7 +90,12 @@ export class TopicInput implements SourceInput {
 
   /** So that all partitions are announced before a line of any source is sent. */
   async start(): Promise<void> {
-    await this.#discover();
+    const { clock, isOnce } = this.#deps;
+    const discovered = this.#discover();
+    if (isOnce) return discovered;
+    // A cluster that does not answer must not hold up what others have: its partitions are announced when it does.
+    const done = new AbortController();
+    await Promise.race([discovered.then(() => done.abort()), clock.sleep(START_MS_MAX, done.signal)]);
   }
 
   async stop(): Promise<void> {
@@ -109,7 +117,9 @@ export class TopicInput implements SourceInput {
     if (nowMs >= this.#nextDiscoveryMs && this.#discovering === undefined) void this.#discover();
     if (group !== undefined) this.#commits.commitIfDue(this.#sources, nowMs);
     if (this.#found !== undefined) {
-      if (this.#isNew) this.#match(this.#found, { nowMs, wallMs, admits });
+      // Once is once: what the first discovery found, even if it took more than one attempt.
+      const look = { nowMs, wallMs, admits: admits || !this.#hasMatched };
+      if (this.#isNew) this.#match(this.#found, look);
       this.#closeMissing(this.#found, nowMs);
     }
     this.#problems.show([...this.#foundProblems, ...this.#judge(nowMs)]);
@@ -196,6 +206,7 @@ export class TopicInput implements SourceInput {
     const isFirst = !this.#hasBegun;
     if (found.size > 0) this.#hasBegun = true;
     this.#isNew = false;
+    this.#hasMatched = true;
     for (const partition of found.values()) {
       try {
         this.#place(partition, look, isFirst);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { TopicsInput } from '../../../src/agent/agent.ts';
+import { systemClock } from '../../../src/lib/clock.ts';
 import { SourceWorld } from '../../support/source-world.ts';
 import { type Kafka, startKafka } from '../../support/stack/kafka.ts';
 import { SERVER_START_MS, describeWith } from '../../support/stack/require-stack.ts';
@@ -280,6 +281,23 @@ describeWith('kafka')('topics of a real Kafka', () => {
         [`topic ${topic}-later`, 'no such topic'],
       ]);
       expect(world.ofType('readable')).toHaveLength(1);
+    }));
+
+  test('while nobody answers, the time of beats stands still: silence is not said that was not heard', () =>
+    reading({}, async (world, topic) => {
+      await writers.write(topic, numbered(0, 10));
+      world.start();
+      await world.settled(10);
+      kafka.signal('SIGSTOP');
+      const stoppedMs = systemClock.nowMs();
+      await systemClock.sleep(1_500);
+      const beats = await world.beats();
+      kafka.signal('SIGCONT');
+      expect(beats.filter(({ tMs }) => tMs > stoppedMs + 300)).toEqual([]);
+      expect(beats.length).toBeGreaterThan(10);
+      const isGoingOn = async (): Promise<boolean> => (await world.beats()).at(-1)!.tMs > stoppedMs + 1_500;
+      await until(isGoingOn, 20_000, () => 'time does not go on');
+      await world.stop();
     }));
 
   test(

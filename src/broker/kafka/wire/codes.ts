@@ -1,5 +1,5 @@
 import { OperatingError } from '../../../lib/errors.ts';
-import { asOperatingError } from '../kafka-error.ts';
+import { asOperatingError, isDenied } from '../kafka-error.ts';
 import { createErrorFromCode } from '../kafkajs.ts';
 
 /** Codes of Kafka's answers that mean something of their own here (kafka.apache.org/protocol, "Error Codes"). */
@@ -17,9 +17,21 @@ export function codeName(code: number): string {
   return NEWER_NAMES[code] ?? createErrorFromCode(code).type;
 }
 
+/** An error of kafkajs as one of ours, with the way out for who reads topics: it waits for whatever is mended. */
+export function asSourceError(error: unknown, where: string): unknown {
+  if (error instanceof OperatingError || !(error instanceof Error)) return error;
+  if (!isDenied(error)) return asOperatingError(error, where);
+  return new OperatingError(`${where}: Kafka refuses: ${error.message}`, {
+    code: 'KAFKA_ACCESS_DENIED',
+    isRetryable: true,
+    hint: "look at the source's sasl, and at the rights of that user on its topics",
+    cause: error,
+  });
+}
+
 /** An answer that says no. `where` names the broker, topic or partition it was asked about. */
 export function answerError(code: number, where: string): OperatingError {
-  const error = asOperatingError(createErrorFromCode(code), where);
+  const error = asSourceError(createErrorFromCode(code), where);
   if (error instanceof OperatingError && NEWER_NAMES[code] === undefined) return error;
   return new OperatingError(`${where}: ${codeName(code)}`, {
     code: `KAFKA_${codeName(code)}`,

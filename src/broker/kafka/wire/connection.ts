@@ -1,4 +1,3 @@
-import { asOperatingError } from '../kafka-error.ts';
 import {
   type KafkaAddress,
   type KafkaClientOptions,
@@ -6,7 +5,7 @@ import {
   WireConnection,
   type WireEncoder,
 } from '../kafkajs.ts';
-import { tooOld } from './codes.ts';
+import { asSourceError, tooOld } from './codes.ts';
 import { WireReader, WireWriter } from './wire-bytes.ts';
 
 /** An API of Kafka in one version of it. */
@@ -35,7 +34,7 @@ export class Connection {
     try {
       return new Connection(name, await WireConnection.open(address, options));
     } catch (error) {
-      throw asOperatingError(error, name);
+      throw asSourceError(error, name);
     }
   }
 
@@ -72,7 +71,7 @@ export class Connection {
     } catch (error) {
       // Whatever it was, the next question goes over a new connection: an answer may still be on its way here.
       this.close();
-      throw asOperatingError(error, this.address);
+      throw asSourceError(error, this.address);
     }
   }
 
