@@ -213,6 +213,12 @@ test('what retention has taken unread is counted; what was read before it is not
   expect(overtaken.source.passOver(10)).toBe(6);
   expect([...drain(overtaken.source, partition).keys()]).toEqual([10]);
   expect(overtaken.source.report()).toMatchObject({ state: 'caught_up', position: 11, possibleLossBytes: 6 });
+  // A batch is kept whole as long as one of its records is.
+  const batch = new SamplePartition();
+  batch.add({ records: [4, 9, 10, 12].map((offset) => ({ offset, value: 'x' })) });
+  const within = sourceAt(0, 4, 'tail');
+  within.source.passOver(10);
+  expect([...drain(within.source, batch).keys()]).toEqual([10, 12]);
   const level = sourceAt(0, 10, 'tail');
   expect(level.source.passOver(10)).toBe(0);
   expect([...drain(level.source, partition).keys()]).toEqual([10]);
