@@ -162,8 +162,9 @@ export class SourceWorld {
   /** A disk that has lost some: blocks that begin at a position or later are damaged, and count for nothing. */
   damageBlocksFrom(position: number): void {
     for (const [partition, { messages }] of this.store.partitionsOf(RAW).entries()) {
-      for (const { kind, header, offset } of [...messages]) {
-        if (kind === 'block' && decodeBlockHeader(header).start >= position) this.store.damage(RAW, partition, offset);
+      for (const { kind, header, offset } of messages) {
+        if (kind === 'block' && header.length > 0 && decodeBlockHeader(header).start >= position)
+          this.store.damage(RAW, partition, offset);
       }
     }
   }
