@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { writeFileSync } from 'node:fs';
 import { systemClock } from '../../src/lib/clock.ts';
 import { EXIT } from '../../src/lib/errors.ts';
@@ -22,11 +22,7 @@ const RANDOM_KILLS = IS_SOAK ? 60 : 4;
 const BROKER_RESTARTS = IS_SOAK ? 20 : 1;
 const MEMBERSHIP_ROUNDS = IS_SOAK ? 8 : 1;
 const PARTITIONS = 4;
-/** Several processes and a broker on as few cores as there are. */
-const PATIENCE_MS = IS_SOAK ? 3_600_000 : 300_000;
 const OPTIONS: ApplianceOptions = { outOfOrderness: '5m', idleTimeout: '10s', partitions: PARTITIONS };
-
-jest.setTimeout(PATIENCE_MS);
 
 describeWith('kafka')('engines that share the partitions of a Kafka', () => {
   let kafka: Kafka;

@@ -1,0 +1,165 @@
+import { afterAll, afterEach, expect, test } from '@jest/globals';
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '../../src/lib/clock.ts';
+import { AccessLoad } from '../support/access-load.ts';
+import { type Appliance, type ApplianceOptions, endOf, withAppliance } from '../support/appliance.ts';
+import { KafkaProbe } from '../support/kafka-probe.ts';
+import { Deeds, atWork } from '../support/kafka-runs.ts';
+import { beginLoad, verdictOf } from '../support/load-runs.ts';
+import { type Kafka, type KafkaOptions, copyData, startKafka } from '../support/stack/kafka.ts';
+import { describeWith } from '../support/stack/require-stack.ts';
+import { PRODUCE, kafkaRequest, startTcpProxy } from '../support/tcp-proxy.ts';
+import { until } from '../support/tailrace-process.ts';
+
+const IS_SOAK = process.env['TAILRACE_SOAK'] === '1';
+const LINES_PER_SECOND = IS_SOAK ? 20_000 : 5_000;
+const SWALLOWED = IS_SOAK ? 10_000 : 60;
+const BROKER_KILLS = IS_SOAK ? 9 : 2;
+const AWAY_MS = IS_SOAK ? 120_000 : 12_000;
+const OPTIONS: ApplianceOptions = { outOfOrderness: '5m', idleTimeout: '10s', partitions: 4, workers: 2 };
+
+/** Cleanups of a test, last first. */
+let closers: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closers.toReversed()) await close();
+  closers = [];
+});
+
+/** A Kafka of the test's own: what is done to it is nobody else's business. */
+async function brokers(options: KafkaOptions = {}): Promise<{ kafka: Kafka; probe: KafkaProbe }> {
+  const kafka = await startKafka(options);
+  const probe = new KafkaProbe(kafka.brokers, kafka.direct);
+  closers.push(
+    () => kafka.stop(),
+    () => probe.close(),
+  );
+  return { kafka, probe };
+}
+
+function writeLines(appliance: Appliance, lines: number, seed: number): void {
+  appendFileSync(appliance.log('access.log'), new AccessLoad({ seed }).lines(lines));
+}
+
+async function right(appliance: Appliance, deeds: Deeds, title: string): Promise<void> {
+  const verdict = await verdictOf(appliance);
+  expect(verdict.differences).toEqual([]);
+  deeds.print(`${title}: ${verdict.lines} lines, ${verdict.rows} rows`);
+}
+
+const count = (text: string, pattern: RegExp): number => [...text.matchAll(new RegExp(pattern, 'gm'))].length;
+
+describeWith('kafka')('a Kafka that has trouble', () => {
+  test('three brokers: one is killed and started again, then the next; leaders move, nothing is lost', async () => {
+    const { kafka, probe } = await brokers({ brokers: 3 });
+    await withAppliance({ ...OPTIONS, kafka: probe }, async (appliance) => {
+      const deeds = new Deeds();
+      const writer = await beginLoad(appliance, LINES_PER_SECOND);
+      appliance.supervised();
+      await atWork(appliance);
+      for (let kill = 0; kill < BROKER_KILLS; kill++) {
+        const node = 1 + (kill % 3);
+        await kafka.kill(node);
+        deeds.add(`broker ${node} killed`);
+        await atWork(appliance);
+        await kafka.restart(node);
+        await atWork(appliance);
+      }
+      writer.stop();
+      await right(appliance, deeds, 'three brokers');
+    });
+  });
+
+  test('a broker that is away at the start and for a while holds everything up, with one clear line, and nothing is lost', async () => {
+    const { kafka, probe } = await brokers();
+    await kafka.kill();
+    await withAppliance({ ...OPTIONS, kafka: probe }, async (appliance) => {
+      writeLines(appliance, 20_000, 1);
+      const early = appliance.supervised();
+      await early.says(/does not answer|no answer/, 30_000);
+      await kafka.restart();
+      await early.says(/caught up: 20,000 lines/, 60_000);
+      await kafka.shutdown();
+      writeLines(appliance, 20_000, 2);
+      const beforeText = early.stderr.length;
+      await systemClock.sleep(AWAY_MS);
+      const meanwhile = early.stderr.slice(beforeText);
+      expect(early.child.exitCode).toBe(null);
+      process.stderr.write(`  while the broker was away:\n${meanwhile.replace(/^/gm, '    ')}\n`);
+      expect(count(meanwhile, /^agent: .*takes no more/)).toBeLessThanOrEqual(4);
+      await kafka.restart();
+      writeLines(appliance, 10_000, 3);
+      await atWork(appliance);
+      const deeds = new Deeds();
+      deeds.add(`broker away at the start, and for ${AWAY_MS / 1000} s`);
+      await right(appliance, deeds, 'away');
+    });
+  });
+
+  test(`${SWALLOWED} answers of the broker that never come back`, async () => {
+    const proxy = await startTcpProxy();
+    closers.push(() => proxy.stop());
+    const { kafka, probe } = await brokers({ advertised: [proxy.address] });
+    proxy.target = kafka.targets[0]!;
+    await withAppliance({ ...OPTIONS, kafka: probe }, async (appliance) => {
+      const deeds = new Deeds();
+      const writer = await beginLoad(appliance, LINES_PER_SECOND);
+      appliance.supervised();
+      await atWork(appliance);
+      // Every third produce request is written, and its answer is not heard.
+      let number = 0;
+      const isProduce = kafkaRequest(PRODUCE);
+      proxy.swallowAnswers(SWALLOWED, (head) => isProduce(head) && ++number % 3 === 0);
+      const isDone = (): boolean => proxy.counters.swallowed >= SWALLOWED;
+      await until(isDone, IS_SOAK ? 3_000_000 : 60_000, () => `${proxy.counters.swallowed} swallowed`);
+      await atWork(appliance);
+      writer.stop();
+      deeds.add(`answers swallowed: ${proxy.counters.swallowed}`);
+      await right(appliance, deeds, 'a bad network');
+    });
+  });
+
+  const backups = mkdtempSync(join(tmpdir(), 'tailrace-kafka-copy-'));
+  afterAll(() => rmSync(backups, { recursive: true, force: true }));
+
+  test('a broker that was restored from an old disk is found out: everything stops, nothing is begun anew', async () => {
+    const { kafka, probe } = await brokers();
+    await withAppliance({ ...OPTIONS, kafka: probe, retain: '7d' }, async (appliance) => {
+      writeLines(appliance, 5_000, 1);
+      expect(await appliance.drain()).toMatchObject({ sent: 5_000, lost: 0, doubled: 0 });
+      await kafka.shutdown();
+      await copyData(kafka.dataDir(), backups);
+      await kafka.restart();
+      writeLines(appliance, 5_000, 2);
+      expect(await appliance.drain()).toMatchObject({ sent: 10_000, lost: 0, doubled: 0 });
+      await kafka.shutdown();
+      await copyData(backups, kafka.dataDir());
+      await kafka.restart();
+      const again = appliance.start(['run', '-c', appliance.config, '--once', '--json', '--max-failures', '0']);
+      const { code, stderr } = await endOf(again);
+      expect(code).not.toBe(0);
+      process.stderr.write(`  restored from an old disk:\n${stderr.slice(-800).replace(/^/gm, '    ')}\n`);
+      expect(stderr).toMatch(/an older log was put back|is not the one|ends at/);
+      // What was stored is still there, and right.
+      expect((await appliance.audit()).result).toMatchObject({ sent: 10_000, stored: 10_000, lost: 0, doubled: 0 });
+    });
+  });
+
+  test('a topic that is deleted under a pipeline stops it with a report', async () => {
+    const { probe } = await brokers();
+    await withAppliance({ ...OPTIONS, kafka: probe, retain: '7d' }, async (appliance) => {
+      writeLines(appliance, 5_000, 1);
+      const run = appliance.start(['run', '-c', appliance.config, '--max-failures', '2']);
+      await run.says(/caught up/, 60_000);
+      const admin = await probe.admin();
+      await admin.deleteTopics({ topics: [`${appliance.topicPrefix}.raw.access`] });
+      writeLines(appliance, 5_000, 2);
+      const { code, stderr } = await endOf(run, 60_000);
+      process.stderr.write(`  topic deleted:\n${stderr.slice(-1500).replace(/^/gm, '    ')}\n`);
+      expect(code).not.toBe(0);
+      expect(stderr).toMatch(/was the topic deleted|is not the one|ends at|another log/);
+      expect((await appliance.audit()).result).toMatchObject({ doubled: 0 });
+    });
+  });
+});

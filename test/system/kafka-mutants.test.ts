@@ -1,0 +1,58 @@
+import { afterAll, beforeAll } from '@jest/globals';
+import { writeFileSync } from 'node:fs';
+import { type Log, type OutgoingMessage, rawTopic } from '../../src/broker/broker.ts';
+import { openKafkaLog } from '../../src/broker/kafka/kafka-log.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { AccessLoad } from '../support/access-load.ts';
+import { type ApplianceOptions, endOf } from '../support/appliance.ts';
+import { KafkaProbe } from '../support/kafka-probe.ts';
+import { beginLoad } from '../support/load-runs.ts';
+import { showsMutant } from '../support/shows-mutant.ts';
+import { type Kafka, startKafka } from '../support/stack/kafka.ts';
+import { SERVER_START_MS, describeWith } from '../support/stack/require-stack.ts';
+import { twoEngines } from '../support/two-engines.ts';
+
+describeWith('kafka')('protocol mutants on Kafka', () => {
+  let kafka: Kafka;
+  let probe: KafkaProbe;
+  beforeAll(async () => {
+    kafka = await startKafka();
+    probe = new KafkaProbe(kafka.brokers);
+  }, SERVER_START_MS);
+  afterAll(async () => {
+    await probe?.close();
+    await kafka?.stop();
+  });
+
+  const options = (): ApplianceOptions => ({ outOfOrderness: '5m', idleTimeout: '10s', kafka: probe });
+  const openLog = (topicPrefix: string): Log =>
+    openKafkaLog({
+      client: { brokers: kafka.brokers, clientId: 'test' },
+      clock: systemClock,
+      topicPrefix,
+      topics: { replicationFactor: 1, minInSync: 1, isSingleBroker: true },
+    });
+
+  // The two workers are as two of a group that both believe in a partition: whatever assigned it, the log decides.
+  showsMutant(['epoch.every_counts', 'task.keeps_state'], options, async (appliance, environment) => {
+    const writer = await beginLoad(appliance, 3_000);
+    await twoEngines(appliance, environment);
+    await systemClock.sleep(2000);
+    writer.stop();
+  });
+
+  showsMutant('block.no_high_water_mark', options, async (appliance, environment) => {
+    writeFileSync(appliance.log('access.log'), new AccessLoad({ seed: 12 }).lines(20_000));
+    const agent = appliance.start(['agent', '--once', '-c', appliance.config], environment);
+    await endOf(agent);
+    // A client that sends everything once more, late, as one may that never got its answers.
+    const log = openLog(appliance.topicPrefix);
+    const topic = rawTopic(appliance.topicPrefix, 'access');
+    const blocks: OutgoingMessage[] = [];
+    for await (const messages of log.read(topic, 0, 0, { isFollowing: false })) {
+      for (const { kind, header, value } of messages) if (kind === 'block') blocks.push({ kind, header, value });
+    }
+    for (const block of blocks) await log.append(topic, 0, [block]);
+    await log.close();
+  });
+});
