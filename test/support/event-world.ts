@@ -25,6 +25,8 @@ export class MemoryTopic implements EventTopic {
   readonly records: KafkaRecord[][];
   fateOf: () => AppendFate = () => 'ok';
   appends = 0;
+  /** Offsets that were read from. */
+  readonly reads: number[] = [];
 
   constructor(partitions: number) {
     this.partitions = partitions;
@@ -43,6 +45,7 @@ export class MemoryTopic implements EventTopic {
   }
 
   async *read(partition: number, from: number): AsyncGenerator<readonly KafkaRecord[]> {
+    this.reads.push(from);
     const all = this.records[partition]!.slice(from);
     for (let at = 0; at < all.length; at += 10) yield all.slice(at, at + 10);
   }

@@ -21,6 +21,7 @@ export interface StepHeader {
   readonly from: number | null;
   readonly to: number | null;
   readonly position: readonly number[];
+  readonly by: number;
 }
 
 export interface EventRecord {
@@ -86,9 +87,9 @@ type Row = Readonly<Record<string, unknown>>;
 /** 160 bits. */
 const ID_LENGTH = 27;
 
-function stepHeader({ stream, fromMs, toMs, position }: Step): StepHeader {
+function stepHeader({ stream, fromMs, toMs, position, by }: Step): StepHeader {
   // JSON has no infinities: they become null.
-  return { stream, from: fromMs, to: toMs, position };
+  return { stream, from: fromMs, to: toMs, position, by };
 }
 
 function keyJson(value: string | number | null, type: FieldType): string | number | boolean | null {

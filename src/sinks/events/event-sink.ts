@@ -164,33 +164,52 @@ export class EventSink implements Sink {
       });
       const step = last.get(stream);
       this.#streams.set(stream, { events, written: step?.rows ?? new Map() });
-      let hasReported = false;
-      for (let partition = 0; partition < spec.partitions; partition++) {
-        const found = await this.#restorePartition(events, { stream, partition }, step);
-        readers.push(found.reader);
-        hasReported ||= found.hasReported;
-      }
-      if (step !== undefined || hasReported) events.skipWritten(step?.fromMs);
+      readers.push(...(await this.#restoreStream(events, stream, spec.partitions, step)));
     }
     notify?.({ type: 'ready', written: [...last.values()].reduce((sum, { rows }) => sum + rows.size, 0) });
     return readers;
   }
 
-  async #restorePartition(
+  /**
+   * Folds every partition up to where it stood when the last step was made. The epoch that made it comes last, after what was written
+   * before it is left out: its rows are made again, and those that are in the topic are not written a second time.
+   */
+  async #restoreStream(
     events: StreamEvents,
-    { stream, partition }: { readonly stream: string; readonly partition: number },
+    stream: string,
+    partitions: number,
     step: LastStep | undefined,
-  ): Promise<{ readonly reader: EpochReader; readonly hasReported: boolean }> {
+  ): Promise<EpochReader[]> {
     const { log } = this.#parts;
-    const from: EpochPartition = { stream, topic: this.#streamOf(stream).epochs, partition };
-    const start = await snapshotStart(log, this.group, from, WORDS);
-    if (start.reported === undefined) await log.report(this.group, from.topic, partition, undefined);
-    else this.#reported.set(`${from.topic}/${partition}`, start.reported.offset);
-    if (start.cursor !== undefined) events.startAt(partition, start.cursor);
-    const until = { n: step?.position[partition] ?? 0, offset: start.reported?.offset ?? 0 };
-    const cursor = await foldAgain(log, from, start.cursor, until, (incoming) => events.apply(incoming));
-    const reader = new EpochReader({ log, group: this.group, from, cursor, reader: WORDS, isReporting: false });
-    return { reader, hasReported: start.reported !== undefined };
+    const readers: EpochReader[] = [];
+    let maker: IncomingEpoch | undefined;
+    // One that is folded further was so after the step: then the step is whole.
+    let isWhole = false;
+    let hasReported = false;
+    for (let partition = 0; partition < partitions; partition++) {
+      const from: EpochPartition = { stream, topic: this.#streamOf(stream).epochs, partition };
+      const start = await snapshotStart(log, this.group, from, WORDS);
+      if (start.reported === undefined) await log.report(this.group, from.topic, partition, undefined);
+      else this.#reported.set(`${from.topic}/${partition}`, start.reported.offset);
+      hasReported ||= start.reported !== undefined;
+      if (start.cursor !== undefined) events.startAt(partition, start.cursor);
+      const lastN = step?.position[partition] ?? 0;
+      const until = { n: lastN, offset: start.reported?.offset ?? 0 };
+      const cursor = await foldAgain(log, from, start.cursor, until, (incoming) => {
+        const isMaker = step?.by === partition && incoming.epoch.envelope.n === lastN;
+        if (isMaker && incoming.nextOffset > until.offset) maker = incoming;
+        else events.apply(incoming);
+      });
+      const isPastMaker = step?.by === partition && (cursor?.offset ?? 0) <= until.offset;
+      isWhole ||= step !== undefined && ((cursor?.n ?? 0) > lastN || isPastMaker);
+      readers.push(new EpochReader({ log, group: this.group, from, cursor, reader: WORDS, isReporting: false }));
+    }
+    if (isWhole && maker !== undefined) events.apply(maker);
+    // Without a record of ours, what was reported is what was written.
+    if (step !== undefined) events.skipWritten(isWhole ? step.toMs : step.fromMs);
+    else if (hasReported) events.skipReported();
+    if (!isWhole && maker !== undefined) events.apply(maker);
+    return readers;
   }
 
   #streamOf(name: string): EventSinkStream {

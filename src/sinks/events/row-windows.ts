@@ -72,22 +72,29 @@ export class RowWindows {
     }
   }
 
+  /** Of the rows whose window a watermark closes: each part that its partition has closed, as a row of its own. */
+  *closedParts(watermarkMs: number): Generator<EventRow> {
+    for (const row of this.upTo(watermarkMs)) {
+      for (const [partition, part] of row.parts) {
+        if (this.#isPartClosed(row, partition)) yield { ...row, parts: new Map([[partition, part]]) };
+      }
+    }
+  }
+
   /** Whether every partition that has a part of it will say no more of it. */
   isClosed(row: EventRow): boolean {
-    const { spec, closedIn } = this.#rollups.get(row.rollup)!;
-    for (const partition of row.parts.keys()) {
-      if (closedIn.has(partition)) continue;
-      if (!isFinal(row.windowEndMs, spec.allowedLatenessMs, this.#watermarkOf(partition))) return false;
-    }
+    for (const partition of row.parts.keys()) if (!this.#isPartClosed(row, partition)) return false;
     return true;
   }
 
-  /** The row is written: what comes of it later, of other partitions, is another row. */
-  forget(row: EventRow): void {
-    const { windows } = this.#rollups.get(row.rollup)!;
-    const rows = windows.get(row.windowEndMs);
-    rows?.delete(keyText(row.key));
-    if (rows?.size === 0) windows.delete(row.windowEndMs);
+  /** These parts of the row are written: what comes of it later, of other partitions, is another row. */
+  forget({ rollup, windowEndMs, key, parts }: EventRow): void {
+    const { windows } = this.#rollups.get(rollup)!;
+    const rows = windows.get(windowEndMs)!;
+    const stored = rows.get(keyText(key))!;
+    for (const partition of parts.keys()) stored.parts.delete(partition);
+    if (stored.parts.size === 0) rows.delete(keyText(key));
+    if (rows.size === 0) windows.delete(windowEndMs);
   }
 
   /** The least deadline of the rows that a partition has closed, and that wait for others; undefined where none waits. */
@@ -97,6 +104,11 @@ export class RowWindows {
       if (row.parts.has(partition)) least = Math.min(least ?? Infinity, deadlineOf(row));
     }
     return least;
+  }
+
+  #isPartClosed({ rollup, spec, windowEndMs }: EventRow, partition: number): boolean {
+    const { closedIn } = this.#rollups.get(rollup)!;
+    return closedIn.has(partition) || isFinal(windowEndMs, spec.allowedLatenessMs, this.#watermarkOf(partition));
   }
 
   #add(changed: RollupRows, partition: number, n: number): void {

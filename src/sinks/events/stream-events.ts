@@ -13,6 +13,8 @@ export interface Step {
   readonly toMs: number;
   /** Last epoch of each partition. */
   readonly position: readonly number[];
+  /** The partition whose epoch came last, and made it. */
+  readonly by: number;
   /** By deadline, rollup and key. */
   readonly rows: readonly EventRow[];
 }
@@ -44,6 +46,7 @@ export class StreamEvents {
   /** Bound: epochs since the oldest one that closed a row which still waits for another partition. */
   readonly #closings: Closing[][];
   #reachedMs = -Infinity;
+  #by = 0;
   #gate: { readonly watermarkMs: number; readonly rawEnds: readonly number[] } | undefined;
 
   constructor(options: StreamEventsOptions) {
@@ -57,6 +60,7 @@ export class StreamEvents {
 
   apply({ from: { partition }, epoch: { envelope, body }, nextOffset }: IncomingEpoch): void {
     const before = this.#frontier.watermarkOf(partition);
+    this.#by = partition;
     this.#frontier.apply(partition, envelope, body);
     this.#windows.apply(partition, this.#options.stream, envelope, body);
     if (body.watermarkMs > before) {
@@ -70,29 +74,38 @@ export class StreamEvents {
     this.#cursors[partition] = cursor;
   }
 
-  /** Everything that these epochs had closed was written before; `reachedMs` undefined: by whatever is closed now. */
-  skipWritten(reachedMs: number | undefined): void {
-    const rows = [...this.#windows.upTo(reachedMs ?? Infinity)];
-    for (const row of rows) if (this.#windows.isClosed(row)) this.#windows.forget(row);
-    this.#reachedMs = reachedMs ?? -Infinity;
+  /** Every part that is closed by now was written before, as far as its window lies below `reachedMs`: that is where to go on. */
+  skipWritten(reachedMs: number): void {
+    for (const row of this.#windows.closedParts(reachedMs)) this.#windows.forget(row);
+    this.#reachedMs = reachedMs;
+  }
+
+  /** Everything that is closed by now was written before: the reported cursors stand behind it. */
+  skipReported(): void {
+    for (const row of this.#windows.closedParts(Infinity)) this.#windows.forget(row);
   }
 
   /** The next rows that are final; undefined until more epochs have come. To be called again until then. */
   async next(): Promise<Step | undefined> {
     for (;;) {
       const fromMs = this.#reachedMs;
+      // Of a window that was written before, each partition's part is a row of its own: nobody is waited for any more.
+      const late = [...this.#windows.closedParts(fromMs)];
       let toMs = Math.max(fromMs, await this.#reach());
-      const closed: EventRow[] = [];
+      const inTime: EventRow[] = [];
       for (const row of this.#windows.upTo(toMs)) {
-        if (this.#windows.isClosed(row)) closed.push(row);
+        if (deadlineOf(row) <= fromMs) continue;
+        if (this.#windows.isClosed(row)) inTime.push(row);
         // Its partition holds nothing back and has not closed it yet: a moment, until its own next epoch.
-        else if (deadlineOf(row) > fromMs) toMs = Math.min(toMs, deadlineOf(row) - 1);
+        else toMs = Math.min(toMs, deadlineOf(row) - 1);
       }
-      const rows = closed.filter(({ windowEndMs, spec }) => isFinal(windowEndMs, spec.allowedLatenessMs, toMs));
+      const isReached = ({ windowEndMs, spec }: EventRow): boolean =>
+        isFinal(windowEndMs, spec.allowedLatenessMs, toMs);
+      const rows = [...late, ...inTime.filter(isReached)];
       this.#reachedMs = toMs;
       if (rows.length > 0) {
         rows.sort(byDeadline);
-        return { stream: this.#options.stream, fromMs, toMs, position: this.#frontier.position, rows };
+        return { stream: this.#options.stream, fromMs, toMs, position: this.#frontier.position, by: this.#by, rows };
       }
       if (toMs === fromMs) return undefined;
     }

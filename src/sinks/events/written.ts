@@ -12,10 +12,13 @@ export interface EventTopic {
   read(partition: number, from: number): AsyncIterable<readonly KafkaRecord[]>;
 }
 
-/** The last step of a stream of which the topic has a record, and which of its rows are there. */
+/** What the topic holds of the last epoch of a stream that made any record: one step, or several that followed from it. */
 export interface LastStep {
   readonly fromMs: number;
+  readonly toMs: number;
   readonly position: readonly number[];
+  /** The partition of that epoch. */
+  readonly by: number;
   readonly rows: WrittenRows;
 }
 
@@ -55,19 +58,22 @@ export async function lastSteps(
       undefined,
     );
     if (last === undefined) continue;
+    const newest = records.filter(({ step }) => isSamePosition(step, last));
     const rows = new Map<string, Set<number>>();
-    for (const { row, partitions, step } of records) {
-      if (step.from !== last.from) continue;
+    for (const { row, partitions } of newest) {
       const known = rows.get(row) ?? new Set();
       rows.set(row, known);
       for (const one of partitions) known.add(one);
     }
-    steps.set(stream, { fromMs: last.from ?? -Infinity, position: last.position, rows });
+    const { position, by } = last;
+    const fromMs = Math.min(...newest.map(({ step }) => step.from ?? -Infinity));
+    const toMs = Math.max(...newest.map(({ step }) => step.to ?? -Infinity));
+    steps.set(stream, { fromMs, toMs, position, by, rows });
   }
   return steps;
 }
 
-/** The newest records of a partition, back to one that is of an earlier step than the partition's last, for every stream. */
+/** The newest records of a partition, back to one that is of an earlier epoch than the partition's last, for every stream. */
 async function tailOf(
   topic: EventTopic,
   partition: number,
@@ -93,7 +99,11 @@ async function tailOf(
 function holdsWholeStep(records: readonly WrittenRecord[], stream: string): boolean {
   const own = records.filter(({ step }) => step.stream === stream);
   const last = own.at(-1);
-  return last !== undefined && own.some(({ step }) => step.from !== last.step.from);
+  return last !== undefined && own.some(({ step }) => !isSamePosition(step, last.step));
+}
+
+function isSamePosition(left: StepHeader, right: StepHeader): boolean {
+  return left.position.join() === right.position.join();
 }
 
 /** Steps of a stream follow each other: their positions only grow. */
