@@ -3,6 +3,8 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { dashboardLink } from '../src/query/kibana-link.ts';
+import { DASHBOARD } from '../src/sinks/elasticsearch/kibana-names.ts';
 import { composeCommand, isNoise, missingEngine } from './stack/docker.ts';
 import { ensureSecrets, secretVariables } from './stack/secrets.ts';
 import { readSettings } from './stack/settings.ts';
@@ -135,6 +137,7 @@ function whatToOpen(): string {
     '',
     'All is well. Open',
     `  Kibana         ${at('KIBANA')}      user elastic, password in secrets/elastic_password`,
+    `                 ${dashboardLink(at('KIBANA'), DASHBOARD)}`,
     `  Grafana        ${at('GRAFANA')}      user admin, password in secrets/grafana_password`,
     `  Prometheus     ${at('PROMETHEUS')}`,
     `  Alertmanager   ${at('ALERTMANAGER')}`,

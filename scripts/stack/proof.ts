@@ -33,11 +33,12 @@ export interface Proof {
 /** Fails with what is missing. */
 export async function proveStack(stack: StackUnderProof, { documentsMin, patienceMs }: ProofOptions): Promise<Proof> {
   const until = async (what: string, isSo: () => Promise<string | true>): Promise<void> => {
-    const deadlineMs = performance.now() + patienceMs;
+    const startedMs = performance.now();
+    const sinceMs = (): number => performance.now() - startedMs;
     for (;;) {
       const answer = await isSo();
-      if (answer === true) return stack.say(what);
-      if (performance.now() > deadlineMs) throw new Error(`in ${patienceMs / 1000} s not: ${what} (${answer})`);
+      if (answer === true) return stack.say(`${what}, after ${(sinceMs() / 1000).toFixed(1)} s`);
+      if (sinceMs() > patienceMs) throw new Error(`in ${patienceMs / 1000} s not: ${what} (${answer})`);
       await sleep(500);
     }
   };

@@ -1,5 +1,5 @@
 // The settings of docker-compose.yml, given to the programs that read them in the containers: a real Kafka, and `tailrace check`.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,8 +15,16 @@ import { findJava } from '../support/stack/tools.ts';
 
 type Environment = Readonly<Record<string, string | number>>;
 
+interface Service {
+  readonly image: string;
+  readonly environment: Environment;
+  readonly entrypoint?: readonly string[];
+  readonly command?: readonly string[];
+  readonly healthcheck?: { readonly test: readonly string[] };
+}
+
 const { services } = parse(readFileSync('docker-compose.yml', 'utf8'), { merge: true }) as {
-  services: Readonly<Record<string, { readonly environment: Environment }>>;
+  services: Readonly<Record<string, Service>>;
 };
 const folder = mkdtempSync(join(tmpdir(), 'tailrace-compose-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -82,3 +90,25 @@ test.each(['agent', 'search'])(
     expect(said).not.toContain(readSecret(join(place, 'secrets'), 'elastic_password'));
   },
 );
+
+/** What containers call `tailrace` with: as their role, and to see whether it is well. */
+const CALLS = Object.values(services)
+  .filter(({ image }) => image.startsWith('tailrace:'))
+  .flatMap(({ entrypoint, command = [], healthcheck }) => {
+    const [, program, ...check] = healthcheck?.test ?? [];
+    return [...(entrypoint === undefined ? [command] : []), ...(program === 'tailrace' ? [check] : [])];
+  });
+
+test.each(CALLS.map((args) => [args.join(' '), args] as const))('tailrace %s is understood', (_, args) => {
+  const env = { PATH: process.env['PATH'], TAILRACE_CONFIG: join(folder, 'nothing.yaml') };
+  const { status, stderr } = spawnSync('./tailrace', args, { encoding: 'utf8', env });
+  // Not 2, which is wrong usage: what is missed is the configuration.
+  expect(stderr).toContain('nothing.yaml does not exist');
+  expect(status).toBe(3);
+});
+
+test('every role and every check was among them', () => {
+  expect(CALLS.map(([verb]) => verb).toSorted()).toEqual(
+    ['agent', 'engine', 'lag', 'lag', 'lag', 'lag', 'provision', 'provision', 'sink', 'sink'].toSorted(),
+  );
+});

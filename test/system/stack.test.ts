@@ -65,6 +65,17 @@ describeWith(
     expect(said.filter((line) => line.endsWith('killed by SIGKILL'))).toHaveLength(2);
   });
 
+  test('finds lines in Elasticsearch', () => {
+    const { code, output } = stack.tailrace('search', 'status>=500', '-c', 'stack.yaml', '-n', '3', '-o', 'json');
+    expect(code).toBe(0);
+    const lines = output
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>);
+    expect(lines).toHaveLength(3);
+    for (const line of lines) expect(line['http.response.status_code']).toBeGreaterThanOrEqual(500);
+  });
+
   test('shows the lag of every reader to Prometheus, which knows its Alertmanager and the rules', async () => {
     const ask = async <T>(path: string): Promise<T> =>
       (await (await fetch(`${stack.urlOf('prometheus')}/api/v1/${path}`)).json()) as T;
