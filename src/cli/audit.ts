@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
+import { systemClock } from '../lib/clock.ts';
 import { EXIT } from '../lib/errors.ts';
 import { audit } from '../query/audit.ts';
 import { auditText } from '../query/audit-report.ts';
 import { withExamples } from './examples.ts';
 import { print, printJson } from './output.ts';
-import { type TargetOptions, queryOf, targetOf } from './sql-target.ts';
+import { documentStores } from './document-stores.ts';
+import { type TargetOptions, configOf, queryOf, targetOf } from './sql-target.ts';
 
 const EXAMPLES = `Examples:
   tailrace audit                    every line of every source against the ledger and the tables
@@ -19,13 +21,15 @@ export function registerAudit(program: Command): void {
   const command = program
     .command('audit')
     .description(
-      'Counts the lines again: in the files, in the ledger, in the tables. Exit code 5 when a line is lost or doubled.',
+      'Counts the lines again: in the files, in the ledger, in the tables, in the documents. Exit code 5 when a line is lost or doubled.',
     )
     .option('-c, --config <file>', 'the configuration (default: ./tailrace.yaml)')
     .option('--data-dir <folder>', 'where everything is kept, for runs without a configuration')
     .option('--json', 'the result as one JSON object')
     .action(async (options: AuditOptions) => {
-      const result = await audit({ query: queryOf(targetOf(options)) });
+      const { stores, close } = await documentStores(configOf(options), systemClock.nowMs());
+      const result = await audit({ query: queryOf(targetOf(options)), stores });
+      await close();
       if (options.json === true) printJson(result);
       else print(auditText(result));
       if (!result.isBalanced) process.exitCode = EXIT.badData;

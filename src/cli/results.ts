@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts';
 import type { DataDir } from '../config/data-dir.ts';
 import { shownPath } from '../config/load.ts';
+import { systemClock } from '../lib/clock.ts';
 import { EXIT } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 import { audit } from '../query/audit.ts';
@@ -8,6 +9,7 @@ import { auditText } from '../query/audit-report.ts';
 import { querySql } from '../sinks/duckdb/client.ts';
 import { identifier } from '../sinks/duckdb/names.ts';
 import type { SqlResult } from '../sinks/duckdb/sql-runner.ts';
+import { documentStores } from './document-stores.ts';
 import { print, printJson, say } from './output.ts';
 import { formatCount } from './progress.ts';
 import { tableText } from './sql.ts';
@@ -38,7 +40,9 @@ export async function showResults(
   const tables: TableResult[] = [];
   // One after the other, as the warehouse answers them: it turns away whoever finds many waiting.
   for (const table of Object.keys(config.pipeline.rollups)) tables.push(await readTable(dataDir, table));
-  const result = await audit({ query: queryOf(dataDir) });
+  const { stores, close } = await documentStores(config, systemClock.nowMs());
+  const result = await audit({ query: queryOf(dataDir), stores });
+  await close();
   if (isJson) {
     printJson({
       tables: tables.map(({ table, rows, top }) => ({ table, rows, columns: top.columns, top: top.rows })),

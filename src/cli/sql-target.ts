@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import type { Config } from '../config/config.ts';
 import { type DataDir, dataDirOf } from '../config/data-dir.ts';
 import { DEFAULT_CONFIG_FILE } from '../config/load.ts';
 import type { Query } from '../query/audit-tables.ts';
@@ -13,10 +14,15 @@ export interface TargetOptions {
 const DEFAULT_DATA_DIR = './tailrace-data';
 
 /** The folder a question is about: named, or the configuration's, or the default one of runs without a configuration. */
-export function targetOf({ config, dataDir }: TargetOptions): DataDir {
+export function targetOf(options: TargetOptions): DataDir {
+  return dataDirOf(options.dataDir ?? configOf(options)?.dataDir ?? DEFAULT_DATA_DIR);
+}
+
+/** The configuration a question is about; undefined where a folder is named, or there is none. */
+export function configOf({ config, dataDir }: TargetOptions): Config | undefined {
   const hasConfig =
     config !== undefined || (process.env['TAILRACE_CONFIG'] ?? '') !== '' || existsSync(DEFAULT_CONFIG_FILE);
-  return dataDirOf(dataDir ?? (hasConfig ? loadNamedConfig(config).dataDir : DEFAULT_DATA_DIR));
+  return hasConfig && dataDir === undefined ? loadNamedConfig(config) : undefined;
 }
 
 /** Asks the warehouse of a folder, running or not. */

@@ -2,6 +2,17 @@ import type { AuditResult } from './audit.ts';
 
 const COLUMNS = ['rollup', 'sent', 'rolled up', 'late', 'dead letters', 'filtered', 'lost', 'doubled'] as const;
 
+const DOCUMENT_COLUMNS = [
+  'documents',
+  'sent',
+  'indexed',
+  'expired',
+  'dead letters',
+  'filtered',
+  'lost',
+  'doubled',
+] as const;
+
 /** The audit as text for a person: one table, what differs, what should be known, and the sentence that counts. */
 export function auditText(result: AuditResult): string {
   const rows = result.rollups.map((rollup) => [
@@ -17,6 +28,13 @@ export function auditText(result: AuditResult): string {
     ].map(grouped),
   ]);
   const lines = [...table([[...COLUMNS], ...rows]), ''];
+  if (result.documents.length > 0) {
+    const documents = result.documents.map((of) => [
+      `${of.sink}: ${of.stream}`,
+      ...[of.sent, of.indexed, of.expired, of.deadLetters, of.filtered, of.lost, of.doubled].map(grouped),
+    ]);
+    lines.push(...table([[...DOCUMENT_COLUMNS], ...documents]), '');
+  }
   for (const difference of result.differences) lines.push(`differs: ${difference}`);
   for (const note of result.notes) lines.push(`note: ${note}`);
   if (result.differences.length + result.notes.length > 0) lines.push('');

@@ -24,6 +24,7 @@ export interface AuditAccount {
   readonly source: string;
   readonly consumer: string;
   readonly fate: Fate;
+  readonly reason: string;
   readonly sum: LineSum;
 }
 
@@ -48,9 +49,11 @@ export interface ListedLines {
 /** Everything the audit takes from the warehouse, as of one moment. */
 export interface AuditTables {
   readonly sources: readonly AuditSource[];
+  /** What document sinks know of the sources they read. */
+  readonly documentSources: readonly (AuditSource & { readonly sink: string })[];
   readonly ledger: readonly AuditAccount[];
   readonly rollups: readonly AuditRollup[];
-  /** By stream. */
+  /** By stream; what a store of documents rejected, by stream and reason with a blank between. */
   readonly deadLetters: ReadonlyMap<string, ListedLines>;
   readonly refusals: readonly { readonly reason: string; readonly count: number }[];
   /** Streams whose first epochs this warehouse never saw: the log had been trimmed before it began. */
@@ -61,12 +64,14 @@ export interface AuditTables {
 /** More sources with late lines or dead letters than this are compared by count only: their hash seeds travel in the query's text. */
 const SEEDED_SOURCES_MAX = 1000;
 const MASK = 0xffffffff;
+/** Epochs of rows, as opposed to those of documents, whose snapshots say everything. */
+const ENGINE_TOPIC = /\.epochs\.[^.]+\.[^.]+$/;
 
 /**
  * Reads all tables in ONE statement, so that they are of one transaction of the warehouse however busy it is. Names come first: a rollup that
  * is added in between is missed, and nothing else.
  */
-export async function readTables(query: Query): Promise<AuditTables> {
+export async function readTables(query: Query, hasDocuments = false): Promise<AuditTables> {
   const rollups = await query(
     'SELECT rollup, stream, generation FROM tailrace.rollups WHERE is_current ORDER BY rollup',
   );
@@ -76,10 +81,9 @@ export async function readTables(query: Query): Promise<AuditTables> {
   const names = rollups.map(([name]) => String(name));
   const isSeeded = sources.length <= SEEDED_SOURCES_MAX;
   const found = new Map(
-    (await query(snapshotSql(names, isSeeded ? sources.map(([source]) => String(source)) : []))).map(([kind, json]) => [
-      kind,
-      json,
-    ]),
+    (await query(snapshotSql(names, isSeeded ? sources.map(([source]) => String(source)) : [], hasDocuments))).map(
+      ([kind, json]) => [kind, json],
+    ),
   );
   const rowsOf = <T>(kind: string): T[] =>
     (JSON.parse((found.get(kind) as string | null | undefined) ?? '[]') as T[] | null) ?? [];
@@ -98,9 +102,13 @@ export async function readTables(query: Query): Promise<AuditTables> {
   const sums = rowsOf<{ name: string; lines: number; a: number; b: number }>('rows');
   const late = rowsOf<ListedRow>('late');
   const dead = rowsOf<ListedRow>('dead_letters');
-  const cursors = rowsOf<{ stream: string; first_n: number; history_from: number | null }>('cursors');
+  const cursors = rowsOf<{ topic: string; stream: string; first_n: number; history_from: number | null }>('cursors');
   return {
     sources: rowsOf<SourceRow>('sources').map(sourceOf),
+    documentSources: rowsOf<SourceRow & { sink: string }>('document_sources').map((row) => ({
+      ...sourceOf(row),
+      sink: row.sink,
+    })),
     ledger: rowsOf<LedgerRow>('ledger').map(({ lines, sum_a: a, sum_b: b, ...account }) => ({
       ...account,
       sum: { lines: Number(lines), a, b },
@@ -118,7 +126,9 @@ export async function readTables(query: Query): Promise<AuditTables> {
     }),
     deadLetters: new Map(dead.map((row) => [row.name, listed(dead, row.name)])),
     refusals: rowsOf<{ reason: string; count: number }>('refusals'),
-    streamsBegunLater: new Set(cursors.filter((cursor) => cursor.first_n > 1).map((cursor) => cursor.stream)),
+    streamsBegunLater: new Set(
+      cursors.filter((cursor) => cursor.first_n > 1 && ENGINE_TOPIC.test(cursor.topic)).map((cursor) => cursor.stream),
+    ),
     hasHistoryFrom: cursors.some((cursor) => cursor.history_from !== null),
   };
 }
@@ -137,6 +147,7 @@ interface LedgerRow {
   readonly source: string;
   readonly consumer: string;
   readonly fate: Fate;
+  readonly reason: string;
   readonly lines: number;
   readonly sum_a: number;
   readonly sum_b: number;
@@ -174,7 +185,10 @@ function sourceOf(row: SourceRow): AuditSource {
   };
 }
 
-function snapshotSql(rollups: readonly string[], sources: readonly string[]): string {
+/** A line that the engine lists may be rejected by several stores as well. */
+const DEAD_LETTER_GROUP = `CASE WHEN starts_with(reason, 'rejected by ') THEN stream || ' ' || reason ELSE stream END`;
+
+function snapshotSql(rollups: readonly string[], sources: readonly string[], hasDocuments: boolean): string {
   const asJson = (kind: string, from: string): string =>
     `SELECT '${kind}' AS kind, CAST(to_json(list(t)) AS VARCHAR) AS rows FROM (${from}) AS t`;
   const rows = rollups.flatMap((name) =>
@@ -182,12 +196,14 @@ function snapshotSql(rollups: readonly string[], sources: readonly string[]): st
   );
   const parts = [
     asJson('sources', 'FROM tailrace.sources'),
-    asJson('ledger', 'SELECT stream, source, consumer, fate, lines, sum_a, sum_b FROM tailrace.ledger'),
+    asJson('ledger', 'SELECT stream, source, consumer, fate, reason, lines, sum_a, sum_b FROM tailrace.ledger'),
     asJson('refusals', 'SELECT reason, count(*) AS count FROM tailrace.refusals GROUP BY ALL'),
-    asJson('cursors', 'SELECT stream, first_n, history_from FROM tailrace.cursors'),
+    asJson('cursors', 'SELECT topic, stream, first_n, history_from FROM tailrace.cursors'),
     asJson('late', listedSql('rollup', 'late')),
-    asJson('dead_letters', listedSql('stream', 'dead_letters')),
+    asJson('dead_letters', listedSql(DEAD_LETTER_GROUP, 'dead_letters')),
   ];
+  // A file that no warehouse has opened since there are documents lacks the table.
+  if (hasDocuments) parts.push(asJson('document_sources', 'FROM tailrace.document_sources'));
   if (rows.length > 0) {
     const sums = `SELECT name, sum(lines) AS lines, sum(sum_a) % ${MASK + 1} AS a, sum(sum_b) % ${MASK + 1} AS b`;
     parts.push(asJson('rows', `${sums} FROM (${rows.join(' UNION ALL ')}) GROUP BY name`));

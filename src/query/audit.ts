@@ -1,5 +1,7 @@
 import { isPartitionPath } from '../record/partition-path.ts';
-import { type LineSum, addSum, emptySum, sumsEqual } from '../record/line-id.ts';
+import type { LineSum } from '../record/line-id.ts';
+import { type AuditedDocuments, type DocumentStore, auditDocuments, isSameLedger } from './audit-documents.ts';
+import { type Counted, Joints, LedgerView, compareListed, compareSources, countSource } from './audit-joints.ts';
 import {
   type AuditRollup,
   type AuditSource,
@@ -53,20 +55,42 @@ export interface AuditResult {
   /** What is no difference and should be known. */
   readonly notes: readonly string[];
   readonly rollups: readonly AuditedRollup[];
+  /** By sink and stream. */
+  readonly documents: readonly AuditedDocuments[];
   readonly sources: readonly AuditedSource[];
 }
 
 export interface AuditParts {
   readonly query: Query;
   readonly files?: Pick<SourceFiles, 'count'>;
+  /** Stores of documents that can be asked. */
+  readonly stores?: readonly DocumentStore[];
 }
+
+/** While documents come in, what the ledger and the store say may be of two moments: then it is looked again, so often. */
+const TRIES_MAX = 3;
 
 /**
  * Adds up three sides that know nothing of each other: the lines of the sources (by the agent's own count, or read again here), the engine's
  * ledger, and the rows and lists in the tables. Counts and line-id hash sums must agree at every joint.
  */
-export async function audit({ query, files = new SourceFiles() }: AuditParts): Promise<AuditResult> {
-  const tables = await readTables(query);
+export async function audit({ query, files = new SourceFiles(), stores = [] }: AuditParts): Promise<AuditResult> {
+  const hasDocuments = stores.length > 0;
+  let tables = await readTables(query, hasDocuments);
+  for (let tries = 1; ; tries++) {
+    const result = await auditTables(tables, files, stores);
+    if (result.isBalanced || !hasDocuments || tries === TRIES_MAX) return result;
+    const before = tables;
+    tables = await readTables(query, hasDocuments);
+    if (isSameLedger(before, tables)) return result;
+  }
+}
+
+async function auditTables(
+  tables: AuditTables,
+  files: Pick<SourceFiles, 'count'>,
+  stores: readonly DocumentStore[],
+): Promise<AuditResult> {
   const ledger = new LedgerView(tables);
   const differences: string[] = [];
   const counted = new Map<AuditSource, Counted>();
@@ -74,10 +98,17 @@ export async function audit({ query, files = new SourceFiles() }: AuditParts): P
   const rollups = tables.rollups.map((rollup) => auditRollup({ rollup, tables, ledger, counted, differences }));
   for (const source of tables.sources) if (source.gapEnd !== null) differences.push(describeGap(source, source.gapEnd));
   const sources = [...counted].map(([source, count]) => auditedSource(source, count, ledger, tables));
-  const streams = [...new Set(rollups.map(({ stream }) => stream))].map((stream) =>
-    worstOf(rollups.filter((rollup) => rollup.stream === stream)),
+  const documents: AuditedDocuments[] = [];
+  const notes: string[] = [];
+  for (const store of stores)
+    for (const stream of store.streams)
+      documents.push(await auditDocuments({ tables, files, store, stream, differences, notes }));
+  const consumers = [...rollups, ...documents];
+  const streams = [...new Set(consumers.map(({ stream }) => stream))].map((stream) =>
+    worstOf(consumers.filter((consumer) => consumer.stream === stream)),
   );
-  const total = (of: (rollup: AuditedRollup) => number): number => streams.reduce((sum, rollup) => sum + of(rollup), 0);
+  const total = (of: (consumer: AuditedConsumer) => number): number =>
+    streams.reduce((sum, consumer) => sum + of(consumer), 0);
   return {
     sent: total(({ sent }) => sent),
     stored: total(({ stored }) => stored),
@@ -85,8 +116,9 @@ export async function audit({ query, files = new SourceFiles() }: AuditParts): P
     doubled: total(({ doubled }) => doubled),
     isBalanced: differences.length === 0,
     differences,
-    notes: notesOf(tables, sources),
+    notes: [...notesOf(tables, sources), ...notes],
     rollups,
+    documents,
     sources,
   };
 }
@@ -94,50 +126,6 @@ export async function audit({ query, files = new SourceFiles() }: AuditParts): P
 function describeGap({ source, path, position }: AuditSource, gapEnd: number): string {
   const unit = isPartitionPath(path) ? 'offsets' : 'bytes';
   return `${path}: ${unit} ${position} to ${gapEnd} are missing, and what follows waits for them: tailrace agent resend ${source}`;
-}
-
-interface Counted {
-  readonly sum: LineSum | undefined;
-  readonly by: 'agent' | 'file' | 'ledger';
-  readonly sizeBytes: number | undefined;
-}
-
-async function countSource(
-  source: AuditSource,
-  files: Pick<SourceFiles, 'count'>,
-  hasHistoryFrom: boolean,
-): Promise<Counted> {
-  // A pipeline that began on a trimmed log took sources over in their middle: the agent's sum then speaks of more.
-  if (source.agentSum !== null && !hasHistoryFrom) return { sum: source.agentSum, by: 'agent', sizeBytes: undefined };
-  // What lies in a gap was sent as well: the ledger that lacks it is short of these lines.
-  const file = await files.count({ ...source, position: source.gapEnd ?? source.position });
-  return { sum: file?.sum, by: file === undefined ? 'ledger' : 'file', sizeBytes: file?.sizeBytes };
-}
-
-/** The ledger by stream, consumer and source. */
-class LedgerView {
-  readonly #tables: AuditTables;
-
-  constructor(tables: AuditTables) {
-    this.#tables = tables;
-  }
-
-  /** Sources that a consumer has accounts of; also `<agent>/0`, which holds what its forgotten sources had. */
-  sourcesOf(stream: string, consumer: string): string[] {
-    const accounts = this.#tables.ledger.filter(
-      (account) => account.stream === stream && account.consumer === consumer,
-    );
-    return [...new Set(accounts.map((account) => account.source))];
-  }
-
-  sum(stream: string, consumer: string, fates: readonly string[], source?: string): LineSum {
-    const sum = emptySum();
-    for (const account of this.#tables.ledger) {
-      if (account.stream !== stream || account.consumer !== consumer || !fates.includes(account.fate)) continue;
-      if (source === undefined || account.source === source) addSum(sum, account.sum);
-    }
-    return sum;
-  }
 }
 
 interface RollupAudit {
@@ -148,13 +136,11 @@ interface RollupAudit {
   readonly differences: string[];
 }
 
-const OUT_FATES = ['rolled_up', 'filtered', 'late', 'dead_letter'];
-
 function auditRollup(audited: RollupAudit): AuditedRollup {
   const { rollup, tables, ledger } = audited;
   const { name, stream } = rollup;
   const joints = new Joints(name, audited.differences);
-  const sent = compareSources(audited, joints);
+  const sent = compareSources(rollup, audited, joints);
   const ledgerOf = (fate: string): LineSum => ledger.sum(stream, name, [fate]);
   // A warehouse that began with a snapshot has rows and lists from there on only: less than the ledger is then no loss.
   const mayHaveLess = tables.streamsBegunLater.has(stream);
@@ -187,81 +173,14 @@ function auditRollup(audited: RollupAudit): AuditedRollup {
 
 const NOTHING: ListedLines = { entries: 0, lines: 0, a: 0, b: 0 };
 
-/** Each source against the ledger, and the ledger's way in against its ways out. Returns the lines sent. */
-function compareSources({ rollup, ledger, counted }: RollupAudit, joints: Joints): number {
-  const { name, stream, generation } = rollup;
-  let sent = 0;
-  const known = new Map(
-    [...counted]
-      .filter(([source]) => source.stream === stream)
-      .map(([source, count]) => [source.source, { source, count }]),
-  );
-  for (const id of new Set([...ledger.sourcesOf(stream, name), ...known.keys()])) {
-    const lines = ledger.sum(stream, name, ['in'], id);
-    const found = known.get(id);
-    const sum = generation === 1 ? found?.count.sum : undefined;
-    sent += sum?.lines ?? lines.lines;
-    if (sum !== undefined) joints.compare(`${found!.source.path} (${id}) has`, sum, 'the ledger took in', lines, false);
-    joints.compare(
-      `of ${id} the ledger took in`,
-      lines,
-      'and gave a fate to',
-      ledger.sum(stream, name, OUT_FATES, id),
-      false,
-    );
-  }
-  return sent;
-}
+/** What rollups and documents have in common. */
+type AuditedConsumer = Pick<AuditedRollup, 'stream' | 'sent' | 'stored' | 'lost' | 'doubled'>;
 
-function compareListed(joints: Joints, what: string, ledger: LineSum, listed: ListedLines, mayHaveLess: boolean): void {
-  const sum = { lines: listed.lines, a: listed.a ?? ledger.a, b: listed.b ?? ledger.b };
-  joints.compare(`the ledger has ${what}`, ledger, 'their table lists', sum, mayHaveLess);
-  joints.doubledEntries(what, listed.entries - listed.lines);
-}
-
-/** The places where two sides meet, of one rollup. */
-class Joints {
-  readonly #rollup: string;
-  readonly #differences: string[];
-  lost = 0;
-  doubled = 0;
-
-  constructor(rollup: string, differences: string[]) {
-    this.#rollup = rollup;
-    this.#differences = differences;
-  }
-
-  /** `from` must arrive whole at `to`. */
-  compare(fromText: string, from: LineSum, toText: string, to: LineSum, mayHaveLess: boolean): void {
-    if (sumsEqual(from, to)) return;
-    const missing = from.lines - to.lines;
-    if (mayHaveLess && missing > 0) return;
-    if (missing === 0) {
-      // As many, but not the same: at least one is missing and at least one is there that should not be.
-      this.lost += 1;
-      this.doubled += 1;
-      this.#differences.push(`${this.#rollup}: ${fromText} ${from.lines} lines, ${toText} as many, but other lines`);
-      return;
-    }
-    this.lost += Math.max(0, missing);
-    this.doubled += Math.max(0, -missing);
-    this.#differences.push(
-      `${this.#rollup}: ${fromText} ${from.lines} lines, ${toText} ${to.lines}: ${Math.abs(missing)} ${missing > 0 ? 'lost' : 'doubled'}`,
-    );
-  }
-
-  doubledEntries(what: string, extra: number): void {
-    if (extra === 0) return;
-    this.doubled += extra;
-    this.#differences.push(`${this.#rollup}: ${extra} of the ${what} are listed twice`);
-  }
-}
-
-/** The rollup a stream is judged by: the one that misses most, and of equals the one that saw most, since one that came later saw less. */
-function worstOf(rollups: readonly AuditedRollup[]): AuditedRollup {
-  const badness = ({ lost, doubled }: AuditedRollup): number => lost + doubled;
-  return rollups.reduce((worst, rollup) =>
-    (badness(rollup) - badness(worst) || rollup.sent - worst.sent) > 0 ? rollup : worst,
+/** The consumer a stream is judged by: the one that misses most, and of equals the one that saw most, since one that came later saw less. */
+function worstOf(consumers: readonly AuditedConsumer[]): AuditedConsumer {
+  const badness = ({ lost, doubled }: AuditedConsumer): number => lost + doubled;
+  return consumers.reduce((worst, consumer) =>
+    (badness(consumer) - badness(worst) || consumer.sent - worst.sent) > 0 ? consumer : worst,
   );
 }
 

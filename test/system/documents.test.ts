@@ -1,0 +1,119 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { systemClock } from '../../src/lib/clock.ts';
+import { querySql } from '../../src/sinks/duckdb/client.ts';
+import { dataDirOf } from '../../src/config/data-dir.ts';
+import { AccessLoad, LoadWriter } from '../support/access-load.ts';
+import { type Appliance, endOf, withAppliance } from '../support/appliance.ts';
+import { allDocuments, compareIds, idsOfFile } from '../support/document-store.ts';
+import { BULK_FAULTS, type FaultProxy, startFaultProxy } from '../support/http-faults.ts';
+import { Random } from '../support/random.ts';
+import { type Elasticsearch, startElasticsearch } from '../support/stack/elasticsearch.ts';
+import { SERVER_START_MS, describeWith } from '../support/stack/require-stack.ts';
+
+const IS_SOAK = process.env['TAILRACE_SOAK'] === '1';
+const LINES = IS_SOAK ? 2_000_000 : 20_000;
+const RANDOM_KILLS = IS_SOAK ? 60 : 4;
+const DAY_MS = 86_400_000;
+const TEST_MS = IS_SOAK ? 3_600_000 : 300_000;
+/** Every test has indices of its own. */
+let prefixes = 0;
+
+describeWith('elasticsearch')('documents in a real Elasticsearch', () => {
+  let elasticsearch: Elasticsearch;
+  let proxy: FaultProxy;
+
+  beforeAll(async () => {
+    elasticsearch = await startElasticsearch({ heapMiB: 1024 });
+    proxy = await startFaultProxy(elasticsearch.url);
+  }, SERVER_START_MS);
+
+  afterAll(async () => {
+    await proxy?.stop();
+    await elasticsearch?.stop();
+  });
+
+  const sinkOf = (prefix: string, options = ''): string =>
+    `  search: { type: elasticsearch, nodes: ['${proxy.url}'], index_prefix: ${prefix}, replicas: 0${options} }`;
+
+  test(
+    'kills of the sink and of the server, storms, answers that are swallowed, cut or garbled: each line is there once',
+    async () => {
+      const prefix = `t${++prefixes}`;
+      const random = new Random(7);
+      await withAppliance({ sinks: sinkOf(prefix), interval: '500ms' }, async (appliance) => {
+        const writer = daysOfLines(appliance, ['a.log', 'b.log']);
+        const agent = appliance.role('agent');
+        const rounds = 4 + RANDOM_KILLS;
+        const each = Math.floor(LINES / (rounds + 2));
+        proxy.next = () => (random.chance(0.3) ? random.pick(BULK_FAULTS) : undefined);
+        const killed: string[] = [];
+        for (const fault of ['bulk_sent:2', 'bulk_acked:1', 'bulk_sent:1', 'bulk_acked:2']) {
+          const sink = startSink(appliance, { TAILRACE_FAULT: `documents.${fault}` });
+          // More and more, until the point has been passed often enough.
+          while (sink.child.exitCode === null && sink.child.signalCode === null) await writeSome(writer, each / 4);
+          const { signal } = await endOf(sink);
+          killed.push(`${fault} ${signal}`);
+        }
+        for (let i = 0; i < RANDOM_KILLS; i++) {
+          const sink = startSink(appliance);
+          await sink.says(/behind|documents/, 30_000);
+          await writeSome(writer, each);
+          await systemClock.sleep(random.below(1_500));
+          sink.child.kill('SIGKILL');
+          await sink.ended;
+        }
+        const sink = startSink(appliance);
+        await writeSome(writer, each);
+        await elasticsearch.kill();
+        await writeSome(writer, each);
+        await elasticsearch.restart();
+        writer.stop();
+        await systemClock.sleep(2_000);
+        sink.child.kill('SIGKILL');
+        agent.child.kill('SIGTERM');
+        await Promise.all([sink.ended, agent.ended]);
+        proxy.next = () => undefined;
+        const audit = await appliance.drain({}, TEST_MS);
+        expect(killed.filter((how) => how.endsWith('SIGKILL')).length).toBe(4);
+        expect([...proxy.counts.keys()].length).toBeGreaterThan(3);
+        expect(await wrongDocuments(appliance, prefix)).toEqual([]);
+        expect(audit.differences).toEqual([]);
+      });
+    },
+    TEST_MS,
+  );
+
+  async function wrongDocuments(appliance: Appliance, prefix: string): Promise<string[]> {
+    const { sqlSocket: socketPath, warehouse: databasePath } = dataDirOf(appliance.dataDir);
+    const { rows } = await querySql({ socketPath, databasePath }, 'SELECT source, path FROM tailrace.sources');
+    const lines = rows.flatMap(([source, path]) => idsOfFile(String(source), String(path)));
+    expect(lines.length).toBeGreaterThan(LINES * 0.9);
+    return compareIds(await allDocuments(elasticsearch, `${prefix}-*`), lines);
+  }
+});
+
+function startSink(
+  appliance: Appliance,
+  environment: Readonly<Record<string, string>> = {},
+): ReturnType<Appliance['start']> {
+  return appliance.start(['sink', 'search', '-c', appliance.config], environment);
+}
+
+/** Lines of four days, of which the first is more than a month ago: indices of a month, and of days. */
+function daysOfLines(appliance: Appliance, names: readonly string[]): LoadWriter {
+  const startMs = Math.floor(systemClock.nowMs() / DAY_MS) * DAY_MS - 32 * DAY_MS;
+  const load = new AccessLoad({ seed: 5, startMs, stepMs: (4 * DAY_MS) / LINES });
+  return new LoadWriter(
+    load,
+    names.map((name) => appliance.log(name)),
+    { seed: 6 },
+  );
+}
+
+/** In pieces with pauses, so that they are several bulks. */
+async function writeSome(writer: LoadWriter, lines: number): Promise<void> {
+  for (let i = 0; i < 4; i++) {
+    writer.write(Math.ceil(lines / 4));
+    await systemClock.sleep(300);
+  }
+}
