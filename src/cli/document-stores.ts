@@ -5,7 +5,7 @@ import type { DocumentStore } from '../query/audit-documents.ts';
 export async function documentStores(
   config: Config | undefined,
   nowMs: number,
-): Promise<{ readonly stores: DocumentStore[]; close(): Promise<void> }> {
+): Promise<{ readonly stores: DocumentStore[]; readonly close: () => Promise<void> }> {
   const named = Object.entries(config?.sinks ?? {}).flatMap(([sink, options]) =>
     options.type === 'elasticsearch' && options.documents.length > 0 ? [{ sink, options }] : [],
   );

@@ -29,8 +29,6 @@ export interface ApplianceOptions {
   /** Engine processes. */
   readonly workers?: number;
   readonly assignment?: 'static' | 'group';
-  /** YAML of sinks beside the warehouse, by their names. */
-  readonly sinks?: string;
 }
 
 /** The rollups most tests have; row-oracle.ts says the same in SQL. */
@@ -188,7 +186,6 @@ export class Appliance {
       interval = '100ms',
       snapshotAfter = '64KiB',
       retain = '0s',
-      sinks,
       rollups = ROLLUPS,
     } = options;
     const { kafka, partitions = 1, workers = 1, assignment = 'static' } = options;
@@ -213,7 +210,7 @@ rollups:${rollups}
 ${options.sinks === undefined ? '' : `sinks:${options.sinks}`}
 engine: { workers: ${workers}, assignment: ${assignment}, checkpoint: { interval: ${interval} }, snapshot_after: ${snapshotAfter} }
 =======
-${sinks === undefined ? '' : `sinks:\n  warehouse: { type: duckdb }\n${sinks}\n`}engine: { workers: ${workers}, assignment: ${assignment}, checkpoint: { interval: ${interval} }, snapshot_after: ${snapshotAfter} }
+engine: { workers: ${workers}, assignment: ${assignment}, checkpoint: { interval: ${interval} }, snapshot_after: ${snapshotAfter} }
 >>>>>>> 87632cd (feat(query): audit compares what Elasticsearch holds, index by index; tests of the way there)
 `;
   }
