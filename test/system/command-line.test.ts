@@ -10,6 +10,15 @@ const folder = workFolder();
 const at = (name: string): string => join(folder.path, name);
 const run = (...args: string[]): Promise<Ended> => tailrace(args, { cwd: folder.path });
 
+const FOUR_WORKERS = `version: 1
+name: web
+sources: { web: { type: file, include: [access.log], stream: access } }
+streams: { access: { codec: { type: combined }, partitions: 6 } }
+rollups:
+  pages: { from: access, by: [url.path], window: { type: tumbling, size: 1h }, measures: { hits: count } }
+engine: { workers: 4 }
+`;
+
 beforeAll(() => {
   writeFileSync(at('access.log'), accessLines(3));
   writeFileSync(at('prose.log'), 'this is no log\nof any kind\n');
@@ -18,6 +27,7 @@ beforeAll(() => {
   mkdirSync(at('logs'));
   execFileSync('mkfifo', [at('pipe.log'), at('pipe.yaml')]);
   writeFileSync(at('broken.yaml'), 'version: 1\nname: [web\n');
+  writeFileSync(at('four.yaml'), FOUR_WORKERS);
   writeFileSync(at('binary.yaml'), Buffer.from([0, 1, 2]));
   writeFileSync(at('unknown.yaml'), 'version: 1\nname: web\nsorces: {}\nstreams: {}\nrollups: {}\n');
   writeFileSync(at('future.yaml'), 'version: 1\nname: web\nalerts: {}\nsources: {}\nstreams: {}\nrollups: {}\n');
@@ -110,6 +120,28 @@ describe('a wrong configuration is shown with its line', () => {
   │ ^^^^^^ remove it
 `,
   );
+});
+
+describe('several workers', () => {
+  test('check says who gets how many', async () => {
+    const { code, stdout } = await run('check', 'four.yaml');
+    expect(code).toBe(0);
+    expect(stdout).toContain(
+      '4 engine workers with fixed partitions\n  note: 6 partitions are no multiple of 4 workers: 2 of them have 2, the others 1\n',
+    );
+  });
+
+  test('an engine that is started alone needs its number, and one that is there', async () => {
+    const messages = [
+      [[], 'there are 4 workers, and each needs its number (add --worker 0 … --worker 3)'],
+      [['--worker', '4'], 'there is no worker 4 of 4: they count from 0 (use --worker 0 … --worker 3)'],
+      [['--worker', 'x'], '"x" is no whole number (tailrace engine --help)'],
+    ] as const;
+    for (const [args, message] of messages) {
+      const ended = await run('engine', '-c', 'four.yaml', ...args);
+      expect(ended).toMatchObject({ code: 2, stderr: `tailrace: ${message}\n` });
+    }
+  });
 });
 
 describe('the command line itself', () => {
