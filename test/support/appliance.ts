@@ -206,12 +206,8 @@ streams:
     partitions: ${partitions}
     event_time: { out_of_orderness: ${outOfOrderness}, idle_timeout: ${idleTimeout} }
 rollups:${rollups}
-<<<<<<< HEAD
 ${options.sinks === undefined ? '' : `sinks:${options.sinks}`}
 engine: { workers: ${workers}, assignment: ${assignment}, checkpoint: { interval: ${interval} }, snapshot_after: ${snapshotAfter} }
-=======
-engine: { workers: ${workers}, assignment: ${assignment}, checkpoint: { interval: ${interval} }, snapshot_after: ${snapshotAfter} }
->>>>>>> 87632cd (feat(query): audit compares what Elasticsearch holds, index by index; tests of the way there)
 `;
   }
 }

@@ -78,10 +78,19 @@ describeWith('elasticsearch')('documents in a real Elasticsearch', () => {
         expect([...proxy.counts.keys()].length).toBeGreaterThan(3);
         expect(await wrongDocuments(appliance, prefix)).toEqual([]);
         expect(audit.differences).toEqual([]);
+        expect(audit.documents).toMatchObject([{ sink: 'search', stream: 'access', lost: 0, doubled: 0 }]);
+        await removeOne(prefix);
+        const { code, result } = await appliance.audit();
+        expect([code, result.documents[0]?.lost, result.lost]).toEqual([5, 1, 1]);
       });
     },
     TEST_MS,
   );
+
+  async function removeOne(prefix: string): Promise<void> {
+    const [first] = await allDocuments(elasticsearch, `${prefix}-access-*`);
+    await elasticsearch.ask(`/${first!.index}/_doc/${first!.id}`, 'DELETE');
+  }
 
   async function wrongDocuments(appliance: Appliance, prefix: string): Promise<string[]> {
     const { sqlSocket: socketPath, warehouse: databasePath } = dataDirOf(appliance.dataDir);
