@@ -73,10 +73,11 @@ async function provisionElasticsearch(options: ProvisionOptions): Promise<void> 
   try {
     await waitForElasticsearch(client, { clock: systemClock, timeoutMs: WAIT_MS });
     const changes = await planTemplates(client, elasticsearchTemplates(config, sink));
-    for (const { kind, template, before } of changes) {
-      report({ kind, what: `template ${template.name}`, before, after: template.body }, options);
+    // All is done before anything is said: who reads only the first lines of it must not leave it half done.
+    for (const { kind, template } of changes)
       if (kind !== 'same' && options.dryRun !== true) await putTemplate(client, template);
-    }
+    for (const { kind, template, before } of changes)
+      report({ kind, what: `template ${template.name}`, before, after: template.body }, options);
     summarise(
       changes.map(({ kind }) => kind),
       options,
@@ -90,20 +91,22 @@ async function provisionKibana(options: KibanaProvisionOptions): Promise<void> {
   const { sink } = elasticsearchSinkNamed(loadNamedConfig(options.config), options.sink);
   const kibana = new Kibana({ url: options.kibana, ...accessOf(sink) });
   await kibana.waitUntilReady(systemClock, WAIT_MS);
-  const changed: SavedObject[] = [];
-  const kinds: Change['kind'][] = [];
+  const changes: (Change & { readonly object: SavedObject })[] = [];
   for (const object of kibanaObjects(sink.indexPrefix)) {
     const there = await kibana.read(object);
     const before = there === undefined ? undefined : comparable(there);
     const after = comparable(object);
     const kind = before === undefined ? 'create' : holds(before, after) ? 'same' : 'update';
-    report({ kind, what: `${object.type} ${object.id}`, before, after }, options);
-    kinds.push(kind);
-    if (kind !== 'same') changed.push(object);
+    changes.push({ kind, what: `${object.type} ${object.id}`, before, after, object });
   }
   // All in one request, in the order of what they refer to.
+  const changed = changes.filter(({ kind }) => kind !== 'same').map(({ object }) => object);
   if (changed.length > 0 && options.dryRun !== true) await kibana.import(changed);
-  summarise(kinds, options);
+  for (const change of changes) report(change, options);
+  summarise(
+    changes.map(({ kind }) => kind),
+    options,
+  );
   print(`dashboard  ${dashboardLink(options.kibana, DASHBOARD)}`);
   const everything = { query: '', from: 'now-1h', to: 'now' };
   const link = { ...everything, kibana: options.kibana, dataView: DOCUMENTS_DATA_VIEW, columns: ['message'] };

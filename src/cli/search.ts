@@ -102,10 +102,15 @@ async function runSearch(query: string, options: SearchCommandOptions): Promise<
     show(lines, options);
     if (isCut) say('only the latest lines were looked through for the phrase: ask for a shorter time');
     if (before === undefined) return;
-    const { signal } = listenForStop({ isSupervised: false });
-    for await (const more of follow(port, { ...following, before, shown: lines }, { clock: systemClock, signal })) {
+    const stop = listenForStop();
+    for await (const more of follow(
+      port,
+      { ...following, before, shown: lines },
+      { clock: systemClock, signal: stop.signal },
+    )) {
       show(more, options);
     }
+    process.exitCode = stop.exitCode();
   } finally {
     await client.close();
   }

@@ -3,7 +3,7 @@ import { type SourceId, agentOf } from '../../record/source.ts';
 import type { JsonWriter } from './json-writer.ts';
 
 /** The version of the Elastic Common Schema whose names are used. */
-const ECS_VERSION = '9.2.0';
+export const ECS_VERSION = '9.2.0';
 
 /** What a document says of its line beside the codec's fields. A field of the same name that the codec declares takes its place. */
 const TIMESTAMP = '@timestamp';

@@ -1,10 +1,8 @@
 import { hash } from 'node:crypto';
 import { type Aggregates, mergeRow } from '../../epoch/merge.ts';
 import type { FieldType } from '../../record/batch.ts';
+import { ECS_VERSION } from './document-writer.ts';
 import type { FoldedPart, FoldedRow, RowStatus, StoredFoldedRow } from '../stream-fold.ts';
-
-/** Version of ECS that the fields follow. */
-export const ECS_VERSION = '9.0.0';
 
 export interface RowIdentity {
   readonly pipeline: string;

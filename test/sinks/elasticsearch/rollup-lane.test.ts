@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Log } from '../../../src/broker/broker.ts';
 import type { SourceMark } from '../../../src/epoch/epoch.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
@@ -6,9 +6,11 @@ import { seededRandom } from '../../../src/lib/random.ts';
 import { type ElasticsearchClient, openElasticsearch } from '../../../src/sinks/elasticsearch/client.ts';
 import { putTemplate } from '../../../src/sinks/elasticsearch/provision.ts';
 import { RollupLane } from '../../../src/sinks/elasticsearch/rollup-lane.ts';
-import type { RollupWriterEvent } from '../../../src/sinks/elasticsearch/rollup-writer.ts';
+import { RollupWriter, type RollupWriterEvent } from '../../../src/sinks/elasticsearch/rollup-writer.ts';
 import { rollupIndex, templatesOf } from '../../../src/sinks/elasticsearch/templates.ts';
-import { EpochChain, pipelineOf } from '../../support/epochs.ts';
+import type { IncomingEpoch } from '../../../src/sinks/epoch-reader.ts';
+import { StreamFold } from '../../../src/sinks/stream-fold.ts';
+import { EpochChain, type TestRow, bodyOf, pipelineOf, rowsOf } from '../../support/epochs.ts';
 import { MemoryStore } from '../../support/memory-log.ts';
 import { Random } from '../../support/random.ts';
 import { type Elasticsearch, startElasticsearch } from '../../support/stack/elasticsearch.ts';
@@ -21,6 +23,7 @@ const SEEDS = Array.from({ length: SOAK ? 60 : 2 }, (_, seed) => seed + 1);
 const EPOCHS_MIN = SOAK ? 300 : 60;
 const KILLS_MIN = SOAK ? 12 : 4;
 const PARTITIONS = 3;
+const GROUP = 'web.search.rollups';
 const PIPELINE = {
   ...pipelineOf(),
   streams: { access: { ...pipelineOf().streams['access']!, partitions: PARTITIONS } },
@@ -63,7 +66,7 @@ describeWith('elasticsearch')('rollup documents in a real Elasticsearch', () => 
       prefix,
       pipeline: 'web',
       options: {
-        group: 'web.search.rollups',
+        group: GROUP,
         topics: [{ stream: 'access', topic, partitions: PARTITIONS }],
         rollups: ['traffic'],
         writeIntervalMs: 2,
@@ -139,12 +142,12 @@ describeWith('elasticsearch')('rollup documents in a real Elasticsearch', () => 
       const { lane, events } = laneOf(world.store.open(), world.topic, prefix, client, seed);
       const stop = new AbortController();
       const running = lane.run(stop.signal);
-      await world.waitForReports('web.search.rollups');
+      await untilReported(world.store.open(), world.topic);
       stop.abort();
       await running;
       const harness = new WarehouseHarness();
       try {
-        await world.store.open().forget('web.search.rollups');
+        await world.store.open().forget(GROUP);
         await harness.runToEnd(world.store.open(), world.topic);
         const rows = await harness.query(ROWS_SQL);
         expect(await documents(prefix)).toEqual(rows.map((row) => JSON.stringify(row)).sort());
@@ -156,6 +159,76 @@ describeWith('elasticsearch')('rollup documents in a real Elasticsearch', () => 
     },
     180_000,
   );
+
+  describe('one row, two writers', () => {
+    /** A writer that has read so many of each partition's three epochs. */
+    const writerAt = (prefix: string, read: readonly [number, number]): (() => Promise<boolean>) => {
+      const fold = new StreamFold(['traffic']);
+      read.forEach((epochs, partition) => {
+        for (let n = 1; n <= epochs; n++) fold.apply(epochOf(partition, n));
+      });
+      const rows = fold.takeChanged().map((row) => ({ row, fold }));
+      const parts = {
+        client,
+        clock: systemClock,
+        random: seededRandom(1),
+        aggregates: AGGREGATES,
+        prefix,
+        pipeline: 'web',
+      };
+      return () => new RollupWriter(parts).write(rows, new AbortController().signal);
+    };
+    const minutes = (lines: number, status: string): string =>
+      JSON.stringify([0, 60_000, '/a', 200, lines, lines * 10, false, status, 0, lines]);
+
+    // Partition 0 has 1, 2 and 3 lines after its epochs, partition 1 has 10, 20 and 30; the third epoch closes the window.
+    test.each([
+      ['neither knows all, in any order', [1, 3], [3, 1], minutes(33, 'open')],
+      ['the one that knows less comes last', [3, 3], [1, 1], minutes(33, 'final')],
+      ['the one that knows less comes first', [1, 2], [3, 3], minutes(33, 'final')],
+      ['both know the same', [3, 3], [3, 3], minutes(33, 'final')],
+      ['one has read one partition only', [2, 0], [0, 2], minutes(22, 'open')],
+    ] as const)('%s', async (name, first, second, expected) => {
+      const prefix = `row-${name.replaceAll(/[^a-z]/g, '')}`;
+      await makeTemplates(prefix);
+      for (const order of [
+        [first, second],
+        [second, first],
+      ]) {
+        const index = rollupIndex(prefix, 'traffic');
+        await client.indices.delete({ index, ignore_unavailable: true });
+        for (const read of order) expect(await writerAt(prefix, read)()).toBe(true);
+        expect(await documents(prefix)).toEqual([expected]);
+      }
+    });
+  });
+
+  test('a row that another partition held open becomes final, though no snapshot has it any more', async () => {
+    const prefix = 'held';
+    await makeTemplates(prefix);
+    const store = new MemoryStore({ clock: systemClock });
+    const topic = 't.epochs.web.access';
+    const chains: EpochChain[] = [];
+    for (const partition of [0, 1, 2])
+      chains.push(await EpochChain.begin(store.open(), { topic, partition, partitions: PARTITIONS }));
+    const snapshot = { pipeline: PIPELINE, fingerprints: { traffic: 'a' } };
+    const runToEnd = async (): Promise<void> => {
+      const stop = new AbortController();
+      const running = laneOf(store.open(), topic, prefix, client, 1).lane.run(stop.signal);
+      await untilReported(store.open(), topic);
+      stop.abort();
+      await running;
+    };
+    await chains[1]!.append({ ...snapshot, sources: [sourceOf(1, 'reading')] });
+    await chains[0]!.append({ ...snapshot, rows: [rowsOf('traffic', [rowAt(3)])] });
+    await chains[0]!.append({ ...snapshot, watermarkMs: 60_000 });
+    await runToEnd();
+    const held = [0, 60_000, '/a', 200, 3, 30, false, 'open', 0, 3];
+    expect(await documents(prefix)).toEqual([JSON.stringify(held)]);
+    await chains[1]!.append({ sources: [sourceOf(1, 'caught_up')] });
+    await runToEnd();
+    expect(await documents(prefix)).toEqual([JSON.stringify(held.with(7, 'final'))]);
+  });
 });
 
 interface Lane {
@@ -174,6 +247,70 @@ interface Document {
     readonly revision: number;
     readonly lines: number;
   };
+}
+
+const rowAt = (lines: number): TestRow => ({
+  startMs: 0,
+  endMs: 60_000,
+  key: ['/a', 200],
+  accumulators: [lines * 10, lines],
+  lines,
+});
+
+/** Epoch `n` of a partition that has n lines, or ten times as many. */
+function epochOf(partition: number, n: number): IncomingEpoch {
+  const body = bodyOf({
+    rows: [rowsOf('traffic', [rowAt(partition === 0 ? n : 10 * n)])],
+    watermarkMs: n === 3 ? 60_000 : 0,
+    sources: [sourceOf(partition, 'reading')],
+    ...(n === 1 ? { pipeline: PIPELINE } : {}),
+  });
+  const envelope = {
+    id: String(n),
+    prev: '',
+    task: { pipeline: 'web', stream: 'access', partition },
+    n,
+    from: n - 1,
+    to: n,
+    rawLog: 'raw',
+    rawId: '',
+    isSnapshot: n === 1,
+    generation: 1,
+    part: 0,
+    parts: 1,
+  };
+  return { from: { stream: 'access', topic: 't', partition }, epoch: { envelope, body }, nextOffset: n + 1 };
+}
+
+function sourceOf(partition: number, state: SourceMark['state']): SourceMark {
+  return {
+    source: `a/${partition + 1}`,
+    identity: 'i',
+    path: '/a.log',
+    origin: 0,
+    position: 1,
+    tail: '',
+    state,
+    eventTimeMsMax: null,
+    quietSinceMs: 0,
+    gapEnd: null,
+    agentSum: null,
+    possibleLossBytes: 0,
+  };
+}
+
+/** Resolves when the lane has reported the end of every partition. */
+async function untilReported(log: Log, topic: string): Promise<void> {
+  const ends = await log.ends(topic);
+  const isThere = async (): Promise<boolean> => {
+    const reports = (await log.reports(topic)).filter(({ group }) => group === GROUP);
+    // A partition whose engine has written nothing has nothing to be read.
+    return ends.every(
+      ({ end }, partition) =>
+        end <= 1 || reports.some((one) => one.partition === partition && one.cursor?.offset === end),
+    );
+  };
+  while (!(await isThere())) await systemClock.sleep(5);
 }
 
 /** Epochs of three partitions, each from a small engine of its own, whose windows and keys meet. */
@@ -215,7 +352,7 @@ class World {
     });
     await this.#chains[partition]!.append({
       ...body,
-      sources: [this.#source(partition, this.#random.chance(0.6) ? 'reading' : 'caught_up')],
+      sources: [sourceOf(partition, this.#random.chance(0.6) ? 'reading' : 'caught_up')],
       ...(body.pipeline === undefined ? {} : { pipeline: PIPELINE }),
     });
     await systemClock.sleep(this.#random.below(40));
@@ -224,41 +361,9 @@ class World {
   /** Every partition is read to its end: none holds the windows of another. */
   async end(): Promise<void> {
     for (const partition of this.#hasBegun) {
-      const sources = [this.#source(partition, 'caught_up')];
+      const sources = [sourceOf(partition, 'caught_up')];
       const quiet = { lines: [], windowsClosed: 0, isSnapshot: false, lateLines: 0 };
       await this.#chains[partition]!.append({ ...this.#models[partition]!.epoch(quiet), sources });
     }
-  }
-
-  async waitForReports(group: string): Promise<void> {
-    const log = this.store.open();
-    const ends = await log.ends(this.topic);
-    const isThere = async (): Promise<boolean> => {
-      const reports = (await log.reports(this.topic)).filter((report) => report.group === group);
-      // A partition whose engine has written nothing has nothing to be read.
-      return ends.every(
-        ({ end }, partition) =>
-          end <= 1 || reports.some((one) => one.partition === partition && one.cursor?.offset === end),
-      );
-    };
-    while (!(await isThere())) await systemClock.sleep(5);
-  }
-
-  /** Its only source holds the partition's windows open, now and then. */
-  #source(partition: number, state: SourceMark['state']): SourceMark {
-    return {
-      source: `a/${partition + 1}`,
-      identity: 'i',
-      path: '/a.log',
-      origin: 0,
-      position: 1,
-      tail: '',
-      state,
-      eventTimeMsMax: null,
-      quietSinceMs: 0,
-      gapEnd: null,
-      agentSum: null,
-      possibleLossBytes: 0,
-    };
   }
 }

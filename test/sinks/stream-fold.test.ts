@@ -1,0 +1,152 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import type { EpochBody, SourceMark } from '../../src/epoch/epoch.ts';
+import { type FoldedRow, StreamFold } from '../../src/sinks/stream-fold.ts';
+import { type TestRow, TRAFFIC, bodyOf, pipelineOf, rowsOf } from '../support/epochs.ts';
+
+const MINUTE = 60_000;
+
+let fold: StreamFold;
+let numbers: number[];
+
+beforeEach(() => {
+  fold = new StreamFold(['traffic']);
+  numbers = [0, 0];
+});
+
+function apply(partition: number, body: Partial<EpochBody>, log = `raw${partition}`): FoldedRow[] {
+  const n = ++numbers[partition]!;
+  const from = { stream: 'access', topic: 't', partition };
+  const envelope = {
+    id: String(n),
+    prev: '',
+    task: { pipeline: 'web', stream: 'access', partition },
+    n,
+    from: n - 1,
+    to: n,
+    rawLog: log,
+    rawId: '',
+    isSnapshot: body.pipeline !== undefined,
+    generation: 1,
+    part: 0,
+    parts: 1,
+  };
+  fold.apply({ from, epoch: { envelope, body: bodyOf(body) }, nextOffset: n + 1 });
+  const changed = fold.takeChanged();
+  for (const row of changed) fold.settle(row);
+  return changed;
+}
+
+const snapshot = { pipeline: pipelineOf() };
+const row = (lines: number, key: TestRow['key'] = ['/a', 200]): TestRow => ({
+  startMs: 0,
+  endMs: MINUTE,
+  key,
+  accumulators: [lines * 10, lines],
+  lines,
+});
+const rows = (...all: TestRow[]): Partial<EpochBody> => ({ rows: [rowsOf('traffic', all, TRAFFIC)] });
+const source = (state: SourceMark['state']): Partial<EpochBody> => ({
+  sources: [
+    {
+      source: 'a/1',
+      identity: '',
+      path: '',
+      origin: 0,
+      position: 0,
+      tail: '',
+      state,
+      eventTimeMsMax: null,
+      quietSinceMs: 0,
+      gapEnd: null,
+      agentSum: null,
+      possibleLossBytes: 0,
+    },
+  ],
+});
+const shown = (changed: readonly FoldedRow[]): unknown[] =>
+  changed.map((one) => [
+    one.key,
+    fold.statusOf(one),
+    [...one.parts].map(([partition, { n, lines }]) => [partition, n, lines]),
+  ]);
+
+describe('rows of one partition', () => {
+  test('are handed out when they change, and once when they are final', () => {
+    expect(shown(apply(0, { ...snapshot, ...rows(row(1)) }))).toEqual([[['/a', 200], 'open', [[0, 1, 1]]]]);
+    expect(shown(apply(0, rows(row(2), row(1, [null, null]))))).toEqual([
+      [['/a', 200], 'open', [[0, 2, 2]]],
+      [[null, null], 'open', [[0, 2, 1]]],
+    ]);
+    expect(shown(apply(0, { watermarkMs: MINUTE - 2 }))).toEqual([]);
+    expect(shown(apply(0, { watermarkMs: MINUTE - 1 })).map(([, status]: any) => status)).toEqual(['final', 'final']);
+    expect(apply(0, { watermarkMs: 2 * MINUTE })).toEqual([]);
+  });
+
+  test('of other rollups are passed over, and of undefined ones refused', () => {
+    const other = { ...TRAFFIC, measures: [] };
+    const body = { pipeline: pipelineOf({ other }), rows: [rowsOf('other', [row(1)], other)] };
+    expect(apply(0, body)).toEqual([]);
+    expect(() => apply(0, rows(row(1)))).toThrow('which no snapshot defined');
+  });
+
+  test('of a rollup that left the pipeline are final as they are', () => {
+    apply(0, { ...snapshot, ...rows(row(1)) });
+    expect(shown(apply(0, { pipeline: pipelineOf({}) }))).toEqual([[['/a', 200], 'final', [[0, 1, 1]]]]);
+  });
+});
+
+describe('rows of two partitions', () => {
+  test('are one row, open until both have passed', () => {
+    apply(0, { ...snapshot, ...rows(row(1)) });
+    expect(shown(apply(1, { ...snapshot, ...rows(row(2)) }))).toEqual([
+      [
+        ['/a', 200],
+        'open',
+        [
+          [0, 1, 1],
+          [1, 1, 2],
+        ],
+      ],
+    ]);
+    expect(apply(0, { watermarkMs: MINUTE })).toEqual([]);
+    expect(shown(apply(1, { watermarkMs: MINUTE }))).toEqual([
+      [
+        ['/a', 200],
+        'final',
+        [
+          [0, 1, 1],
+          [1, 1, 2],
+        ],
+      ],
+    ]);
+  });
+
+  test('are held open by a partition that has something to read, and by no other', () => {
+    apply(1, { ...snapshot, ...source('reading') });
+    apply(0, { ...snapshot, ...rows(row(1)) });
+    expect(apply(0, { watermarkMs: MINUTE })).toEqual([]);
+    expect(shown(apply(1, source('caught_up')))).toEqual([[['/a', 200], 'final', [[0, 1, 1]]]]);
+  });
+});
+
+describe('rows that the store has', () => {
+  const stored = (n: number, lines: number, log = 'raw0') => ({
+    rollup: 'traffic',
+    windowStartMs: 0,
+    windowEndMs: MINUTE,
+    key: ['/a', 200],
+    parts: new Map([[0, { n, log, lines, revision: 0, accumulators: [lines * 10, lines] }]]),
+  });
+
+  test('become final though no epoch names them any more', () => {
+    fold.seed('traffic', [stored(7, 3)]);
+    expect(shown(apply(0, { ...snapshot, watermarkMs: 0 }))).toEqual([[['/a', 200], 'open', [[0, 7, 3]]]]);
+    expect(shown(apply(0, { watermarkMs: MINUTE }))).toEqual([[['/a', 200], 'final', [[0, 7, 3]]]]);
+  });
+
+  test('stay where an older epoch is read again, and give way to another log', () => {
+    fold.seed('traffic', [stored(7, 3)]);
+    expect(shown(apply(0, { ...snapshot, ...rows(row(1)) }))).toEqual([[['/a', 200], 'open', [[0, 7, 3]]]]);
+    expect(shown(apply(0, rows(row(2)), 'new'))).toEqual([[['/a', 200], 'open', [[0, 2, 2]]]]);
+  });
+});
