@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Kafka as Client, ConfigResourceTypes, logLevel } from 'kafkajs';
@@ -6,6 +8,7 @@ import type { Admin } from 'kafkajs';
 import type { Log } from '../../../src/broker/broker.ts';
 import { type KafkaLogOptions, openKafkaLog } from '../../../src/broker/kafka/kafka-log.ts';
 import type { KafkaEvent } from '../../../src/broker/kafka/patience.ts';
+import { batchesOf } from '../../../src/broker/kafka/record-batch.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
 import { headerOf, message, MESSAGE_BYTES_MAX } from '../../support/log-messages.ts';
 import { type Kafka, copyData, startKafka } from '../../support/stack/kafka.ts';
@@ -19,6 +22,14 @@ const SAFE = {
   'retention.bytes': '-1',
   'message.timestamp.type': 'LogAppendTime',
 };
+
+/** Turns one bit in a batch of a segment of a broker that is down. */
+function spoilBatch(segment: string, index: number): void {
+  const bytes = readFileSync(segment);
+  const batch = [...batchesOf(bytes)][index]!.bytes;
+  batch[batch.length - 1]! ^= 1;
+  writeFileSync(segment, bytes);
+}
 
 describeWith('kafka', 'kcat')('topics of the log on Kafka', () => {
   let kafka: Kafka;
@@ -184,11 +195,14 @@ describeWith('kafka', 'kcat')('topics of the log on Kafka', () => {
 
   describe('a broker that goes away', () => {
     test(
-      'and comes back is waited for, said once; one from an old disk is a fork',
+      'and comes back is waited for, said once; what its disk spoiled is named; one from an old disk is a fork',
       async () => {
         await log.ensureTopics([spec('old')]);
         await log.append('old', 0, [message('1')]);
+        await log.ensureTopics([spec('spoiled')]);
+        for (const header of ['a', 'b', 'c']) await log.append('spoiled', 0, [message(header, 'value')]);
         await kafka.shutdown();
+        spoilBatch(join(kafka.dataDir(), 'spoiled-0', '00000000000000000000.log'), 2);
         const copy = `${kafka.dataDir()}.copy`;
         await copyData(kafka.dataDir(), copy);
         const ends = log.ends('old');
@@ -196,6 +210,10 @@ describeWith('kafka', 'kcat')('topics of the log on Kafka', () => {
         expect(await ends).toEqual([{ start: 0, end: 2 }]);
         await restarting;
         expect(events.map(({ type }) => type)).toEqual(['away', 'back']);
+        const spoiled: unknown[] = [];
+        for await (const batch of log.read('spoiled', 0, 1, { isFollowing: false }))
+          spoiled.push(...batch.map((got) => got.damaged ?? headerOf(got)));
+        expect(spoiled).toEqual(['a', 'the checksum does not match', 'c']);
         expect(await log.append('old', 0, [message('2'), message('3')])).toBe(2);
         const follower = log.read('old', 0, 4, { isFollowing: true, waitMsMax: 60_000 })[Symbol.asyncIterator]();
         const next = follower.next();
