@@ -46,10 +46,26 @@ export function describeConfig(config: Config): string {
   const from = config.file === null ? '' : ` of ${shownPath(config.file)}`;
   return [
     `pipeline ${config.name}${from}, data in ${shownPath(config.dataDir)}`,
+    ...brokerText(config),
     ...workersText(config),
     ...streams,
     ...tables,
   ].join('\n\n');
+}
+
+/** The log of one machine lies in data_dir, which stands above. */
+function brokerText({ broker, agent, inputs }: Config): string[] {
+  if (broker.type === 'embedded') return [];
+  const { brokers, topicPrefix, replicationFactor, minInSyncReplicas, isSingleBroker } = broker;
+  const ways = [broker.tls === null ? [] : ['TLS'], broker.sasl === null ? [] : [broker.sasl.mechanism]].flat();
+  const by = ways.length === 0 ? '' : ` by ${ways.join(' and ')}`;
+  const copies = isSingleBroker
+    ? 'one replica: what that disk loses is lost'
+    : `${replicationFactor} replicas, an append waits for ${minInSyncReplicas}`;
+  const lines = [`log on Kafka at ${brokers.join(', ')}${by}, topics ${topicPrefix}.*`, `  ${copies}`];
+  if (agent.id === null && inputs.some(({ type }) => type === 'file'))
+    lines.push('  note: an agent needs agent.id here, or TAILRACE_AGENT_ID in its environment');
+  return [lines.join('\n')];
 }
 
 /** One engine for one partition is nothing to speak of. */
