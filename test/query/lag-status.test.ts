@@ -185,10 +185,10 @@ describe('against an oracle', () => {
         seen.set(status, (seen.get(status) ?? 0) + 1);
         expect(status).toBe(oracle(samples));
       }),
-      { numRuns: 20_000, seed: 13 },
+      { numRuns: 6000, seed: 13 },
     );
     // ERR is a group's.
-    for (const status of LAG_STATUSES.filter((one) => one !== 'ERR')) expect(seen.get(status)).toBeGreaterThan(50);
+    for (const status of LAG_STATUSES.filter((one) => one !== 'ERR')) expect(seen.get(status)).toBeGreaterThan(10);
   });
 
   test('a window judges at every sample as the whole history does', () => {
