@@ -1,6 +1,6 @@
 import type { Clock } from '../../lib/clock.ts';
 import { Backoff } from '../../lib/backoff.ts';
-import { CODES, answerError } from '../../broker/kafka/wire/codes.ts';
+import { CODES, answerError, isDefect } from '../../broker/kafka/wire/codes.ts';
 import { type FetchedPartition, type Isolation, fetchRecords } from '../../broker/kafka/wire/requests.ts';
 import type { Cluster } from './cluster.ts';
 import type { PartitionFeed } from './partition-feed.ts';
@@ -109,6 +109,7 @@ export class Fetcher {
         if (ready.length === 0) await this.#pause(60_000);
         else if (bytes < TRICKLE_BYTES && (bytes > 0 || ready.length < led.length)) await this.#pause(lingerMs);
       } catch (error) {
+        if (isDefect(error)) throw error;
         if (this.#stopping.signal.aborted) return;
         for (const feed of led) {
           feed.fail(error, clock.monotonicMs());

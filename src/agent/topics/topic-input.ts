@@ -1,5 +1,6 @@
 import { describeError } from '../../lib/errors.ts';
 import { Backoff } from '../../lib/backoff.ts';
+import { isDefect } from '../../broker/kafka/wire/codes.ts';
 import { EARLIEST, LATEST, listOffsets } from '../../broker/kafka/wire/requests.ts';
 import { topicOfPath } from '../../record/partition-path.ts';
 import type { TopicsInput } from '../agent.ts';
@@ -23,6 +24,8 @@ import { TrackedPartition } from './tracked-partition.ts';
 const UNREADABLE_AFTER_MS = 5_000;
 /** How long the agent waits at its start for what a cluster has. */
 const START_MS_MAX = 5_000;
+/** … and at its end to tell it how far it came. */
+const COMMIT_MS_MAX = 2_000;
 const DISCOVERY_RETRY = { initialMs: 500, maxMs: 10_000, multiplier: 2 };
 
 /** What the last discovery found, by path; and topics of which it could not be told what they have. */
@@ -90,20 +93,24 @@ export class TopicInput implements SourceInput {
 
   /** So that all partitions are announced before a line of any source is sent. */
   async start(): Promise<void> {
-    const { clock, isOnce } = this.#deps;
     const discovered = this.#discover();
-    if (isOnce) return discovered;
     // A cluster that does not answer must not hold up what others have: its partitions are announced when it does.
-    const done = new AbortController();
-    await Promise.race([discovered.then(() => done.abort()), clock.sleep(START_MS_MAX, done.signal)]);
+    await (this.#deps.isOnce ? discovered : this.#within(START_MS_MAX, discovered));
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true;
-    await this.#commits.last(this.#sources);
+    // For boards only: a cluster that does not answer must not keep the agent from its end.
+    await this.#within(COMMIT_MS_MAX, this.#commits.last(this.#sources));
     this.#cluster.close();
     await this.#fetcher.stop();
     await this.#discovering;
+  }
+
+  /** Waits for `work`, but only so long. */
+  async #within(ms: number, work: Promise<void>): Promise<void> {
+    const done = new AbortController();
+    await Promise.race([work.finally(() => done.abort()), this.#deps.clock.sleep(ms, done.signal)]);
   }
 
   readonly nextPollMs = Infinity;
@@ -187,6 +194,7 @@ export class TopicInput implements SourceInput {
         this.#nextDiscoveryMs = clock.monotonicMs() + pauseMs;
         this.#isNew = true;
       } catch (error) {
+        if (isDefect(error)) throw error;
         this.#failingSinceMs ??= clock.monotonicMs();
         this.#nextDiscoveryMs = clock.monotonicMs() + this.#retry.next();
         const hint = 'what it has waits there; it is asked again';
@@ -211,6 +219,7 @@ export class TopicInput implements SourceInput {
       try {
         this.#place(partition, look, isFirst);
       } catch (error) {
+        if (isDefect(error)) throw error;
         const hint = 'it waits';
         this.#foundProblems = [...this.#foundProblems, { path: partition.path, reason: describeError(error), hint }];
       }
@@ -370,6 +379,7 @@ export class TopicInput implements SourceInput {
         this.#fetcher.refresh();
       }
     } catch (error) {
+      if (isDefect(error)) throw error;
       feed.fail(error, this.#deps.clock.monotonicMs());
       await this.#deps.clock.sleep(DISCOVERY_RETRY.initialMs);
       this.#failed(feed);

@@ -1,5 +1,6 @@
+import { Bug } from '../../../lib/assert.ts';
 import { OperatingError } from '../../../lib/errors.ts';
-import { asOperatingError, isDenied } from '../kafka-error.ts';
+import { asOperatingError, isDenied, unreachableError } from '../kafka-error.ts';
 import { createErrorFromCode } from '../kafkajs.ts';
 
 /** Codes of Kafka's answers that mean something of their own here (kafka.apache.org/protocol, "Error Codes"). */
@@ -17,10 +18,19 @@ export function codeName(code: number): string {
   return NEWER_NAMES[code] ?? createErrorFromCode(code).type;
 }
 
+/** A bug of this program, which must not be taken for a broker's failure and waited out. */
+export function isDefect(error: unknown): boolean {
+  return error instanceof Bug || error instanceof TypeError || error instanceof ReferenceError;
+}
+
 /** An error of kafkajs as one of ours, with the way out for who reads topics: it waits for whatever is mended. */
 export function asSourceError(error: unknown, where: string): unknown {
   if (error instanceof OperatingError || !(error instanceof Error)) return error;
-  if (!isDenied(error)) return asOperatingError(error, where);
+  if (isDefect(error)) return error;
+  if (!isDenied(error)) {
+    const known = asOperatingError(error, where);
+    return known instanceof OperatingError ? known : unreachableError(where, error);
+  }
   return new OperatingError(`${where}: Kafka refuses: ${error.message}`, {
     code: 'KAFKA_ACCESS_DENIED',
     isRetryable: true,
