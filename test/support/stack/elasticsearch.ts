@@ -15,7 +15,7 @@ import type { TlsFiles } from './certificates.ts';
 import { makeCertificates } from './certificates.ts';
 import { ServerProcess, freePorts } from './server-process.ts';
 import { cachedFolder, downloadByMaven } from './stack-cache.ts';
-import { findJava, hasTool } from './tools.ts';
+import { findJava, hasTool, javaStartFlags } from './tools.ts';
 
 const run = promisify(execFile);
 
@@ -171,7 +171,7 @@ class ElasticsearchNode implements Elasticsearch {
     return {
       ES_JAVA_HOME: this.#javaHome,
       ES_PATH_CONF: this.#config,
-      ES_JAVA_OPTS: `-Xms${heap} -Xmx${heap}`,
+      ES_JAVA_OPTS: [`-Xms${heap}`, `-Xmx${heap}`, ...javaStartFlags()].join(' '),
       ES_TMPDIR: join(this.#folder, 'tmp'),
       HOME: this.#folder,
     };

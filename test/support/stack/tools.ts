@@ -65,3 +65,10 @@ function settingsOf(java: string): string {
     return '';
   }
 }
+
+/**
+ * Flags for a server in Java. Under Jest it lives for a minute or two: with the first compiler alone it is up for a quarter less of CPU
+ * (Kafka: 4.4 s instead of 6.1 s). A benchmark, or a stack for people, gets both compilers.
+ */
+export const javaStartFlags = (): string[] =>
+  process.env['JEST_WORKER_ID'] === undefined ? [] : ['-XX:TieredStopAtLevel=1'];
