@@ -27,7 +27,7 @@ export class Cluster {
   readonly #connections = new Map<string, Promise<WireConnection>>();
   readonly #coordinators = new Map<string, KafkaAddress>();
   #idle: WireConnection[] = [];
-  #bootstrap = 0;
+  #turn = 0;
   #isClosed = false;
 
   constructor(options: KafkaClientOptions) {
@@ -105,17 +105,17 @@ export class Cluster {
     return connection;
   }
 
-  /** Any broker that answers: known ones first, then those of the configuration, in turns. */
+  /** Any broker that answers, the same one as long as it does; those that are known, and those of the configuration. */
   async any(): Promise<WireConnection> {
-    const configured = this.#options.brokers.map(parseAddress);
-    const start = this.#bootstrap++;
-    const rotated = configured.map((_, i) => configured[(start + i) % configured.length]!);
+    const addresses = [...this.#nodes.values(), ...this.#options.brokers.map(parseAddress)];
     let failure: unknown;
-    for (const address of [...this.#nodes.values(), ...rotated]) {
+    for (let attempt = 0; attempt < addresses.length; attempt++) {
       try {
-        return await this.connection(address, 'ask');
+        return await this.connection(addresses[this.#turn % addresses.length]!, 'ask');
       } catch (error) {
         if (isDenied(error)) throw error;
+        // Who does not answer is not asked first again: where packets vanish, each try costs seconds.
+        this.#turn++;
         failure = error;
       }
     }

@@ -188,10 +188,12 @@ const quiet: logCreator = () => () => undefined;
 export class WireConnection {
   readonly address: KafkaAddress;
   readonly broker: WireBroker;
+  readonly send: Send;
   readonly #socket: WireSocket;
 
-  private constructor(address: KafkaAddress, broker: WireBroker, socket: WireSocket) {
+  private constructor(address: KafkaAddress, broker: WireBroker, socket: WireSocket, send: Send) {
     this.address = address;
+    this.send = send;
     this.broker = broker;
     this.#socket = socket;
   }
@@ -217,9 +219,10 @@ export class WireConnection {
       connectionTimeout: connectTimeoutMs,
       requestTimeout: requestTimeoutMs,
     });
-    const pool = onePool(address, socket, { sasl, connectTimeoutMs });
+    const send = sendOrClose(socket);
+    const pool = onePool(address, socket, { sasl, connectTimeoutMs, send });
     const broker = new KafkaJsBroker({ connectionPool: pool, logger, allowAutoTopicCreation: false });
-    const connection = new WireConnection(address, broker, socket);
+    const connection = new WireConnection(address, broker, socket, send);
     try {
       await broker.connect();
     } catch (error) {
@@ -233,23 +236,37 @@ export class WireConnection {
     return this.#socket.isConnected();
   }
 
-  send<T>(request: WireRequest<T>): Promise<T> {
-    return this.#socket.send(request);
-  }
-
   /** At once: whatever waits for an answer is rejected, and nothing more is sent. */
   close(): void {
-    this.#socket.rejectRequests(new Error('the connection was closed'));
-    this.#socket.requestQueue.destroy();
-    this.#socket.disconnect().catch(() => undefined);
-    this.#socket.socket?.destroy();
+    closeSocket(this.#socket);
   }
+}
+
+type Send = WireSocket['send'];
+
+/** A connection that owes an answer for too long is closed: kafkajs would ask it again, for as long as TCP believes in it. */
+function sendOrClose(socket: WireSocket): Send {
+  return async (request) => {
+    try {
+      return await socket.send(request);
+    } catch (error) {
+      if (error instanceof Error && error.name === 'KafkaJSRequestTimeoutError') closeSocket(socket);
+      throw error;
+    }
+  };
+}
+
+function closeSocket(socket: WireSocket): void {
+  socket.rejectRequests(new Error('the connection was closed'));
+  socket.requestQueue.destroy();
+  socket.disconnect().catch(() => undefined);
+  socket.socket?.destroy();
 }
 
 function onePool(
   { host, port }: KafkaAddress,
   socket: WireSocket,
-  { sasl, connectTimeoutMs }: { sasl: unknown; connectTimeoutMs: number },
+  { sasl, connectTimeoutMs, send }: { sasl: unknown; connectTimeoutMs: number; send: Send },
 ): Pool {
   return {
     host,
@@ -264,7 +281,7 @@ function onePool(
     },
     setVersions: (versions) => socket.setVersions(versions),
     setSupportAuthenticationProtocol: (isSupported) => socket.setSupportAuthenticationProtocol(isSupported),
-    send: (request) => socket.send(request),
+    send,
     async destroy() {
       await socket.disconnect();
     },

@@ -68,6 +68,7 @@ export class PartitionFetcher {
 
   close(): void {
     this.#deps.signal.removeEventListener('abort', this.#end);
+    this.#deps.patience.givenUp(this.#where);
     this.#end();
   }
 

@@ -150,7 +150,7 @@ export class PartitionWriter {
         const connection = await cluster.connection(await cluster.leader(this.#topic, this.#partition), 'produce');
         const produced = await this.#produce(connection, batch);
         if (produced.errorCode === 0) {
-          patience.succeeded();
+          patience.succeeded(this.#where);
           return produced.baseOffset;
         }
         throw createErrorFromCode(produced.errorCode);
@@ -163,13 +163,13 @@ export class PartitionWriter {
           type === 'UNKNOWN_TOPIC_OR_PARTITION' || (error as { code?: unknown }).code === 'LOG_TOPIC_UNKNOWN';
         if (isUnknownTopic && ++unknownTopic >= UNKNOWN_TOPIC_TRIES) throw unknownTopicError(this.#where, error);
         if (error instanceof OutcomeUnknown) {
-          patience.failed(error.cause);
+          patience.failed(this.#where, error.cause);
           const what = protocolType(error.cause) === 'KAFKA_STORAGE_ERROR' ? DISK_TROUBLE : OUTCOME_UNKNOWN;
           throw unreachableError(this.#where, error.cause, what);
         }
         if (type !== '' && !NOT_WRITTEN.has(type)) throw error;
         if (!isUnknownTopic && !isTransient(error)) throw error;
-        patience.failed(error);
+        patience.failed(this.#where, error);
         if (signal.aborted || patience.isStopping || clock.monotonicMs() - startMs > UNSENT_LIMIT_MS) throw error;
       }
       await patience.pause(attempt);

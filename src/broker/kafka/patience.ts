@@ -26,8 +26,9 @@ export interface PatienceOptions {
 /** Waits until the cluster answers: pauses that grow from a tenth of a second to two, each with jitter, and one line for all who wait. */
 export class Patience {
   readonly #options: PatienceOptions;
-  #failedAtMs: number | undefined;
-  #isSaid = false;
+  /** Since when a place does not answer. Bound: the partitions that are read or written, and the topics that are asked about. */
+  readonly #failedAtMs = new Map<string, number>();
+  #saidSinceMs: number | undefined;
 
   constructor(options: PatienceOptions) {
     this.#options = options;
@@ -47,11 +48,14 @@ export class Patience {
       if (isOver()) throw closedError();
       try {
         const result = await work();
-        this.succeeded();
+        this.succeeded(where);
         return result;
       } catch (error) {
-        if (!isTransient(error)) throw asOperatingError(error, where);
-        this.failed(error);
+        if (!isTransient(error)) {
+          this.#failedAtMs.delete(where);
+          throw asOperatingError(error, where);
+        }
+        this.failed(where, error);
         if (isOver() || stop.aborted || clock.monotonicMs() - startMs >= limitMs) throw asOperatingError(error, where);
       }
       await this.pause(attempt, options.signal);
@@ -71,20 +75,26 @@ export class Patience {
     await clock.sleep(pauseMs * (0.5 + random.next()), AbortSignal.any(signals));
   }
 
-  failed(error: unknown): void {
+  failed(where: string, error: unknown): void {
     const { clock, notify, signal } = this.#options;
-    this.#failedAtMs ??= clock.monotonicMs();
-    if (this.#isSaid || signal.aborted || clock.monotonicMs() - this.#failedAtMs < AWAY_AFTER_MS) return;
-    this.#isSaid = true;
-    notify({ type: 'away', reason: describeError(error) });
+    const sinceMs = this.#failedAtMs.get(where) ?? clock.monotonicMs();
+    this.#failedAtMs.set(where, sinceMs);
+    if (this.#saidSinceMs !== undefined || signal.aborted || clock.monotonicMs() - sinceMs < AWAY_AFTER_MS) return;
+    this.#saidSinceMs = sinceMs;
+    notify({ type: 'away', reason: `${where}: ${describeError(error)}` });
   }
 
-  succeeded(): void {
-    if (this.#failedAtMs === undefined) return;
-    const awayMs = this.#options.clock.monotonicMs() - this.#failedAtMs;
-    this.#failedAtMs = undefined;
-    if (!this.#isSaid) return;
-    this.#isSaid = false;
+  /** Back is what answers everywhere: a partition without a leader is no less away because others have one. */
+  succeeded(where: string): void {
+    if (!this.#failedAtMs.delete(where)) return;
+    if (this.#saidSinceMs === undefined || this.#failedAtMs.size > 0) return;
+    const awayMs = this.#options.clock.monotonicMs() - this.#saidSinceMs;
+    this.#saidSinceMs = undefined;
     this.#options.notify({ type: 'back', awayMs });
+  }
+
+  /** Nobody asks there any more. */
+  givenUp(where: string): void {
+    this.#failedAtMs.delete(where);
   }
 }
