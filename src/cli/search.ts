@@ -3,7 +3,8 @@ import { CODECS } from '../components.ts';
 import type { Config } from '../config/config.ts';
 import type { ElasticsearchSinkConfig } from '../config/elasticsearch-sink.ts';
 import { systemClock } from '../lib/clock.ts';
-import { EXIT, OperatingError } from '../lib/errors.ts';
+import { EXIT, OperatingError, describeError } from '../lib/errors.ts';
+import { escapeText } from '../lib/escape.ts';
 import { type DiscoverLink, discoverLink, kqlOf } from '../query/kibana-link.ts';
 import { type FoundLine, follow, linesBefore, search } from '../query/search.ts';
 import { LINE_SEARCH_FIELDS, type SearchFields } from '../query/search-fields.ts';
@@ -103,10 +104,11 @@ async function runSearch(query: string, options: SearchCommandOptions): Promise<
     if (isCut) say('only the latest lines were looked through for the phrase: ask for a shorter time');
     if (before === undefined) return;
     const stop = listenForStop();
+    const onAway = (error: OperatingError): void => say(`${escapeText(describeError(error))}; waiting for it`);
     for await (const more of follow(
       port,
       { ...following, before, shown: lines },
-      { clock: systemClock, signal: stop.signal },
+      { clock: systemClock, signal: stop.signal, onAway },
     )) {
       show(more, options);
     }

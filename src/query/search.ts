@@ -1,4 +1,5 @@
 import type { Clock } from '../lib/clock.ts';
+import { OperatingError } from '../lib/errors.ts';
 import type { Clause, SearchFilter } from './search-filter.ts';
 
 /** What a search needs of Elasticsearch. Bodies and answers are its own. */
@@ -39,6 +40,8 @@ const KEEP_ALIVE = '1m';
 /** A phrase is looked for in the text of at most so many candidates: some seconds. */
 const CANDIDATES_MAX = 200_000;
 const POLL_MS = 1000;
+/** A new index answers with an error for a moment; what takes longer is worth a line. */
+const AWAY_TOLD_MS = 5000;
 /** Lines come into the index up to so much later than others that were read with them: a refresh, a bulk that was tried again. */
 const OVERLAP_MS = 120_000;
 /** Ids remembered while following, so that the overlap shows no line twice: some 10 MB. With more lines in it, the overlap is shorter. */
@@ -96,18 +99,22 @@ export async function linesBefore(port: SearchPort, options: Following, clock: C
 
 /**
  * Every line that comes into the index from now on, in the order in which they were read, as far as they come in it; none twice, and none of
- * `before` and `shown`. Ends when the signal aborts.
+ * `before` and `shown`. Ends when the signal aborts. Goes on when Elasticsearch was away, or an index is just being made: `onAway` is told
+ * once, if that takes long.
  */
 export async function* follow(
   port: SearchPort,
   options: Following & { readonly before: SeenLines; readonly shown: readonly FoundLine[] },
-  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+  parts: { readonly clock: Clock; readonly signal: AbortSignal; readonly onAway?: (error: OperatingError) => void },
 ): AsyncGenerator<readonly FoundLine[]> {
+  const { clock, signal } = parts;
+  const patience = new Patience(parts);
   const seen = new Map([...options.before, ...options.shown.map((line) => [line.id, createdMs(line)] as const)]);
   let latestMs = Math.max(clock.nowMs(), ...seen.values());
   while (!signal.aborted) {
     const fromMs = Math.max(latestMs - OVERLAP_MS, oldestOf(seen));
-    const lines = (await readSince(port, options, fromMs, 'asc')).filter(({ id }) => !seen.has(id));
+    const read = await patience.ask(() => readSince(port, options, fromMs, 'asc'));
+    const lines = read.filter(({ id }) => !seen.has(id));
     for (const line of lines) {
       seen.set(line.id, createdMs(line));
       latestMs = Math.max(latestMs, createdMs(line));
@@ -115,6 +122,35 @@ export async function* follow(
     forget(seen, latestMs - OVERLAP_MS);
     if (lines.length > 0) yield lines;
     else await clock.sleep(POLL_MS, signal);
+  }
+}
+
+/** Answers nothing while Elasticsearch is away, and says so when it stays away. */
+class Patience {
+  readonly #parts: { readonly clock: Clock; readonly onAway?: (error: OperatingError) => void };
+  #awaySinceMs: number | undefined;
+  #isTold = false;
+
+  constructor(parts: { readonly clock: Clock; readonly onAway?: (error: OperatingError) => void }) {
+    this.#parts = parts;
+  }
+
+  async ask(read: () => Promise<FoundLine[]>): Promise<FoundLine[]> {
+    const { clock, onAway } = this.#parts;
+    try {
+      const lines = await read();
+      this.#awaySinceMs = undefined;
+      this.#isTold = false;
+      return lines;
+    } catch (error) {
+      if (!(error instanceof OperatingError && error.isRetryable)) throw error;
+      this.#awaySinceMs ??= clock.monotonicMs();
+      if (!this.#isTold && clock.monotonicMs() - this.#awaySinceMs >= AWAY_TOLD_MS) {
+        this.#isTold = true;
+        onAway?.(error);
+      }
+      return [];
+    }
   }
 }
 
