@@ -45,7 +45,7 @@ export async function twoEngines(appliance: Appliance, environment: Environment 
   const reaches = (end: number, who: string): Promise<void> =>
     until(
       async () => (await epochsEnd()) >= end,
-      30_000,
+      90_000,
       () => `the ${who} engine writes no epochs: ${appliance.report()}`,
     );
   await reaches((await epochsEnd()) + 5, 'first');
