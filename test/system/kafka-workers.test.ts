@@ -207,7 +207,7 @@ const SESSION_MS = 6_000;
 /** One of each kind of change; afterwards as many workers as before. */
 async function changeMembers(crew: Crew, work: PartitionWork, deeds: Deeds): Promise<void> {
   const joined = crew.join();
-  await joined.says(/takes /, 30_000);
+  await joined.says(/takes /, 60_000);
   deeds.add('join', await work.everywhere());
 
   const leaver = crew.take();
@@ -227,7 +227,7 @@ async function changeMembers(crew: Crew, work: PartitionWork, deeds: Deeds): Pro
   deeds.add('freeze (SIGSTOP), 7 s ago', await work.everywhere());
   frozen.child.kill('SIGCONT');
   // It may have written an epoch before it heard that it was taken for dead: that one does not count, and the worker goes on.
-  await frozen.says(/gives up .*[\s\S]*takes /, 30_000);
+  await frozen.says(/gives up .*[\s\S]*takes /, 60_000);
   deeds.add('thaw (SIGCONT)', await work.everywhere());
   expect(frozen.child.exitCode).toBe(null);
 
