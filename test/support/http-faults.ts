@@ -9,9 +9,10 @@ export const BULK_FAULTS = [
   'truncated',
   'garbled',
   'too_large',
+  'away',
 ] as const;
 /**
- * `storm` and `unavailable`: 429 and 503 without a word to the server. `busy_items`: every third item of the answer is a 429, although it is
+ * `away`: the connection is cut before anything is passed on. `storm` and `unavailable`: 429 and 503 without a word to the server. `busy_items`: every third item of the answer is a 429, although it is
  * stored. `swallowed`, `truncated`, `garbled`: the server has taken the request, and its answer is none, half, or another one.
  */
 export type BulkFault = (typeof BULK_FAULTS)[number];
@@ -36,6 +37,10 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       const isBulk = incoming.url?.startsWith('/_bulk') === true;
       const fault = isBulk ? proxy.next() : undefined;
       if (fault !== undefined) counts.set(fault, (counts.get(fault) ?? 0) + 1);
+      if (fault === 'away') {
+        outgoing.destroy();
+        return;
+      }
       if (fault === 'storm') return refuse(outgoing, 429);
       if (fault === 'unavailable') return refuse(outgoing, 503);
       if (fault === 'too_large') return refuse(outgoing, 413);

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { systemClock } from '../../src/lib/clock.ts';
 import { querySql } from '../../src/sinks/duckdb/client.ts';
 import { dataDirOf } from '../../src/config/data-dir.ts';
@@ -45,6 +47,15 @@ describeWith('elasticsearch')('documents in a real Elasticsearch', () => {
         const agent = appliance.role('agent');
         const rounds = 4 + RANDOM_KILLS;
         const each = Math.floor(LINES / (rounds + 2));
+        // Each fault once, to one process, with a bulk that gets through behind each.
+        const faults = [...BULK_FAULTS];
+        let bulks = 0;
+        proxy.next = () => (++bulks % 2 === 0 ? faults.shift() : undefined);
+        const first = startSink(appliance);
+        while (faults.length > 0) await writeSome(writer, 200);
+        first.child.kill('SIGKILL');
+        await first.ended;
+        // And then any of them at any time, to processes that die.
         proxy.next = () => (random.chance(0.3) ? random.pick(BULK_FAULTS) : undefined);
         const killed: string[] = [];
         for (const fault of ['bulk_sent:2', 'bulk_acked:1', 'bulk_sent:1', 'bulk_acked:2']) {
@@ -75,7 +86,7 @@ describeWith('elasticsearch')('documents in a real Elasticsearch', () => {
         proxy.next = () => undefined;
         const audit = await appliance.drain({}, TEST_MS);
         expect(killed.filter((how) => how.endsWith('SIGKILL')).length).toBe(4);
-        expect([...proxy.counts.keys()].length).toBeGreaterThan(3);
+        expect([...proxy.counts.keys()].toSorted()).toEqual([...BULK_FAULTS].toSorted());
         expect(await wrongDocuments(appliance, prefix)).toEqual([]);
         expect(audit.differences).toEqual([]);
         expect(audit.documents).toMatchObject([{ sink: 'search', stream: 'access', lost: 0, doubled: 0 }]);
@@ -87,19 +98,61 @@ describeWith('elasticsearch')('documents in a real Elasticsearch', () => {
     TEST_MS,
   );
 
+  test(
+    'while the store is away rows go on and the sink takes no memory for it; then every line gets its document',
+    async () => {
+      const prefix = `t${++prefixes}`;
+      await withAppliance({ sinks: sinkOf(prefix), interval: '500ms' }, async (appliance) => {
+        proxy.next = () => 'away';
+        const run = appliance.supervised();
+        const writer = daysOfLines(appliance, ['c.log']);
+        await writeSome(writer, LINES / 10);
+        await run.says(/documents wait, nothing else does/, 120_000);
+        const before = memoryOf(appliance);
+        for (let i = 0; i < 9; i++) await writeSome(writer, LINES / 10);
+        writer.stop();
+        const rows = async (): Promise<number> =>
+          Number((await ask(appliance, 'SELECT sum(lines) FROM traffic'))[0]?.[0]);
+        const endMs = systemClock.monotonicMs() + TEST_MS / 2;
+        while ((await rows()) < LINES * 0.97 && systemClock.monotonicMs() < endMs) await systemClock.sleep(500);
+        expect(await rows()).toBeGreaterThan(LINES * 0.97);
+        expect(await allDocuments(elasticsearch, `${prefix}-access-*`)).toEqual([]);
+        expect(memoryOf(appliance) - before).toBeLessThan(64);
+        proxy.next = () => undefined;
+        await run.says(/documents go in again/, 120_000);
+        run.child.kill('SIGTERM');
+        await endOf(run);
+        const audit = await appliance.drain({}, TEST_MS);
+        expect(audit.differences).toEqual([]);
+        expect(await wrongDocuments(appliance, prefix)).toEqual([]);
+      });
+    },
+    TEST_MS,
+  );
+
   async function removeOne(prefix: string): Promise<void> {
     const [first] = await allDocuments(elasticsearch, `${prefix}-access-*`);
     await elasticsearch.ask(`/${first!.index}/_doc/${first!.id}`, 'DELETE');
   }
 
   async function wrongDocuments(appliance: Appliance, prefix: string): Promise<string[]> {
-    const { sqlSocket: socketPath, warehouse: databasePath } = dataDirOf(appliance.dataDir);
-    const { rows } = await querySql({ socketPath, databasePath }, 'SELECT source, path FROM tailrace.sources');
+    const rows = await ask(appliance, 'SELECT source, path FROM tailrace.sources');
     const lines = rows.flatMap(([source, path]) => idsOfFile(source as string, path as string));
     expect(lines.length).toBeGreaterThan(LINES * 0.9);
     return compareIds(await allDocuments(elasticsearch, `${prefix}-access-*,${prefix}-dead-letters-*`), lines);
   }
 });
+
+async function ask(appliance: Appliance, sql: string): Promise<readonly (readonly unknown[])[]> {
+  const { sqlSocket: socketPath, warehouse: databasePath } = dataDirOf(appliance.dataDir);
+  return (await querySql({ socketPath, databasePath }, sql)).rows;
+}
+
+/** Resident memory of the sink's process, MiB. */
+function memoryOf(appliance: Appliance): number {
+  const pid = readFileSync(join(appliance.dataDir, 'run', 'sink-search.pid'), 'utf8').trim();
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+}
 
 function startSink(
   appliance: Appliance,
