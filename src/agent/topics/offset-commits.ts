@@ -2,6 +2,8 @@ import type { Cluster } from './cluster.ts';
 import type { TrackedPartition } from './tracked-partition.ts';
 
 const COMMIT_MS = 5_000;
+/** A coordinator that is still loading refuses the first ones. */
+const TELL_AFTER = 3;
 
 /**
  * Tells the topics' own cluster how far they were read, under a group's name, so that lag boards there show it. Nothing is ever read back:
@@ -10,13 +12,16 @@ const COMMIT_MS = 5_000;
 export class OffsetCommits {
   readonly #cluster: Cluster;
   readonly #group: string | undefined;
+  readonly #onFailure: (error: unknown) => void;
+  #failures = 0;
   readonly #committed = new Map<string, number>();
   #nextMs = 0;
   #committing: Promise<void> | undefined;
 
-  constructor(cluster: Cluster, group: string | undefined) {
+  constructor(cluster: Cluster, group: string | undefined, onFailure: (error: unknown) => void) {
     this.#cluster = cluster;
     this.#group = group;
+    this.#onFailure = onFailure;
   }
 
   commitIfDue(sources: Iterable<TrackedPartition>, nowMs: number): void {
@@ -46,8 +51,10 @@ export class OffsetCommits {
       try {
         await this.#cluster.commit(group, offsets);
         for (const [path, position] of paths) this.#committed.set(path, position);
-      } catch {
+        this.#failures = 0;
+      } catch (error) {
         // It is for boards only, and comes again.
+        if (++this.#failures === TELL_AFTER) this.#onFailure(error);
       }
       this.#committing = undefined;
     };

@@ -85,7 +85,11 @@ export class TopicInput implements SourceInput {
       onFailure: (feed) => this.#failed(feed),
       onOutOfRange: (feed) => void this.#findPlace(feed),
     });
-    this.#commits = new OffsetCommits(this.#cluster, options.group);
+    this.#commits = new OffsetCommits(this.#cluster, options.group, (error) => {
+      const hint = 'boards of that cluster do not see how far it is read; nothing else is missing';
+      const path = `group ${options.group}`;
+      deps.notify({ type: 'records_missed', path, records: 0, reason: describeError(error), hint });
+    });
     this.#sources = new PartitionSources(sources);
     this.#hasBegun = sources.length > 0;
     for (const source of sources) source.lastSeenMs = deps.clock.monotonicMs();
