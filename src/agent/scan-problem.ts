@@ -29,6 +29,11 @@ export function isSourceFailure(error: unknown): boolean {
   return error instanceof OperatingError || (error instanceof Error && 'syscall' in error);
 }
 
+/** What went wrong, without the way out: a problem has its own. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** Tells each problem of an input once, and when it has gone. */
 export class ProblemBoard {
   readonly #notify: Notify;

@@ -1,6 +1,6 @@
-import { describeError } from '../../lib/errors.ts';
 import { CODES, codeName } from '../../broker/kafka/wire/codes.ts';
 import { EARLIEST, LATEST, type TopicMetadata, listOffsets } from '../../broker/kafka/wire/requests.ts';
+import { reasonOf } from '../scan-problem.ts';
 import type { ScanProblem } from '../source.ts';
 import type { Cluster } from './cluster.ts';
 import { partitionPath } from '../../record/partition-path.ts';
@@ -72,7 +72,7 @@ export async function discover(
         if (wanted.length > 0) offsets = await offsetsOf(cluster, topic, leader, wanted, options);
       } catch (error) {
         const hint = 'it is asked again';
-        problems.push({ path: `kafka://${clusterId}/${topic}`, reason: describeError(error), hint });
+        problems.push({ path: `kafka://${clusterId}/${topic}`, reason: reasonOf(error), hint });
       }
       partitions.push(...led.map((member) => ({ ...member, offsets: offsets.get(member.name.partition) })));
     }

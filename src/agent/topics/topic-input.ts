@@ -1,11 +1,10 @@
-import { describeError } from '../../lib/errors.ts';
 import { Backoff } from '../../lib/backoff.ts';
 import { isDefect } from '../../broker/kafka/wire/codes.ts';
 import { EARLIEST, LATEST, listOffsets } from '../../broker/kafka/wire/requests.ts';
 import { topicOfPath } from '../../record/partition-path.ts';
 import type { TopicsInput } from '../agent.ts';
 import type { InputDeps } from '../inputs.ts';
-import { ProblemBoard } from '../scan-problem.ts';
+import { ProblemBoard, reasonOf } from '../scan-problem.ts';
 import { noRoom } from '../scanner.ts';
 import type { BlockRoom, ReadOutcome, ScanProblem, SourceInput } from '../source.ts';
 import { newEntry } from '../tracked-source.ts';
@@ -88,7 +87,7 @@ export class TopicInput implements SourceInput {
     this.#commits = new OffsetCommits(this.#cluster, options.group, (error) => {
       const hint = 'boards of that cluster do not see how far it is read; nothing else is missing';
       const path = `group ${options.group}`;
-      deps.notify({ type: 'records_missed', path, records: 0, reason: describeError(error), hint });
+      deps.notify({ type: 'records_missed', path, records: 0, reason: reasonOf(error), hint });
     });
     this.#sources = new PartitionSources(sources);
     this.#hasBegun = sources.length > 0;
@@ -150,7 +149,7 @@ export class TopicInput implements SourceInput {
     const lost = feed.takeLost();
     if (lost > 0) {
       source.possibleLossBytes += lost;
-      this.#missed(source, lost, `damaged: ${describeError(feed.failure)}`, 'they are passed over');
+      this.#missed(source, lost, `damaged: ${reasonOf(feed.failure)}`, 'they are passed over');
     }
     if (outcome === 'replaced') {
       this.#missed(
@@ -203,7 +202,7 @@ export class TopicInput implements SourceInput {
         this.#nextDiscoveryMs = clock.monotonicMs() + this.#retry.next();
         const hint = 'what it has waits there; it is asked again';
         this.#foundProblems = [
-          { path: `kafka ${this.#options.client.brokers.join(',')}`, reason: describeError(error), hint },
+          { path: `kafka ${this.#options.client.brokers.join(',')}`, reason: reasonOf(error), hint },
         ];
       }
       this.#discovering = undefined;
@@ -225,7 +224,7 @@ export class TopicInput implements SourceInput {
       } catch (error) {
         if (isDefect(error)) throw error;
         const hint = 'it waits';
-        this.#foundProblems = [...this.#foundProblems, { path: partition.path, reason: describeError(error), hint }];
+        this.#foundProblems = [...this.#foundProblems, { path: partition.path, reason: reasonOf(error), hint }];
       }
     }
   }
@@ -346,7 +345,7 @@ export class TopicInput implements SourceInput {
       // One line a topic, however many partitions it has.
       const path = `kafka://${feed.name.clusterId}/${feed.name.topic}`;
       const hint = 'what it has waits there; it is asked again';
-      problems.set(path, { path, reason: describeError(feed.failure), hint });
+      problems.set(path, { path, reason: reasonOf(feed.failure), hint });
     }
     return [...problems.values()];
   }
