@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { accessLines } from '../support/access-lines.ts';
-import { Tailrace, tailrace, until, workFolder } from '../support/tailrace-process.ts';
+import { scrapeUntil } from '../support/scrape.ts';
+import { Tailrace, tailrace, workFolder } from '../support/tailrace-process.ts';
 
 const folder = workFolder();
 afterAll(() => folder.remove());
@@ -47,15 +48,7 @@ test('the exporter serves what lag says, until it is stopped', async () => {
   const exporter = new Tailrace(['lag', '--listen', '127.0.0.1:0', '--interval', '100ms'], { cwd: folder.path });
   await exporter.says(/metrics on http/);
   const [address = ''] = /http:\S+/.exec(exporter.stderr) ?? [];
-  let text = '';
-  await until(
-    () => {
-      void fetch(address).then(async (answer) => (text = await answer.text()));
-      return text.includes('tailrace_exporter_up 1');
-    },
-    10_000,
-    () => text,
-  );
+  const text = await scrapeUntil(address, 'tailrace_exporter_up 1\n', 20_000);
   expect(text).toContain(
     'tailrace_lag_status{group="logs.warehouse",topic="tailrace.epochs.logs.combined",partition="0"} 1\n',
   );

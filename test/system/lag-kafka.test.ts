@@ -8,7 +8,7 @@ import { type Appliance, withAppliance } from '../support/appliance.ts';
 import { KafkaProbe } from '../support/kafka-probe.ts';
 import { type Kafka, startKafka } from '../support/stack/kafka.ts';
 import { SERVER_START_MS, describeWith } from '../support/stack/require-stack.ts';
-import { until } from '../support/tailrace-process.ts';
+import { scrapeUntil } from '../support/scrape.ts';
 
 const PARTITIONS = 2;
 const LINES = 500;
@@ -93,21 +93,10 @@ describeWith('kafka')('lag on Kafka', () => {
       const exporter = appliance.start(['lag', '-c', appliance.config, '--listen', '127.0.0.1:0']);
       await exporter.says(/metrics on http/);
       const [address = ''] = /http:\S+/.exec(exporter.stderr) ?? [];
-      let text = '';
-      const exports = (line: string): Promise<void> =>
-        until(
-          () => {
-            void fetch(address).then(async (answer) => (text = await answer.text()));
-            return text.includes(line);
-          },
-          60_000,
-          () => text,
-        );
-      await exports('tailrace_exporter_up 1\n');
-      expect(text).toContain('tailrace_lag_lines{group="web.warehouse"');
+      const exports = (line: string): Promise<string> => scrapeUntil(address, line, 90_000);
+      expect(await exports('tailrace_exporter_up 1\n')).toContain('tailrace_lag_lines{group="web.warehouse"');
       await kafka.kill();
-      await exports('tailrace_exporter_up 0\n');
-      expect(text).not.toContain('tailrace_lag_lines{');
+      expect(await exports('tailrace_exporter_up 0\n')).not.toContain('tailrace_lag_lines{');
       expect((await fetch(address.replace('/metrics', '/healthz'))).status).toBe(503);
       await kafka.restart();
       await exports('tailrace_exporter_up 1\n');
