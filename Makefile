@@ -84,6 +84,6 @@ stack: install build ## the same pipeline on real Kafka, Elasticsearch and Prome
 clean: ## remove what build and test made (not node_modules); VOLUMES=1: what the stack stored, too
 	rm -rf dist coverage tailrace-data
 ifeq ($(VOLUMES),1)
-	node scripts/compose.ts forget
-	rm -rf stack-data secrets
+	rm -rf stack-data
+	-node scripts/compose.ts forget && rm -rf secrets
 endif

@@ -77,7 +77,7 @@ export class NativeStack {
   }
 
   get logFolder(): string {
-    return join(this.#options.folder, 'tailrace-data', 'stack-logs');
+    return join(this.#options.folder, 'stack-data', 'logs');
   }
 
   async start(): Promise<void> {
@@ -191,7 +191,7 @@ export class NativeStack {
 
   /** Of a role that `tailrace run` has started: `agent`, `engine-0`, `sink-search`, … */
   pidOf(role: string): number | undefined {
-    const path = join(this.#options.folder, 'tailrace-data', 'stack', 'run', `${role}.pid`);
+    const path = join(this.#options.folder, 'stack-data', 'tailrace', 'run', `${role}.pid`);
     const pid = existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0;
     // The file of a role that ended stays.
     return pid > 0 && isAlive(pid) ? pid : undefined;

@@ -74,7 +74,7 @@ function projectPaths(): string[] {
     });
     return [...new Set(listed.split('\0').filter((path) => path !== ''))].sort();
   } catch {
-    const made = ['.git', 'node_modules', 'dist', 'coverage', 'tailrace-data'];
+    const made = ['.git', 'node_modules', 'dist', 'coverage', 'tailrace-data', 'stack-data', 'secrets'];
     const walk = (folder: string): string[] =>
       readdirSync(folder, { withFileTypes: true })
         .filter(({ name }) => !made.includes(name))
