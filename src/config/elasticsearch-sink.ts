@@ -95,6 +95,15 @@ export function checkElasticsearchSink(
 ): void {
   checkNames([...path, 'documents'], section['documents'], 'stream', known.streams, report);
   checkNames([...path, 'rollups'], section['rollups'], 'rollup', known.rollups, report);
+  const isNone = (key: string): boolean => Array.isArray(section[key]) && section[key].length === 0;
+  if (isNone('documents') && isNone('rollups')) {
+    const hint = 'leave documents or rollups out, which takes all of them';
+    report([...path, 'documents'], 'key', {
+      code: 'CONFIG_UNUSED',
+      message: 'the sink takes neither lines nor rows',
+      hint,
+    });
+  }
   const has = (key: string): boolean => section[key] !== undefined;
   if (has('username') !== has('password')) {
     const [given, missing] = has('username') ? ['username', 'password'] : ['password', 'username'];

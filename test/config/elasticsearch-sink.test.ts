@@ -62,3 +62,9 @@ refuses(
   withSink(', api_key: k, username: me, password: p'),
   '2:73 VALUE: api_key and username are two ways in — leave one of them out',
 );
+refuses(
+  'a sink that takes nothing',
+  'version: 1',
+  withSink(', documents: [], rollups: []'),
+  '2:73 UNUSED: the sink takes neither lines nor rows — leave documents or rollups out, which takes all of them',
+);

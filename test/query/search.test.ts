@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { combined } from '../../src/codecs/combined.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { OperatingError } from '../../src/lib/errors.ts';
 import { type SearchPort, follow, linesBefore, search } from '../../src/query/search.ts';
 import { LINE_SEARCH_FIELDS } from '../../src/query/search-fields.ts';
 import { compileSearch } from '../../src/query/search-filter.ts';
@@ -174,9 +175,15 @@ describeWith('elasticsearch')('a search in a real Elasticsearch', () => {
       const endMs = systemClock.nowMs() + 10_000;
       while (followed.length < count && systemClock.nowMs() < endMs) await systemClock.sleep(20);
     };
+    // The third answer is what a server says of an index that is just being made.
+    let asked = 0;
+    const openPointInTime: SearchPort['openPointInTime'] = async (...args) => {
+      if (++asked === 3) throw new OperatingError('shards', { code: 'ES_BUSY', isRetryable: true });
+      return await port.openPointInTime(...args);
+    };
     const following = (async () => {
       for await (const lines of follow(
-        port,
+        { ...port, openPointInTime },
         { index, filter, before, shown },
         { clock: systemClock, signal: stop.signal },
       ))
