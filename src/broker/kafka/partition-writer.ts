@@ -16,8 +16,8 @@ import { type Produced, produceRequest } from './requests.ts';
 
 /** Appends that wait for their send; at the bound `append` waits itself. */
 const QUEUED_BYTES_MAX = 64 * 1024 * 1024;
-/** Plain bytes of the appends that go in one batch together: small ones share a round trip, large ones go alone. */
-const GROUP_BYTES_MAX = 1024 * 1024;
+/** Plain bytes of the appends that go in one batch together: small ones share a round trip, large ones go alone. Half of Kafka's own limit. */
+const GROUP_BYTES_MAX = 512 * 1024;
 /** How long the brokers may take to replicate a batch; the connection waits a little longer. */
 const REPLICATION_TIMEOUT_MS = 10_000;
 /** While nothing has been sent, it is tried again this long: a leader that moves is no reason to refuse. */
