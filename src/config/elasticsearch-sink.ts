@@ -52,7 +52,9 @@ const options = z.strictObject({
     .string({ error: () => `expects ${INDEX_PREFIX_FORM}` })
     .regex(INDEX_PREFIX, { error: () => `expects ${INDEX_PREFIX_FORM}` })
     .prefault('tailrace')
-    .describe('Indices are named `<prefix>-<stream>-<UTC day of event time>`.'),
+    .describe(
+      'Indices are named `<prefix>-<stream>-<UTC day of event time>`. Pipelines that read different logs need different ones: `audit` counts what an index holds.',
+    ),
   shards: count(1, 64).prefault(1).describe('Primary shards of an index that is made.'),
   replicas: count(0, 8).prefault(1).describe('Replicas of an index that is made: 0 on a single node.'),
 });
