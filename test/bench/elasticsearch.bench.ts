@@ -79,7 +79,7 @@ name: bench
 data_dir: ${join(folder, prefix)}
 sources: { web: { type: file, include: ['${join(folder, 'access.log')}'], stream: access } }
 streams: { access: { codec: { type: combined }, event_time: { max_future: 3650d } } }
-rollups: { lines: { from: access, window: { type: tumbling, size: 1d }, measures: { lines: count } } }
+rollups: { days: { from: access, window: { type: tumbling, size: 1d }, measures: { requests: count } } }
 sinks:
   warehouse: { type: duckdb }
   search: { type: elasticsearch, nodes: ['${url}'], index_prefix: ${prefix}, replicas: 0, rollups: [] }

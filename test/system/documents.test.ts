@@ -132,7 +132,9 @@ describeWith('elasticsearch')('documents in a real Elasticsearch', () => {
 
   async function removeOne(prefix: string): Promise<void> {
     const [first] = await allDocuments(elasticsearch, `${prefix}-access-*`);
-    await elasticsearch.ask(`/${first!.index}/_doc/${first!.id}`, 'DELETE');
+    const path = `/${first!.index}/_doc/${encodeURIComponent(first!.id)}?refresh=true`;
+    const { status, body } = await elasticsearch.ask(path, 'DELETE');
+    if (status !== 200) throw new Error(`${path} answered ${status}: ${JSON.stringify(body)}`);
   }
 
   async function wrongDocuments(appliance: Appliance, prefix: string): Promise<string[]> {
