@@ -285,11 +285,6 @@ export class Task {
         },
       );
     }
-    if (isMutant('task.keeps_state')) {
-      const { chain } = this.#fold;
-      [this.#lastId, this.#lastN, this.#lastTo] = [chain!.id, chain!.n, chain!.to];
-      return;
-    }
     throw new OperatingError(`${this.#name()}: another engine writes this task's epochs; mine do not count`, {
       code: 'FENCED',
       exitCode: EXIT.fenced,

@@ -17,8 +17,6 @@ export const MUTANTS = [
   'epoch.any_snapshot_counts',
   /** A task goes on from an acknowledged epoch without having read that it counts. */
   'task.trusts_append',
-  /** A fenced task writes on behind the epochs of its successor, with the state it has. */
-  'task.keeps_state',
   /** The warehouse writes its cursor in a transaction of its own. */
   'warehouse.cursor_apart',
   /** The agent registers positions before the log has acknowledged them. */

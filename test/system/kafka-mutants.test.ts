@@ -34,7 +34,7 @@ describeWith('kafka')('protocol mutants on Kafka', () => {
     });
 
   // The two workers are as two of a group that both believe in a partition: whatever assigned it, the log decides.
-  showsMutant(['epoch.every_counts', 'task.keeps_state'], options, async (appliance, environment) => {
+  showsMutant('epoch.every_counts', options, async (appliance, environment) => {
     const writer = await beginLoad(appliance, 3_000);
     await twoEngines(appliance, environment);
     await systemClock.sleep(2000);
