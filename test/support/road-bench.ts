@@ -65,9 +65,14 @@ export function roadFile(lines: number): string {
   return file;
 }
 
-/** Peak resident memory of each role, by its command line, MiB: looked at four times a second. */
-function watchMemory(root: number): { peaks: Map<string, number>; stop: () => void } {
-  const peaks = new Map<string, number>();
+interface RoleUse {
+  peakMiB: number;
+  cpuSeconds: number;
+}
+
+/** Peak resident memory and CPU of each role, by its command line: looked at four times a second, so the last moments are missing. */
+function watchRoles(root: number): { roles: () => Map<string, RoleUse>; stop: () => void } {
+  const byPid = new Map<string, RoleUse & { role: string }>();
   const timer = setInterval(() => {
     for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
       try {
@@ -75,21 +80,34 @@ function watchMemory(root: number): { peaks: Map<string, number>; stop: () => vo
         const parent = Number(/PPid:\s+(\d+)/.exec(status)![1]);
         if (parent !== root && Number(pid) !== root) continue;
         const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-        const role = words[words.findIndex((word) => word.endsWith('main.js')) + 1] ?? '?';
-        const peakMiB = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
-        peaks.set(role, Math.max(peaks.get(role) ?? 0, peakMiB));
+        const role = words[words.findIndex((word) => word.endsWith('main.js')) + 1];
+        if (role === undefined) continue;
+        const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+        byPid.set(pid, {
+          role,
+          peakMiB: Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024,
+          cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND,
+        });
       } catch {
         // The process has ended between the two reads.
       }
     }
   }, 250);
-  return { peaks, stop: () => clearInterval(timer) };
+  const roles = (): Map<string, RoleUse> => {
+    const found = new Map<string, RoleUse>();
+    for (const { role, peakMiB, cpuSeconds } of byPid.values()) {
+      const known = found.get(role) ?? { peakMiB: 0, cpuSeconds: 0 };
+      found.set(role, { peakMiB: Math.max(known.peakMiB, peakMiB), cpuSeconds: known.cpuSeconds + cpuSeconds });
+    }
+    return found;
+  };
+  return { roles, stop: () => clearInterval(timer) };
 }
 
 export interface Round {
   wallSeconds: number;
   cpuSeconds: number;
-  peaks: Map<string, number>;
+  roles: Map<string, RoleUse>;
   folder: string;
 }
 
@@ -102,14 +120,14 @@ export async function runRoad(config: string): Promise<Round> {
   const child = spawn(process.execPath, [MAIN, 'run', '--once', '--json', '-c', join(folder, 'tailrace.yaml')], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
-  const memory = watchMemory(child.pid!);
+  const watch = watchRoles(child.pid!);
   const code = await new Promise<number | null>((resolve) => child.on('exit', resolve));
-  memory.stop();
+  watch.stop();
   if (code !== 0) throw new Error(`run --once ended with ${code}`);
   return {
     wallSeconds: (performance.now() - startedMs) / 1000,
     cpuSeconds: childrenCpuSeconds() - cpuBefore,
-    peaks: memory.peaks,
+    roles: watch.roles(),
     folder,
   };
 }
@@ -151,9 +169,11 @@ export async function benchRoad(
   for (let round = 1; round <= rounds; round++) {
     const result = await runRoad(config(file, round));
     done.push(result);
-    const peaks = [...result.peaks].map(([role, peak]) => `${role} ${peak.toFixed(0)} MiB`).join(', ');
+    const roles = [...result.roles]
+      .map(([role, { peakMiB, cpuSeconds }]) => `${role} ${cpuSeconds.toFixed(1)} CPU-s, ${peakMiB.toFixed(0)} MiB`)
+      .join('; ');
     console.log(
-      `round ${round}: ${result.wallSeconds.toFixed(2)} s, ${result.cpuSeconds.toFixed(2)} CPU-s: ${rate(result.wallSeconds)} lines/s, ${rate(result.cpuSeconds)} lines per CPU-s; peak ${peaks}`,
+      `round ${round}: ${result.wallSeconds.toFixed(2)} s, ${result.cpuSeconds.toFixed(2)} CPU-s: ${rate(result.wallSeconds)} lines/s, ${rate(result.cpuSeconds)} lines per CPU-s; ${roles}`,
     );
     if (round === rounds)
       console.log(`rows that differ from plain SQL over the file: ${await roadDifferences(file, result.folder)}`);
