@@ -40,7 +40,9 @@ export async function dieIn(
   const log = join(appliance.folder, 'faults.log');
   const armed = `${fault.point}:${1 + random.below(fault.within)}`;
   const process = role.start({ TAILRACE_FAULT: armed, TAILRACE_FAULT_LOG: log });
-  const { signal, code } = await endOf(process);
+  const { signal, code } = await endOf(process).catch((error: unknown) => {
+    throw new Error(`${role.name} never came to ${armed}`, { cause: error });
+  });
   const said = existsSync(log) ? readFileSync(log, 'utf8') : '';
   if (signal !== 'SIGKILL' || !said.includes(`${fault.point} ${process.pid}\n`)) {
     throw new Error(`${role.name} did not die in ${armed} but with ${signal ?? code}: ${process.stderr}`);
