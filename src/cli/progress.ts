@@ -5,6 +5,8 @@ import type { LogState } from './log-watch.ts';
 export interface FileProgress {
   readonly bytesSent: number;
   readonly bytesKnown: number;
+  /** Acknowledged lines. */
+  readonly lines: number;
 }
 
 const NUMBER = new Intl.NumberFormat('en');

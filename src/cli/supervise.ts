@@ -122,7 +122,11 @@ class SupervisedRun {
   /** Resolves to true when all that was sent is decided and stored, to false when everything stops before that. */
   async #catchUp(log: Log, isAllSent: () => boolean): Promise<boolean> {
     const { stopped } = this.#supervisor;
-    const watch = await LogWatch.open(log, this.#config);
+    const { isOnce } = this.#options;
+    const watch = await LogWatch.open(log, this.#config, {
+      // Who follows must know when the last line is decided, whatever beats come behind it.
+      countsLines: !isOnce || this.#config.broker.type === 'embedded',
+    });
     // Nobody who follows waits for documents: their store may be away for days, and rows go on.
     const documents = this.#options.isOnce ? [await LogWatch.openDocuments(log, this.#config)] : [];
     const waitedFor = this.#options.isOnce ? ['duckdb', 'events'] : ['duckdb'];
@@ -137,8 +141,8 @@ class SupervisedRun {
     while (!stopped.aborted) {
       // Asked before the look: what was sent by then is seen by it.
       const isSent = isAllSent();
-      const state = await watch.look();
-      const isDecided = this.#options.isOnce ? state.isDecided : state.linesDecided === state.linesSent;
+      const state = await watch.look(this.#files?.lines);
+      const isDecided = isOnce ? state.isDecided : state.linesDecided === state.linesSent;
       const areIndexed = await allDecided(documents);
       const isAll = isSent && isDecided && areIndexed;
       if (isAll && (await allStored([watch, ...documents], groups)) && (await allStored([watch], rollupGroups))) {

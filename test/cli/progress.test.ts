@@ -9,13 +9,13 @@ const state = (linesSent: number, linesDecided: number): Parameters<Progress['up
 });
 
 test('rate, share of the files, lag and time to go are told from lines and bytes', () => {
-  const files = { bytesSent: 500, bytesKnown: 2000 };
+  const files = { bytesSent: 500, bytesKnown: 2000, lines: 0 };
   // 1,000 lines are a quarter of the bytes, so there are 4,000; 3,200 are to go.
   expect(describeProgress(state(1000, 800), files, 400)).toBe(
     '800 lines, 400 lines/s, 20 % of the files, lag 200 lines, 8 s to go',
   );
   expect(describeProgress(state(1000, 800), undefined, 400)).toBe('800 lines, 400 lines/s, lag 200 lines');
-  expect(describeProgress(state(0, 0), { bytesSent: 0, bytesKnown: 0 }, 0)).toBe('0 lines, 0 lines/s, lag 0 lines');
+  expect(describeProgress(state(0, 0), { bytesSent: 0, bytesKnown: 0, lines: 0 }, 0)).toBe('0 lines, 0 lines/s, lag 0 lines');
 });
 
 function progressOn(isTTY: boolean): { progress: Progress; clock: ManualClock; written: string[] } {
