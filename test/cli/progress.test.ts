@@ -15,7 +15,9 @@ test('rate, share of the files, lag and time to go are told from lines and bytes
     '800 lines, 400 lines/s, 20 % of the files, lag 200 lines, 8 s to go',
   );
   expect(describeProgress(state(1000, 800), undefined, 400)).toBe('800 lines, 400 lines/s, lag 200 lines');
-  expect(describeProgress(state(0, 0), { bytesSent: 0, bytesKnown: 0, lines: 0 }, 0)).toBe('0 lines, 0 lines/s, lag 0 lines');
+  expect(describeProgress(state(0, 0), { bytesSent: 0, bytesKnown: 0, lines: 0 }, 0)).toBe(
+    '0 lines, 0 lines/s, lag 0 lines',
+  );
 });
 
 function progressOn(isTTY: boolean): { progress: Progress; clock: ManualClock; written: string[] } {

@@ -89,8 +89,16 @@ export function describeReports({ harness, log }: Given): void {
   });
 }
 
+/** Declares a test for an ability that the adapter has; where it has not, there is no test, and none is skipped. */
+export function testsOf(abilities: readonly LogAbility[]) {
+  return (ability: LogAbility) =>
+    (name: string, run: () => Promise<void>): void => {
+      if (abilities.includes(ability)) test(name, run);
+    };
+}
+
 export function describeFailures({ harness, log, abilities }: Given): void {
-  const testIf = (ability: LogAbility) => (abilities.includes(ability) ? test : test.skip);
+  const testIf = testsOf(abilities);
 
   testIf('disk_limit')('at the disk limit appends are refused whole, and go on after trimming', async () => {
     const small = await harness().open({ diskMaxBytes: 2 * 1024 * 1024 });

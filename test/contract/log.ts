@@ -8,7 +8,7 @@ import type { LogAbility, LogHarness } from '../support/log-harness.ts';
 import { headerOf, message, MESSAGE_BYTES_MAX, NO_BYTES, readAll, sameBytes, TOPIC } from '../support/log-messages.ts';
 import type { Given } from '../support/log-messages.ts';
 import { describeLogProcesses } from './log-processes.ts';
-import { describeFailures, describeReports, describeTrimming } from './log-upkeep.ts';
+import { describeFailures, describeReports, describeTrimming, testsOf } from './log-upkeep.ts';
 
 /** The contract of {@link Log}, over one adapter: `makeHarness` gives an empty store each time. */
 export function describeLogContract(
@@ -71,7 +71,7 @@ function describeTopics({ harness, log }: Given): void {
 }
 
 function describeMessages({ harness, log, abilities }: Given): void {
-  const testIf = (ability: LogAbility) => (abilities.includes(ability) ? test : test.skip);
+  const testIf = testsOf(abilities);
 
   test('what was appended is read back, of every kind, with empty headers and values', async () => {
     const sent = [
