@@ -6,8 +6,9 @@ import type { Clock } from '../../lib/clock.ts';
 import { OperatingError, describeError } from '../../lib/errors.ts';
 import type { Sink } from '../sink.ts';
 import { diskFullError, firstLine, isDiskFull, openDatabase } from './database.ts';
-import { EpochQueue } from '../epoch-queue.ts';
+import type { EpochQueue } from '../epoch-queue.ts';
 import { type EpochPartition, EpochReader, type IncomingEpoch, lastOfEach } from '../epoch-reader.ts';
+import { readEpochs } from '../read-epochs.ts';
 import type { Aggregates } from './rollup-view.ts';
 import { SqlSocket } from './socket.ts';
 import { Store } from './store.ts';
@@ -57,8 +58,6 @@ const WORDS = { who: 'the warehouse', startOver: 'move the warehouse file away' 
 /** Files that a failed warehouse left open: this process ends, and closing would write to them. */
 const abandoned: DuckDBInstance[] = [];
 
-/** Epochs read and not yet written: about a second of a busy pipeline. */
-const QUEUE_BYTES_MAX = 4 * 1024 * 1024;
 /** One transaction folds what is waiting, up to so many bytes: well under a second of work, and the bound of what a crash repeats. */
 const TRANSACTION_BYTES_MAX = 8 * 1024 * 1024;
 /**
@@ -114,26 +113,13 @@ export class Warehouse implements Sink {
     const readers: EpochReader[] = [];
     for (const from of partitions)
       readers.push(new EpochReader({ log, group: this.group, from, cursor: await store.cursor(from), reader: WORDS }));
-    const queue = new EpochQueue<IncomingEpoch>(QUEUE_BYTES_MAX);
-    const stop = new AbortController();
-    const onAbort = (): void => queue.end();
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) onAbort();
-    const reading = readers.map((reader) =>
-      reader
-        .run(stop.signal, (incoming, sizeBytes) => queue.put(incoming, sizeBytes))
-        .catch((error: unknown) => queue.end(error)),
-    );
     try {
-      notify?.({ type: 'ready', path: options.path, socketPath: options.socketPath });
-      await this.#write(store, queue, socket);
+      await readEpochs(readers, signal, (queue) => {
+        notify?.({ type: 'ready', path: options.path, socketPath: options.socketPath });
+        return this.#write(store, queue, socket);
+      });
     } catch (error) {
       throw asOperatingError(error, options.path);
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-      stop.abort();
-      queue.end();
-      await Promise.all(reading);
     }
     connection.closeSync();
   }

@@ -1,6 +1,7 @@
 import type { Cursor, Log } from '../../broker/broker.ts';
-import { EpochQueue } from '../epoch-queue.ts';
+import type { EpochQueue } from '../epoch-queue.ts';
 import { type EpochPartition, EpochReader, type IncomingEpoch, type ReaderWords } from '../epoch-reader.ts';
+import { readEpochs } from '../read-epochs.ts';
 import type { Sink } from '../sink.ts';
 import { snapshotStart } from '../snapshot-start.ts';
 import { StreamFold } from '../stream-fold.ts';
@@ -23,8 +24,6 @@ export interface RollupLaneParts extends RollupWriterParts {
   readonly options: RollupLaneOptions;
 }
 
-/** Epochs read and not yet folded, while a write is under way. */
-const QUEUE_BYTES_MAX = 4 * 1024 * 1024;
 /** A row of a busy minute changes with every epoch: as often as it can be found in the index is often enough. */
 const WRITE_INTERVAL_MS = 1000;
 
@@ -62,24 +61,7 @@ export class RollupLane implements Sink {
   async run(signal: AbortSignal): Promise<void> {
     if (!(await this.#seed(signal))) return;
     const readers = await this.#readers();
-    const queue = new EpochQueue<IncomingEpoch>(QUEUE_BYTES_MAX);
-    const stop = new AbortController();
-    const onAbort = (): void => queue.end();
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) onAbort();
-    const reading = readers.map((reader) =>
-      reader
-        .run(stop.signal, (incoming, sizeBytes) => queue.put(incoming, sizeBytes))
-        .catch((error: unknown) => queue.end(error)),
-    );
-    try {
-      await this.#work(queue, signal);
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-      stop.abort();
-      queue.end();
-      await Promise.all(reading);
-    }
+    await readEpochs(readers, signal, (queue) => this.#work(queue, signal));
   }
 
   /** What the documents call open is gone on with: see `StreamFold.seed`. */

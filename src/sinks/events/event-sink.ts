@@ -7,7 +7,6 @@ import { present } from '../../lib/assert.ts';
 import { OperatingError } from '../../lib/errors.ts';
 import { faultPoint } from '../../lib/fault-point.ts';
 import { murmur2 } from '../../lib/hash.ts';
-import { EpochQueue } from '../epoch-queue.ts';
 import {
   type EpochPartition,
   EpochReader,
@@ -15,6 +14,7 @@ import {
   type ReaderWords,
   type StoredCursor,
 } from '../epoch-reader.ts';
+import { readEpochs } from '../read-epochs.ts';
 import type { Sink } from '../sink.ts';
 import { snapshotStart } from '../snapshot-start.ts';
 import { eventRecord } from './event-record.ts';
@@ -50,8 +50,6 @@ export interface EventSinkParts {
   readonly notify?: (event: EventSinkEvent) => void;
 }
 
-/** Epochs read and not yet folded, while a step is written. */
-const QUEUE_BYTES_MAX = 4 * 1024 * 1024;
 /** One append: well below the message limit that brokers have by default. */
 const APPEND_BYTES_MAX = 256 * 1024;
 const READ_BYTES_MAX = 1024 * 1024;
@@ -79,17 +77,7 @@ export class EventSink implements Sink {
 
   async run(signal: AbortSignal): Promise<void> {
     const readers = await this.#restore();
-    const queue = new EpochQueue<IncomingEpoch>(QUEUE_BYTES_MAX);
-    const stop = new AbortController();
-    const onAbort = (): void => queue.end();
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) onAbort();
-    const reading = readers.map((reader) =>
-      reader
-        .run(stop.signal, (incoming, sizeBytes) => queue.put(incoming, sizeBytes))
-        .catch((error: unknown) => queue.end(error)),
-    );
-    try {
+    await readEpochs(readers, signal, async (queue) => {
       // What the last process had folded and not written.
       for (const { stream } of this.#parts.options.streams) await this.#advance(stream);
       while (await queue.wait()) {
@@ -97,12 +85,7 @@ export class EventSink implements Sink {
         this.#streams.get(item.from.stream)!.events.apply(item);
         await this.#advance(item.from.stream);
       }
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-      stop.abort();
-      queue.end();
-      await Promise.all(reading);
-    }
+    });
   }
 
   /** Writes every row that is final by now, and reports how far the stream's partitions are done with. */
