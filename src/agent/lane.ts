@@ -121,8 +121,9 @@ export class Lane {
       const isSent = await this.#append(slab.blocks.map((block) => block.message));
       if (!isSent) return;
       faultPoint('agent.sent');
+      const nowMs = this.#clock.nowMs();
       for (const { source, lines } of slab.blocks) {
-        source.acknowledge(lines);
+        source.acknowledge(lines, nowMs);
         this.bytesSent += lines.sizeBytes;
         this.linesSent += lines.lines;
       }

@@ -103,7 +103,9 @@ export abstract class TrackedSource {
     );
   }
 
-  acknowledge(lines: LinesRead): void {
+  /** The idle clock stands still while lines wait for the log: a source is not quiet that was only not let through (FLINK-35886). */
+  acknowledge(lines: LinesRead, nowMs: number): void {
+    this.quietSinceMs = Math.max(this.quietSinceMs, nowMs);
     this.position = lines.end;
     this.tail = lines.tail;
     this.sum = lines.sum;

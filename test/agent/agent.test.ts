@@ -348,6 +348,24 @@ describe('the log', () => {
     await expectProven();
   });
 
+  test('the idle clock of a source stands still while the log does not take its lines', async () => {
+    begin();
+    writeFileSync(world.path('a.log'), 'start\n');
+    world.start();
+    await world.pass(1_500);
+    world.store.diskMaxBytes = 0;
+    appendFileSync(world.path('a.log'), 'held up\n');
+    await world.pass(30_000);
+    const freedAtMs = world.clock.nowMs();
+    world.store.diskMaxBytes = Infinity;
+    await world.pass(10_000);
+    const caughtUp = (await world.read()).beats
+      .flatMap(({ sources }) => sources)
+      .findLast((source) => source.position === 14);
+    expect(caughtUp!.state).toBe('caught_up');
+    expect(caughtUp!.quietSinceMs).toBeGreaterThanOrEqual(freedAtMs);
+  });
+
   test('stopped with an announcement that did not get through, no later number is announced before it', async () => {
     begin();
     world.store.diskMaxBytes = 0;

@@ -85,7 +85,7 @@ function drain(source: TrackedPartition, partition: SamplePartition, batches = 3
     const outcome = source.read(room, 5);
     if (typeof outcome === 'object') {
       for (const [offset, line] of linesOf(outcome)) lines.set(offset, line);
-      source.acknowledge(outcome);
+      source.acknowledge(outcome, 5);
     } else if (outcome === 'replaced') throw new Error('replaced');
     else partition.serve(source.feed!, batches);
   }
