@@ -12,6 +12,7 @@ import type {
   Report,
   TopicSpec,
 } from '../broker.ts';
+import { BatchEncoder } from './batch-encoder.ts';
 import { Cluster } from './cluster.ts';
 import { CursorTable } from './cursor-table.ts';
 import { closedError, tooLargeError, unknownTopicError } from './kafka-error.ts';
@@ -52,6 +53,7 @@ export class KafkaLog implements Log {
   readonly #topics: Topics;
   readonly #cursors: CursorTable;
   // Bound of all three: the topics and partitions of one pipeline.
+  readonly #encoder = new BatchEncoder();
   readonly #writers = new Map<string, PartitionWriter>();
   readonly #messageBytesMax = new Map<string, number>();
   readonly #trimmedTo = new Map<string, number>();
@@ -169,6 +171,7 @@ export class KafkaLog implements Log {
         clock: this.#clock,
         signal: this.#closing.signal,
         batchBytesMax: (of: string) => this.#topics.batchBytesMax(of),
+        encoder: this.#encoder,
       };
       writer = new PartitionWriter(deps, topic, partition);
       this.#writers.set(key, writer);

@@ -130,7 +130,7 @@ const KafkaJsConnection = load('kafkajs/src/network/connection') as new (options
 const KafkaJsBroker = load('kafkajs/src/broker') as new (options: object) => WireBroker;
 const KafkaJsQueue = load('kafkajs/src/network/requestQueue') as { readonly prototype: RequestQueue };
 const defaultSocketFactory = load('kafkajs/src/network/socketFactory') as () => unknown;
-export const Encoder = load('kafkajs/src/protocol/encoder') as new () => WireEncoder;
+export const Encoder = load('kafkajs/src/protocol/encoder') as new (sizeBytes?: number) => WireEncoder;
 export const Decoder = load('kafkajs/src/protocol/decoder') as new (payload: Buffer) => WireDecoder;
 const { createErrorFromCode } = load('kafkajs/src/protocol/error') as {
   readonly createErrorFromCode: (code: number) => Error & { readonly type: string; readonly code: number };

@@ -1,4 +1,5 @@
 import type { Clock } from '../../lib/clock.ts';
+import type { BatchEncoder } from './batch-encoder.ts';
 import type { Cluster } from './cluster.ts';
 import {
   asOperatingError,
@@ -11,7 +12,7 @@ import {
 } from './kafka-error.ts';
 import { type WireConnection, createErrorFromCode } from './kafkajs.ts';
 import type { Patience } from './patience.ts';
-import { type BatchCodec, type KafkaRecord, encodeBatch } from './record-batch.ts';
+import type { KafkaRecord } from './record-batch.ts';
 import { type Produced, produceRequest } from './requests.ts';
 
 /** Appends that wait for their send; at the bound `append` waits itself. */
@@ -50,8 +51,7 @@ export interface WriterDependencies {
   readonly signal: AbortSignal;
   /** The topic's `max.message.bytes`: of a whole batch, as compressed. */
   readonly batchBytesMax: (topic: string) => Promise<number>;
-  /** zstd by default. */
-  readonly codec?: BatchCodec;
+  readonly encoder: BatchEncoder;
 }
 
 /**
@@ -126,11 +126,9 @@ export class PartitionWriter {
     const beyond = this.#queue.findIndex((append, index) => (bytes += append.bytes) > GROUP_BYTES_MAX && index > 0);
     const appends = this.#queue.splice(0, beyond < 0 ? this.#queue.length : beyond);
     try {
-      const batch = await encodeBatch(
-        appends.flatMap(({ records }) => records),
-        this.#deps.clock.nowMs(),
-        this.#deps.codec,
-      );
+      const records = appends.flatMap((append) => append.records);
+      const plain = appends.reduce((sum, append) => sum + append.bytes, 0);
+      const batch = await this.#deps.encoder.encode(records, plain, this.#deps.clock.nowMs());
       const bytesMax = await this.#deps.batchBytesMax(this.#topic);
       if (batch.length <= bytesMax) return { appends, batch };
       throw tooLargeError(this.#where, batch.length, bytesMax);

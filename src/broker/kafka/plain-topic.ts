@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import type { Clock } from '../../lib/clock.ts';
 import { EXIT, OperatingError } from '../../lib/errors.ts';
 import { seededRandom } from '../../lib/random.ts';
+import { BatchEncoder } from './batch-encoder.ts';
 import { Cluster } from './cluster.ts';
 import { protocolType } from './kafka-error.ts';
 import type { KafkaClientOptions } from './kafkajs.ts';
@@ -47,7 +48,8 @@ export class PlainTopic {
     this.#patience = patience;
     this.#closing = closing;
     const batchBytesMax = (of: string): Promise<number> => topics.batchBytesMax(of);
-    const deps = { cluster, patience, clock, signal: closing.signal, batchBytesMax, codec: 'gzip' } as const;
+    const encoder = new BatchEncoder('gzip');
+    const deps = { cluster, patience, clock, signal: closing.signal, batchBytesMax, encoder };
     this.#writers = Array.from({ length: partitions }, (_, partition) => new PartitionWriter(deps, topic, partition));
   }
 

@@ -11,6 +11,10 @@ const NO_SESSION_EPOCH = -1;
 const NO_EPOCH = -1;
 const NO_OFFSET = -1;
 const NO_RACK = '';
+/** Arrays of one topic with one partition. */
+const ONE = 1;
+/** All of a produce request but its batch: the topic's name has at most 249 bytes. */
+const PRODUCE_HEAD_BYTES = 300;
 
 export interface Produced {
   readonly errorCode: number;
@@ -26,9 +30,10 @@ export function produceRequest(
   timeoutMs: number,
 ): WireRequest<Produced | undefined> {
   const encode = async (): Promise<WireEncoder> => {
-    const data = new Encoder().writeInt32(partition).writeBytes(batch);
-    const topics = new Encoder().writeString(topic).writeArray([data]);
-    return new Encoder().writeString(null).writeInt16(ALL_IN_SYNC).writeInt32(timeoutMs).writeArray([topics]);
+    // In one encoder of the right size, since each that grows or is put into another copies the batch.
+    const encoder = new Encoder(batch.length + PRODUCE_HEAD_BYTES).writeString(null).writeInt16(ALL_IN_SYNC);
+    encoder.writeInt32(timeoutMs).writeInt32(ONE).writeString(topic).writeInt32(ONE);
+    return encoder.writeInt32(partition).writeBytes(batch);
   };
   const decode = async (payload: Buffer): Promise<{ answer: Produced | undefined; clientSideThrottleTime: number }> => {
     const decoder = new Decoder(payload);
