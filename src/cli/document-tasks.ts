@@ -19,6 +19,7 @@ import type { ElasticsearchClient } from '../sinks/elasticsearch/client.ts';
 import { documentFields } from '../sinks/elasticsearch/document-writer.ts';
 import { Documents } from '../sinks/elasticsearch/documents.ts';
 import { deadLetterIndex } from '../sinks/elasticsearch/index-name.ts';
+import { describeTrimFailure } from './engine.ts';
 import { say } from './output.ts';
 import type { RoleContext } from './role.ts';
 
@@ -160,6 +161,7 @@ function describeEvent(event: EngineEvent): string | undefined {
   const task = `${event.task.stream}/${event.task.partition}`;
   if (event.type === 'history_from')
     return `${task}: the raw log was trimmed before: documents begin at offset ${event.offset}`;
+  if (event.type === 'trim_failed') return describeTrimFailure(event);
   if (event.type === 'restored' && event.epochs > 0) return `${task}: ${event.rawEnd - event.to} messages behind`;
   return undefined;
 }

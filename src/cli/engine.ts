@@ -7,7 +7,7 @@ import { AGGREGATES_BY_NAME, CODECS_BY_TYPE } from '../components.ts';
 import type { Config } from '../config/config.ts';
 import { ENGINE_DEFAULTS, Engine, type EngineEvent } from '../engine/engine.ts';
 import type { Clock } from '../lib/clock.ts';
-import { EXIT, OperatingError } from '../lib/errors.ts';
+import { EXIT, OperatingError, describeError } from '../lib/errors.ts';
 import { withExamples } from './examples.ts';
 import { kafkaClientOptions } from './kafka-broker.ts';
 import { say } from './output.ts';
@@ -138,6 +138,7 @@ function describeEngineEvent(event: EngineEvent, isFixed: boolean): string | und
   }
   if (event.type === 'history_from')
     return `${task}: the raw log was trimmed before: history begins at offset ${event.offset}`;
+  if (event.type === 'trim_failed') return describeTrimFailure(event);
   if (event.type === 'fenced') {
     const alarm = event.inARow >= FENCED_ALARM_AT ? 'ALARM ' : '';
     return `${alarm}${task}: fenced ${event.inARow} in a row, another worker wrote its epochs: asks in ${event.pauseMs} ms whether it is still ours`;
@@ -160,4 +161,8 @@ function describeAssigned(
   if (held > 0 && (isFixed || changes.length === 0)) return undefined;
   const number = held === 0 ? 'no partition: idle' : held === 1 ? '1 partition' : `${held} partitions`;
   return [...changes, `has ${number}`].join('; ');
+}
+
+export function describeTrimFailure({ task, error }: Extract<EngineEvent, { type: 'trim_failed' }>): string {
+  return `${task.stream}/${task.partition}: what everybody has read stays in the log, which grows: ${describeError(error)}`;
 }

@@ -10,7 +10,7 @@ import type { EngineDependencies } from './engine.ts';
 import { type Restored, restoreTask } from './restore.ts';
 import { EPOCH_BYTES_MAX } from './state.ts';
 import { type TaskKind, rollupTasks } from './task-kind.ts';
-import { trimAfterSnapshot } from './trimming.ts';
+import { Trimming, trimAfterSnapshot } from './trimming.ts';
 
 export type TaskDependencies = Omit<EngineDependencies, 'assignment' | 'notify'> & {
   readonly notify: (event: TaskEvent) => void;
@@ -35,6 +35,8 @@ export type TaskEvent =
       readonly watermarkMs: number;
     }
   | { readonly type: 'trimmed'; readonly task: TaskId; readonly rawBefore: number; readonly epochsBefore: number }
+  /** Said once, until it works again: nothing is lost, and the log grows. */
+  | { readonly type: 'trim_failed'; readonly task: TaskId; readonly error: OperatingError }
   | { readonly type: 'history_from'; readonly task: TaskId; readonly offset: number };
 
 /** How long the raw reader waits for a message before the task looks at the clock again. */
@@ -67,6 +69,7 @@ export class Task {
   #isSnapshotDue = false;
   /** First offsets of the counted snapshots that are still there, oldest first. */
   #snapshots: number[] = [];
+  readonly #trimming: Trimming;
 
   constructor(deps: TaskDependencies, id: TaskId) {
     this.#deps = deps;
@@ -74,6 +77,7 @@ export class Task {
     this.#rawTopic = rawTopic(deps.options.topicPrefix, id.stream);
     this.#kind = deps.kind ?? rollupTasks({ ...deps.options, aggregates: deps.aggregates });
     this.#epochTopic = this.#kind.epochTopic(id.stream);
+    this.#trimming = new Trimming((error) => deps.notify({ type: 'trim_failed', task: id, error }));
   }
 
   /** Runs until `signal` aborts; then writes what it has decided, waits until it counts, and resolves. */
@@ -117,6 +121,7 @@ export class Task {
     }
     if (state.hasDecisions || state.to > this.#lastTo) await this.#checkpoint();
     await this.#inFlight;
+    await this.#trimming.ended();
     this.#throwFailure();
   }
 
@@ -195,9 +200,9 @@ export class Task {
     if (isSnapshot) this.#snapshotBytes = sizeBytes;
     faultPoint('engine.before_append');
     this.#inFlight = this.#withTimeout(this.#commit(envelope, messages))
-      // As long as it takes: what a sink held back for days is not deleted within a checkpoint's time.
-      .then(() => (isSnapshot ? this.#trim() : undefined))
-      .then(() =>
+      .then(() => {
+        // No checkpoint waits for it: what a sink held back for days is not deleted within a checkpoint's time.
+        if (isSnapshot) this.#trimming.start(() => this.#trim());
         this.#deps.notify({
           type: 'checkpoint',
           task: this.#id,
@@ -205,8 +210,8 @@ export class Task {
           to: envelope.to,
           bytes: sizeBytes,
           watermarkMs: body.watermarkMs,
-        }),
-      )
+        });
+      })
       .catch((error: unknown) => {
         this.#failure ??= error;
       })
@@ -343,6 +348,7 @@ export class Task {
   }
 
   #throwFailure(): void {
+    this.#failure ??= this.#trimming.bug;
     if (this.#failure !== undefined) throw this.#failure;
   }
 

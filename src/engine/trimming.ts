@@ -1,5 +1,6 @@
 import type { Log } from '../broker/broker.ts';
 import type { AgentMark } from '../epoch/epoch.ts';
+import { OperatingError } from '../lib/errors.ts';
 import { isMutant } from '../lib/mutant.ts';
 
 export interface TrimRequest {
@@ -21,6 +22,39 @@ export interface TrimRequest {
 export interface Trimmed {
   readonly rawBefore: number;
   readonly epochsBefore: number;
+}
+
+/** A task's trimming, beside its work: one at a time, and what a log refuses is told once and holds up nothing. */
+export class Trimming {
+  readonly #onFailure: (error: OperatingError) => void;
+  #running: Promise<void> | undefined;
+  #hasFailed = false;
+  /** What no log answers: the task should end by it. */
+  bug: unknown;
+
+  constructor(onFailure: (error: OperatingError) => void) {
+    this.#onFailure = onFailure;
+  }
+
+  /** Leaves it to the next snapshot where one is under way. */
+  start(trim: () => Promise<void>): void {
+    this.#running ??= trim()
+      .then(() => {
+        this.#hasFailed = false;
+      })
+      .catch((error: unknown) => {
+        if (!(error instanceof OperatingError)) this.bug ??= error;
+        else if (!this.#hasFailed) this.#onFailure(error);
+        this.#hasFailed = true;
+      })
+      .finally(() => {
+        this.#running = undefined;
+      });
+  }
+
+  async ended(): Promise<void> {
+    await this.#running;
+  }
 }
 
 /**

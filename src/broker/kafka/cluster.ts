@@ -1,8 +1,8 @@
-import { protocolType, unknownTopicError, unreachableError } from './kafka-error.ts';
-import { isDenied, isUnknownTopic } from './kafka-error.ts';
-import { type KafkaAddress, type KafkaClientOptions, WireConnection } from './kafkajs.ts';
+import { isDenied, isUnknownTopic, protocolType, unknownTopicError, unreachableError } from './kafka-error.ts';
+import { type KafkaAddress, type KafkaClientOptions, WireConnection, createErrorFromCode } from './kafkajs.ts';
+import { metadataRequest } from './requests.ts';
 
-/** One partition as the cluster describes it. */
+/** One partition as the cluster describes it; `leader` is negative where none is there. */
 export interface PartitionLayout {
   readonly leader: number;
   readonly replicas: readonly number[];
@@ -26,6 +26,7 @@ export class Cluster {
   readonly #topics = new Map<string, readonly PartitionLayout[]>();
   readonly #connections = new Map<string, Promise<WireConnection>>();
   readonly #coordinators = new Map<string, KafkaAddress>();
+  #controller = NO_LEADER;
   #idle: WireConnection[] = [];
   #turn = 0;
   #isClosed = false;
@@ -39,15 +40,16 @@ export class Cluster {
     const known = this.#topics.get(topic);
     if (known !== undefined) return known;
     const connection = await this.any();
-    const { brokers, topicMetadata } = await connection.broker.metadata([topic]).catch((error: unknown) => {
-      if (isUnknownTopic(error)) throw unknownTopicError(topic, error);
-      throw error;
-    });
+    const found = await connection.send(metadataRequest(topic));
     this.#nodes.clear();
-    for (const { nodeId, host, port } of brokers) this.#nodes.set(nodeId, { host, port });
-    const partitions = topicMetadata.find((found) => found.topic === topic)?.partitionMetadata ?? [];
-    if (partitions.length === 0) throw unknownTopicError(topic);
-    const layout = partitions.toSorted((left, right) => left.partitionId - right.partitionId);
+    for (const { node, host, port } of found.brokers) this.#nodes.set(node, { host, port });
+    this.#controller = found.controller;
+    if (found.errorCode !== 0) {
+      const error = createErrorFromCode(found.errorCode);
+      throw isUnknownTopic(error) ? unknownTopicError(topic, error) : error;
+    }
+    const layout = found.partitions.toSorted((left, right) => left.partition - right.partition);
+    if (layout.length === 0) throw unknownTopicError(topic);
     this.#topics.set(topic, layout);
     return layout;
   }
@@ -124,29 +126,47 @@ export class Cluster {
 
   /** First offset and end of each partition. */
   async ends(topic: string): Promise<Array<{ start: number; end: number }>> {
-    try {
-      const layout = await this.layout(topic);
-      return await Promise.all(layout.map((_, partition) => this.endsOf(topic, partition)));
-    } catch (error) {
-      this.forget(topic);
-      throw error;
-    }
+    const layout = await this.layout(topic);
+    return Promise.all(layout.map((_, partition) => this.endsOf(topic, partition)));
   }
 
   async endsOf(topic: string, partition: number): Promise<{ start: number; end: number }> {
-    const connection = await this.connection(await this.leader(topic, partition), 'ask');
-    const ask = async (timestamp: number): Promise<number> => {
-      const topics = [{ topic, partitions: [{ partition, timestamp }] }];
-      const { responses } = await connection.broker.listOffsets({ replicaId: -1, isolationLevel: 0, topics });
-      return Number(responses[0]!.partitions[0]!.offset);
-    };
-    const [start, end] = await Promise.all([ask(EARLIEST), ask(LATEST)]);
-    return { start, end };
+    return this.#askLeader(topic, partition, async (connection) => {
+      const ask = async (timestamp: number): Promise<number> => {
+        const topics = [{ topic, partitions: [{ partition, timestamp }] }];
+        const { responses } = await connection.broker.listOffsets({ replicaId: -1, isolationLevel: 0, topics });
+        return Number(responses[0]!.partitions[0]!.offset);
+      };
+      const [start, end] = await Promise.all([ask(EARLIEST), ask(LATEST)]);
+      return { start, end };
+    });
   }
 
   async deleteBefore(topic: string, partition: number, offset: number): Promise<void> {
-    const connection = await this.connection(await this.leader(topic, partition), 'ask');
-    await connection.broker.deleteRecords({ topics: [{ topic, partitions: [{ partition, offset: `${offset}` }] }] });
+    await this.#askLeader(topic, partition, async ({ broker }) => {
+      await broker.deleteRecords({ topics: [{ topic, partitions: [{ partition, offset: `${offset}` }] }] });
+    });
+  }
+
+  /** After any error who leads is asked again. */
+  async #askLeader<T>(topic: string, partition: number, ask: (connection: WireConnection) => Promise<T>): Promise<T> {
+    try {
+      return await ask(await this.connection(await this.leader(topic, partition), 'ask'));
+    } catch (error) {
+      this.forget(topic);
+      throw innerError(error);
+    }
+  }
+
+  /** Asks the controller; after an error the next {@link layout} says who that is. */
+  async createTopic(wanted: object, timeoutMs: number): Promise<void> {
+    const controller = this.#nodes.get(this.#controller);
+    const connection = controller === undefined ? await this.any() : await this.connection(controller, 'ask');
+    try {
+      await connection.broker.createTopics({ topics: [wanted], timeout: timeoutMs });
+    } catch (error) {
+      throw innerError(error);
+    }
   }
 
   /** Commits offsets for a group nobody is a member of, so that lag exporters see them. */
@@ -201,6 +221,12 @@ export class Cluster {
     this.#connections.clear();
     for (const connection of this.#idle.splice(0)) connection.close();
   }
+}
+
+/** What one topic or partition failed by: kafkajs wraps it in an error without a `type`. */
+function innerError(error: unknown): unknown {
+  const { errors, partitions } = error as { errors?: unknown[]; partitions?: { readonly error: unknown }[] };
+  return errors?.[0] ?? partitions?.[0]?.error ?? error;
 }
 
 /** `host:port`, `[v6]:port`. */

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { Clock } from '../../lib/clock.ts';
+import { OperatingError } from '../../lib/errors.ts';
 import { faultPoint } from '../../lib/fault-point.ts';
 import { type Random, seededRandom } from '../../lib/random.ts';
 import type {
@@ -15,7 +16,7 @@ import type {
 import { BatchEncoder } from './batch-encoder.ts';
 import { Cluster } from './cluster.ts';
 import { CursorTable } from './cursor-table.ts';
-import { closedError, tooLargeError, unknownTopicError } from './kafka-error.ts';
+import { closedError, tooLargeError } from './kafka-error.ts';
 import type { KafkaClientOptions } from './kafkajs.ts';
 import { recordOf } from './message.ts';
 import { readPartition } from './partition-reader.ts';
@@ -27,6 +28,8 @@ import { Topics } from './topics.ts';
 
 const CURSOR_BYTES_MAX = 1_000_000;
 const CLOSE_FLUSH_MS = 2_000;
+/** Trimming that does not succeed in this time is left to the next snapshot. */
+const TRIM_LIMIT_MS = 30_000;
 
 export interface KafkaLogOptions {
   readonly client: KafkaClientOptions;
@@ -130,7 +133,15 @@ export class KafkaLog implements Log {
     const { start, end } = await this.#endsOf(topic, partition);
     const target = Math.min(before, end);
     if (target <= start) return;
-    await this.#patience.retry(`${topic}/${partition}`, () => this.#cluster.deleteBefore(topic, partition, target));
+    const where = `trimming ${topic}/${partition}`;
+    try {
+      await this.#patience.retry(where, () => this.#cluster.deleteBefore(topic, partition, target), {
+        limitMs: TRIM_LIMIT_MS,
+      });
+    } catch (error) {
+      this.#patience.givenUp(where);
+      throw error instanceof OperatingError && error.code === 'LOG_ACCESS_DENIED' ? mayNotTrim(error) : error;
+    }
     this.#trimmedTo.set(`${partition} ${topic}`, target);
   }
 
@@ -180,12 +191,18 @@ export class KafkaLog implements Log {
   }
 
   async #endsOf(topic: string, partition: number): Promise<PartitionEnds> {
-    const ends = (await this.ends(topic))[partition];
-    if (ends === undefined) throw unknownTopicError(`${topic}/${partition}`);
-    return ends;
+    return this.#patience.retry(`${topic}/${partition}`, () => this.#cluster.endsOf(topic, partition));
   }
 
   #assertOpen(): void {
     if (this.#closing.signal.aborted) throw closedError();
   }
+}
+
+function mayNotTrim(cause: OperatingError): OperatingError {
+  return new OperatingError(cause.message, {
+    code: cause.code,
+    hint: 'give that user the right to delete from topics that begin with topic_prefix: kafka-acls.sh --add --operation Delete',
+    cause,
+  });
 }

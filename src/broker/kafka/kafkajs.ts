@@ -16,7 +16,7 @@ export interface WireEncoder {
   writeInt64(value: number | string): WireEncoder;
   writeString(value: string | null): WireEncoder;
   writeBytes(value: Buffer | null): WireEncoder;
-  writeArray(values: readonly WireEncoder[]): WireEncoder;
+  writeArray(values: readonly (WireEncoder | string)[]): WireEncoder;
 }
 
 export interface WireDecoder {
@@ -84,20 +84,6 @@ interface Pool {
   destroy(): Promise<void>;
 }
 
-export interface BrokerMetadata {
-  readonly brokers: ReadonlyArray<{ readonly nodeId: number; readonly host: string; readonly port: number }>;
-  readonly controllerId: number;
-  readonly topicMetadata: ReadonlyArray<{
-    readonly topic: string;
-    readonly partitionMetadata: ReadonlyArray<{
-      readonly partitionId: number;
-      readonly leader: number;
-      readonly replicas: readonly number[];
-      readonly isr: readonly number[];
-    }>;
-  }>;
-}
-
 interface TopicOffsets {
   readonly topic: string;
   readonly partitions: ReadonlyArray<{ readonly partition: number; readonly offset: string }>;
@@ -108,7 +94,6 @@ export interface WireBroker {
   /** What the broker speaks, by the number of the API. */
   readonly versions: Readonly<Record<number, { readonly maxVersion: number }>>;
   connect(): Promise<void>;
-  metadata(topics: readonly string[]): Promise<BrokerMetadata>;
   listOffsets(request: object): Promise<{ readonly responses: readonly TopicOffsets[] }>;
   createTopics(request: object): Promise<unknown>;
   deleteRecords(request: object): Promise<unknown>;

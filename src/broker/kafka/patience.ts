@@ -86,14 +86,14 @@ export class Patience {
 
   /** Back is what answers everywhere: a partition without a leader is no less away because others have one. */
   succeeded(where: string): void {
-    if (!this.#failedAtMs.delete(where)) return;
+    this.#failedAtMs.delete(where);
     if (this.#saidSinceMs === undefined || this.#failedAtMs.size > 0) return;
     const awayMs = this.#options.clock.monotonicMs() - this.#saidSinceMs;
     this.#saidSinceMs = undefined;
     this.#options.notify({ type: 'back', awayMs });
   }
 
-  /** Nobody asks there any more. */
+  /** Nobody asks there any more; the next answer from anywhere else may say that the cluster is back. */
   givenUp(where: string): void {
     this.#failedAtMs.delete(where);
   }

@@ -119,13 +119,11 @@ async function partitionsOf(cluster: Cluster, options: PlainTopicOptions): Promi
   } catch (error) {
     if (!(error instanceof OperatingError) || error.code !== 'LOG_TOPIC_UNKNOWN') throw error;
   }
-  const connection = await cluster.any();
   const configEntries = [{ name: 'min.insync.replicas', value: `${minInSync}` }];
   const wanted = { topic, numPartitions: partitions, replicationFactor, configEntries };
   try {
-    await connection.broker.createTopics({ topics: [wanted], timeout: CREATE_TIMEOUT_MS });
-  } catch (error) {
-    const cause = (error as { errors?: readonly unknown[] }).errors?.[0] ?? error;
+    await cluster.createTopic(wanted, CREATE_TIMEOUT_MS);
+  } catch (cause) {
     if (protocolType(cause) === 'INVALID_REPLICATION_FACTOR') {
       throw new OperatingError(`topic '${topic}' would need ${replicationFactor} brokers, and the cluster has fewer`, {
         code: 'LOG_REPLICATION',

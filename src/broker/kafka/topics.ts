@@ -61,7 +61,6 @@ export class Topics {
     } catch (error) {
       if (!(error instanceof OperatingError) || error.code !== 'LOG_TOPIC_UNKNOWN') throw error;
     }
-    const connection = await cluster.any();
     const topic = {
       topic: spec.topic,
       numPartitions: spec.partitions,
@@ -69,13 +68,13 @@ export class Topics {
       configEntries: topicConfig(spec, kind, settings),
     };
     try {
-      await connection.broker.createTopics({ topics: [topic], timeout: CREATE_TIMEOUT_MS });
+      await cluster.createTopic(topic, CREATE_TIMEOUT_MS);
       return true;
     } catch (error) {
-      const type = protocolType((error as { errors?: readonly unknown[] }).errors?.[0] ?? error);
+      const type = protocolType(error);
       if (type === 'TOPIC_ALREADY_EXISTS') return false;
       if (type === 'INVALID_REPLICATION_FACTOR') throw tooFewBrokers(spec.topic, settings, error);
-      throw (error as { errors?: readonly unknown[] }).errors?.[0] ?? error;
+      throw error;
     }
   }
 

@@ -1,0 +1,146 @@
+// A broker that answers as a test says, for what a real one does too rarely: errors of the protocol, answers that never come.
+//
+//   const kafka = await startScriptedKafka();
+//   kafka.script[API.metadata] = { version: 5, answer: () => metadataOf([kafka], 'topic', [0]) };
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { Decoder, Encoder, type WireDecoder, type WireEncoder } from '../../src/broker/kafka/kafkajs.ts';
+
+/** Keys of the requests that scripts answer (kafka.apache.org/protocol, "Api Keys"). */
+export const API = {
+  metadata: 3,
+  findCoordinator: 10,
+  joinGroup: 11,
+  heartbeat: 12,
+  leaveGroup: 13,
+  syncGroup: 14,
+  saslHandshake: 17,
+  apiVersions: 18,
+  createTopics: 19,
+  deleteRecords: 21,
+  saslAuthenticate: 36,
+} as const;
+
+/** Error codes of the protocol. */
+export const CODE = {
+  leaderNotAvailable: 5,
+  notLeader: 6,
+  notCoordinator: 16,
+  unknownMember: 25,
+  rebalancing: 27,
+  topicDenied: 29,
+  notController: 41,
+  saslFailed: 58,
+  memberIdRequired: 79,
+} as const;
+
+export interface Answering {
+  /** The only one that the broker says it has. */
+  readonly version: number;
+  /** An answer's body; `cut` closes the connection instead, `silence` says nothing. */
+  readonly answer: (request: WireDecoder, connection: number) => WireEncoder | 'cut' | 'silence';
+}
+
+export interface ScriptedKafka {
+  readonly host: string;
+  readonly port: number;
+  /** Of what clients connect to: `127.0.0.1:port`. */
+  readonly address: string;
+  /** Keys of the requests that came, in order; `apiVersions` left out. */
+  readonly asked: number[];
+  readonly script: Record<number, Answering>;
+  stop(): Promise<void>;
+}
+
+export async function startScriptedKafka(): Promise<ScriptedKafka> {
+  const script: Record<number, Answering> = {};
+  const asked: number[] = [];
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    const connection = sockets.size;
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    let bytes = Buffer.alloc(0);
+    socket.on('data', (chunk) => {
+      bytes = Buffer.concat([bytes, chunk]);
+      while (bytes.length >= 4 && bytes.length >= 4 + bytes.readInt32BE(0)) {
+        const size = bytes.readInt32BE(0);
+        take(bytes.subarray(4, 4 + size));
+        bytes = bytes.subarray(4 + size);
+      }
+    });
+    const take = (request: Buffer): void => {
+      const decoder = new Decoder(request);
+      const [key, , correlation] = [decoder.readInt16(), decoder.readInt16(), decoder.readInt32()];
+      decoder.readString();
+      if (key !== API.apiVersions) asked.push(key);
+      const body = key === API.apiVersions ? versionsOf(script) : (script[key]?.answer(decoder, connection) ?? 'cut');
+      if (body === 'silence') return;
+      if (body === 'cut') return void socket.destroy();
+      const { buffer } = body as unknown as { buffer: Buffer };
+      const head = Buffer.alloc(8);
+      head.writeInt32BE(4 + buffer.length, 0);
+      head.writeInt32BE(correlation, 4);
+      socket.write(Buffer.concat([head, buffer]));
+    };
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    host: '127.0.0.1',
+    port,
+    address: `127.0.0.1:${port}`,
+    asked,
+    script,
+    async stop() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+function versionsOf(script: Record<number, Answering>): WireEncoder {
+  const entries = Object.entries(script).map(([key, { version }]) =>
+    new Encoder().writeInt16(Number(key)).writeInt16(version).writeInt16(version),
+  );
+  return new Encoder().writeInt16(0).writeArray(entries).writeInt32(0);
+}
+
+/** Metadata, version 5: `leaders` of the partitions of `topic`, -1 for none. Nodes are numbered as they stand. */
+export function metadataOf(
+  nodes: readonly ScriptedKafka[],
+  topic: string,
+  leaders: readonly number[],
+  controller = 0,
+): WireEncoder {
+  const brokers = nodes.map(({ host, port }, node) =>
+    new Encoder().writeInt32(node).writeString(host).writeInt32(port).writeString(null),
+  );
+  const partitions = leaders.map((leader, partition) => {
+    const code = leader < 0 ? CODE.leaderNotAvailable : 0;
+    return new Encoder()
+      .writeInt16(code)
+      .writeInt32(partition)
+      .writeInt32(leader)
+      .writeArray([])
+      .writeArray([])
+      .writeArray([]);
+  });
+  const topics = [new Encoder().writeInt16(0).writeString(topic).writeInt8(0).writeArray(partitions)];
+  const head = new Encoder().writeInt32(0).writeArray(brokers).writeString('cluster').writeInt32(controller);
+  return head.writeArray(topics);
+}
+
+/** DeleteRecords, version 1, of one partition. */
+export function deletedOf(topic: string, partition: number, code: number): WireEncoder {
+  const one = new Encoder().writeInt32(partition).writeInt64(-1).writeInt16(code);
+  return new Encoder().writeInt32(0).writeArray([new Encoder().writeString(topic).writeArray([one])]);
+}
+
+/** CreateTopics, version 1, of one topic. */
+export function createdOf(topic: string, code: number): WireEncoder {
+  return new Encoder().writeArray([new Encoder().writeString(topic).writeInt16(code).writeString(null)]);
+}
