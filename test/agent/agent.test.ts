@@ -11,8 +11,8 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { sumsEqual } from '../../src/record/line-id.ts';
-import { type AgentSettings, AgentWorld, TOPIC } from '../support/agent-world.ts';
+import { type AgentSettings, AgentWorld } from '../support/agent-world.ts';
+import { expectProven } from '../support/proven.ts';
 
 let world: AgentWorld;
 
@@ -25,20 +25,6 @@ afterEach(async () => {
   await world.close();
 });
 
-/** Every closed source's own count must be what a reader has of it. */
-async function expectProven(): Promise<void> {
-  const { beats, sources, refused } = await world.read();
-  expect(refused).toEqual([]);
-  for (const beat of beats) {
-    for (const report of beat.sources) {
-      const accepted = sources.get(`${beat.agent}/${report.number}`)!;
-      if (report.state !== 'closed' || report.position !== accepted.position) continue;
-      expect(report.sum).toBeDefined();
-      expect(sumsEqual(report.sum!, accepted.sum)).toBe(true);
-    }
-  }
-}
-
 describe('growth', () => {
   test('lines are sent as they come, and a line without its newline waits', async () => {
     begin();
@@ -50,7 +36,7 @@ describe('growth', () => {
     await world.pass(1_000);
     expect(await world.texts()).toEqual(['one\ntwo\nthree\n']);
     await world.stop();
-    await expectProven();
+    await expectProven(world);
   });
 
   test('a source is announced in every partition before any line of it', async () => {
@@ -104,7 +90,7 @@ describe('growth', () => {
     const { blocks, sources } = await world.read();
     const order = blocks.map((block) => sources.get(block.source)!.bytes.toString());
     expect(order).toEqual(Array.from({ length: 300 }, (_, i) => `file ${299 - i}\n`));
-    await expectProven();
+    await expectProven(world);
   });
 });
 
@@ -120,7 +106,7 @@ describe('long lines', () => {
     expect(blocks[0]).toMatchObject({ lines: 4, cut: [1], offsets: [0, 6, 108, 209], start: 0, end: 213 });
     expect(world.ofType('lines_cut')).toHaveLength(1);
     await world.stop();
-    await expectProven();
+    await expectProven(world);
   });
 
   test('a line of many blocks is skipped with its begin kept, in pieces as it grows too', async () => {
@@ -133,7 +119,7 @@ describe('long lines', () => {
     await world.pass(1_500);
     expect(await world.texts()).toEqual([`first\n${'x'.repeat(1_000)}\nlast\n`]);
     await world.stop();
-    await expectProven();
+    await expectProven(world);
   });
 });
 
@@ -150,7 +136,7 @@ describe('rotation', () => {
     await world.pass(2_500);
     expect(await world.texts()).toEqual(['a1\na2\na3\n', 'b1\n']);
     await world.stop();
-    await expectProven();
+    await expectProven(world);
   });
 
   test('a file renamed out of the pattern is read on through the held file, then closed', async () => {
@@ -169,7 +155,7 @@ describe('rotation', () => {
     renameSync(world.path('old'), world.path('access.log'));
     await world.pass(2_000);
     expect(await world.texts()).toEqual(['a1\na2\n', 'a3\n']);
-    await expectProven();
+    await expectProven(world);
   });
 
   test('a truncated file goes on as a new source, and what was never read is counted as possible loss', async () => {
@@ -183,7 +169,7 @@ describe('rotation', () => {
     expect(await world.texts()).toEqual(['one\ntwo\n', 'new\n']);
     expect(world.ofType('source_closed')).toMatchObject([{ reason: 'truncated', lines: 2, possibleLossBytes: 4 }]);
     await world.stop();
-    await expectProven();
+    await expectProven(world);
   });
 
   test.each(['while it runs', 'while it is down'])('truncated and grown beyond the old size %s', async (when) => {
@@ -198,7 +184,7 @@ describe('rotation', () => {
     await world.pass(2_500);
     expect(await world.texts()).toEqual(['same first line\ntwo\n', 'same first line\nother content, and longer\n']);
     await world.stop();
-    await expectProven();
+    await expectProven(world);
   });
 
   test('rewritten to exactly the old size', async () => {
@@ -224,7 +210,7 @@ describe('rotation', () => {
     expect(await world.texts()).toEqual(['one\ntwo\nthree']);
     expect(world.ofType('source_closed')).toMatchObject([{ reason: 'deleted', lines: 3, possibleLossBytes: 0 }]);
     await world.stop();
-    await expectProven();
+    await expectProven(world);
   });
 
   test('a file deleted while the agent was down is closed at what the log has', async () => {
@@ -241,7 +227,7 @@ describe('rotation', () => {
     expect(await world.texts()).toEqual(['one\n', 'other\n']);
     expect(world.ofType('source_closed')).toHaveLength(1);
     await world.stop();
-    await expectProven();
+    await expectProven(world);
   });
 
   test('a copy is a file of its own; a symbolic link is the file it leads to', async () => {
@@ -274,7 +260,7 @@ describe('once', () => {
       [1, true],
     ]);
     expect(last.flatMap((beat) => beat.sources).map(({ state }) => state)).toEqual(['closed', 'closed']);
-    await expectProven();
+    await expectProven(world);
   });
 
   test('a file that is unchanged is not read again; one that grew goes on as a new source', async () => {
@@ -294,7 +280,7 @@ describe('once', () => {
       [0, 'b\n'],
       [6, 'o\nthree\n'],
     ]);
-    await expectProven();
+    await expectProven(world);
   });
 });
 
@@ -324,92 +310,6 @@ describe('what cannot be read', () => {
     for (let i = 0; i < 6; i++) appendFileSync(world.path(`${i}.log`), `second ${i}\n`);
     await world.pass(5_000);
     expect((await world.texts()).sort()).toEqual(Array.from({ length: 6 }, (_, i) => `first ${i}\nsecond ${i}\n`));
-    await expectProven();
-  });
-});
-
-describe('the log', () => {
-  test('a full disk holds reading back and loses nothing', async () => {
-    begin();
-    world.store.diskMaxBytes = 3_000;
-    writeFileSync(world.path('a.log'), 'start\n');
-    world.start();
-    await world.pass(1_500);
-    for (let i = 0; i < 200; i++) appendFileSync(world.path('a.log'), `line number ${i} with some more text\n`);
-    await world.pass(30_000);
-    expect(world.ofType('backpressure_began')).toHaveLength(1);
-    expect(world.ofType('backpressure_ended')).toHaveLength(0);
-    world.store.diskMaxBytes = Infinity;
-    await world.pass(30_000);
-    expect(world.ofType('backpressure_ended')).toHaveLength(1);
-    const [source] = (await world.read()).sources.values();
-    expect(source!.sum.lines).toBe(201);
-    await world.stop();
-    await expectProven();
-  });
-
-  test('the idle clock of a source stands still while the log does not take its lines', async () => {
-    begin();
-    writeFileSync(world.path('a.log'), 'start\n');
-    world.start();
-    await world.pass(1_500);
-    world.store.diskMaxBytes = 0;
-    appendFileSync(world.path('a.log'), 'held up\n');
-    await world.pass(30_000);
-    const freedAtMs = world.clock.nowMs();
-    world.store.diskMaxBytes = Infinity;
-    await world.pass(10_000);
-    const caughtUp = (await world.read()).beats
-      .flatMap(({ sources }) => sources)
-      .findLast((source) => source.position === 14);
-    expect(caughtUp!.state).toBe('caught_up');
-    expect(caughtUp!.quietSinceMs).toBeGreaterThanOrEqual(freedAtMs);
-  });
-
-  test('stopped with an announcement that did not get through, no later number is announced before it', async () => {
-    begin();
-    world.store.diskMaxBytes = 0;
-    writeFileSync(world.path('a.log'), 'a\n');
-    world.start();
-    await world.pass(500);
-    writeFileSync(world.path('b.log'), 'b\n');
-    await world.pass(1_500);
-    world.store.diskMaxBytes = Infinity;
-    world.fates = ['drop'];
-    await world.stop();
-    world.start();
-    await world.pass(2_000);
-    expect(await world.texts()).toEqual(['a\n', 'b\n']);
-    expect((await world.read()).refused).toEqual([]);
-  });
-
-  test('another log under the same registry is refused, not read into', async () => {
-    begin();
-    writeFileSync(world.path('a.log'), 'one\n');
-    world.start();
-    await world.pass(1_500);
-    await world.stop();
-    const other = new AgentWorld();
-    const first = world.log;
-    await other.log.ensureTopics([{ topic: TOPIC, partitions: 1, messageBytesMax: 2 ** 20 }]);
-    other.store.loseTail(TOPIC, 0, 1);
-    world.log = other.log;
-    world.start();
-    await expect(world.ended()).rejects.toMatchObject({ code: 'LOG_FORKED' });
-    world.log = first;
-    await other.close();
-  });
-
-  test('a lost acknowledgement makes no line count twice', async () => {
-    begin();
-    writeFileSync(world.path('a.log'), 'one\n');
-    world.fates = ['lose_ack', 'lose_ack', 'drop', 'lose_ack', 'duplicate'];
-    world.start();
-    await world.pass(3_000);
-    appendFileSync(world.path('a.log'), 'two\n');
-    await world.pass(3_000);
-    expect(await world.texts()).toEqual(['one\ntwo\n']);
-    await world.stop();
-    await expectProven();
+    await expectProven(world);
   });
 });
