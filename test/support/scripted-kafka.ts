@@ -144,3 +144,33 @@ export function deletedOf(topic: string, partition: number, code: number): WireE
 export function createdOf(topic: string, code: number): WireEncoder {
   return new Encoder().writeArray([new Encoder().writeString(topic).writeInt16(code).writeString(null)]);
 }
+
+/** FindCoordinator, version 1. */
+export function coordinatorOf({ host, port }: ScriptedKafka): WireEncoder {
+  return new Encoder().writeInt32(0).writeInt16(0).writeString(null).writeInt32(0).writeString(host).writeInt32(port);
+}
+
+/** JoinGroup, version 5, to a member that is not the leader. */
+export function joinedOf(member: string, generation: number, code = 0): WireEncoder {
+  const head = new Encoder().writeInt32(0).writeInt16(code).writeInt32(generation).writeString('protocol');
+  return head.writeString('the leader').writeString(member).writeArray([]);
+}
+
+/** SyncGroup, version 0. */
+export function syncedOf(assignment: Buffer, code = 0): WireEncoder {
+  return new Encoder().writeInt16(code).writeBytes(assignment);
+}
+
+/** Heartbeat or LeaveGroup, version 0. */
+export const codeOf = (code: number): WireEncoder => new Encoder().writeInt16(code);
+
+/** SaslHandshake, version 1. */
+export const mechanismsOf = (...mechanisms: readonly string[]): WireEncoder =>
+  new Encoder().writeInt16(0).writeArray(mechanisms);
+
+/** SaslAuthenticate, version 0. */
+export const authenticatedOf = (code: number): WireEncoder =>
+  new Encoder()
+    .writeInt16(code)
+    .writeString(code === 0 ? null : 'no')
+    .writeBytes(Buffer.alloc(0));

@@ -5,7 +5,14 @@ import { EXIT, OperatingError, describeError } from '../../lib/errors.ts';
 import type { AssignedPartition, Assignment, SharedTopic } from '../broker.ts';
 import { Cluster } from './cluster.ts';
 import { asOperatingError, isDenied, isTransient, protocolType } from './kafka-error.ts';
-import type { KafkaClientOptions, WireBroker, WireConnection } from './kafkajs.ts';
+import {
+  type JoinedGroup,
+  type KafkaClientOptions,
+  type WireBroker,
+  type WireConnection,
+  joinGroup,
+  namedMemberId,
+} from './kafkajs.ts';
 import { type MemberClaim, shareOut } from './share-out.ts';
 
 const { MemberAssignment, MemberMetadata } = kafkajs.AssignerProtocol;
@@ -38,12 +45,6 @@ const COORDINATOR_OF_GROUP = 0;
 
 /** Requests of the group protocol, as kafkajs writes them. */
 interface GroupBroker extends WireBroker {
-  joinGroup(request: object): Promise<{
-    readonly generationId: number;
-    readonly leaderId: string;
-    readonly memberId: string;
-    readonly members: ReadonlyArray<{ readonly memberId: string; readonly memberMetadata: Buffer }>;
-  }>;
   syncGroup(request: object): Promise<{ readonly memberAssignment: Buffer }>;
   heartbeat(request: object): Promise<unknown>;
   leaveGroup(request: object): Promise<unknown>;
@@ -90,10 +91,11 @@ class GroupMember implements Assignment {
     const away = new Away(this.#options);
     while (!signal.aborted) {
       try {
-        const broker = await this.#coordinator();
-        await this.#agree(broker, signal);
+        const coordinator = await this.#coordinator();
+        if (signal.aborted) break;
+        await this.#agree(coordinator, signal);
         away.ended();
-        await this.#stay(broker, signal);
+        await this.#stay(coordinator, signal);
       } catch (error) {
         if (signal.aborted) break;
         if (this.#mustJoinAgain(error)) continue;
@@ -116,7 +118,7 @@ class GroupMember implements Assignment {
   }
 
   /** A connection of its own: a join may wait long for its answer, and answers come in the order of requests. */
-  async #coordinator(): Promise<GroupBroker> {
+  async #coordinator(): Promise<WireConnection> {
     if (this.#connection?.isOpen !== true) {
       const { group } = this.#options;
       const { broker } = await this.#cluster.any();
@@ -126,35 +128,57 @@ class GroupMember implements Assignment {
       });
       this.#connection = await this.#cluster.open({ host: coordinator.host, port: coordinator.port });
     }
-    return this.#connection.broker as GroupBroker;
+    return this.#connection;
   }
 
   /** All members join, the leader shares out, and each gets its part. Until it is answered everybody goes on with what they have. */
-  async #agree(broker: GroupBroker, signal: AbortSignal): Promise<void> {
-    const { group: groupId, sessionMs } = this.#options;
+  async #agree(coordinator: WireConnection, signal: AbortSignal): Promise<void> {
+    const { group: groupId } = this.#options;
     const asked = this.#waiting.splice(0);
-    const joined = await broker.joinGroup({
-      groupId,
-      sessionTimeout: sessionMs,
-      rebalanceTimeout: REBALANCE_MS,
-      memberId: this.#memberId,
-      protocolType: PROTOCOL_TYPE,
-      groupProtocols: [{ name: PROTOCOL, metadata: this.#claim() }],
-    });
-    const { memberId, generationId } = joined;
-    this.#memberId = memberId;
-    const isLeader = memberId === joined.leaderId;
-    const groupAssignment = isLeader ? encodeShares(shareOut(joined.members.map(decodeClaim))) : [];
-    const { memberAssignment } = await broker.syncGroup({ groupId, generationId, memberId, groupAssignment });
-    this.#generation = generationId;
-    if (signal.aborted) return;
-    this.#assign(decodeShare(memberAssignment));
-    for (const resolve of asked) resolve();
+    try {
+      const joined = await this.#joined(coordinator);
+      const { memberId, generationId } = joined;
+      this.#memberId = memberId;
+      const isLeader = memberId === joined.leaderId;
+      const groupAssignment = isLeader ? encodeShares(shareOut(joined.members.map(decodeClaim))) : [];
+      const broker = coordinator.broker as GroupBroker;
+      const { memberAssignment } = await broker.syncGroup({ groupId, generationId, memberId, groupAssignment });
+      this.#generation = generationId;
+      if (signal.aborted) return;
+      this.#assign(decodeShare(memberAssignment));
+      for (const resolve of asked) resolve();
+    } catch (error) {
+      this.#waiting.push(...asked);
+      throw error;
+    }
+  }
+
+  /** A new member is named by the first answer, joins by the second, and can leave in between. */
+  async #joined(coordinator: WireConnection): Promise<JoinedGroup> {
+    const { group: groupId, sessionMs } = this.#options;
+    const join = (): Promise<JoinedGroup> =>
+      joinGroup(coordinator, {
+        groupId,
+        sessionTimeout: sessionMs,
+        rebalanceTimeout: REBALANCE_MS,
+        memberId: this.#memberId,
+        protocolType: PROTOCOL_TYPE,
+        groupProtocols: [{ name: PROTOCOL, metadata: this.#claim() }],
+      });
+    try {
+      return await join();
+    } catch (error) {
+      const named = namedMemberId(error);
+      if (named === undefined) throw error;
+      this.#memberId = named;
+      return join();
+    }
   }
 
   /** Says that it lives, until the answer is that the group agrees anew. */
-  async #stay(broker: GroupBroker, signal: AbortSignal): Promise<void> {
+  async #stay(coordinator: WireConnection, signal: AbortSignal): Promise<void> {
     const { clock, heartbeatMs, group: groupId } = this.#options;
+    const broker = coordinator.broker as GroupBroker;
     for (;;) {
       await clock.sleep(heartbeatMs, signal);
       if (signal.aborted) return;
@@ -204,7 +228,9 @@ class GroupMember implements Assignment {
   async #leave(): Promise<void> {
     if (this.#memberId === '') return this.#hangUp();
     const { clock, group: groupId } = this.#options;
-    const said = this.#coordinator().then((broker) => broker.leaveGroup({ groupId, memberId: this.#memberId }));
+    const said = this.#coordinator().then(({ broker }) =>
+      (broker as GroupBroker).leaveGroup({ groupId, memberId: this.#memberId }),
+    );
     const isDone = new AbortController();
     await Promise.race([said.catch(() => undefined), clock.sleep(LEAVE_MS, isDone.signal)]);
     isDone.abort();

@@ -8,6 +8,7 @@ import { Kafka, logLevel } from 'kafkajs';
 import type { SASLOptions, logCreator } from 'kafkajs';
 import type { ConnectionOptions } from 'node:tls';
 import { systemClock } from '../../lib/clock.ts';
+import { protocolType } from './kafka-error.ts';
 
 export interface WireEncoder {
   writeInt8(value: number): WireEncoder;
@@ -93,6 +94,8 @@ interface TopicOffsets {
 export interface WireBroker {
   /** What the broker speaks, by the number of the API. */
   readonly versions: Readonly<Record<number, { readonly maxVersion: number }>>;
+  /** The best version of a request that both know. */
+  lookupRequest<T>(apiKey: number, versions: object): (fields: object) => WireRequest<T>;
   connect(): Promise<void>;
   listOffsets(request: object): Promise<{ readonly responses: readonly TopicOffsets[] }>;
   createTopics(request: object): Promise<unknown>;
@@ -121,7 +124,11 @@ const { createErrorFromCode } = load('kafkajs/src/protocol/error') as {
   readonly createErrorFromCode: (code: number) => Error & { readonly type: string; readonly code: number };
 };
 export { createErrorFromCode };
+const { requests } = load('kafkajs/src/protocol/requests') as { readonly requests: { readonly JoinGroup: object } };
 
+const JOIN_GROUP = 11;
+const SASL_HANDSHAKE = 17;
+const SASL_AUTHENTICATE = 36;
 const TIMEOUT_CHECK_MS = 1000;
 
 /**
@@ -204,6 +211,7 @@ export class WireConnection {
       connectionTimeout: connectTimeoutMs,
       requestTimeout: requestTimeoutMs,
     });
+    const brokenBy = keepSaslFailure(socket);
     const send = sendOrClose(socket);
     const pool = onePool(address, socket, { sasl, connectTimeoutMs, send });
     const broker = new KafkaJsBroker({ connectionPool: pool, logger, allowAutoTopicCreation: false });
@@ -212,7 +220,7 @@ export class WireConnection {
       await broker.connect();
     } catch (error) {
       connection.close();
-      throw error;
+      throw brokenBy(error);
     }
     return connection;
   }
@@ -228,6 +236,48 @@ export class WireConnection {
 }
 
 type Send = WireSocket['send'];
+
+export interface JoinedGroup {
+  readonly generationId: number;
+  readonly leaderId: string;
+  readonly memberId: string;
+  readonly members: ReadonlyArray<{ readonly memberId: string; readonly memberMetadata: Buffer }>;
+}
+
+/** One request to join; kafkajs' own sends a second one under the id that the first was answered with, and tells it to nobody. */
+export function joinGroup(connection: WireConnection, fields: object): Promise<JoinedGroup> {
+  return connection.send(connection.broker.lookupRequest<JoinedGroup>(JOIN_GROUP, requests.JoinGroup)(fields));
+}
+
+/** The id that a new member is to join with, where the answer says that it needs one. */
+export function namedMemberId(error: unknown): string | undefined {
+  if (!(error instanceof Error) || error.name !== 'KafkaJSMemberIdRequired') return undefined;
+  return (error as Error & { readonly memberId: string }).memberId;
+}
+
+/**
+ * kafkajs takes whatever breaks during SASL for a refusal and drops the cause. Returns what an error really is: the connection's failure,
+ * which passes, or the broker's refusal.
+ */
+function keepSaslFailure(socket: WireSocket): (error: unknown) => unknown {
+  let failure: unknown;
+  const brokenBy = (error: unknown): unknown =>
+    failure !== undefined && error instanceof Error && error.name === 'KafkaJSSASLAuthenticationError'
+      ? failure
+      : error;
+  const send = socket.send.bind(socket);
+  socket.send = async (request) => {
+    try {
+      return await send(request);
+    } catch (error) {
+      const { apiKey } = request.request;
+      const isSasl = apiKey === SASL_HANDSHAKE || apiKey === SASL_AUTHENTICATE;
+      if (isSasl && protocolType(error) === undefined) failure = error;
+      throw brokenBy(error);
+    }
+  };
+  return brokenBy;
+}
 
 /** A connection that owes an answer for too long is closed: kafkajs would ask it again, for as long as TCP believes in it. */
 function sendOrClose(socket: WireSocket): Send {
