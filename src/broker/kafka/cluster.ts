@@ -1,6 +1,6 @@
 import { isDenied, isUnknownTopic, protocolType, unknownTopicError, unreachableError } from './kafka-error.ts';
 import { type KafkaAddress, type KafkaClientOptions, WireConnection, createErrorFromCode } from './kafkajs.ts';
-import { metadataRequest } from './requests.ts';
+import { metadataRequest } from './topic-request.ts';
 
 /** One partition as the cluster describes it; `leader` is negative where none is there. */
 export interface PartitionLayout {
