@@ -1,5 +1,7 @@
-// `make smoke`: for whoever has Docker. Starts the stack, proves it, and stops it; what it stored stays.
+// `make smoke`: for whoever has Docker. Starts the stack of `make up` with containers and volumes of its own, proves it, and takes them
+// away. What an earlier `make up` stored is not touched, and is no part of the proof: the files of its lines may be gone for long.
 import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { composeCommand, missingEngine } from './stack/docker.ts';
 import { countDocuments } from './stack/documents.ts';
 import type { StackUnderProof } from './stack/proof.ts';
@@ -8,14 +10,25 @@ import { ensureSecrets, readSecret, secretVariables } from './stack/secrets.ts';
 import { readSettings } from './stack/settings.ts';
 
 const SECRETS = 'secrets';
+/** Without a hyphen: in the names of containers, the project ends at the first. */
+const PROJECT = 'tailracesmoke';
 const PATIENCE_MS = 180_000;
 const DOCUMENTS_MIN = 2000;
 
+const ownProject: NodeJS.ProcessEnv = { ...process.env, COMPOSE_PROJECT_NAME: PROJECT };
+
 function compose(...args: readonly string[]): { readonly code: number; readonly output: string } {
+  return composeIn(ownProject, ...args);
+}
+
+function composeIn(
+  env: NodeJS.ProcessEnv,
+  ...args: readonly string[]
+): { readonly code: number; readonly output: string } {
   const [command = '', ...rest] = composeCommand() ?? [];
   const { status, stdout, stderr } = spawnSync(command, [...rest, ...args], {
     encoding: 'utf8',
-    env: { ...process.env, ...secretVariables(SECRETS) },
+    env: { ...env, ...secretVariables(SECRETS) },
   });
   return { code: status ?? 1, output: status === 0 ? stdout : `${stdout}${stderr}` };
 }
@@ -48,13 +61,22 @@ const stack: StackUnderProof = {
 };
 
 async function main(): Promise<number> {
-  const make = (verb: string): number =>
-    spawnSync(process.execPath, ['scripts/compose.ts', verb], { stdio: 'inherit' }).status ?? 1;
+  const make = (verb: string, env: NodeJS.ProcessEnv = ownProject): number =>
+    spawnSync(process.execPath, [join(import.meta.dirname, 'compose.ts'), verb], { stdio: 'inherit', env }).status ?? 1;
   if (missingEngine() !== undefined) return make('up');
   ensureSecrets(SECRETS);
-  const code = make('up');
-  if (code !== 0) return code;
+  const running = composeIn(process.env, 'ps', '--quiet');
+  if (running.code === 0 && running.output.trim() !== '') {
+    console.log(
+      'the stack that runs is stopped, since its ports are needed; make up starts it again with all it stored',
+    );
+    make('down', process.env);
+  }
+  // What a proof that was killed left behind.
+  make('forget');
   try {
+    const code = make('up');
+    if (code !== 0) return code;
     const { lines, documents, audit } = await proveStack(stack, {
       documentsMin: DOCUMENTS_MIN,
       patienceMs: PATIENCE_MS,
@@ -65,7 +87,7 @@ async function main(): Promise<number> {
     console.error(error instanceof Error ? error.message : error);
     return 1;
   } finally {
-    make('down');
+    make('forget');
   }
 }
 

@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
+import { emptyRegistry, saveRegistry } from '../src/agent/registry.ts';
 import { ensureSecrets, secretVariables } from '../scripts/stack/secrets.ts';
 import { readSettings } from '../scripts/stack/settings.ts';
 import { ELASTICSEARCH_VERSION } from './support/stack/elasticsearch.ts';
@@ -13,6 +14,7 @@ interface Service {
   readonly image?: string;
   readonly build?: { readonly args?: Readonly<Record<string, string>> };
   readonly restart?: string;
+  readonly command?: readonly string[];
   readonly ports?: readonly string[];
   readonly environment?: Readonly<Record<string, string | number>>;
   readonly healthcheck?: { readonly test: readonly string[] };
@@ -21,6 +23,7 @@ interface Service {
   readonly volumes?: readonly string[];
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
   readonly privileged?: boolean;
+  readonly read_only?: boolean;
   readonly secrets?: readonly { readonly source: string; readonly mode: string }[];
 }
 
@@ -33,7 +36,9 @@ interface ComposeFile {
 /** Docker as far as `make up` speaks with it: two containers, well at the third look, or one of them broken (`FAIL`). */
 const FAKE_DOCKER = `#!/bin/sh
 state() { printf '{"Name":"tailrace-%s-1","Service":"%s","State":"%s","Health":"%s","ExitCode":%s}\\n' "$@"; }
+echo "\${COMPOSE_PROJECT_NAME:-the-usual}: $*" >> calls
 case "$*" in
+  *'ps --quiet'*) if [ -n "$RUNNING" ]; then echo 0123; fi ;;
   *'up --detach'*) echo "$STACK_ELASTIC_PASSWORD" > got; sleep $((1 + 4 * \${FAIL:-0})); exit "\${FAIL:-0}" ;;
   *'ps --all'*)
     looks=$(cat looks); echo $((looks + 1)) > looks
@@ -98,6 +103,15 @@ describe('docker-compose.yml', () => {
     }
   });
 
+  test('who gets the password of Elasticsearch has its file, which Compose copies into a root that can be written', () => {
+    for (const [, { environment = {}, secrets = [], read_only: isReadOnly }] of SERVICES) {
+      const password = String(environment['TAILRACE_SINKS_SEARCH_PASSWORD'] ?? '');
+      const isNamed = secrets.some(({ source }) => source === 'elastic_password');
+      if (password.includes('/run/secrets/elastic_password')) expect(isNamed).toBe(true);
+      if (secrets.length > 0) expect(isReadOnly).not.toBe(true);
+    }
+  });
+
   test('volumes that hold data have names', () => {
     for (const [, { volumes = [] }] of SERVICES) {
       for (const volume of volumes) {
@@ -121,6 +135,35 @@ describe('docker-compose.yml', () => {
       }
     }
     for (const name of Object.keys(SETTINGS)) expect(name).not.toMatch(/PASSWORD|TOKEN|KEY|SECRET/);
+  });
+});
+
+describe('checks that look for a file', () => {
+  let folder: string;
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'tailrace-checks-'));
+    mkdirSync(join(folder, 'var/lib/tailrace'), { recursive: true });
+    mkdirSync(join(folder, 'var/log/demo'), { recursive: true });
+    saveRegistry(join(folder, 'var/lib/tailrace'), emptyRegistry('6f0d7c0e-3f7b-4c57-9a55-2f1c6f0c9a11'));
+    writeFileSync(join(folder, 'var/log/demo/web-1.log'), 'a line\n');
+  });
+
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  const checks = SERVICES.flatMap(([name, { healthcheck }]) => {
+    const [kind, text = ''] = healthcheck?.test ?? [];
+    return kind === 'CMD-SHELL' && text.startsWith('find ') ? [[name, text] as const] : [];
+  });
+
+  test('are those of the agent and of the generator', () => {
+    expect(checks.map(([name]) => name)).toEqual(['generator', 'agent']);
+  });
+
+  test.each(checks)('that of %s finds what the program writes', (_, text) => {
+    const inFolder = text.replaceAll('/var/', `${folder}/var/`);
+    expect(spawnSync('sh', ['-c', inFolder]).status).toBe(0);
+    expect(spawnSync('sh', ['-c', inFolder.replace('-mmin -1', '-mmin +1')]).status).not.toBe(0);
   });
 });
 
@@ -181,14 +224,15 @@ describe('make up with an engine', () => {
 
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  const up = (env: Readonly<Record<string, string>>) => {
-    writeFileSync(join(folder, 'looks'), '0');
-    return spawnSync(process.execPath, [resolve('scripts/compose.ts'), 'up'], {
+  const run = (script: string, env: Readonly<Record<string, string>>, ...args: readonly string[]) => {
+    for (const name of ['looks', 'calls']) writeFileSync(join(folder, name), name === 'looks' ? '0' : '');
+    return spawnSync(process.execPath, [resolve(`scripts/${script}.ts`), ...args], {
       encoding: 'utf8',
       cwd: folder,
       env: { ...process.env, ...env, PATH: `${folder}:${process.env['PATH']}` },
     });
   };
+  const up = (env: Readonly<Record<string, string>>) => run('compose', env, 'up');
 
   test('says every step, waits until all is well, and says what to open', () => {
     const { status, stdout } = up({});
@@ -201,10 +245,35 @@ describe('make up with an engine', () => {
       'provision-1 done (2 of 2)',
     ]);
     expect(stdout).toMatch(/Kibana +http:\/\/127\.0\.0\.1:5601 .*secrets\/elastic_password/);
+    for (const [, service = '', verb = ''] of stdout.matchAll(/docker compose exec (\w+) tailrace (\w+)/g)) {
+      const { command, volumes, environment } = (COMPOSE.services[service] ?? {}) as Service;
+      expect(['sql', 'audit']).toContain(verb);
+      expect(command).toEqual(['sink', 'warehouse']);
+      if (verb !== 'audit') continue;
+      expect(volumes).toContain('logs:/var/log/demo:ro');
+      expect(environment?.['TAILRACE_SINKS_SEARCH_PASSWORD']).toContain('/run/secrets/elastic_password');
+    }
+    expect(stdout).toContain('docker compose exec warehouse tailrace audit');
     // The fake one writes down what it gets: the secret comes by the environment, and it is the one of the file.
     expect(readFileSync(join(folder, 'got'), 'utf8').trim()).toBe(
       readFileSync(join(folder, 'secrets/elastic_password'), 'utf8'),
     );
+  });
+
+  test('make smoke has containers and volumes of its own, and takes them away; what ran before keeps its data', () => {
+    const { status, stdout } = run('smoke', { FAIL: '1', RUNNING: '1' });
+    expect(status).toBe(1);
+    expect(stdout).toContain('the stack that runs is stopped');
+    const calls = readFileSync(join(folder, 'calls'), 'utf8').trim().split('\n');
+    const changing = calls
+      .filter((call) => / (up|down) /.test(`${call} `))
+      .map((call) => call.replace(/--\w+ plain /, ''));
+    expect(changing).toEqual([
+      'the-usual: compose down --remove-orphans',
+      'tailracesmoke: compose down --remove-orphans --volumes',
+      'tailracesmoke: compose up --detach --quiet-pull --remove-orphans',
+      'tailracesmoke: compose down --remove-orphans --volumes',
+    ]);
   });
 
   test('names what is broken, and shows what it said', () => {

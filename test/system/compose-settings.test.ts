@@ -70,7 +70,7 @@ describeWith('kafka')('the Kafka of docker-compose.yml', () => {
   );
 });
 
-test.each(['agent', 'search'])(
+test.each(['agent', 'warehouse', 'search'])(
   'stack.yaml with the environment of %s is a right configuration, and only who needs it gets the password',
   (role) => {
     const place = join(folder, role);
@@ -86,7 +86,7 @@ test.each(['agent', 'search'])(
     const said = execFileSync('./tailrace', ['check', '-c', join(place, 'stack.yaml')], { encoding: 'utf8', env });
     expect(said).toContain('stream access: combined lines of /var/log/demo/*.log*');
     const getsPassword = Object.values(env).join('\n').includes('secrets/elastic_password');
-    expect(getsPassword).toBe(role === 'search');
+    expect(getsPassword).toBe(role !== 'agent');
     expect(said).not.toContain(readSecret(join(place, 'secrets'), 'elastic_password'));
   },
 );
