@@ -135,7 +135,7 @@ function rollupLane(
     options: { group, topics: rollupTopics(config, sink), rollups: sink.rollups },
     notify: (event) => {
       if (event.type !== 'refused') return say(`${group}: ${eventText(event)}`);
-      say(`${group}: ${event.index} refuses the row ${event.id}: ${event.reason}`);
+      say(`${group}: ${event.count} rows refused, the last one ${event.id} by ${event.index}: ${event.reason}`);
     },
   });
   return (signal) => lane.run(signal);

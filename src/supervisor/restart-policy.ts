@@ -43,6 +43,7 @@ export class RestartPolicy {
   readonly #pauses: Backoff;
   readonly #fencedPauses: Backoff;
   #isFirst = true;
+  #wasHealthy = false;
   #fencedInARow = 0;
 
   constructor(options: RestartOptions) {
@@ -62,15 +63,17 @@ export class RestartPolicy {
         reason: 'the log carries a newer pipeline than this run was started with',
       };
     }
-    if (exit.code === EXIT.config || exit.code === EXIT.usage) {
+    if (ranMs >= this.#options.healthyMs) this.#recovered();
+    // What a role has run with was right: then something outside has changed, and the other roles must not end for it.
+    if (exit.code === EXIT.usage || (exit.code === EXIT.config && !this.#wasHealthy)) {
       return { kind: 'stop', exitCode: exit.code, reason: `${describeExit(exit)}: a restart would not help` };
     }
-    if (ranMs >= this.#options.healthyMs) this.#recovered();
     return exit.code === EXIT.fenced ? this.#fenced() : this.#failed(exit, nowMs);
   }
 
   #recovered(): void {
     this.#isFirst = true;
+    this.#wasHealthy = true;
     this.#fencedInARow = 0;
     this.#pauses.reset();
     this.#fencedPauses.reset();
@@ -89,7 +92,7 @@ export class RestartPolicy {
     const { failuresMax, failureWindowMs, firstPauseMs } = this.#options;
     this.#fencedInARow = 0;
     const reason = describeExit(exit);
-    if (exit.code !== EXIT.unreachable) {
+    if (exit.code !== EXIT.unreachable && exit.code !== EXIT.config) {
       this.#failures.push(nowMs);
       if (this.#failures.length > failuresMax + 1) this.#failures.shift();
       if (this.#failures.length > failuresMax && nowMs - this.#failures[0]! <= failureWindowMs) {

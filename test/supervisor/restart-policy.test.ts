@@ -77,6 +77,17 @@ test('a superseded role and one with a wrong configuration end everything with t
   }
 });
 
+test('what was healthy with its configuration is started again, whatever it refuses now: the others go on', () => {
+  const policy = new RestartPolicy(RESTART_DEFAULTS);
+  const refusing: Exit = { code: 3, signal: null };
+  expect(policy.decide(refusing, false, RESTART_DEFAULTS.healthyMs, 0)).toMatchObject({
+    kind: 'restart',
+    pauseMs: 100,
+  });
+  for (let nowMs = 1; nowMs < 50; nowMs++) expect(policy.decide(refusing, false, 10, nowMs).kind).toBe('restart');
+  expect(policy.decide({ code: 2, signal: null }, false, 10, 60).kind).toBe('stop');
+});
+
 test('exit code 0 is the end of a role that may finish, and a failure of one that may not', () => {
   const policy = new RestartPolicy(RESTART_DEFAULTS);
   expect(policy.decide({ code: 0, signal: null }, true, 0, 0)).toEqual({ kind: 'done' });

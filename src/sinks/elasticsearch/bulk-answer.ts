@@ -1,3 +1,6 @@
+import { OperatingError } from '../../lib/errors.ts';
+import { escapeText } from '../../lib/escape.ts';
+
 /** What became of one document that was not simply stored. */
 export interface ItemFailure {
   /** Its place in the request. */
@@ -22,6 +25,16 @@ const NOT_OF_THE_DOCUMENT: ReadonlySet<string> = new Set([
   'illegal_index_shard_state_exception',
   'process_cluster_event_timeout_exception',
 ]);
+
+/**
+ * Elasticsearch has one name, `illegal_argument_exception`, for what is wrong with a document (a term that is too long, more fields than an
+ * index may have) and with the cluster (a pipeline or a write index that does not exist, a shard that is full). Only what speaks of fields
+ * and mappings is of the document.
+ */
+const AMBIGUOUS = 'illegal_argument_exception';
+const OF_THE_DOCUMENT = /\bfields?\b|immense term|DocValuesField|mapping depth|mapper \[|object mapping/i;
+/** What is said when an index that is to be made is at fault: its template is. */
+const OF_THE_TEMPLATE = /Failed to parse mapping|index sort field|composable template/;
 
 const STORED = 201;
 const REPLACED = 200;
@@ -52,16 +65,34 @@ export function judgeAnswer(
     }
     if (status === STORED || status === REPLACED || status === THERE_ALREADY) continue;
     const error = property(item, 'error');
-    const isRefused =
-      status === TOO_LARGE || (status === REFUSED && !NOT_OF_THE_DOCUMENT.has(String(property(error, 'type'))));
-    failures.push({ position, type: isRefused ? 'refused' : 'again', status, reason: reasonsOf(error) });
+    failures.push({ position, type: isRefused(status, error) ? 'refused' : 'again', status, reason: reasonsOf(error) });
   }
   return failures;
 }
 
+/** Whether the server will never take this document as it is; else it is the cluster that could not now. */
+export function isRefused(status: number, error: unknown): boolean {
+  if (status === TOO_LARGE) return true;
+  if (status !== REFUSED) return false;
+  const type = property(error, 'type');
+  const reason = reasonsOf(error);
+  if (NOT_OF_THE_DOCUMENT.has(String(type)) || OF_THE_TEMPLATE.test(reason)) return false;
+  return type !== AMBIGUOUS || OF_THE_DOCUMENT.test(reason);
+}
+
+/** `what` is documents that the server has answered with nothing but `again`. */
+export function busyError(what: string, status: number, reason: string): OperatingError {
+  return new OperatingError(`Elasticsearch takes no ${what} now (${status}: ${escapeText(reason).slice(0, 200)})`, {
+    code: 'ES_BUSY',
+    isRetryable: true,
+    hint: 'it is asked again; look at its load, its disk, its shards and what the key may do when that goes on',
+  });
+}
+
 const CAUSES_MAX = 5;
 
-function reasonsOf(error: unknown): string {
+/** Type, reason and causes of an error: not yet safe to show. */
+export function reasonsOf(error: unknown): string {
   const parts: string[] = [];
   let at = error;
   for (let depth = 0; at !== undefined && depth < CAUSES_MAX; depth++) {

@@ -5,7 +5,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { OperatingError } from '../../lib/errors.ts';
 import { faultPoint } from '../../lib/fault-point.ts';
 import { type Bulk, actionBegin } from './bulk.ts';
-import { type ItemFailure, judgeAnswer } from './bulk-answer.ts';
+import { type ItemFailure, busyError, judgeAnswer } from './bulk-answer.ts';
 import { deadLetterOf, withBaseFields, withoutNamedFields } from './refused-document.ts';
 
 /** Where requests go. Rejects with an OperatingError when the outcome is unknown, or none. */
@@ -119,12 +119,14 @@ export class BulkSender {
     for (const failure of failures) {
       const piece = pieces[failure.position]!;
       if (failure.type === 'again') again.push(piece);
-      else if (failure.type === 'kept_aside') this.#reject(piece, failure.reason, rejected);
-      else mended.push(...this.#mend(piece, failure, rejected));
+      else if (failure.type === 'kept_aside') {
+        // A dead letter is the second document of a line that is rejected already.
+        if (piece.stage !== 'dead_letter') this.#reject(piece, failure.reason, rejected);
+      } else mended.push(...this.#mend(piece, failure, rejected));
     }
     if (again.length === pieces.length) {
       const { status, reason } = failures[0]!;
-      this.#trouble(busyError(status, reason));
+      this.#trouble(busyError('documents', status, reason));
     } else {
       this.#success();
       // Some go in: those that did not come again soon, without growing pauses.
@@ -256,14 +258,6 @@ function documentOf(bytes: Uint8Array): string {
 
 function replaced(bytes: Uint8Array, json: string): Uint8Array {
   return Buffer.concat([bytes.subarray(0, bytes.indexOf(NEWLINE) + 1), Buffer.from(`${json}\n`)]);
-}
-
-function busyError(status: number, reason: string): OperatingError {
-  return new OperatingError(`Elasticsearch takes no documents now (${status}: ${reason.slice(0, 200)})`, {
-    code: 'ES_BUSY',
-    isRetryable: true,
-    hint: 'it is asked again; look at its load, its disk and its shards when that goes on',
-  });
 }
 
 function garbledError(): OperatingError {

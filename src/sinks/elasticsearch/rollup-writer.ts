@@ -4,6 +4,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { OperatingError } from '../../lib/errors.ts';
 import type { Random } from '../../lib/random.ts';
 import type { FoldedRow, StreamFold } from '../stream-fold.ts';
+import { busyError, isRefused, reasonsOf } from './bulk-answer.ts';
 import { type ElasticsearchClient, type ElasticsearchEvent, withElasticsearch } from './client.ts';
 import { reasonOf } from './errors.ts';
 import { type StoredRow, joinStored, rowDocument, rowId } from './rollup-document.ts';
@@ -12,7 +13,14 @@ import { rollupIndex } from './templates.ts';
 export type RollupWriterEvent =
   | ElasticsearchEvent
   /** Elasticsearch does not take this row, and never will: an index with another mapping. */
-  | { readonly type: 'refused'; readonly index: string; readonly id: string; readonly reason: string };
+  | {
+      readonly type: 'refused';
+      /** So many rows until now; told at the first and then each time their number has doubled. */
+      readonly count: number;
+      readonly index: string;
+      readonly id: string;
+      readonly reason: string;
+    };
 
 export interface RollupWriterParts {
   readonly client: ElasticsearchClient;
@@ -53,6 +61,7 @@ export class RollupWriter {
   readonly #seen = new WeakMap<FoldedRow, Seen>();
   readonly #backoff = new Backoff(RETRY_PAUSE);
   #awaySinceMs: number | undefined;
+  #refusedCount = 0;
 
   constructor(parts: RollupWriterParts) {
     this.#parts = parts;
@@ -79,41 +88,43 @@ export class RollupWriter {
   ): Promise<boolean> {
     let waiting = chunk;
     while (waiting.length > 0) {
-      const items = await this.untilAnswered(signal, () => this.#bulk(waiting.map(({ lines }) => lines)));
+      const items = await this.untilAnswered(signal, () =>
+        this.#bulk(
+          waiting.map(({ lines }) => lines),
+          signal,
+        ),
+      );
       if (items === undefined) return false;
       const again: OutgoingRow[] = [];
       const conflicts: OutgoingRow[] = [];
-      let isBusy = false;
       for (const [index, item] of items.entries()) {
         const { outgoing } = waiting[index]!;
         if (item.status === 200 || item.status === 201) this.#remember(outgoing.row, item);
         else if (item.status === 409) conflicts.push(outgoing);
-        else if (item.status === 429 || item.status >= 500) {
-          isBusy = true;
-          again.push(outgoing);
-        } else this.#refused(outgoing.row, item);
+        else if (isRefused(item.status, item.error)) this.#refused(outgoing.row, item);
+        else again.push(outgoing);
       }
-      const joined = conflicts.length === 0 ? [] : await this.untilAnswered(signal, () => this.#join(conflicts));
+      const joined =
+        conflicts.length === 0 ? [] : await this.untilAnswered(signal, () => this.#join(conflicts, signal));
       if (joined === undefined) return false;
       waiting = [...again, ...joined].map((outgoing) => ({ outgoing, lines: this.#actionLines(outgoing) }));
-      if (isBusy && !(await this.#pause(signal))) return false;
+      if (again.length > 0 && !(await this.#pause(signal))) return false;
     }
     return true;
   }
 
   /** Reads documents that others have written; returns the rows that they do not hold yet. */
-  async #join(conflicts: readonly OutgoingRow[]): Promise<OutgoingRow[]> {
+  async #join(conflicts: readonly OutgoingRow[], signal: AbortSignal): Promise<OutgoingRow[]> {
     const docs = conflicts.map(({ row }) => ({
       _index: this.#index(row),
       _id: this.#id(row),
       _source: ['tailrace.status', 'tailrace.parts'],
     }));
     const answer = await withElasticsearch(this.#parts.client, 'rollup documents', () =>
-      this.#parts.client.transport.request<{ docs?: readonly GetItem[] }>({
-        method: 'POST',
-        path: '/_mget',
-        body: { docs },
-      }),
+      this.#parts.client.transport.request<{ docs?: readonly GetItem[] }>(
+        { method: 'POST', path: '/_mget', body: { docs } },
+        { signal },
+      ),
     );
     if (answer.docs?.length !== conflicts.length) throw cutAnswer();
     return conflicts.filter(({ row, fold }, index) => {
@@ -127,20 +138,38 @@ export class RollupWriter {
     });
   }
 
-  async #bulk(lines: readonly string[]): Promise<readonly BulkItem[]> {
+  /** Fails when the server could take none of them now; a request that is too large for it is cut in halves. */
+  async #bulk(lines: readonly string[], signal: AbortSignal): Promise<readonly BulkItem[]> {
+    try {
+      const items = await this.#ask(lines, signal);
+      const isBusy = ({ status, error }: BulkItem): boolean => !isSettled(status) && !isRefused(status, error);
+      if (!items.every(isBusy)) return items;
+      throw busyError('rollup documents', items[0]!.status, reasonsOf(items[0]!.error));
+    } catch (error) {
+      if (!(error instanceof OperatingError && error.code === 'ES_TOO_LARGE')) throw error;
+      if (lines.length === 1) return [{ status: 413, error: { reason: error.message } }];
+      const middle = Math.ceil(lines.length / 2);
+      const first = await this.#bulk(lines.slice(0, middle), signal);
+      return [...first, ...(await this.#bulk(lines.slice(middle), signal))];
+    }
+  }
+
+  async #ask(lines: readonly string[], signal: AbortSignal): Promise<readonly BulkItem[]> {
     const { client } = this.#parts;
     const answer = await withElasticsearch(client, 'rollup documents', () =>
-      client.transport.request<{ items?: readonly Readonly<Record<string, BulkItem>>[] }>({
-        method: 'POST',
-        path: '/_bulk',
-        bulkBody: lines.join(''),
-      }),
+      client.transport.request<{ items?: readonly Readonly<Record<string, BulkItem>>[] }>(
+        { method: 'POST', path: '/_bulk', bulkBody: lines.join('') },
+        { signal },
+      ),
     );
     if (answer.items?.length !== lines.length) throw cutAnswer();
     return answer.items.map((item) => Object.values(item)[0]!);
   }
 
-  /** Tries until it is answered; undefined when the signal aborted. */
+  /**
+   * Tries until it is answered, whatever stands in the way: a key that is refused for a while loses no row, and no other role may end for it.
+   * Undefined when the signal aborted.
+   */
   async untilAnswered<T>(signal: AbortSignal, request: () => Promise<T>): Promise<T | undefined> {
     const { clock, notify } = this.#parts;
     while (!signal.aborted) {
@@ -153,7 +182,8 @@ export class RollupWriter {
         this.#backoff.reset();
         return answer;
       } catch (error) {
-        if (!(error instanceof OperatingError && error.isRetryable)) throw error;
+        if (signal.aborted) return undefined;
+        if (!(error instanceof OperatingError)) throw error;
         if (this.#awaySinceMs === undefined) {
           this.#awaySinceMs = clock.monotonicMs();
           notify?.({ type: 'away', error });
@@ -188,8 +218,10 @@ export class RollupWriter {
   }
 
   #refused(row: FoldedRow, item: BulkItem): void {
+    const count = ++this.#refusedCount;
+    if (!Number.isInteger(Math.log2(count))) return;
     const reason = reasonOf({ error: item.error });
-    this.#parts.notify?.({ type: 'refused', index: this.#index(row), id: this.#id(row), reason });
+    this.#parts.notify?.({ type: 'refused', count, index: this.#index(row), id: this.#id(row), reason });
   }
 
   #index({ rollup }: FoldedRow): string {
@@ -199,6 +231,11 @@ export class RollupWriter {
   #id(row: FoldedRow): string {
     return rowId({ pipeline: this.#parts.pipeline, ...row });
   }
+}
+
+/** Stored, or there in another version. */
+function isSettled(status: number): boolean {
+  return status === 200 || status === 201 || status === 409;
 }
 
 interface BulkItem {

@@ -6,7 +6,7 @@ import { BulkSender, type Rejection, type SenderEvent } from '../../../src/sinks
 import { bulkTransport } from '../../../src/sinks/elasticsearch/bulk-transport.ts';
 import { openElasticsearch } from '../../../src/sinks/elasticsearch/client.ts';
 import { documentId, sourcePart } from '../../../src/sinks/elasticsearch/document-id.ts';
-import type { Clock } from '../../../src/lib/clock.ts';
+import { type LeapingClock, leapingClock } from '../../support/leaping-clock.ts';
 import { type ScriptedAnswer, type ScriptedServer, startScriptedServer } from '../../support/scripted-http.ts';
 
 const SOURCE = '11c3bf69-c9d2-4791-9c52-239132814ab5/1';
@@ -59,22 +59,6 @@ class Store {
   }
 }
 
-/** Time that passes only where somebody waits for it. */
-function leapingClock(): Clock & { readonly slept: number[] } {
-  let nowMs = 0;
-  const slept: number[] = [];
-  return {
-    slept,
-    nowMs: () => nowMs,
-    monotonicMs: () => nowMs,
-    sleep: (ms) => {
-      nowMs += ms;
-      slept.push(ms);
-      return new Promise((resolve) => setImmediate(resolve));
-    },
-  };
-}
-
 const idOf = (item: number): string => documentId(SOURCE, item * 100);
 
 function bulkOf(count: number, more: (item: number) => object = () => ({})): Bulk {
@@ -106,7 +90,7 @@ describe('documents on their way', () => {
     store: Store;
     server: ScriptedServer;
     events: SenderEvent[];
-    clock: ReturnType<typeof leapingClock>;
+    clock: LeapingClock;
     deliver: (bulk: Bulk) => Promise<Rejection[]>;
   }> {
     const store = new Store();
@@ -236,6 +220,13 @@ describe('documents on their way', () => {
     const { store, deliver } = await begin();
     store.judge = ({ id }) => (id === idOf(0) ? { status: 201, failure_store: 'used' } : { status: 201 });
     expect((await deliver(bulkOf(2))).map(({ item }) => item)).toEqual([0]);
+  });
+
+  test('that are dead letters and kept aside by the failure store of that index, too, are rejected once', async () => {
+    const { store, deliver } = await begin();
+    store.judge = ({ index }) =>
+      index === INDEX ? { status: 400, error: parsing('never') } : { status: 201, failure_store: 'used' };
+    expect((await deliver(bulkOf(1))).map(({ item }) => item)).toEqual([0]);
   });
 
   test('are not judged by what is wrong with the cluster', async () => {

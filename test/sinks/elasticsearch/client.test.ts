@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { errors } from '@elastic/elasticsearch';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { systemClock } from '../../../src/lib/clock.ts';
 import { OperatingError, describeError } from '../../../src/lib/errors.ts';
@@ -8,6 +11,7 @@ import {
   waitForElasticsearch,
   withElasticsearch,
 } from '../../../src/sinks/elasticsearch/client.ts';
+import { requestError } from '../../../src/sinks/elasticsearch/errors.ts';
 import { type Script, type ScriptedServer, startScriptedServer } from '../../support/scripted-http.ts';
 
 const servers: ScriptedServer[] = [];
@@ -107,6 +111,30 @@ describe('what a server answers becomes an error with a way out', () => {
     const silent = await start(() => undefined);
     const error = await askHealth({ nodes: [silent.url], requestTimeoutMs: 200 });
     expect(error).toMatchObject({ code: 'ES_TIMEOUT', isRetryable: true });
+  });
+
+  test('a handshake that breaks off is a server that cannot be reached now', async () => {
+    const server = createServer((socket) => socket.once('data', () => socket.end()));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const error = await askHealth({ nodes: [`https://127.0.0.1:${port}`] });
+    server.close();
+    expect(error).toMatchObject({ code: 'ES_UNREACHABLE', isRetryable: true });
+    expect(describeError(error)).toContain('before secure TLS connection was established');
+  });
+
+  test.each([
+    'self-signed certificate in certificate chain',
+    'unable to verify the first certificate',
+    'unable to get local issuer certificate',
+    'certificate has expired',
+    "Hostname/IP does not match certificate's altnames: IP: 127.0.0.1 is not in the cert's list",
+    'write EPROTO 0:error:0A00010B:SSL routines:ssl3_get_record:wrong version number',
+    'SSL routines:ssl3_read_bytes:tlsv1 alert unknown ca:SSL alert number 48',
+  ])('%s is ES_TLS', (message) => {
+    const error = requestError(new errors.ConnectionError(message), 'a question', 'https://es:9200');
+    expect(error).toMatchObject({ code: 'ES_TLS', isRetryable: false });
   });
 
   test('a server without TLS under an https address', async () => {
