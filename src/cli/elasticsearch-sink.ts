@@ -48,7 +48,8 @@ export async function runElasticsearch(
       ...(sink.rollups.length === 0 ? [] : [rollupLane(context, name, sink, client)]),
     ]);
   }
-  await client.close();
+  // Not waited for: a request that nobody answers would hold the stop up for half a minute.
+  client.close().catch(() => undefined);
 }
 
 function eventText(event: ElasticsearchEvent): string {

@@ -13,6 +13,7 @@ import { lineJson, lineText } from '../query/search-lines.ts';
 import { type SearchNode, parseSearch } from '../query/search-syntax.ts';
 import { parseMoment } from '../query/search-time.ts';
 import { waitForElasticsearch } from '../sinks/elasticsearch/client.ts';
+import { streamIndices } from '../sinks/elasticsearch/index-name.ts';
 import { DEFAULT_KIBANA, DOCUMENTS_DATA_VIEW } from '../sinks/elasticsearch/kibana-names.ts';
 import { searchPort } from '../sinks/elasticsearch/search-port.ts';
 import { loadNamedConfig } from './config-option.ts';
@@ -96,10 +97,9 @@ async function runSearch(query: string, options: SearchCommandOptions): Promise<
   try {
     await waitForElasticsearch(client, { clock: systemClock, timeoutMs: WAIT_MS });
     const port = searchPort(client);
-    const index = streams.map((stream) => `${sink.indexPrefix}-${stream}-*`).join(',');
-    const following = { index, filter };
+    const following = { ...streamIndices(sink.indexPrefix, sink.documents, streams), filter };
     const before = options.follow === true ? await linesBefore(port, following, systemClock) : undefined;
-    const { lines, isCut } = await search(port, { index, filter, linesMax: options.lines, ...range });
+    const { lines, isCut } = await search(port, { ...following, linesMax: options.lines, ...range });
     show(lines, options);
     if (isCut) say('only the latest lines were looked through for the phrase: ask for a shorter time');
     if (before === undefined) return;

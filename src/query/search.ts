@@ -20,6 +20,8 @@ export interface SearchHit {
 
 export interface SearchOptions {
   readonly index: string;
+  /** Whether an index that the pattern means is one that is meant: `tailrace-web-*` is that of `web-api`, too. Default: all are. */
+  readonly isIndex?: (name: string) => boolean;
   readonly filter: SearchFilter;
   /** Event time, in milliseconds: from (included), to (not). */
   readonly sinceMs: number;
@@ -75,7 +77,7 @@ export async function search(port: SearchPort, options: SearchOptions): Promise<
         ...(after === undefined ? {} : { search_after: after }),
       });
       candidates += hits.length;
-      lines.push(...hits.filter((hit) => isFound(hit, filter)).map(lineOf));
+      lines.push(...hits.filter((hit) => isFound(hit, options)).map(lineOf));
       after = hits.at(-1)?.sort;
       if (after === undefined || lines.length >= linesMax) break;
       if (candidates >= CANDIDATES_MAX) return { lines: lines.reverse(), isCut: true };
@@ -89,7 +91,7 @@ export async function search(port: SearchPort, options: SearchOptions): Promise<
 /** Ids of lines that were there before, with the moment they were read. */
 export type SeenLines = Map<string, number>;
 
-type Following = Pick<SearchOptions, 'index' | 'filter'>;
+type Following = Pick<SearchOptions, 'index' | 'isIndex' | 'filter'>;
 
 /** To be asked before the search whose lines are shown first: what is in the index by then is nothing new. */
 export async function linesBefore(port: SearchPort, options: Following, clock: Clock): Promise<SeenLines> {
@@ -157,13 +159,13 @@ class Patience {
 /** Lines read at or after a moment that are in the index now, the first or the last so many. */
 async function readSince(
   port: SearchPort,
-  { index, filter }: Following,
+  following: Following,
   fromMs: number,
   order: 'asc' | 'desc',
 ): Promise<FoundLine[]> {
-  const pit = await port.openPointInTime(index, KEEP_ALIVE);
+  const pit = await port.openPointInTime(following.index, KEEP_ALIVE);
   if (pit === undefined) return [];
-  const query = queryOf(filter, { range: { 'event.created': { gte: isoTime(fromMs) } } });
+  const query = queryOf(following.filter, { range: { 'event.created': { gte: isoTime(fromMs) } } });
   const lines: FoundLine[] = [];
   let after: readonly unknown[] | undefined;
   try {
@@ -176,7 +178,7 @@ async function readSince(
         query,
         ...(after === undefined ? {} : { search_after: after }),
       });
-      lines.push(...hits.filter((hit) => isFound(hit, filter)).map(lineOf));
+      lines.push(...hits.filter((hit) => isFound(hit, following)).map(lineOf));
       after = hits.length < PAGE_LINES ? undefined : hits.at(-1)!.sort;
     } while (after !== undefined && lines.length < SEEN_MAX);
   } finally {
@@ -191,7 +193,11 @@ function queryOf({ clause, named }: SearchFilter, range: Clause): Clause {
   };
 }
 
-function isFound({ matched_queries: matched, _source: source }: SearchHit, filter: SearchFilter): boolean {
+function isFound(
+  { _index: index, matched_queries: matched, _source: source }: SearchHit,
+  { isIndex, filter }: Following,
+): boolean {
+  if (isIndex?.(index) === false) return false;
   const names = Array.isArray(matched) ? (matched as readonly string[]) : Object.keys(matched ?? {});
   return filter.matches(new Set(names), textOf(source));
 }

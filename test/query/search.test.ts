@@ -8,6 +8,7 @@ import { compileSearch } from '../../src/query/search-filter.ts';
 import { lineJson, lineText } from '../../src/query/search-lines.ts';
 import { parseSearch } from '../../src/query/search-syntax.ts';
 import { type ElasticsearchClient, openElasticsearch } from '../../src/sinks/elasticsearch/client.ts';
+import { streamIndices } from '../../src/sinks/elasticsearch/index-name.ts';
 import { putTemplate } from '../../src/sinks/elasticsearch/provision.ts';
 import { searchPort } from '../../src/sinks/elasticsearch/search-port.ts';
 import { templatesOf } from '../../src/sinks/elasticsearch/templates.ts';
@@ -146,6 +147,27 @@ describeWith('elasticsearch')('a search in a real Elasticsearch', () => {
     ['time>yesterday', '@timestamp is of type date'],
   ])('%s is refused', (query, message) => {
     expect(() => compileSearch(query, parseSearch(query), FIELDS)).toThrow(message);
+  });
+
+  test('lines of a stream are those of its indices, and not of streams or dead letters whose names begin like it', async () => {
+    const one = (id: string): Line[] => [{ ...LINES[0]!, id }];
+    await put(one('own'), `${PREFIX}-dead-2026.11.26`);
+    await put(one('other'), `${PREFIX}-dead-sea-2026.11.26`);
+    await put(one('letter'), `${PREFIX}-dead-letters-2026.11.26`);
+    const filter = compileSearch('', undefined, FIELDS);
+    const idsOf = async (documents: string[], streams: string[]): Promise<string[]> => {
+      const options = { ...streamIndices(PREFIX, documents, streams), filter };
+      const { lines } = await search(port, { ...options, sinceMs: DAY, untilMs: DAY + 100_000, linesMax: 10 });
+      expect([...(await linesBefore(port, options, { ...systemClock, nowMs: () => DAY })).keys()].toSorted()).toEqual(
+        lines.map(({ id }) => id).toSorted(),
+      );
+      return lines.map(({ id }) => id).toSorted();
+    };
+    expect(await idsOf(['dead', 'dead-sea'], ['dead'])).toEqual(['own']);
+    // Somebody else's stream, of which the configuration knows nothing.
+    expect(await idsOf(['dead'], ['dead'])).toEqual(['own']);
+    expect(await idsOf(['dead', 'dead-sea'], ['dead', 'dead-sea'])).toEqual(['other', 'own']);
+    expect(await idsOf(['dead', 'dead-sea'], ['dead-sea'])).toEqual(['other']);
   });
 
   test('what a line could do to a terminal is shown, and not done', async () => {

@@ -9,8 +9,8 @@ export const ECS_VERSION = '9.2.0';
 const TIMESTAMP = '@timestamp';
 const MESSAGE = 'message';
 const ORIGINAL = 'event.original';
-/** Ours alone: no codec's field may take their place. */
-const OWN = /^tailrace(\.|$)/;
+/** Ours alone: no codec's field may take their place. `event.original` is the line and nothing else, where a document has it. */
+const OWN = /^(tailrace(\..*)?|event\.original)$/;
 
 /** A decoded batch with what the task found out about it. */
 export interface DocumentBatch {
@@ -52,8 +52,8 @@ export class DocumentWriter {
   readonly #declared: ReadonlySet<string>;
   readonly #lineKey: Buffer;
   readonly #offsetKey: Buffer;
-  /** What is the same for all lines of a block. */
-  #head = Buffer.alloc(0);
+  /** What is the same for all lines of a block, each with a comma before it: nothing, where the codec declares all of it. */
+  #ofBlock = Buffer.alloc(0);
 
   constructor(stream: string, fields: readonly DocumentField[]) {
     this.#stream = stream;
@@ -77,14 +77,16 @@ export class DocumentWriter {
       ...(path === '' ? {} : { 'log.file.path': path }),
     };
     const own = Object.entries(all).filter(([name]) => !this.#declared.has(name));
-    // The brace stays open: the line's own follows.
-    this.#head = Buffer.from(`${JSON.stringify(Object.fromEntries(own)).slice(0, -1)},"${TIMESTAMP}":`);
+    this.#ofBlock = Buffer.from(
+      own.map(([name, value]) => `,${JSON.stringify(name)}:${JSON.stringify(value)}`).join(''),
+    );
   }
 
   /** One document, without a newline behind it. */
   write(json: JsonWriter, { batch, hashA, hashB }: DocumentBatch, line: number): void {
-    json.raw(this.#head);
+    json.raw(BEGIN);
     json.time(batch.eventTimeMs[line]!);
+    json.raw(this.#ofBlock);
     if (this.#offsetKey.length > 0) {
       json.raw(this.#offsetKey);
       json.count(batch.lineOffset[line]!);
@@ -101,6 +103,7 @@ export class DocumentWriter {
   }
 }
 
+const BEGIN = Buffer.from(`{"${TIMESTAMP}":`);
 const HASH_A = keyOf('tailrace.hash_a', false);
 const HASH_B = keyOf('tailrace.hash_b', false);
 const QUOTE = Buffer.from('"');

@@ -65,6 +65,30 @@ export function parseIndexName(
   return { endMs, generation: Number(generation ?? 1) };
 }
 
+/**
+ * The indices of `streams`, of all that a sink documents: a pattern, which leaves out what is known to be of others, so that it is not read,
+ * and who has the last word, since `tailrace-web-*` is the pattern of `web-api`, too, and `tailrace-dead-*` that of dead letters.
+ */
+export function streamIndices(
+  prefix: string,
+  documents: readonly string[],
+  streams: readonly string[],
+): { readonly index: string; readonly isIndex: (name: string) => boolean } {
+  const isBelow = (name: string, stream: string): boolean => name.startsWith(`${stream}-`);
+  const others = [...documents, 'dead-letters'].filter(
+    (other) =>
+      streams.some((stream) => isBelow(other, stream)) &&
+      !streams.some((stream) => stream === other || isBelow(stream, other)),
+  );
+  return {
+    index: [
+      ...streams.map((stream) => `${prefix}-${stream}-*`),
+      ...others.map((other) => `-${prefix}-${other}-*`),
+    ].join(','),
+    isIndex: (name) => streams.some((stream) => parseIndexName(name, { prefix, stream }) !== undefined),
+  };
+}
+
 function padded(value: number, digits: number): string {
   return String(value).padStart(digits, '0');
 }

@@ -39,6 +39,8 @@ export async function indexSums(
 async function sumOf(client: ElasticsearchClient, index: string): Promise<LineSum> {
   const answer = (await client.search({
     index,
+    // What one shard does not answer must not look like a loss.
+    allow_partial_search_results: false,
     size: 0,
     track_total_hits: true,
     request_cache: false,

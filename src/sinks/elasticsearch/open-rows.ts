@@ -14,42 +14,68 @@ export interface OpenRowsQuery {
   readonly rollup: string;
 }
 
-/** Every row of a rollup whose document says that it is open. None where there is no index yet. */
-export async function openRows(client: ElasticsearchClient, query: OpenRowsQuery): Promise<StoredFoldedRow[]> {
+/**
+ * Every row of a rollup whose document says that it is open; all of them, or an error. None where there is no index yet: an index that is lost
+ * between two pages is an error.
+ */
+export async function openRows(
+  client: ElasticsearchClient,
+  query: OpenRowsQuery,
+  signal: AbortSignal,
+): Promise<StoredFoldedRow[]> {
   const index = rollupIndex(query.prefix, query.rollup);
   return await withElasticsearch(client, `open rows of ${query.rollup}`, async () => {
-    try {
-      // A search sees what was refreshed; what was written a moment ago counts, too.
-      await client.indices.refresh({ index });
-      return await readAll(client, index, query.pipeline);
-    } catch (error) {
-      if (error instanceof errors.ResponseError && error.statusCode === 404) return [];
-      throw error;
-    }
+    const pit = await pointInTime(client, index, signal);
+    return pit === undefined ? [] : await readAll(client, pit, query.pipeline, signal);
   });
 }
 
-async function readAll(client: ElasticsearchClient, index: string, pipeline: string): Promise<StoredFoldedRow[]> {
+/** Undefined where there is no such index. */
+async function pointInTime(
+  client: ElasticsearchClient,
+  index: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  try {
+    // A search sees what was refreshed; what was written a moment ago counts, too.
+    await client.indices.refresh({ index }, { signal });
+    return (await client.openPointInTime({ index, keep_alive: PIT_KEEP_ALIVE }, { signal })).id;
+  } catch (error) {
+    if (error instanceof errors.ResponseError && error.statusCode === 404) return undefined;
+    throw error;
+  }
+}
+
+async function readAll(
+  client: ElasticsearchClient,
+  id: string,
+  pipeline: string,
+  signal: AbortSignal,
+): Promise<StoredFoldedRow[]> {
   const rows: StoredFoldedRow[] = [];
-  const { id } = await client.openPointInTime({ index, keep_alive: PIT_KEEP_ALIVE });
   let after: readonly (string | number)[] | undefined;
   for (;;) {
-    const answer = await client.search<{ readonly tailrace: StoredRow }>({
-      pit: { id, keep_alive: PIT_KEEP_ALIVE },
-      size: PAGE_DOCUMENTS,
-      track_total_hits: false,
-      sort: [{ _shard_doc: 'asc' }],
-      query: {
-        bool: { filter: [{ term: { 'tailrace.status': 'open' } }, { term: { 'tailrace.pipeline': pipeline } }] },
+    const answer = await client.search<{ readonly tailrace: StoredRow }>(
+      {
+        pit: { id, keep_alive: PIT_KEEP_ALIVE },
+        // A shard that does not answer holds rows, too.
+        allow_partial_search_results: false,
+        size: PAGE_DOCUMENTS,
+        track_total_hits: false,
+        sort: [{ _shard_doc: 'asc' }],
+        query: {
+          bool: { filter: [{ term: { 'tailrace.status': 'open' } }, { term: { 'tailrace.pipeline': pipeline } }] },
+        },
+        _source: ['tailrace'],
+        ...(after === undefined ? {} : { search_after: [...after] }),
       },
-      _source: ['tailrace'],
-      ...(after === undefined ? {} : { search_after: [...after] }),
-    });
+      { signal },
+    );
     const { hits } = answer.hits;
     for (const { _source: source } of hits) if (source !== undefined) rows.push(storedRow(source.tailrace));
     if (hits.length < PAGE_DOCUMENTS) break;
     after = hits.at(-1)!.sort as (string | number)[];
   }
-  await client.closePointInTime({ id });
+  await client.closePointInTime({ id }, { signal });
   return rows;
 }

@@ -22,12 +22,15 @@ export async function deleteOldIndices(
   client: ElasticsearchClient,
   { prefix, streams, retentionMs }: RetentionOptions,
   nowMs: number,
+  signal?: AbortSignal,
 ): Promise<string[]> {
+  const transport = signal === undefined ? {} : { signal };
   const all = [...streams, 'dead-letters'];
   const names = await withElasticsearch(client, 'retention', () =>
     listIndices(
       client,
       all.map((stream) => `${prefix}-${stream}-*`),
+      transport,
     ),
   );
   const old = names.filter((name) =>
@@ -40,19 +43,28 @@ export async function deleteOldIndices(
   );
   for (let at = 0; at < old.length; at += NAMES_MAX) {
     const index = old.slice(at, at + NAMES_MAX);
-    await withElasticsearch(client, 'retention', () => client.indices.delete({ index, ignore_unavailable: true }));
+    await withElasticsearch(client, 'retention', () =>
+      client.indices.delete({ index, ignore_unavailable: true }, transport),
+    );
   }
   return old.sort();
 }
 
-async function listIndices(client: ElasticsearchClient, patterns: readonly string[]): Promise<string[]> {
+async function listIndices(
+  client: ElasticsearchClient,
+  patterns: readonly string[],
+  transport: { readonly signal?: AbortSignal },
+): Promise<string[]> {
   try {
-    const answer = await client.indices.get({
-      index: [...patterns],
-      expand_wildcards: ['open', 'closed'],
-      features: ['aliases'],
-      allow_no_indices: true,
-    });
+    const answer = await client.indices.get(
+      {
+        index: [...patterns],
+        expand_wildcards: ['open', 'closed'],
+        features: ['aliases'],
+        allow_no_indices: true,
+      },
+      transport,
+    );
     return Object.keys(answer);
   } catch (error) {
     if (error instanceof errors.ResponseError && error.statusCode === 404) return [];
@@ -78,9 +90,10 @@ export async function keepRetention(
 ): Promise<void> {
   while (!signal.aborted) {
     try {
-      const indices = await deleteOldIndices(client, options, clock.nowMs());
+      const indices = await deleteOldIndices(client, options, clock.nowMs(), signal);
       if (indices.length > 0) notify({ type: 'deleted', indices });
     } catch (error) {
+      if (signal.aborted) return;
       if (!(error instanceof OperatingError)) throw error;
       // An absent server is the other lanes' news; it is asked again in an hour.
       if (!error.isRetryable) notify({ type: 'failed', error });

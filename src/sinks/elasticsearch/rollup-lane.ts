@@ -68,7 +68,9 @@ export class RollupLane implements Sink {
   async #seed(signal: AbortSignal): Promise<boolean> {
     const { client, prefix, pipeline, options } = this.#parts;
     for (const rollup of options.rollups) {
-      const rows = await this.#writer.untilAnswered(signal, () => openRows(client, { prefix, pipeline, rollup }));
+      const rows = await this.#writer.untilAnswered(signal, () =>
+        openRows(client, { prefix, pipeline, rollup }, signal),
+      );
       if (rows === undefined) return false;
       // The rollup's stream is known when its definition is read.
       for (const fold of this.#folds.values()) fold.seed(rollup, rows);

@@ -28,7 +28,8 @@ export function searchPort(client: ElasticsearchClient): {
           throw error;
         }
       }),
-    search: (body) => ask(async () => (await client.search(body)).hits.hits),
+    search: (body) =>
+      ask(async () => (await client.search({ ...body, allow_partial_search_results: false })).hits.hits),
     closePointInTime: async (id) => {
       await ask(() => client.closePointInTime({ id }));
     },

@@ -3,6 +3,7 @@ import type { Pipeline, RollupSpec } from '../../epoch/pipeline.ts';
 import { present } from '../../lib/assert.ts';
 import { hash64 } from '../../lib/hash.ts';
 import type { FieldType } from '../../record/batch.ts';
+import { documentFields } from './document-writer.ts';
 import {
   DEAD_LETTER_FIELDS,
   FIELD_MAPPINGS,
@@ -69,7 +70,7 @@ export function templatesOf(options: TemplateOptions): IndexTemplate[] {
       pattern: `${prefix}-${stream}-*`,
       // Of two streams `a` and `a-b`, the longer name is the nearer one.
       priority: PRIORITY + stream.length,
-      fields: { ...LINE_FIELDS, ...mappingsOf(fields), '@timestamp': FIELD_MAPPINGS.date },
+      fields: { ...LINE_FIELDS, ...mappingsOf(ofDocuments(fields)) },
     }),
   );
   const rollups = options.rollups.map((rollup) =>
@@ -85,6 +86,10 @@ export function templatesOf(options: TemplateOptions): IndexTemplate[] {
     fields: DEAD_LETTER_FIELDS,
   });
   return [...streams, ...rollups, ...(streams.length === 0 ? [] : [deadLetters])];
+}
+
+function ofDocuments(fields: Readonly<Record<string, FieldType>>): Record<string, FieldType> {
+  return Object.fromEntries(documentFields(fields).map(({ name, type }) => [name, type]));
 }
 
 function mappingsOf(fields: Readonly<Record<string, FieldType>>): Mappings {

@@ -40,7 +40,11 @@ function documentsOf(
     .map((line) => {
       const out = new JsonWriter(8);
       writer.write(out, admitted, line);
-      return JSON.parse(out.bytes.toString('utf8', 0, out.length)) as Record<string, unknown>;
+      const text = out.bytes.toString('utf8', 0, out.length);
+      const names = [...text.matchAll(/[{,]"([a-z@_.]+)":/g)].map((match) => match[1]);
+      // Elasticsearch refuses a document that says a name twice.
+      expect(new Set(names).size).toBe(names.length);
+      return JSON.parse(text) as Record<string, unknown>;
     });
 }
 
@@ -99,6 +103,33 @@ describe('a document', () => {
       ratio: -0.5,
       'agent.id': 'theirs',
       'tailrace.hash_a': 0xffffffff,
+    });
+  });
+
+  test('of a codec that declares all that a document says itself: JSON, each name once, and the line is there', () => {
+    const fields = {
+      ts: 'date',
+      message: 'keyword',
+      'event.original': 'keyword',
+      'ecs.version': 'keyword',
+      'event.dataset': 'keyword',
+      'event.created': 'keyword',
+      'agent.id': 'keyword',
+      'log.file.path': 'keyword',
+      'log.offset': 'long',
+    } as const;
+    const line = '{"ts":1,"message":"m","event":{"original":"theirs"},"log":{"offset":7}}';
+    const [document] = documentsOf(`${line}\n`, { fields, eventTimeField: 'ts' }, (request) =>
+      json.compile({ fields, time_format: 'epoch_ms' }, request),
+    );
+    expect(document).toEqual({
+      '@timestamp': '1970-01-01T00:00:00.001Z',
+      ts: '1970-01-01T00:00:00.001Z',
+      message: 'm',
+      'event.original': line,
+      'log.offset': 7,
+      'tailrace.hash_a': 0xffffffff,
+      'tailrace.hash_b': 0,
     });
   });
 });

@@ -1,7 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { DAY_MS } from '../../../src/lib/utc-date.ts';
-import { dayOf, deadLetterIndex, indexName, parseIndexName } from '../../../src/sinks/elasticsearch/index-name.ts';
+import {
+  dayOf,
+  deadLetterIndex,
+  indexName,
+  parseIndexName,
+  streamIndices,
+} from '../../../src/sinks/elasticsearch/index-name.ts';
 
 const OPTIONS = { prefix: 'tailrace', stream: 'access', generation: 1 };
 const READ = Date.UTC(2026, 10, 26, 13);
@@ -49,4 +55,12 @@ describe('the index of a line', () => {
       }),
     );
   });
+});
+
+test('the pattern of a stream leaves out what is known to be of others, and never what is asked for', () => {
+  const of = (documents: string[], streams: string[]): string => streamIndices('t', documents, streams).index;
+  expect(of(['web', 'web-api', 'other'], ['web'])).toBe('t-web-*,-t-web-api-*');
+  expect(of(['web', 'web-api', 'other'], ['web', 'web-api', 'other'])).toBe('t-web-*,t-web-api-*,t-other-*');
+  expect(of(['web', 'web-api', 'web-api-v2'], ['web', 'web-api-v2'])).toBe('t-web-*,t-web-api-v2-*');
+  expect(of(['dead'], ['dead'])).toBe('t-dead-*,-t-dead-letters-*');
 });
