@@ -33,6 +33,8 @@ export interface AgentLimits {
   /** Pauses between attempts of a refused append: they double from the first to the second. */
   readonly retryMs: number;
   readonly retryMsMax: number;
+  /** In once mode: how long an input is waited for that does not answer what it has. */
+  readonly onceWaitMs: number;
 }
 
 export const DEFAULT_LIMITS: AgentLimits = {
@@ -52,6 +54,7 @@ export const DEFAULT_LIMITS: AgentLimits = {
   beatFullMs: 600_000,
   retryMs: 100,
   retryMsMax: 10_000,
+  onceWaitMs: 20_000,
 };
 
 /** Room for one block and for the bytes before it that prove the file is still the same. */

@@ -180,6 +180,9 @@ export class Scanner implements SourceInput {
     this.#settled.set(source.place, { sizeBytes: source.sizeBytes, modifiedMs: source.modifiedMs });
   }
 
+  /** A disk answers at once. */
+  readonly unsettled = undefined;
+
   isSettledAt(source: TrackedFile): boolean {
     return source.place !== undefined && this.#settled.has(source.place);
   }

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Log } from '../broker/broker.ts';
 import { present } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
+import { OperatingError } from '../lib/errors.ts';
 import { partitionOf, sourceId } from '../record/source.ts';
 import type { AgentInput } from './agent.ts';
 import { BeatDesk, type LaneState } from './beat-desk.ts';
@@ -58,6 +59,8 @@ export class AgentSession {
   #rotation = 0;
   #failure: { readonly error: unknown } | undefined;
   #wake: AbortController | undefined;
+  /** Since when an input does not answer what it has. */
+  #unsettledSinceMs: number | undefined;
 
   constructor(deps: SessionDeps) {
     const { clock, notify, options, registry } = deps;
@@ -96,7 +99,7 @@ export class AgentSession {
       const hasRead = this.#readRound();
       this.#closeFinished();
       this.#pump();
-      if (this.#isOnce && this.#isDone()) break;
+      if (this.#isOnce && this.#isDone() && this.#isSettled(nowMs)) break;
       this.#writer.saveIfDue();
       // Appends complete in between; only a full lane, or nothing to read, makes the agent wait.
       await (hasRead ? setImmediate() : this.#wait());
@@ -284,6 +287,22 @@ export class AgentSession {
     for (const { lane } of this.#lanes.values()) if (!lane.isIdle) return false;
     for (const source of this.#served.keys()) if (source.closedBy === undefined && !source.isUnreadable) return false;
     return true;
+  }
+
+  /** In once mode: every input knows that it has given all there was. Throws when that takes too long. */
+  #isSettled(nowMs: number): boolean {
+    const [reason] = this.#inputs.flatMap(({ unsettled }) => unsettled ?? []);
+    if (reason === undefined) {
+      this.#unsettledSinceMs = undefined;
+      return true;
+    }
+    this.#unsettledSinceMs ??= nowMs;
+    if (nowMs - this.#unsettledSinceMs < this.#limits.onceWaitMs) return false;
+    throw new OperatingError(`not everything could be read: ${reason}`, {
+      code: 'SOURCE_UNSETTLED',
+      isRetryable: true,
+      hint: 'what was read is kept: start it again when that answers',
+    });
   }
 
   /** Lets what is in flight end, writes down where everything stands, and tells the log. */

@@ -9,6 +9,8 @@ import { Decoder, Encoder, type WireDecoder, type WireEncoder } from '../../src/
 
 /** Keys of the requests that scripts answer (kafka.apache.org/protocol, "Api Keys"). */
 export const API = {
+  fetch: 1,
+  listOffsets: 2,
   metadata: 3,
   findCoordinator: 10,
   joinGroup: 11,
@@ -24,6 +26,8 @@ export const API = {
 
 /** Error codes of the protocol. */
 export const CODE = {
+  outOfRange: 1,
+  unknownTopic: 3,
   leaderNotAvailable: 5,
   notLeader: 6,
   notCoordinator: 16,
@@ -109,7 +113,7 @@ function versionsOf(script: Record<number, Answering>): WireEncoder {
   return new Encoder().writeInt16(0).writeArray(entries).writeInt32(0);
 }
 
-/** Metadata, version 5: `leaders` of the partitions of `topic`, -1 for none. Nodes are numbered as they stand. */
+/** Metadata, version 5: `leaders` of the partitions of `topic`, -1 for none; without any the topic is unknown. Nodes are numbered as they stand. */
 export function metadataOf(
   nodes: readonly ScriptedKafka[],
   topic: string,
@@ -129,7 +133,8 @@ export function metadataOf(
       .writeArray([])
       .writeArray([]);
   });
-  const topics = [new Encoder().writeInt16(0).writeString(topic).writeInt8(0).writeArray(partitions)];
+  const code = leaders.length === 0 ? CODE.unknownTopic : 0;
+  const topics = [new Encoder().writeInt16(code).writeString(topic).writeInt8(0).writeArray(partitions)];
   const head = new Encoder().writeInt32(0).writeArray(brokers).writeString('cluster').writeInt32(controller);
   return head.writeArray(topics);
 }
@@ -174,3 +179,30 @@ export const authenticatedOf = (code: number): WireEncoder =>
     .writeInt16(code)
     .writeString(code === 0 ? null : 'no')
     .writeBytes(Buffer.alloc(0));
+
+/** Fetch, version 11, of one partition. */
+export function fetchedOf(topic: string, end: number, records: Buffer, code = 0): WireEncoder {
+  const one = new Encoder().writeInt32(0).writeInt16(code).writeInt64(end).writeInt64(end).writeInt64(0);
+  one.writeArray([]).writeInt32(-1).writeBytes(records);
+  const topics = [new Encoder().writeString(topic).writeArray([one])];
+  return new Encoder().writeInt32(0).writeInt16(0).writeInt32(0).writeArray(topics);
+}
+
+/** ListOffsets, version 2, of one partition. */
+export function offsetOf(topic: string, offset: number): WireEncoder {
+  const one = new Encoder().writeInt32(0).writeInt16(0).writeInt64(-1).writeInt64(offset);
+  return new Encoder().writeInt32(0).writeArray([new Encoder().writeString(topic).writeArray([one])]);
+}
+
+/** The time that a ListOffsets request of one partition asks for: -2 for the first offset, -1 for the end. */
+export function askedTime(request: WireDecoder): number {
+  request.readInt32();
+  request.readInt8();
+  const [topic] = request.readArray((inner) => [inner.readString(), inner.readArray(readTime)] as const);
+  return topic![1][0]!;
+}
+
+function readTime(inner: WireDecoder): number {
+  inner.readInt32();
+  return Number(inner.readInt64().toString());
+}

@@ -21,6 +21,7 @@ const LIMITS: Partial<AgentLimits> = {
   beatIdleMs: 40,
   registryMs: 20,
   missingMs: 1_500,
+  onceWaitMs: 2_500,
   deletedQuietMs: 500,
   retryMs: 10,
   retryMsMax: 50,

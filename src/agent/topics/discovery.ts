@@ -31,6 +31,8 @@ export interface DiscoveryResult {
   readonly problems: readonly ScanProblem[];
   /** Topics that are there, or may be, and of which nothing more could be told. */
   readonly unknown: ReadonlySet<string>;
+  /** Paths of partitions whose leader could not be asked where they begin and end. */
+  readonly unasked: ReadonlySet<string>;
 }
 
 const HINTS: Readonly<Record<number, string>> = {
@@ -59,6 +61,7 @@ export async function discover(
       problems.push(problemOf({ topic, code: CODES.unknownTopicOrPartition }));
   }
   const partitions: FoundPartition[] = [];
+  const unasked = new Set<string>();
   for (const { topic, topicId, code, partitions: members } of meant) {
     if (code !== CODES.none) continue;
     const named = members.map(({ partition, leader }) => {
@@ -66,11 +69,13 @@ export async function discover(
       return { name, path: partitionPath(name), leader };
     });
     for (const [leader, led] of Map.groupBy(named, (member) => member.leader)) {
-      const wanted = led.filter(({ path, name }) => isWanted(path, name)).map(({ name }) => name.partition);
+      const asked = led.filter(({ path, name }) => isWanted(path, name));
+      const wanted = asked.map(({ name }) => name.partition);
       let offsets = new Map<number, PartitionOffsets>();
       try {
         if (wanted.length > 0) offsets = await offsetsOf(cluster, topic, leader, wanted, options);
       } catch (error) {
+        for (const { path } of asked) unasked.add(path);
         const hint = 'it is asked again';
         problems.push({ path: `kafka://${clusterId}/${topic}`, reason: reasonOf(error), hint });
       }
@@ -78,7 +83,20 @@ export async function discover(
     }
   }
   const unknown = meant.filter(({ code }) => code !== CODES.none && code !== CODES.unknownTopicOrPartition);
-  return { partitions, problems, unknown: new Set(unknown.map(({ topic }) => topic)) };
+  return { partitions, problems, unknown: new Set(unknown.map(({ topic }) => topic)), unasked };
+}
+
+/** The first offset that is still there, and the end, of what is committed or not. */
+export async function boundsOf(
+  cluster: Cluster,
+  leader: number,
+  topic: string,
+  partition: number,
+): Promise<{ readonly earliest: number; readonly end: number }> {
+  const connection = await cluster.connection(leader, 'ask');
+  const ask = async (timeMs: number): Promise<number> =>
+    (await listOffsets(connection, topic, [partition], timeMs, 'read_uncommitted')).get(partition) ?? 0;
+  return { earliest: await ask(EARLIEST), end: await ask(LATEST) };
 }
 
 async function offsetsOf(

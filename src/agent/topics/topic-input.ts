@@ -1,6 +1,5 @@
 import { Backoff } from '../../lib/backoff.ts';
 import { isDefect } from '../../broker/kafka/wire/codes.ts';
-import { EARLIEST, LATEST, listOffsets } from '../../broker/kafka/wire/requests.ts';
 import { topicOfPath } from '../../record/partition-path.ts';
 import type { TopicsInput } from '../agent.ts';
 import type { InputDeps } from '../inputs.ts';
@@ -9,8 +8,9 @@ import { noRoom } from '../scanner.ts';
 import type { BlockRoom, ReadOutcome, ScanProblem, SourceInput } from '../source.ts';
 import { newEntry } from '../tracked-source.ts';
 import { Cluster } from './cluster.ts';
-import { type FoundPartition, type PartitionOffsets, discover } from './discovery.ts';
+import { type FoundPartition, type PartitionOffsets, boundsOf, discover } from './discovery.ts';
 import { Fetcher } from './fetcher.ts';
+import { type Found, isOver, isWholeOf, unsettledOf } from './found-topics.ts';
 import { OffsetCommits } from './offset-commits.ts';
 import { PartitionFeed } from './partition-feed.ts';
 import { beginOf } from './partition-begin.ts';
@@ -25,13 +25,9 @@ const UNREADABLE_AFTER_MS = 5_000;
 const START_MS_MAX = 5_000;
 /** … and at its end to tell it how far it came. */
 const COMMIT_MS_MAX = 2_000;
+/** In once mode: a topic that was read before and that the cluster does not know for so long is gone. One answer does not say so. */
+const GONE_ONCE_MS = 5_000;
 const DISCOVERY_RETRY = { initialMs: 500, maxMs: 10_000, multiplier: 2 };
-
-/** What the last discovery found, by path; and topics of which it could not be told what they have. */
-interface Found {
-  readonly found: ReadonlyMap<string, FoundPartition>;
-  readonly unknown: ReadonlySet<string>;
-}
 
 /** The moment of a scan, and whether it may make sources. */
 interface Look {
@@ -123,9 +119,8 @@ export class TopicInput implements SourceInput {
   }
 
   scan(nowMs: number, wallMs: number, admits: boolean): number {
-    const { group } = this.#options;
     if (nowMs >= this.#nextDiscoveryMs && this.#discovering === undefined) void this.#discover();
-    if (group !== undefined) this.#commits.commitIfDue(this.#sources, nowMs);
+    if (this.#options.group !== undefined) this.#commits.commitIfDue(this.#sources, nowMs);
     if (this.#found !== undefined) {
       // Once is once: what the first discovery found, even if it took more than one attempt.
       const look = { nowMs, wallMs, admits: admits || !this.#hasMatched };
@@ -163,6 +158,10 @@ export class TopicInput implements SourceInput {
     return outcome;
   }
 
+  get unsettled(): string | undefined {
+    return unsettledOf(this.#isNew ? undefined : this.#found, this.#foundProblems, this.#sources);
+  }
+
   close(source: TrackedPartition): void {
     this.#detach(source);
   }
@@ -184,17 +183,20 @@ export class TopicInput implements SourceInput {
     const { clock, wake } = this.#deps;
     const run = async (): Promise<void> => {
       try {
-        const { partitions, problems, unknown } = await discover(
+        const { partitions, problems, unknown, unasked } = await discover(
           this.#cluster,
           this.#options,
           (path, { topicId }) => !this.#sources.at(path).some(({ feed }) => feed?.name.topicId === topicId),
         );
-        this.#found = { found: new Map(partitions.map((partition) => [partition.path, partition])), unknown };
+        const found = new Map(partitions.map((partition) => [partition.path, partition]));
+        this.#found = { found, unknown, unasked };
         this.#foundProblems = problems;
         this.#failingSinceMs = undefined;
-        this.#retry.reset();
-        const pauseMs = partitions.some(({ leader }) => leader < 0) ? this.#retry.next() : this.#options.discoveryMs;
-        this.#nextDiscoveryMs = clock.monotonicMs() + pauseMs;
+        const isWhole = isWholeOf(this.#found, this.#sources);
+        if (isWhole) this.#retry.reset();
+        const { discoveryMs } = this.#options;
+        this.#nextDiscoveryMs =
+          clock.monotonicMs() + (isWhole ? discoveryMs : Math.min(discoveryMs, this.#retry.next()));
         this.#isNew = true;
       } catch (error) {
         if (isDefect(error)) throw error;
@@ -213,11 +215,11 @@ export class TopicInput implements SourceInput {
   }
 
   /** Brings what was found and what is known together. */
-  #match({ found }: Found, look: Look): void {
+  #match({ found, unknown, unasked }: Found, look: Look): void {
     const isFirst = !this.#hasBegun;
     if (found.size > 0) this.#hasBegun = true;
     this.#isNew = false;
-    this.#hasMatched = true;
+    this.#hasMatched ||= unknown.size === 0 && unasked.size === 0;
     for (const partition of found.values()) {
       try {
         this.#place(partition, look, isFirst);
@@ -232,10 +234,11 @@ export class TopicInput implements SourceInput {
   /** Nobody can say what was left of these: the cluster has them no more, or nobody asks for them. */
   #closeMissing({ found, unknown }: Found, nowMs: number): void {
     const { isOnce, limits } = this.#deps;
+    const goneMs = isOnce ? Math.min(GONE_ONCE_MS, limits.missingMs) : limits.missingMs;
     for (const source of this.#sources) {
-      if (source.closedBy !== undefined || source.ending !== undefined) continue;
+      if (isOver(source)) continue;
       if (found.has(source.path) || unknown.has(topicOfPath(source.path))) source.lastSeenMs = nowMs;
-      else if (isOnce || nowMs - source.lastSeenMs >= limits.missingMs) {
+      else if (nowMs - source.lastSeenMs >= goneMs) {
         this.#detach(source);
         source.ending = 'missing';
       }
@@ -255,8 +258,8 @@ export class TopicInput implements SourceInput {
       if (isOpen && source.feed === undefined && (source === known || source.until !== Infinity))
         this.#attach(source, name, leader, offsets);
     }
-    const isOver = known === undefined || known.closedBy !== undefined || known.ending === 'truncated';
-    if (!admits || !isOver) return;
+    const hasEnded = known === undefined || known.closedBy !== undefined || known.ending === 'truncated';
+    if (!admits || !hasEnded) return;
     const begin = beginOf(known, offsets, { isFirst: isFirst && namesakes.length === 0, hasId: name.topicId !== '' });
     if (begin.isOver || (this.#deps.isOnce && begin.origin >= offsets.end)) return;
     const source = this.#create(name, path, begin, wallMs, offsets);
@@ -360,10 +363,7 @@ export class TopicInput implements SourceInput {
   async #findPlace(feed: PartitionFeed): Promise<void> {
     const { topic, partition } = feed.name;
     try {
-      const connection = await this.#cluster.connection(feed.leader, 'ask');
-      const ask = async (timeMs: number): Promise<number> =>
-        (await listOffsets(connection, topic, [partition], timeMs, 'read_uncommitted')).get(partition) ?? 0;
-      const [earliest, end] = [await ask(EARLIEST), await ask(LATEST)];
+      const { earliest, end } = await boundsOf(this.#cluster, feed.leader, topic, partition);
       const source = this.#feeds.get(feed);
       if (source === undefined) return;
       const { position } = source.ahead;
@@ -375,12 +375,15 @@ export class TopicInput implements SourceInput {
           'it lost its end: reading goes on there',
         );
         this.#replace(source, 0);
-      } else {
+      } else if (earliest >= position) {
         const missed = source.passOver(earliest);
         const hint = 'its retention is too short for how long it was not read';
         if (missed > 0) this.#missed(source, missed, `its records before ${earliest} were deleted unread`, hint);
-        this.#fetcher.refresh();
+      } else {
+        // It had lost its end and has grown since: only the record below the position says whether it is what was read.
+        source.verifyAgain();
       }
+      this.#fetcher.refresh();
     } catch (error) {
       if (isDefect(error)) throw error;
       feed.fail(error, this.#deps.clock.monotonicMs());

@@ -57,7 +57,7 @@ describeWith('kafka')('topics of a real Kafka', () => {
     const world = new SourceWorld(
       topicsInput([], { topics: [topic], client: { brokers: kafka.brokers, clientId: 'test', sasl } }),
     );
-    await world.once();
+    await expect(world.once()).rejects.toMatchObject({ code: 'SOURCE_UNSETTLED' });
     const [problem] = world.ofType('unreadable');
     expect(`${problem?.reason}`).toMatch(/refuses/);
     expect(JSON.stringify(world.events)).not.toContain('guess');
