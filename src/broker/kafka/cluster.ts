@@ -1,5 +1,11 @@
 import { isDenied, isUnknownTopic, protocolType, unknownTopicError, unreachableError } from './kafka-error.ts';
-import { type KafkaAddress, type KafkaClientOptions, WireConnection, createErrorFromCode } from './kafkajs.ts';
+import {
+  type KafkaAddress,
+  type KafkaClientOptions,
+  type WireBroker,
+  WireConnection,
+  createErrorFromCode,
+} from './kafkajs.ts';
 import { metadataRequest } from './topic-request.ts';
 
 /** One partition as the cluster describes it; `leader` is negative where none is there. */
@@ -11,6 +17,9 @@ export interface PartitionLayout {
 const NO_LEADER = -1;
 const EARLIEST = -2;
 const LATEST = -1;
+/** Who asks so is a consumer, and hears of what is committed; or a tool that looks at a leader's own log. */
+const CONSUMER = -1;
+const DEBUGGER = -2;
 const COORDINATOR_OF_GROUP = 0;
 
 /** Connections that wait for the next short read; a checkpoint reads its epoch back, and a connection costs several round trips. */
@@ -131,15 +140,17 @@ export class Cluster {
   }
 
   async endsOf(topic: string, partition: number): Promise<{ start: number; end: number }> {
-    return this.#askLeader(topic, partition, async (connection) => {
-      const ask = async (timestamp: number): Promise<number> => {
-        const topics = [{ topic, partitions: [{ partition, timestamp }] }];
-        const { responses } = await connection.broker.listOffsets({ replicaId: -1, isolationLevel: 0, topics });
-        return Number(responses[0]!.partitions[0]!.offset);
-      };
+    return this.#askLeader(topic, partition, async ({ broker }) => {
+      const ask = (timestamp: number): Promise<number> => offsetAt(broker, { topic, partition, timestamp });
       const [start, end] = await Promise.all([ask(EARLIEST), ask(LATEST)]);
       return { start, end };
     });
+  }
+
+  /** The end of what the leader has, of which consumers see only what all replicas in sync have as well. */
+  async logEndOf(topic: string, partition: number): Promise<number> {
+    const place = { topic, partition, timestamp: LATEST };
+    return this.#askLeader(topic, partition, ({ broker }) => offsetAt(broker, place, DEBUGGER));
   }
 
   async deleteBefore(topic: string, partition: number, offset: number): Promise<void> {
@@ -221,6 +232,19 @@ export class Cluster {
     this.#connections.clear();
     for (const connection of this.#idle.splice(0)) connection.close();
   }
+}
+
+async function offsetAt(
+  broker: WireBroker,
+  { topic, ...place }: { readonly topic: string; readonly partition: number; readonly timestamp: number },
+  replicaId = CONSUMER,
+): Promise<number> {
+  const { responses } = await broker.listOffsets({
+    replicaId,
+    isolationLevel: 0,
+    topics: [{ topic, partitions: [place] }],
+  });
+  return Number(responses[0]!.partitions[0]!.offset);
 }
 
 /** What one topic or partition failed by: kafkajs wraps it in an error without a `type`. */

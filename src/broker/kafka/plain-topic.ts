@@ -27,6 +27,8 @@ export interface PlainTopicOptions {
 
 const CREATE_TIMEOUT_MS = 10_000;
 const FETCH_BYTES_MAX = 1024 * 1024;
+/** A replica that does not follow is out of the set in sync by then: `replica.lag.time.max.ms` is 30 s by default. */
+const COMMITTED_LIMIT_MS = 120_000;
 
 /** A topic for other programs: plain records, gzip, which every client reads; kept as long as the cluster keeps things. */
 export class PlainTopic {
@@ -77,8 +79,21 @@ export class PlainTopic {
     await this.#writers[partition]!.append(records);
   }
 
-  ends(partition: number): Promise<{ start: number; end: number }> {
-    return this.#patience.retry(this.#topic, () => this.#cluster.endsOf(this.#topic, partition));
+  /**
+   * First offset and end, once nothing waits behind the end: what an append that failed has left in the leader's log is not to be read
+   * yet, and would be later.
+   */
+  async ends(partition: number): Promise<{ start: number; end: number }> {
+    const where = `${this.#topic}/${partition}`;
+    let target = Infinity;
+    const look = async (): Promise<{ start: number; end: number }> => {
+      // Another leader may have less.
+      target = Math.min(target, await this.#cluster.logEndOf(this.#topic, partition));
+      const ends = await this.#cluster.endsOf(this.#topic, partition);
+      if (ends.end >= target) return ends;
+      throw uncommittedError(where, target - ends.end);
+    };
+    return this.#patience.retry(where, look, { limitMs: COMMITTED_LIMIT_MS });
   }
 
   /** Records from an offset on, batch by batch, up to the end there is at the first look. */
@@ -136,6 +151,15 @@ async function partitionsOf(cluster: Cluster, options: PlainTopicOptions): Promi
   }
   // Not known to every broker at once: asked again.
   throw new OperatingError(`topic '${topic}' was made a moment ago`, { code: 'LOG_TOPIC_NEW', isRetryable: true });
+}
+
+function uncommittedError(where: string, records: number): OperatingError {
+  return new OperatingError(`${where}: its leader has ${records} records that not every replica in sync has`, {
+    code: 'EVENTS_UNCOMMITTED',
+    isRetryable: true,
+    hint: 'it is waited for until they have, or are out of sync: look at the brokers that follow',
+    exitCode: EXIT.unreachable,
+  });
 }
 
 function unreadable(topic: string, partition: number, offset: number, why: string): OperatingError {
