@@ -16,6 +16,8 @@ import { until } from '../support/tailrace-process.ts';
 const IS_SOAK = process.env['TAILRACE_SOAK'] === '1';
 const LINES_PER_SECOND = IS_SOAK ? 10_000 : 3_000;
 const SWALLOWED = IS_SOAK ? 10_000 : 40;
+/** An hour without a word looks like a test that hangs. */
+const TOLD_EACH = 500;
 const BROKER_KILLS = IS_SOAK ? 9 : 1;
 const AWAY_MS = IS_SOAK ? 120_000 : 10_000;
 const OPTIONS: ApplianceOptions = { outOfOrderness: '5m', idleTimeout: '10s', partitions: 4, workers: 2 };
@@ -111,7 +113,12 @@ describeWith('kafka')('a Kafka that has trouble', () => {
       let number = 0;
       const isProduce = kafkaRequest(PRODUCE);
       proxy.swallowAnswers(SWALLOWED, (head) => isProduce(head) && ++number % 3 === 0);
-      const isDone = (): boolean => proxy.counters.swallowed >= SWALLOWED;
+      let told = 0;
+      const isDone = (): boolean => {
+        const { swallowed } = proxy.counters;
+        if (swallowed >= told + TOLD_EACH) process.stderr.write(`  ${(told = swallowed)} answers swallowed\n`);
+        return swallowed >= SWALLOWED;
+      };
       await until(isDone, IS_SOAK ? 3_000_000 : 120_000, () => `${proxy.counters.swallowed} swallowed`);
       await atWork(appliance);
       writer.stop();
