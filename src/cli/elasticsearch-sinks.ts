@@ -11,6 +11,12 @@ import {
 } from '../sinks/elasticsearch/client.ts';
 import { type IndexTemplate, templatesOf } from '../sinks/elasticsearch/templates.ts';
 
+/**
+ * How long a command that somebody waits for tries again before it says that Elasticsearch or Kibana is away: over a lost connection, and no
+ * longer. Whoever starts a server waits until it is well before asking it, as `make up` does.
+ */
+export const COMMAND_WAIT_MS = 1000;
+
 export interface NamedElasticsearchSink {
   readonly name: string;
   readonly sink: ElasticsearchSinkConfig;

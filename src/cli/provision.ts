@@ -12,6 +12,7 @@ import { kibanaObjects } from '../sinks/elasticsearch/kibana-objects.ts';
 import { planTemplates, putTemplate } from '../sinks/elasticsearch/provision.ts';
 import { loadNamedConfig } from './config-option.ts';
 import {
+  COMMAND_WAIT_MS,
   accessOf,
   elasticsearchSinkNamed,
   elasticsearchTemplates,
@@ -36,9 +37,6 @@ interface ProvisionOptions {
 interface KibanaProvisionOptions extends ProvisionOptions {
   readonly kibana: string;
 }
-
-/** How long a server that does not answer is waited for: a person, or a start-up script, is watching. */
-const WAIT_MS = 30_000;
 
 export function registerProvision(program: Command): void {
   const provision = program
@@ -71,7 +69,7 @@ async function provisionElasticsearch(options: ProvisionOptions): Promise<void> 
   const { sink } = elasticsearchSinkNamed(config, options.sink);
   const client = openElasticsearchSink(sink);
   try {
-    await waitForElasticsearch(client, { clock: systemClock, timeoutMs: WAIT_MS });
+    await waitForElasticsearch(client, { clock: systemClock, timeoutMs: COMMAND_WAIT_MS });
     const changes = await planTemplates(client, elasticsearchTemplates(config, sink));
     // All is done before anything is said: who reads only the first lines of it must not leave it half done.
     for (const { kind, template } of changes)
@@ -90,7 +88,7 @@ async function provisionElasticsearch(options: ProvisionOptions): Promise<void> 
 async function provisionKibana(options: KibanaProvisionOptions): Promise<void> {
   const { sink } = elasticsearchSinkNamed(loadNamedConfig(options.config), options.sink);
   const kibana = new Kibana({ url: options.kibana, ...accessOf(sink) });
-  await kibana.waitUntilReady(systemClock, WAIT_MS);
+  await kibana.waitUntilReady(systemClock, COMMAND_WAIT_MS);
   const changes: (Change & { readonly object: SavedObject })[] = [];
   for (const object of kibanaObjects(sink.indexPrefix)) {
     const there = await kibana.read(object);

@@ -17,7 +17,7 @@ import { streamIndices } from '../sinks/elasticsearch/index-name.ts';
 import { DEFAULT_KIBANA, DOCUMENTS_DATA_VIEW } from '../sinks/elasticsearch/kibana-names.ts';
 import { searchPort } from '../sinks/elasticsearch/search-port.ts';
 import { loadNamedConfig } from './config-option.ts';
-import { elasticsearchSinkNamed, openElasticsearchSink } from './elasticsearch-sinks.ts';
+import { COMMAND_WAIT_MS, elasticsearchSinkNamed, openElasticsearchSink } from './elasticsearch-sinks.ts';
 import { withExamples } from './examples.ts';
 import { hasColours, painter, print, say } from './output.ts';
 import { listenForStop } from './signals.ts';
@@ -34,7 +34,6 @@ field:* has any value. Parts beside each other must all be found; - or NOT befor
 `;
 
 const LINES_MAX = 10_000;
-const WAIT_MS = 10_000;
 
 interface SearchCommandOptions {
   readonly config?: string;
@@ -95,7 +94,7 @@ async function runSearch(query: string, options: SearchCommandOptions): Promise<
   if (options.link !== undefined) return print(linkOf(node, fields, options, range));
   const client = openElasticsearchSink(sink);
   try {
-    await waitForElasticsearch(client, { clock: systemClock, timeoutMs: WAIT_MS });
+    await waitForElasticsearch(client, { clock: systemClock, timeoutMs: COMMAND_WAIT_MS });
     const port = searchPort(client);
     const following = { ...streamIndices(sink.indexPrefix, sink.documents, streams), filter };
     const before = options.follow === true ? await linesBefore(port, following, systemClock) : undefined;

@@ -120,8 +120,9 @@ export interface WaitOptions {
 }
 
 const PROBE_PAUSE_MS = 1000;
-/** A server that takes a connection and answers nothing is away, too. */
+/** A server that takes a connection and answers nothing is away, too. Who waits less in all waits less for one probe, but so long. */
 const PROBE_TIMEOUT_MS = 5000;
+const PROBE_TIMEOUT_MS_MIN = 3000;
 
 /**
  * Waits until Elasticsearch answers; true then, false when the signal aborted. Throws at once what waiting does not mend: a wrong key, a
@@ -131,7 +132,7 @@ export async function waitForElasticsearch(client: ElasticsearchClient, options:
   const { clock, signal, notify, timeoutMs = Infinity } = options;
   const startedMs = clock.monotonicMs();
   for (let isAway = false; signal?.aborted !== true; isAway = true) {
-    const problem = await probe(client, signal);
+    const problem = await probe(client, Math.max(PROBE_TIMEOUT_MS_MIN, Math.min(PROBE_TIMEOUT_MS, timeoutMs)), signal);
     if (problem === undefined) {
       if (isAway) notify?.({ type: 'back', awayMs: clock.monotonicMs() - startedMs });
       return true;
@@ -147,10 +148,11 @@ export async function waitForElasticsearch(client: ElasticsearchClient, options:
 /** Undefined when it is there. `GET /` is not asked: some servers answer it with 405. */
 async function probe(
   client: ElasticsearchClient,
+  requestTimeout: number,
   signal: AbortSignal | undefined,
 ): Promise<OperatingError | undefined> {
   try {
-    const transport = { requestTimeout: PROBE_TIMEOUT_MS, ...(signal === undefined ? {} : { signal }) };
+    const transport = { requestTimeout, ...(signal === undefined ? {} : { signal }) };
     await client.cluster.health({ level: 'cluster' }, transport);
     return undefined;
   } catch (error) {

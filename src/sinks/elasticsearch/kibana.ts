@@ -14,6 +14,12 @@ export interface KibanaOptions extends Pick<ElasticsearchOptions, 'auth' | 'tls'
   readonly url: string;
 }
 
+interface RequestOptions {
+  readonly body?: string;
+  readonly contentType?: string;
+  readonly timeoutMs?: number;
+}
+
 interface Answer {
   readonly status: number;
   readonly body: string;
@@ -21,6 +27,8 @@ interface Answer {
 
 const REQUEST_TIMEOUT_MS = 60_000;
 const READY_PAUSE_MS = 1000;
+/** Who waits less in all waits so long for one probe. */
+const PROBE_TIMEOUT_MS_MIN = 3000;
 /** What an answer says is cut in messages. */
 const SHOWN_CHARACTERS_MAX = 300;
 /** At the beginning of a line it stands in no JSON. */
@@ -40,8 +48,10 @@ export class Kibana {
   async waitUntilReady(clock: Clock, timeoutMs: number): Promise<void> {
     const endMs = clock.monotonicMs() + timeoutMs;
     for (;;) {
-      const problem = await this.#ask('GET', '/api/status').then(
-        ({ status, body }) => (status === 200 ? undefined : this.#refusal('its status', status, body)),
+      const problem = await this.#ask('GET', '/api/status', {
+        timeoutMs: Math.max(PROBE_TIMEOUT_MS_MIN, timeoutMs),
+      }).then(
+        ({ status, body }) => (status === 200 && isJson(body) ? undefined : this.#refusal('its status', status, body)),
         (error: unknown) => error,
       );
       if (problem === undefined) return;
@@ -53,7 +63,7 @@ export class Kibana {
   /** The object as Kibana has it; undefined where it has none. */
   async read({ type, id }: Pick<SavedObject, 'type' | 'id'>): Promise<SavedObject | undefined> {
     const wanted = { objects: [{ type, id }], includeReferencesDeep: false, excludeExportDetails: true };
-    const { status, body } = await this.#ask('POST', '/api/saved_objects/_export', JSON.stringify(wanted));
+    const { status, body } = await this.#ask('POST', '/api/saved_objects/_export', { body: JSON.stringify(wanted) });
     // An export of what is not there is a bad request.
     if (status === 400 || status === 404) return undefined;
     if (status !== 200) throw this.#refusal(`${type} ${id}`, status, body);
@@ -73,7 +83,10 @@ export class Kibana {
       '',
     ].join('\r\n');
     const path = '/api/saved_objects/_import?overwrite=true';
-    const answer = await this.#ask('POST', path, body, `multipart/form-data; boundary=${BOUNDARY}`);
+    const answer = await this.#ask('POST', path, {
+      body,
+      contentType: `multipart/form-data; boundary=${BOUNDARY}`,
+    });
     if (answer.status !== 200) throw this.#refusal('the import', answer.status, answer.body);
     const { success, errors = [] } = JSON.parse(answer.body) as ImportAnswer;
     if (success === true) return;
@@ -91,11 +104,17 @@ export class Kibana {
       exitCode: isAuth ? EXIT.config : EXIT.failed,
       hint: isAuth
         ? 'give the key or user of the sink the right to write saved objects'
-        : 'look into the log of Kibana',
+        : status === 200
+          ? 'name the address of Kibana with --kibana: this is none'
+          : 'look into the log of Kibana',
     });
   }
 
-  #ask(method: string, path: string, body = '', contentType = 'application/json'): Promise<Answer> {
+  #ask(
+    method: string,
+    path: string,
+    { body = '', contentType = 'application/json', timeoutMs = REQUEST_TIMEOUT_MS }: RequestOptions = {},
+  ): Promise<Answer> {
     const { auth, tls } = this.#options;
     const url = new URL(`${this.#url.pathname.replace(/\/$/, '')}${path}`, this.#url);
     return new Promise<Answer>((resolve, reject) => {
@@ -119,9 +138,9 @@ export class Kibana {
         },
         ...(tls?.ca === undefined ? {} : { ca: tls.ca }),
         ...(tls?.serverName === undefined ? {} : { servername: tls.serverName }),
-        timeout: REQUEST_TIMEOUT_MS,
+        timeout: timeoutMs,
       });
-      request.on('timeout', () => request.destroy(new Error(`no answer within ${REQUEST_TIMEOUT_MS} ms`)));
+      request.on('timeout', () => request.destroy(new Error(`no answer within ${timeoutMs} ms`)));
       request.on('error', failed);
       request.on('response', (response) => {
         text(response).then((answer) => resolve({ status: response.statusCode ?? 0, body: answer }), failed);
@@ -138,6 +157,15 @@ interface ImportAnswer {
     readonly id: string;
     readonly error?: { readonly type?: string };
   }[];
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function authorization(auth: NonNullable<ElasticsearchOptions['auth']>): string {
