@@ -4,7 +4,7 @@ import { EXIT } from '../lib/errors.ts';
 import { audit } from '../query/audit.ts';
 import { auditText } from '../query/audit-report.ts';
 import { withExamples } from './examples.ts';
-import { print, printJson } from './output.ts';
+import { print, printJson, say } from './output.ts';
 import { documentStores } from './document-stores.ts';
 import { type TargetOptions, configOf, queryOf, targetOf } from './sql-target.ts';
 
@@ -12,6 +12,9 @@ const EXAMPLES = `Examples:
   tailrace audit                    every line of every source against the ledger and the tables
   tailrace audit --json | jq .lost  for scripts
 `;
+
+/** A document sink says what it has stored within 10 s, and then the warehouse reads it. */
+const LOOK_AGAIN_MS = 12_000;
 
 interface AuditOptions extends TargetOptions {
   readonly json?: boolean;
@@ -28,7 +31,11 @@ export function registerAudit(program: Command): void {
     .option('--json', 'the result as one JSON object')
     .action(async (options: AuditOptions) => {
       const { stores, close } = await documentStores(configOf(options), systemClock.nowMs());
-      const result = await audit({ query: queryOf(targetOf(options)), stores });
+      const lookAgain = async (): Promise<void> => {
+        say('there are documents that no epoch accounts for yet: looking again in 12 s');
+        await systemClock.sleep(LOOK_AGAIN_MS);
+      };
+      const result = await audit({ query: queryOf(targetOf(options)), stores, lookAgain });
       await close();
       if (options.json === true) printJson(result);
       else print(auditText(result));

@@ -6,6 +6,7 @@ import type { Log } from '../../src/broker/broker.ts';
 import type { EpochBody, Fate, LedgerEntry, SourceMark } from '../../src/epoch/epoch.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { audit } from '../../src/query/audit.ts';
+import { auditDocuments } from '../../src/query/audit-documents.ts';
 import { auditSentence } from '../../src/query/audit-report.ts';
 import { fileKey, identityOf } from '../../src/record/file-identity.ts';
 import { addLine, emptySum } from '../../src/record/line-id.ts';
@@ -282,5 +283,71 @@ describe('what does not balance is told, and where', () => {
     expect(result.isBalanced).toBe(false);
     expect({ lost: result.lost, doubled: result.doubled }).toEqual({ lost, doubled });
     expect(result.differences.join('\n')).toMatch(difference);
+  });
+});
+
+describe('documents in a store', () => {
+  const INDEX = 'tailrace-access-2026.11.26';
+  const storeOf = (offsets: readonly number[], isExpired = false) => ({
+    sink: 'search',
+    streams: ['access'],
+    sums: () => Promise.resolve(new Map([[INDEX, sumOf(offsets)]])),
+    isExpired: () => isExpired,
+  });
+  const ofDocuments = (fate: Fate, reason = ''): LedgerEntry => ({
+    ...account(fate, OFFSETS),
+    consumer: 'documents.search',
+    reason,
+  });
+
+  test('that are there before their epoch are looked at again, and are not doubled', async () => {
+    await chain.append({ pipeline: pipelineOf(), fingerprints: { traffic: 'x' } });
+    await harness.runToEnd(log, chain.topic);
+    let looks = 0;
+    const lookAgain = async (): Promise<void> => {
+      looks += 1;
+      const documents = [ofDocuments('in'), ofDocuments('indexed', INDEX)];
+      await chain.append(whole({ ledger: [...whole().ledger!, ...documents] }));
+      await harness.runToEnd(log, chain.topic);
+    };
+    const query = (sql: string) => harness.query(sql);
+    const result = await audit({ query, stores: [storeOf(OFFSETS)], lookAgain });
+    expect([looks, result.differences, result.isBalanced]).toEqual([1, [], true]);
+  });
+
+  test('that nothing ever accounts for are doubled, however often one looks', async () => {
+    await chain.append({ pipeline: pipelineOf(), fingerprints: { traffic: 'x' } });
+    await harness.runToEnd(log, chain.topic);
+    let looks = 0;
+    const lookAgain = (): Promise<void> => Promise.resolve(void (looks += 1));
+    const query = (sql: string) => harness.query(sql);
+    const result = await audit({ query, stores: [storeOf(OFFSETS)], lookAgain });
+    expect([looks, result.isBalanced, result.doubled]).toEqual([1, false, OFFSETS.length]);
+  });
+
+  test.each([
+    ['expired, though a late line has made their index again', true, 5, 0],
+    ['lost, where the index is not too old', false, 0, 5],
+  ])('that are gone are %s', async (_, isExpired, expired, lost) => {
+    const differences: string[] = [];
+    const documents = await auditDocuments({
+      tables: {
+        sources: [],
+        documentSources: [],
+        ledger: [ofDocuments('in'), ofDocuments('indexed', INDEX)].map((entry) => ({ ...entry, stream: 'access' })),
+        rollups: [],
+        deadLetters: new Map(),
+        refusals: [],
+        streamsBegunLater: new Set(),
+        hasHistoryFrom: false,
+      },
+      files: { count: () => Promise.resolve(undefined) },
+      store: storeOf(OFFSETS.slice(0, 1), isExpired),
+      stream: 'access',
+      differences,
+      notes: [],
+    });
+    expect(documents).toMatchObject({ indexed: 1, expired, lost });
+    expect(differences.length).toBe(lost > 0 ? 1 : 0);
   });
 });
