@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { AGGREGATES_BY_NAME } from '../components.ts';
 import { type Config, rollupGroup, sinkGroup } from '../config/config.ts';
 import type { ElasticsearchSinkConfig } from '../config/elasticsearch-sink.ts';
-import { OperatingError, describeError } from '../lib/errors.ts';
+import { EXIT, OperatingError, describeError } from '../lib/errors.ts';
 import { seededRandom } from '../lib/random.ts';
 import { formatDuration } from '../lib/units.ts';
 import {
@@ -18,6 +18,9 @@ import { elasticsearchTemplates, openElasticsearchSink } from './elasticsearch-s
 import { say } from './output.ts';
 import type { RoleContext } from './role.ts';
 import { rollupTopics } from './sink-readers.ts';
+
+/** A server that is just starting answers, and takes no template yet. */
+const TEMPLATES_PAUSE_MS = 1000;
 
 /** A part of the sink that works for itself until the signal aborts. */
 type Lane = (signal: AbortSignal) => Promise<void>;
@@ -36,11 +39,9 @@ export async function runElasticsearch(
   sink: ElasticsearchSinkConfig,
   options: ElasticsearchRoleOptions,
 ): Promise<void> {
-  const { config, clock, signal } = context;
+  const { signal } = context;
   const client = openElasticsearchSink(sink);
-  const notify = (event: ElasticsearchEvent): void => say(`${sinkGroup(config, name)}: ${eventText(event)}`);
-  if (await waitForElasticsearch(client, { clock, signal, notify })) {
-    await bringTemplates(config, sink, client);
+  if (await prepare(context, name, sink, client)) {
     const documents: Lane = (both) => runDocuments({ ...context, signal: both }, { name, sink, client, ...options });
     await runLanes(signal, [
       ...(sink.documents.length === 0 ? [] : [documents]),
@@ -50,6 +51,29 @@ export async function runElasticsearch(
   }
   // Not waited for: a request that nobody answers would hold the stop up for half a minute.
   client.close().catch(() => undefined);
+}
+
+/** Waits until Elasticsearch is there and has the templates; false when the signal aborted. Throws only what the configuration must mend. */
+async function prepare(
+  { config, clock, signal }: RoleContext,
+  name: string,
+  sink: ElasticsearchSinkConfig,
+  client: ElasticsearchClient,
+): Promise<boolean> {
+  let told = '';
+  const notify = (event: ElasticsearchEvent): void => say(`${sinkGroup(config, name)}: ${eventText(event)}`);
+  while (await waitForElasticsearch(client, { clock, signal, notify })) {
+    try {
+      await bringTemplates(config, sink, client);
+      return true;
+    } catch (error) {
+      if (!(error instanceof OperatingError) || error.exitCode === EXIT.config) throw error;
+      if (error.message !== told) notify({ type: 'away', error });
+      told = error.message;
+      await clock.sleep(TEMPLATES_PAUSE_MS, signal);
+    }
+  }
+  return false;
 }
 
 function eventText(event: ElasticsearchEvent): string {
