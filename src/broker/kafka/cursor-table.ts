@@ -7,6 +7,11 @@ import { type KafkaRecord, batchesOf, decodeBatch } from './record-batch.ts';
 
 const FLUSH_MS = 500;
 const FETCH_BYTES_MAX = 1024 * 1024;
+/**
+ * Compaction takes the record that forgets a group away some time after it was written (a day by default): who has not read for longer than
+ * this begins again, so that no group that it missed holds trimming for ever.
+ */
+const READ_AGAIN_MS = 6 * 3_600_000;
 
 export interface CursorTableDependencies {
   readonly cluster: Cluster;
@@ -43,8 +48,9 @@ interface Stored {
 export class CursorTable {
   readonly #deps: CursorTableDependencies;
   readonly #pending = new Map<string, Pending>();
-  readonly #stored = new Map<string, Stored>();
+  #stored = new Map<string, Stored>();
   #next = 0;
+  #caughtUpAtMs = -Infinity;
   #isReady = false;
   #flush: Promise<void> = Promise.resolve();
   /** Written, and not yet told to Kafka's own groups. */
@@ -177,41 +183,50 @@ export class CursorTable {
   }
 
   async #readToEnd(): Promise<void> {
-    this.#fetcher ??= new PartitionFetcher(this.#deps, this.#deps.topic, 0);
+    const { clock, topic } = this.#deps;
+    this.#fetcher ??= new PartitionFetcher(this.#deps, topic, 0);
+    const startMs = clock.monotonicMs();
+    const isAgain = startMs - this.#caughtUpAtMs > READ_AGAIN_MS;
+    // What is known holds until all of it is read again.
+    const stored = isAgain ? new Map<string, Stored>() : this.#stored;
+    let next = isAgain ? 0 : this.#next;
     try {
-      for (let end = Infinity; this.#next < end;) {
-        const fetched = await this.#fetcher.fetch(this.#next, 0, FETCH_BYTES_MAX);
+      for (let end = Infinity; next < end;) {
+        const fetched = await this.#fetcher.fetch(next, 0, FETCH_BYTES_MAX);
         if (end === Infinity) end = fetched.highWatermark;
         for (const batch of batchesOf(fetched.recordSet)) {
           const { records = [] } = await decodeBatch(batch);
-          for (const record of records) if (record.offset >= this.#next) this.#apply(record);
-          this.#next = Math.max(this.#next, batch.lastOffset + 1);
+          for (const record of records) if (record.offset >= next) apply(record, stored);
+          next = Math.max(next, batch.lastOffset + 1);
         }
       }
+      this.#stored = stored;
+      this.#next = next;
+      this.#caughtUpAtMs = startMs;
     } catch (error) {
       // Nobody has reported anything to this cluster.
       if ((error as { code?: unknown }).code !== 'LOG_TOPIC_UNKNOWN') throw error;
     }
   }
+}
 
-  #apply({ key, value }: KafkaRecord): void {
-    if (key === null) return;
-    const text = Buffer.from(key).toString();
-    if (value === null) {
-      this.#stored.delete(text);
-      return;
-    }
-    try {
-      const { offset, id, at } = JSON.parse(Buffer.from(value).toString()) as {
-        offset?: number;
-        id?: string;
-        at: number;
-      };
-      placeOf(text);
-      this.#stored.set(text, { cursor: offset === undefined ? undefined : { offset, id: id ?? '' }, reportedAtMs: at });
-    } catch {
-      // Somebody else's record in our topic: it is nobody's cursor.
-    }
+function apply({ key, value }: KafkaRecord, stored: Map<string, Stored>): void {
+  if (key === null) return;
+  const text = Buffer.from(key).toString();
+  if (value === null) {
+    stored.delete(text);
+    return;
+  }
+  try {
+    const { offset, id, at } = JSON.parse(Buffer.from(value).toString()) as {
+      offset?: number;
+      id?: string;
+      at: number;
+    };
+    placeOf(text);
+    stored.set(text, { cursor: offset === undefined ? undefined : { offset, id: id ?? '' }, reportedAtMs: at });
+  } catch {
+    // Somebody else's record in our topic: it is nobody's cursor.
   }
 }
 
