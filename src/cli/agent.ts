@@ -66,7 +66,7 @@ export function agentId({ agent, broker }: Config): { readonly agentId?: string 
 }
 
 /** What the configuration says, as the agent takes it; reads the files of certificates. */
-function agentInputs({ inputs, pipeline, broker, agent }: Config): AgentInput[] {
+export function agentInputs({ inputs, pipeline, broker, agent }: Config): AgentInput[] {
   const own = inputs.filter((input) => input.type === 'file' || input.agent === null || input.agent === agent.id);
   return own.map((input) => {
     const stream = pipeline.streams[input.stream]!;
