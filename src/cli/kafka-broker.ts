@@ -68,5 +68,5 @@ export function describeKafkaEvent(event: KafkaEvent, brokers: readonly string[]
     const SECOND_MS = 1000;
     return `Kafka answers again after ${formatDuration(Math.round(event.awayMs / SECOND_MS) * SECOND_MS)}`;
   }
-  return `Kafka at ${brokers.join(', ')} does not answer: ${escapeText(event.reason)}; waiting`;
+  return `Kafka at ${brokers.join(', ')} does not answer: ${escapeText(event.reason)}; waiting (see that it runs, and that these are its brokers)`;
 }

@@ -61,7 +61,7 @@ export function unreachableError(where: string, cause: unknown, what = 'no answe
   return new OperatingError(`${where}: ${what}: ${describeError(cause)}`, {
     code: 'LOG_UNREACHABLE',
     isRetryable: true,
-    hint: 'work goes on by itself once the brokers answer',
+    hint: 'see that the brokers run, and that they are the ones that are configured; asked again, it goes on once they answer',
     // However long it lasts, it is nothing to give up on.
     exitCode: EXIT.unreachable,
     cause,
