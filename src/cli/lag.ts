@@ -44,8 +44,8 @@ interface LagOptions {
 /** What one look may spend on headers: a single one is worth waiting for, one of many goes on where the last one ended. */
 const SCAN_MS_MAX = { once: 10_000, watch: 1000 };
 const ONCE_GAP_MS = 1000;
-/** A single look waits for brokers that are away about this long: a script wants an answer. */
-const UNREACHABLE_MS = 20_000;
+/** A single look waits for brokers that are away about this long: a leader that moves is waited for, and whoever asks wants an answer. */
+const UNREACHABLE_MS = 5_000;
 const DEFAULT_DATA_DIR = './tailrace-data';
 
 export function registerLag(program: Command): void {
