@@ -16,6 +16,13 @@ export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
+/** Resolves when readers have taken everything: a pipe holds 64 KiB, and an exit throws away what has not gone into it. */
+export async function printed(): Promise<void> {
+  const written = (stream: NodeJS.WriteStream): Promise<void> =>
+    new Promise((resolve) => stream.write('', () => resolve()));
+  await Promise.all([written(process.stdout), written(process.stderr)]);
+}
+
 export function printJson(value: unknown): void {
   print(JSON.stringify(value));
 }

@@ -192,4 +192,17 @@ describe('the command line itself', () => {
     const code = await new Promise((done) => child.once('close', done));
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   });
+
+  test('a slow reader gets everything: more than a pipe holds', async () => {
+    const sources = Array.from(
+      { length: 1500 },
+      (_, i) => `  s${i}: { type: file, include: [access.log], stream: access }`,
+    );
+    writeFileSync(at('many.yaml'), FOUR_WORKERS.replace(/^sources: .*$/m, `sources:\n${sources.join('\n')}`));
+    const whole = (await run('check', '--json', 'many.yaml')).stdout;
+    const command = `"${process.execPath}" "${resolve('dist/main.js')}" check --json many.yaml | (sleep 2; wc -c)`;
+    const counted = execFileSync('/bin/sh', ['-c', command], { cwd: folder.path, encoding: 'utf8' });
+    expect(Number(counted)).toBe(Buffer.byteLength(whole));
+    expect(Number(counted)).toBeGreaterThan(2 * 65_536);
+  });
 });
