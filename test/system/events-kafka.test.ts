@@ -10,11 +10,13 @@ import { type Appliance, withAppliance } from '../support/appliance.ts';
 import { KafkaProbe } from '../support/kafka-probe.ts';
 import { type Kafka, startKafka } from '../support/stack/kafka.ts';
 import { SERVER_START_MS, describeWith } from '../support/stack/require-stack.ts';
+import { PRODUCE, type TcpProxy, kafkaRequest, startTcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/tailrace-process.ts';
 
 const IS_SOAK = process.env['TAILRACE_SOAK'] === '1';
 const KILLS = IS_SOAK ? 40 : 4;
 const LINES = KILLS * 2000;
+const SWALLOWED = IS_SOAK ? 200 : 6;
 const FILES = 4;
 const SECOND_MS = 1000;
 /** A life ends by its kill; this is for a machine where nothing moves. */
@@ -102,15 +104,19 @@ async function expectSameRows(appliance: Appliance, kafka: Kafka, topic: string)
 }
 
 describeWith('kafka', 'kcat')('events on Kafka', () => {
+  let proxy: TcpProxy;
   let kafka: Kafka;
   let probe: KafkaProbe;
   beforeAll(async () => {
-    kafka = await startKafka();
-    probe = new KafkaProbe(kafka.brokers);
+    proxy = await startTcpProxy();
+    kafka = await startKafka({ advertised: [proxy.address] });
+    proxy.target = kafka.targets[0]!;
+    probe = new KafkaProbe(kafka.brokers, kafka.direct);
   }, SERVER_START_MS);
   afterAll(async () => {
     await probe?.close();
     await kafka?.stop();
+    await proxy?.stop();
   });
 
   test('final rows of two partitions are in the topic once, whatever was killed', async () => {
@@ -166,6 +172,32 @@ describeWith('kafka', 'kcat')('events on Kafka', () => {
       await appliance.drain();
       const records = await expectSameRows(appliance, kafka, topic);
       expect(new Set(records.map(({ partition }) => partition))).toEqual(new Set([0, 1]));
+    });
+  });
+
+  test(`${SWALLOWED} answers that never come back: what was written is found there, and not written again`, async () => {
+    const topic = `unheard-${process.pid}`;
+    const sinks = `\n  warehouse: { type: duckdb }\n  out: { type: events, brokers: ['${kafka.brokers[0]!}'], topic: ${topic}, replication_factor: 1, rollups: [traffic] }`;
+    await withAppliance({ sinks }, async (appliance) => {
+      const others = [appliance.role('agent'), appliance.role('engine')];
+      const before = proxy.counters.swallowed;
+      for (let piece = 0; piece < SWALLOWED; piece++) {
+        appendLines(appliance, piece);
+        proxy.swallowAnswers(1, kafkaRequest(PRODUCE));
+        // What it does not know the end of ends it; its next life looks.
+        const sink = appliance.start(['sink', 'out', '-c', appliance.config]);
+        await Promise.race([sink.ended, systemClock.sleep(LIFE_MS_MAX)]);
+        sink.child.kill('SIGKILL');
+        await sink.ended;
+      }
+      proxy.clearTraps();
+      // A life may find that all was there already, and write nothing.
+      expect(proxy.counters.swallowed - before).toBeGreaterThanOrEqual(SWALLOWED / 2);
+      for (const process of others) process.child.kill('SIGTERM');
+      for (const process of others) await process.ended;
+      await appliance.drain();
+      const records = await expectSameRows(appliance, kafka, topic);
+      expect(new Set(records.map(({ id }) => id)).size).toBe(records.length);
     });
   });
 });
