@@ -161,14 +161,15 @@ const VERBS: Readonly<Record<string, (compose: Compose) => number | Promise<numb
 };
 
 async function main(): Promise<number> {
-  const verb = VERBS[process.argv[2] ?? ''];
+  const name = process.argv[2] ?? '';
+  const verb = VERBS[name];
   if (verb === undefined) throw new Error(`one of ${Object.keys(VERBS).join(', ')}`);
   const why = missingEngine();
   const command = why === undefined ? composeCommand() : undefined;
   if (command === undefined) {
     const lack = why ?? 'Docker has no Compose';
     console.error(
-      `make up needs a Docker engine with Compose, and ${lack}: \`make stack\` runs the same pipeline without`,
+      `make ${name === 'forget' ? 'clean' : name} needs a Docker engine with Compose, and ${lack}: \`make stack\` runs the same pipeline without`,
     );
     return UNAVAILABLE;
   }

@@ -61,15 +61,18 @@ async function prepare(
   client: ElasticsearchClient,
 ): Promise<boolean> {
   let told = '';
+  let awaySinceMs: number | undefined;
   const notify = (event: ElasticsearchEvent): void => say(`${sinkGroup(config, name)}: ${eventText(event)}`);
   while (await waitForElasticsearch(client, { clock, signal, notify })) {
     try {
       await bringTemplates(config, sink, client);
+      if (awaySinceMs !== undefined) notify({ type: 'back', awayMs: clock.monotonicMs() - awaySinceMs });
       return true;
     } catch (error) {
       if (!(error instanceof OperatingError) || error.exitCode === EXIT.config) throw error;
       if (error.message !== told) notify({ type: 'away', error });
       told = error.message;
+      awaySinceMs ??= clock.monotonicMs();
       await clock.sleep(TEMPLATES_PAUSE_MS, signal);
     }
   }

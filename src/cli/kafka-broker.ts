@@ -14,8 +14,8 @@ import { say } from './output.ts';
 /** What brokers see in their logs and quotas. */
 const CLIENT_ID = 'tailrace';
 
-/** The log on the cluster that the configuration names. Connects at its first use. */
-export function openConfiguredKafka(broker: KafkaBrokerConfig, clock: Clock, stop?: AbortSignal): Log {
+/** The log on the cluster that the configuration names. Connects at its first use. `tell` gets what is to be said of brokers that are away. */
+export function openConfiguredKafka(broker: KafkaBrokerConfig, clock: Clock, stop?: AbortSignal, tell = say): Log {
   return openKafkaLog({
     client: kafkaClientOptions(broker),
     clock,
@@ -26,7 +26,7 @@ export function openConfiguredKafka(broker: KafkaBrokerConfig, clock: Clock, sto
       isSingleBroker: broker.isSingleBroker,
     },
     ...(stop === undefined ? {} : { stop }),
-    notify: (event) => say(describeKafkaEvent(event, broker.brokers)),
+    notify: (event) => tell(describeKafkaEvent(event, broker.brokers)),
   });
 }
 

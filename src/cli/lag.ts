@@ -46,6 +46,8 @@ const SCAN_MS_MAX = { once: 10_000, watch: 1000 };
 const ONCE_GAP_MS = 1000;
 /** A single look waits for brokers that are away about this long: a leader that moves is waited for, and whoever asks wants an answer. */
 const UNREACHABLE_MS = 5_000;
+/** A single look ends with the error, which says the same. */
+const SILENT = (): void => undefined;
 const DEFAULT_DATA_DIR = './tailrace-data';
 
 export function registerLag(program: Command): void {
@@ -94,7 +96,7 @@ const ofGroup = (look: LagLook, group: string | undefined): LagLook =>
   group === undefined ? look : { ...look, lags: look.lags.filter((lag) => lag.group === group) };
 
 async function lookOnce(config: Config, clock: Clock, options: LagOptions, show: Show): Promise<void> {
-  const { board, close } = openBoard(config, clock, SCAN_MS_MAX.once, AbortSignal.timeout(UNREACHABLE_MS));
+  const { board, close } = openBoard(config, clock, SCAN_MS_MAX.once, AbortSignal.timeout(UNREACHABLE_MS), SILENT);
   await board.look();
   await clock.sleep(ONCE_GAP_MS);
   const look = await board.look();
@@ -120,6 +122,7 @@ export function openBoard(
   clock: Clock,
   scanMsMax: number,
   stop: AbortSignal,
+  tell?: (text: string) => void,
 ): { readonly board: LagBoard; readonly close: () => Promise<void> } {
   const dataDir = dataDirOf(config.dataDir);
   if (config.broker.type === 'embedded' && !existsSync(dataDir.broker)) {
@@ -129,7 +132,7 @@ export function openBoard(
       hint: 'start tailrace run first, or name its data_dir with --data-dir',
     });
   }
-  const log = openLog(config, dataDir, clock, stop);
+  const log = openLog(config, dataDir, clock, stop, tell);
   const board = new LagBoard({ log, clock, streams: lagStreams(config), rules: lagRules(config), scanMsMax });
   return { board, close: () => log.close() };
 }

@@ -63,8 +63,14 @@ export function configOfRole({ config, resolved }: RoleOptions): Config {
 }
 
 /** `stop` ends waiting for a cluster that is away; what is in flight still gets its outcome. */
-export function openLog({ broker }: Config, dataDir: DataDir, clock: Clock, stop?: AbortSignal): Log {
-  if (broker.type === 'kafka') return openConfiguredKafka(broker, clock, stop);
+export function openLog(
+  { broker }: Config,
+  dataDir: DataDir,
+  clock: Clock,
+  stop?: AbortSignal,
+  tell?: (text: string) => void,
+): Log {
+  if (broker.type === 'kafka') return openConfiguredKafka(broker, clock, stop, tell);
   return openEmbeddedLog({ path: dataDir.broker, clock, diskMaxBytes: broker.diskBytesMax });
 }
 

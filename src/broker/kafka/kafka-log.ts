@@ -55,8 +55,8 @@ export class KafkaLog implements Log {
   readonly #closing = new AbortController();
   readonly #topics: Topics;
   readonly #cursors: CursorTable;
-  // Bound of all three: the topics and partitions of one pipeline.
   readonly #encoder = new BatchEncoder();
+  // Bound of all three: the topics and partitions of one pipeline.
   readonly #writers = new Map<string, PartitionWriter>();
   readonly #messageBytesMax = new Map<string, number>();
   readonly #trimmedTo = new Map<string, number>();

@@ -41,7 +41,7 @@ const REPLACED = 200;
 /** `create` of an id that is there: an earlier try went through. */
 const THERE_ALREADY = 409;
 const REFUSED = 400;
-const TOO_LARGE = 413;
+export const TOO_LARGE = 413;
 
 /**
  * Judges each item of an answer to a bulk of `count` documents, whose ids in order `idOf` gives. Returns what was not stored, or undefined
@@ -63,11 +63,16 @@ export function judgeAnswer(
       failures.push({ position, type: 'kept_aside', status, reason: 'the failure store of the index has it' });
       continue;
     }
-    if (status === STORED || status === REPLACED || status === THERE_ALREADY) continue;
+    if (isStored(status)) continue;
     const error = property(item, 'error');
     failures.push({ position, type: isRefused(status, error) ? 'refused' : 'again', status, reason: reasonsOf(error) });
   }
   return failures;
+}
+
+/** Stored now, or there already: in another version where it has one. */
+export function isStored(status: number): boolean {
+  return status === STORED || status === REPLACED || status === THERE_ALREADY;
 }
 
 /** Whether the server will never take this document as it is; else it is the cluster that could not now. */

@@ -122,7 +122,7 @@ export interface WaitOptions {
 const PROBE_PAUSE_MS = 1000;
 /** A server that takes a connection and answers nothing is away, too. Who waits less in all waits less for one probe, but so long. */
 const PROBE_TIMEOUT_MS = 5000;
-const PROBE_TIMEOUT_MS_MIN = 3000;
+export const PROBE_TIMEOUT_MS_MIN = 3000;
 
 /**
  * Waits until Elasticsearch answers; true then, false when the signal aborted. Throws at once what waiting does not mend: a wrong key, a

@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../lib/clock.ts';
 import { EXIT, OperatingError, describeError } from '../../lib/errors.ts';
 import { escapeText } from '../../lib/escape.ts';
-import { type ElasticsearchOptions, nodeUrl } from './client.ts';
+import { type ElasticsearchOptions, PROBE_TIMEOUT_MS_MIN, nodeUrl } from './client.ts';
 import type { SavedObject } from './kibana-lens.ts';
 import { toNdjson } from './kibana-objects.ts';
 
@@ -27,8 +27,6 @@ interface Answer {
 
 const REQUEST_TIMEOUT_MS = 60_000;
 const READY_PAUSE_MS = 1000;
-/** Who waits less in all waits so long for one probe. */
-const PROBE_TIMEOUT_MS_MIN = 3000;
 /** What an answer says is cut in messages. */
 const SHOWN_CHARACTERS_MAX = 300;
 /** At the beginning of a line it stands in no JSON. */

@@ -4,7 +4,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { OperatingError } from '../../lib/errors.ts';
 import type { Random } from '../../lib/random.ts';
 import type { FoldedRow, StreamFold } from '../stream-fold.ts';
-import { busyError, isRefused, reasonsOf } from './bulk-answer.ts';
+import { TOO_LARGE, busyError, isRefused, isStored, reasonsOf } from './bulk-answer.ts';
 import { type ElasticsearchClient, type ElasticsearchEvent, withElasticsearch } from './client.ts';
 import { reasonOf } from './errors.ts';
 import { type StoredRow, joinStored, rowDocument, rowId } from './rollup-document.ts';
@@ -61,6 +61,8 @@ export class RollupWriter {
   readonly #seen = new WeakMap<FoldedRow, Seen>();
   readonly #backoff = new Backoff(RETRY_PAUSE);
   #awaySinceMs: number | undefined;
+  /** Of what was said last while it is away: a key that is refused after the network failed is news. */
+  #toldCode: string | undefined;
   #refusedCount = 0;
 
   constructor(parts: RollupWriterParts) {
@@ -142,12 +144,12 @@ export class RollupWriter {
   async #bulk(lines: readonly string[], signal: AbortSignal): Promise<readonly BulkItem[]> {
     try {
       const items = await this.#ask(lines, signal);
-      const isBusy = ({ status, error }: BulkItem): boolean => !isSettled(status) && !isRefused(status, error);
+      const isBusy = ({ status, error }: BulkItem): boolean => !isStored(status) && !isRefused(status, error);
       if (!items.every(isBusy)) return items;
       throw busyError('rollup documents', items[0]!.status, reasonsOf(items[0]!.error));
     } catch (error) {
       if (!(error instanceof OperatingError && error.code === 'ES_TOO_LARGE')) throw error;
-      if (lines.length === 1) return [{ status: 413, error: { reason: error.message } }];
+      if (lines.length === 1) return [{ status: TOO_LARGE, error: { reason: error.message } }];
       const middle = Math.ceil(lines.length / 2);
       const first = await this.#bulk(lines.slice(0, middle), signal);
       return [...first, ...(await this.#bulk(lines.slice(middle), signal))];
@@ -178,16 +180,16 @@ export class RollupWriter {
         if (this.#awaySinceMs !== undefined) {
           notify?.({ type: 'back', awayMs: clock.monotonicMs() - this.#awaySinceMs });
           this.#awaySinceMs = undefined;
+          this.#toldCode = undefined;
         }
         this.#backoff.reset();
         return answer;
       } catch (error) {
         if (signal.aborted) return undefined;
         if (!(error instanceof OperatingError)) throw error;
-        if (this.#awaySinceMs === undefined) {
-          this.#awaySinceMs = clock.monotonicMs();
-          notify?.({ type: 'away', error });
-        }
+        this.#awaySinceMs ??= clock.monotonicMs();
+        if (this.#toldCode !== error.code) notify?.({ type: 'away', error });
+        this.#toldCode = error.code;
         await this.#pause(signal);
       }
     }
@@ -231,11 +233,6 @@ export class RollupWriter {
   #id(row: FoldedRow): string {
     return rowId({ pipeline: this.#parts.pipeline, ...row });
   }
-}
-
-/** Stored, or there in another version. */
-function isSettled(status: number): boolean {
-  return status === 200 || status === 201 || status === 409;
 }
 
 interface BulkItem {
