@@ -108,6 +108,20 @@ test.each([
   });
 });
 
+test('another reason for the same absence is said, too', async () => {
+  const statuses = [503, 503, 401, 401];
+  const { events, write } = await begin(({ body }) => {
+    const status = statuses.shift();
+    return status === undefined ? answerOf(body, STORED) : { status };
+  });
+  expect(await write(1)).toBe(true);
+  expect(events.map((event) => (event.type === 'away' ? event.error.code : event.type))).toEqual([
+    expect.stringMatching(/^ES_(?!AUTH)/),
+    'ES_AUTH',
+    'back',
+  ]);
+});
+
 test.each([401, 403, 404, 400, 503])(
   'a request that is answered with %i is made again until it goes through',
   async (status) => {
