@@ -6,6 +6,7 @@ import { escapeText } from '../lib/escape.ts';
 import { acquireRoleLock } from '../lib/role-lock.ts';
 import { checkSocketPath } from '../sinks/duckdb/socket-path.ts';
 import { childProcesses } from '../supervisor/child-process.ts';
+import { Echoes } from '../supervisor/echoes.ts';
 import { RESTART_DEFAULTS } from '../supervisor/restart-policy.ts';
 import { DRAIN_MS, Supervisor } from '../supervisor/supervisor.ts';
 import { LogWatch } from './log-watch.ts';
@@ -58,17 +59,21 @@ class SupervisedRun {
       columns: stderr.columns ?? 80,
       write: (text) => void stderr.write(text),
     });
+    const echoes = new Echoes(systemClock);
     const start = childProcesses({
       program: PROGRAM,
       environment: process.env,
-      onLine: (service, line) => this.#say(`${service}: ${escapeText(line.replace(/^tailrace: /, ''))}`),
+      onLine: (service, line) => {
+        const words = echoes.pass(service, line.replace(/^tailrace: /, ''));
+        if (words !== undefined) this.#say(`${service}: ${escapeText(words)}`);
+      },
       onMessage: (_service, message) => {
         if (isFileProgress(message)) this.#files = message;
         if (isReadability(message)) this.#unread[message.type === 'unreadable' ? 'add' : 'delete'](message.path);
       },
     });
     this.#supervisor = new Supervisor(
-      { clock: systemClock, start, notify: (line) => this.#say(line) },
+      { clock: systemClock, start: echoes.following(start), notify: (line) => this.#say(line) },
       { restart: { ...RESTART_DEFAULTS, failuresMax: options.failuresMax }, drainMs: DRAIN_MS },
     );
   }

@@ -30,7 +30,14 @@ const FENCED_ALARM_AT = 3;
 
 export type Decision =
   | { readonly kind: 'done' }
-  | { readonly kind: 'restart'; readonly pauseMs: number; readonly reason: string; readonly isAlarm: boolean }
+  | {
+      readonly kind: 'restart';
+      readonly pauseMs: number;
+      readonly reason: string;
+      readonly isAlarm: boolean;
+      /** What it waits for is still away: known, and said once. */
+      readonly isEcho: boolean;
+    }
   | { readonly kind: 'stop'; readonly exitCode: number; readonly reason: string };
 
 /**
@@ -45,6 +52,7 @@ export class RestartPolicy {
   #isFirst = true;
   #wasHealthy = false;
   #fencedInARow = 0;
+  #isWaiting = false;
 
   constructor(options: RestartOptions) {
     this.#options = options;
@@ -74,6 +82,7 @@ export class RestartPolicy {
   #recovered(): void {
     this.#isFirst = true;
     this.#wasHealthy = true;
+    this.#isWaiting = false;
     this.#fencedInARow = 0;
     this.#pauses.reset();
     this.#fencedPauses.reset();
@@ -81,11 +90,12 @@ export class RestartPolicy {
 
   #fenced(): Decision {
     this.#fencedInARow += 1;
+    this.#isWaiting = false;
     const isAlarm = this.#fencedInARow >= FENCED_ALARM_AT;
     const reason = isAlarm
       ? `fenced ${this.#fencedInARow} times in a row: another process writes its epochs`
       : 'fenced: another process wrote its epochs';
-    return { kind: 'restart', pauseMs: this.#fencedPauses.next(), reason, isAlarm };
+    return { kind: 'restart', pauseMs: this.#fencedPauses.next(), reason, isAlarm, isEcho: false };
   }
 
   #failed(exit: Exit, nowMs: number): Decision {
@@ -106,6 +116,9 @@ export class RestartPolicy {
     }
     const pauseMs = this.#isFirst ? firstPauseMs : this.#pauses.next();
     this.#isFirst = false;
-    return { kind: 'restart', pauseMs, reason, isAlarm: false };
+    const isUnreachable = exit.code === EXIT.unreachable;
+    const isEcho = isUnreachable && this.#isWaiting;
+    this.#isWaiting = isUnreachable;
+    return { kind: 'restart', pauseMs, reason, isAlarm: false, isEcho };
   }
 }

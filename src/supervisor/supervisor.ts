@@ -122,7 +122,8 @@ export class Supervisor {
         return;
       }
       const alarm = decision.isAlarm ? 'ALARM ' : '';
-      notify(`${alarm}${service.name} ended (${decision.reason}): starting it again in ${decision.pauseMs} ms`);
+      const line = `${alarm}${service.name} ended (${decision.reason}): starting it again in ${decision.pauseMs} ms`;
+      if (!decision.isEcho) notify(line);
       await clock.sleep(decision.pauseMs, stopped);
     }
   }

@@ -93,3 +93,19 @@ test('exit code 0 is the end of a role that may finish, and a failure of one tha
   expect(policy.decide({ code: 0, signal: null }, true, 0, 0)).toEqual({ kind: 'done' });
   expect(policy.decide({ code: 0, signal: null }, false, 0, 0).kind).toBe('restart');
 });
+
+test('a role that waits for something outside is told of once, until it was healthy or failed in another way', () => {
+  const policy = new RestartPolicy(RESTART_DEFAULTS);
+  const echoes = (exit: Exit, ranMs = 0): boolean | undefined => {
+    const decision = policy.decide(exit, false, ranMs, 0);
+    return decision.kind === 'restart' ? decision.isEcho : undefined;
+  };
+  expect([echoes(UNREACHABLE), echoes(UNREACHABLE), echoes(UNREACHABLE)]).toEqual([false, true, true]);
+  expect([echoes(UNREACHABLE, 60_000), echoes(UNREACHABLE)]).toEqual([false, true]);
+  expect([echoes(CRASH), echoes(UNREACHABLE), echoes(FENCED), echoes(UNREACHABLE)]).toEqual([
+    false,
+    false,
+    false,
+    false,
+  ]);
+});
