@@ -16,6 +16,7 @@ import { type RoleContext, type RoleOptions, configOfRole, runRole, withRoleOpti
 interface EngineCommandOptions extends RoleOptions {
   readonly once?: boolean;
   readonly maySwitch?: boolean;
+  readonly generation?: number;
   readonly worker?: number;
   readonly workers?: number;
 }
@@ -42,6 +43,9 @@ export function registerEngine(program: Command): void {
     )
     .option('--workers <n>', 'how many there are (default: engine.workers)', wholeNumber)
     .addOption(new Option('--may-switch', 'set by `run`: this start may bring a changed pipeline').hideHelp())
+    .addOption(
+      new Option('--generation <n>', 'set by `run`: the number of its pipeline').argParser(wholeNumber).hideHelp(),
+    )
     .action((options: EngineCommandOptions) => {
       const config = configOfRole(options);
       const worker = workerOf(config, options);
@@ -107,6 +111,7 @@ async function runEngine(context: RoleContext, options: EngineCommandOptions, wo
       snapshotBytes: config.snapshotBytes,
       retainMs: config.broker.retainMs,
       maySwitch: options.maySwitch === true,
+      ...(options.generation === undefined ? {} : { generation: options.generation }),
       isOnce: options.once === true,
     },
     notify: (event) => {

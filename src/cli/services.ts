@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Log } from '../broker/broker.ts';
 import type { Config } from '../config/config.ts';
 import type { DataDir } from '../config/data-dir.ts';
+import { runGeneration } from '../engine/run-generation.ts';
 import { pipelineTopics } from '../engine/task-kind.ts';
 import type { Service } from '../supervisor/service.ts';
 import { sinkReaders, sinkTopics } from './sink-readers.ts';
@@ -12,16 +13,23 @@ export const PROGRAM = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.js', import.meta.url),
 );
 
+export interface RunTerms {
+  readonly isOnce: boolean;
+  /** Of the pipeline, where other hosts share its partitions. */
+  readonly generation: number | undefined;
+}
+
 /** The roles of one machine, in the order they start. */
-export function servicesOf(config: Config, dataDir: DataDir, isOnce: boolean): Service[] {
+export function servicesOf(config: Config, dataDir: DataDir, { isOnce, generation }: RunTerms): Service[] {
   const resolved = ['--resolved', dataDir.resolvedConfig];
   const once = isOnce ? ['--once'] : [];
+  const brought = generation === undefined ? [] : ['--generation', String(generation)];
   return [
     { name: 'agent', args: ['agent', ...resolved, ...once], canFinish: isOnce },
     ...enginesOf(config).map(({ name, worker }) => ({
       name,
       // Only `run` may bring a changed pipeline: a role alone must not switch the log under others.
-      args: ['engine', ...resolved, ...once, ...worker, '--may-switch'],
+      args: ['engine', ...resolved, ...once, ...worker, '--may-switch', ...brought],
       canFinish: false,
     })),
     ...Object.entries(config.sinks).map(([sink, { type }]) => ({
@@ -49,11 +57,16 @@ export function writeResolvedConfig(config: Config, dataDir: DataDir): void {
   renameSync(temporary, dataDir.resolvedConfig);
 }
 
-/** Makes the topics and registers every sink: nothing is trimmed that a sink named in the configuration has not seen. */
-export async function prepareLog(log: Log, config: Config): Promise<void> {
+/**
+ * Makes the topics and registers every sink: nothing is trimmed that a sink named in the configuration has not seen. Returns the generation
+ * that this run brings to the partitions it will share with other hosts; alone it needs none.
+ */
+export async function prepareLog(log: Log, config: Config): Promise<number | undefined> {
   await log.ensureTopics(pipelineTopics(config.pipeline, config.broker.topicPrefix));
   await log.ensureTopics(sinkTopics(config));
   for (const { group, topic, partitions } of sinkReaders(config)) {
     for (let partition = 0; partition < partitions; partition++) await log.report(group, topic, partition, undefined);
   }
+  if (config.broker.type !== 'kafka' || config.engine.assignment !== 'group') return undefined;
+  return runGeneration(log, config.pipeline, config.broker.topicPrefix);
 }

@@ -85,8 +85,8 @@ class SupervisedRun {
       void this.#supervisor.stop(stop.exitCode());
     });
     const log = openLog(this.#config, this.#dataDir, systemClock, stop.signal);
-    await prepareLog(log, this.#config);
-    const services = servicesOf(this.#config, this.#dataDir, this.#options.isOnce);
+    const generation = await prepareLog(log, this.#config);
+    const services = servicesOf(this.#config, this.#dataDir, { isOnce: this.#options.isOnce, generation });
     const ended = services.map((service) => this.#supervisor.run(service));
     try {
       const exitCode = this.#options.isOnce ? await this.#once(log, ended[0]!) : await this.#follow(log, ended);

@@ -29,6 +29,11 @@ export interface EngineOptions {
   readonly retainMs: number;
   /** Whether this engine may switch the log to its pipeline; otherwise a pipeline that differs from the log's is an error. Only `run` may. */
   readonly maySwitch: boolean;
+  /**
+   * The generation its pipeline has (`runGeneration`). A partition that carries another pipeline under this number or a later one belongs to a
+   * newer run: `SUPERSEDED`. Undefined: one more than the partition's own, whatever that is.
+   */
+  readonly generation?: number;
   /** `run --once`: every position counts at once, since somebody waits for it. */
   readonly isOnce: boolean;
 }

@@ -2,7 +2,7 @@ import type { Log, Message, PartitionEnds } from '../broker/broker.ts';
 import type { EpochBody } from '../epoch/epoch.ts';
 import { fingerprints, isSamePipeline } from '../epoch/fingerprint.ts';
 import { windowStart } from '../epoch/finality.ts';
-import { type CountedEpoch, Fold } from '../epoch/fold.ts';
+import type { CountedEpoch, Fold } from '../epoch/fold.ts';
 import type { Pipeline, TaskId } from '../epoch/pipeline.ts';
 import { present } from '../lib/assert.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
@@ -11,6 +11,7 @@ import { decodeBeat } from '../record/beat.ts';
 import { decodeGenesis } from '../record/control.ts';
 import { buildState } from './build-state.ts';
 import type { EngineDependencies } from './engine.ts';
+import { countedEpochs, foldFrom, readHistory } from './read-epochs.ts';
 import type { TaskState } from './state.ts';
 import type { TaskKind } from './task-kind.ts';
 
@@ -47,37 +48,31 @@ export interface Restored {
 
 /** Folds a task's epoch partition from its start (bodies only from the last counted snapshot on) into the state its last writer had. */
 export async function restoreTask(request: RestoreRequest): Promise<Restored> {
-  const { log, options, task, epochTopic } = request;
-  const { partition } = task;
-  const name = `${epochTopic}/${partition}`;
+  const { options, task, epochTopic } = request;
+  const place = { ...request, partition: task.partition };
   const { start: rawStart } = await rawEndsOf(request);
-  const start = (await log.ends(epochTopic))[partition]!.start;
-  const fold = new Fold({ name, hasBodies: false, offset: start });
-  const counted = await readAll(request, fold, false);
-  const snapshots = counted.filter((epoch) => epoch.envelope.isSnapshot);
+  const { fold, counted, snapshots } = await readHistory(place);
   const last = snapshots.at(-1);
   const fresh = { fold, snapshots: snapshots.map((epoch) => epoch.firstOffset), epochs: counted.length };
   if (last === undefined) {
     const rawLog = await rawLogId(request, rawStart);
-    const state = buildState({ ...request, pipeline: options.pipeline, rawLog, rollupSinceMs: {} });
+    const { pipeline, generation = 1 } = options;
+    const state = buildState({ ...request, pipeline, rawLog, rollupSinceMs: {}, generation });
     state.to = rawStart;
     if (rawStart > 0) state.marks.historyFrom = rawStart;
     const { end: rawEnd } = await rawEndsOf(request);
     return { ...fresh, state, rawLog, rawEnd, bytesSinceSnapshot: 0, snapshotBytes: 0, isSwitch: true };
   }
-  const bodies = new Fold({
-    name,
-    hasBodies: true,
-    offset: last.firstOffset,
-    chain: { id: last.envelope.prev, n: last.envelope.n - 1, to: last.envelope.from },
-  });
+  const bodies = foldFrom(place, last);
   // No further than the first reading went: the chain's end and the state must be of the same epoch.
-  const since = await readAll(request, bodies, true, fold.nextOffset);
-  if (bodies.chain!.id !== fold.chain!.id) throw changedMeanwhile(name);
+  const since: CountedEpoch[] = [];
+  for await (const epoch of countedEpochs(place, bodies, true, fold.nextOffset)) since.push(epoch);
+  if (bodies.chain!.id !== fold.chain!.id) throw changedMeanwhile(`${epochTopic}/${task.partition}`);
   const { rawLog, generation } = last.envelope;
   const written = present(since[0]?.body?.pipeline, 'a snapshot carries its pipeline');
   const state = restoreInto(request, written, since, rawLog);
-  const isChanged = !isSamePipeline(written, options.pipeline);
+  const isSame = isSamePipeline(written, options.pipeline);
+  const isChanged = !isSame || generation < (options.generation ?? 0);
   // Another engine may have gone on meanwhile: raw ends no earlier than now, and began no later than when the folding began.
   const { end: rawEnd } = await rawEndsOf(request);
   const isUnfinished = isChanged && state.outlet !== undefined && request.isFinished !== true && state.to < rawEnd;
@@ -97,25 +92,6 @@ export async function restoreTask(request: RestoreRequest): Promise<Restored> {
     isSwitch,
     ...(isUnfinished ? { finishBefore: rawEnd } : {}),
   };
-}
-
-/** Everything that counts from where the fold stands, up to the log's end or to `before`. */
-async function readAll(
-  { log, epochTopic, task }: RestoreRequest,
-  fold: Fold,
-  hasValues: boolean,
-  before = Infinity,
-): Promise<CountedEpoch[]> {
-  const counted: CountedEpoch[] = [];
-  const options = { isFollowing: false, hasValues };
-  for await (const messages of log.read(epochTopic, task.partition, fold.nextOffset, options)) {
-    for (const message of messages) {
-      if (message.offset >= before) return counted;
-      const epoch = fold.push(message);
-      if (epoch !== undefined) counted.push(epoch);
-    }
-  }
-  return counted;
 }
 
 function changedMeanwhile(name: string): OperatingError {
@@ -144,6 +120,17 @@ function restoreInto(
 
 /** The pipeline has changed: rollups may come and go, but none may change under its name, nor come back as another one. */
 function checkSwitch({ options }: RestoreRequest, before: TaskState, generation: number): void {
+  // At equal numbers two runs with different pipelines began at the same moment: only one of them goes on here.
+  if (options.generation !== undefined && generation >= options.generation) {
+    throw new OperatingError(
+      `the log carries a newer pipeline (generation ${generation}) than this run brought (${options.generation})`,
+      {
+        code: 'SUPERSEDED',
+        exitCode: EXIT.superseded,
+        hint: 'start it again with the configuration that is in use; to go back to this one, stop the newer run first',
+      },
+    );
+  }
   for (const [rollup, hash] of Object.entries(fingerprints(options.pipeline))) {
     const known = before.fingerprints[rollup];
     if (known === undefined || known === hash) continue;
@@ -174,6 +161,7 @@ function switchPipeline(
   generation: number,
 ): TaskState {
   const { options, task } = request;
+  const brought = options.generation ?? generation + 1;
   const rollupSinceMs: Record<string, number> = {};
   for (const [rollup, { from, window }] of Object.entries(options.pipeline.rollups)) {
     if (from !== task.stream) continue;
@@ -191,11 +179,11 @@ function switchPipeline(
     pipeline: options.pipeline,
     rawLog,
     rollupSinceMs,
-    generation: generation + 1,
+    generation: brought,
   });
   for (const epoch of epochs) state.restore(epoch.envelope, bodyOf(epoch));
   state.rollupSinceMs = rollupSinceMs;
-  state.generation = generation + 1;
+  state.generation = brought;
   return state;
 }
 

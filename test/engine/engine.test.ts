@@ -1,14 +1,16 @@
-import { expect, test } from '@jest/globals';
+import { afterEach, expect, test } from '@jest/globals';
 import { type AssignedPartition, type Assignment, type Log, epochTopic, rawTopic } from '../../src/broker/broker.ts';
 import { AGGREGATES_BY_NAME } from '../../src/components.ts';
-import { ENGINE_DEFAULTS, Engine, type EngineEvent } from '../../src/engine/engine.ts';
+import { ENGINE_DEFAULTS, Engine, type EngineEvent, type EngineOptions } from '../../src/engine/engine.ts';
 import { HANDOVER_MS } from '../../src/engine/keep-task.ts';
+import { runGeneration } from '../../src/engine/run-generation.ts';
 import { Fold } from '../../src/epoch/fold.ts';
+import type { Pipeline } from '../../src/epoch/pipeline.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import { EXIT, OperatingError } from '../../src/lib/errors.ts';
 import { decodeGenesis } from '../../src/record/control.ts';
 import { MemoryStore } from '../support/memory-log.ts';
-import { CODECS, TestFile, beatMessage, plainPipeline } from '../support/raw-stream.ts';
+import { BY_KEY, CODECS, TestFile, beatMessage, plainPipeline } from '../support/raw-stream.ts';
 import { until } from '../support/tailrace-process.ts';
 
 const PARTITIONS = 2;
@@ -54,6 +56,19 @@ class Script implements Assignment {
   }
 }
 
+/** The pipeline of all tests, over both partitions, with more rollups or without. */
+function pipelineOf(more: Pipeline['rollups'] = {}): Pipeline {
+  const pipeline = plainPipeline({ traffic: BY_KEY, ...more });
+  return { ...pipeline, streams: { access: { ...pipeline.streams['access']!, partitions: PARTITIONS } } };
+}
+
+const workers: Worker[] = [];
+
+// One that a failed test leaves at work would keep the process alive.
+afterEach(async () => {
+  await Promise.all(workers.splice(0).map((worker) => worker.stop()));
+});
+
 /** An engine at work, and what it said. */
 class Worker {
   readonly script: Script;
@@ -61,10 +76,8 @@ class Worker {
   readonly #stop = new AbortController();
   readonly ended: Promise<unknown>;
 
-  constructor(log: Log, name: string, isFixed = false) {
+  constructor(log: Log, name: string, isFixed = false, change: Partial<EngineOptions> = {}) {
     this.script = new Script(isFixed);
-    const pipeline = plainPipeline();
-    const streams = { access: { ...pipeline.streams['access']!, partitions: PARTITIONS } };
     let ids = 0;
     const engine = new Engine({
       clock: QUICK,
@@ -76,11 +89,13 @@ class Worker {
       options: {
         ...ENGINE_DEFAULTS,
         checkpoint: { ...ENGINE_DEFAULTS.checkpoint, intervalMs: 20 },
-        pipeline: { ...pipeline, streams },
+        pipeline: pipelineOf(),
         topicPrefix: 't',
+        ...change,
       },
       notify: (event) => this.events.push(event),
     });
+    workers.push(this);
     this.ended = engine.run(this.#stop.signal).then(
       () => 'drained',
       (error: unknown) => error,
@@ -136,10 +151,13 @@ class World {
 
   /** Lines that counted epochs have taken in, by the ledger. */
   linesIn(partition: number): number {
-    const fold = new Fold({ name: 'test', hasBodies: true, offset: 0 });
+    const { messages } = this.#store.partition(EPOCHS, partition);
+    const fold = new Fold({ name: 'test', hasBodies: true, offset: messages[0]!.offset });
     let lines = 0;
-    for (const message of this.#store.partition(EPOCHS, partition).messages) {
-      for (const { fate, sum } of fold.push(message)?.body?.ledger ?? []) if (fate === 'in') lines = sum.lines;
+    for (const message of messages) {
+      for (const { consumer, fate, sum } of fold.push(message)?.body?.ledger ?? []) {
+        if (fate === 'in' && consumer === 'traffic') lines = sum.lines;
+      }
     }
     return lines;
   }
@@ -279,4 +297,73 @@ test('a worker that cannot take part any more drains what it has and says why', 
   const error = new OperatingError('the group does not want it', { code: 'GROUP' });
   worker.script.fail(error);
   expect(await worker.ended).toBe(error);
+});
+
+test('hosts with different pipelines: a partition never goes back to the older one, whose run ends', async () => {
+  const world = await new World().begin();
+  const newer = pipelineOf({ more: BY_KEY });
+  const brings = async (pipeline: Pipeline): Promise<Partial<EngineOptions>> => ({
+    pipeline,
+    maySwitch: true,
+    generation: await runGeneration(world.log, pipeline, 't'),
+  });
+  const first = new Worker(world.log, 'a', false, await brings(pipelineOf()));
+  await systemClock.sleep(10);
+  first.script.give(0, 1);
+  for (const partition of [0, 1]) await world.write(partition, 5);
+  for (const partition of [0, 1]) await world.decided(partition);
+  const second = new Worker(world.log, 'b', false, await brings(newer));
+  await systemClock.sleep(10);
+  first.script.give(0);
+  second.script.give(1);
+  await world.write(1, 5);
+  await world.decided(1);
+  // Each has its own, and the older one goes on with what was never the newer one's.
+  await world.write(0, 5);
+  await world.decided(0);
+  // The host with the newer pipeline is gone.
+  await second.stop();
+  first.script.give(0, 1);
+  expect(await first.ended).toMatchObject({ code: 'SUPERSEDED', exitCode: EXIT.superseded });
+  // Started again by its supervisor it is still the older one.
+  const again = new Worker(world.log, 'c', false, { pipeline: pipelineOf(), maySwitch: true, generation: 1 });
+  await systemClock.sleep(10);
+  again.script.give(1);
+  expect(await again.ended).toMatchObject({ code: 'SUPERSEDED' });
+  const third = new Worker(world.log, 'd', false, await brings(newer));
+  await systemClock.sleep(10);
+  third.script.give(0, 1);
+  for (const partition of [0, 1]) await world.write(partition, 5);
+  for (const partition of [0, 1]) await world.decided(partition);
+  expect(await third.stop()).toBe('drained');
+});
+
+test('the generation of a run is the newest of all partitions for the same pipeline, and one more for another', async () => {
+  const world = await new World().begin();
+  const [older, newer] = [pipelineOf(), pipelineOf({ more: BY_KEY })];
+  const generations = async (): Promise<number[]> => [
+    await runGeneration(world.log, older, 't'),
+    await runGeneration(world.log, newer, 't'),
+  ];
+  const work = async (partition: number, change: Partial<EngineOptions>): Promise<void> => {
+    const worker = new Worker(world.log, 'w', false, { maySwitch: true, ...change });
+    await systemClock.sleep(10);
+    worker.script.give(partition);
+    await world.write(partition);
+    await world.decided(partition);
+    await worker.stop();
+  };
+  expect(await generations()).toEqual([1, 1]);
+  await work(0, { pipeline: older, generation: 1 });
+  expect(await generations()).toEqual([1, 2]);
+  await work(1, { pipeline: newer, generation: 2 });
+  expect(await generations()).toEqual([3, 2]);
+  // Back to the older one: also where it never was another, so that no run of the newer one may take it over.
+  await work(0, { pipeline: older, generation: 3 });
+  expect(await generations()).toEqual([3, 4]);
+  await work(1, { pipeline: older, generation: 3 });
+  // Two that began at the same moment with different pipelines: the next start decides.
+  await work(0, { pipeline: newer, generation: 4 });
+  await work(1, { pipeline: pipelineOf({ other: BY_KEY }), generation: 4 });
+  expect(await generations()).toEqual([5, 5]);
 });

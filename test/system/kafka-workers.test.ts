@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { systemClock } from '../../src/lib/clock.ts';
 import { EXIT } from '../../src/lib/errors.ts';
 import type { FaultPoint } from '../../src/lib/fault-point.ts';
@@ -159,6 +161,28 @@ describeWith('kafka')('engines that share the partitions of a Kafka', () => {
       await rightUnder(appliance, deeds, 'membership');
     }));
 
+  test('two hosts with different pipelines: no partition goes back to the older one, whose run ends and says why', () =>
+    onKafka({ assignment: 'group' }, async (appliance) => {
+      const deeds = new Deeds();
+      const writer = await beginLoad(appliance, LINES_PER_SECOND);
+      const older = appliance.supervised();
+      const work = await new PartitionWork(appliance).begin();
+      const second = secondHost(appliance, MORE_ROLLUPS);
+      const newer = appliance.start(['run', '-c', second]);
+      await newer.says(/state restored[\s\S]*state restored/, 60_000);
+      deeds.add('a host with a newer pipeline joins', await work.everywhere());
+      expect(older.child.exitCode).toBe(null);
+      newer.child.kill('SIGKILL');
+      expect((await endOf(older)).code).toBe(EXIT.superseded);
+      expect(older.stderr).toMatch(/^engine: .*the log carries a newer pipeline \(generation 2\) .*brought \(1\)/m);
+      const again = appliance.start(['run', '-c', second]);
+      await again.says(/state restored/, 60_000);
+      deeds.add('the newer one alone', await work.everywhere());
+      writer.stop();
+      // Who starts the older one last goes back to it, with a generation of its own.
+      await rightUnder(appliance, deeds, 'two pipelines');
+    }));
+
   test('a killed worker under its supervisor is back long before a session would run out', () =>
     onKafka({ workers: 2 }, async (appliance) => {
       const deeds = new Deeds();
@@ -172,6 +196,23 @@ describeWith('kafka')('engines that share the partitions of a Kafka', () => {
       await rightUnder(appliance, deeds, 'take-over');
     }));
 });
+
+const MORE_ROLLUPS = `
+  days: { from: access, by: [http.request.method], window: { type: tumbling, size: 24h }, measures: { requests: count } }`;
+
+/** The configuration of a second host of the same pipeline, with more rollups: an agent, files and a folder of its own. */
+function secondHost(appliance: Appliance, moreRollups: string): string {
+  const { folder, dataDir, logs, config } = appliance;
+  mkdirSync(join(folder, 'more-logs'));
+  const text = readFileSync(config, 'utf8')
+    .replace(dataDir, join(folder, 'second'))
+    .replace(logs, join(folder, 'more-logs'))
+    .replace(/agent: \{ id: .*\}/, `agent: { id: ${randomUUID()} }`)
+    .replace(/^rollups:/m, `rollups:${moreRollups}`);
+  const path = join(folder, 'second.yaml');
+  writeFileSync(path, text);
+  return path;
+}
 
 function isAlive(pid: number | undefined): pid is number {
   try {

@@ -1,0 +1,43 @@
+import { type Log, epochTopic } from '../broker/broker.ts';
+import { isSamePipeline } from '../epoch/fingerprint.ts';
+import type { Pipeline } from '../epoch/pipeline.ts';
+import { present } from '../lib/assert.ts';
+import { countedEpochs, foldFrom, readHistory } from './read-epochs.ts';
+
+/** Which pipeline a partition runs, as its last snapshot says. */
+interface Running {
+  readonly generation: number;
+  readonly pipeline: Pipeline;
+}
+
+/**
+ * The generation that a run of `pipeline` brings to every partition it gets: the newest there is, over all partitions, if that is this pipeline,
+ * and one more otherwise. Two hosts with different pipelines so have different numbers, and a partition that moves between them
+ * never goes back to the older one. The epoch topics must exist.
+ */
+export async function runGeneration(log: Log, pipeline: Pipeline, topicPrefix: string): Promise<number> {
+  let newest: Running[] = [];
+  for (const [stream, { partitions }] of Object.entries(pipeline.streams)) {
+    for (let partition = 0; partition < partitions; partition++) {
+      const running = await runningIn(log, epochTopic(topicPrefix, pipeline.name, stream), partition);
+      const generation = newest[0]?.generation ?? 0;
+      if (running === undefined || running.generation < generation) continue;
+      newest = running.generation > generation ? [running] : [...newest, running];
+    }
+  }
+  const generation = newest[0]?.generation;
+  if (generation === undefined) return 1;
+  return newest.every((running) => isSamePipeline(running.pipeline, pipeline)) ? generation : generation + 1;
+}
+
+async function runningIn(log: Log, topic: string, partition: number): Promise<Running | undefined> {
+  const place = { log, epochTopic: topic, partition };
+  const last = (await readHistory(place)).snapshots.at(-1);
+  if (last === undefined) return undefined;
+  for await (const { body } of countedEpochs(place, foldFrom(place, last), true)) {
+    const pipeline = present(body?.pipeline, 'a snapshot carries its pipeline');
+    return { generation: last.envelope.generation, pipeline };
+  }
+  // Trimmed meanwhile: whoever did that runs, and has written a newer one.
+  return runningIn(log, topic, partition);
+}
