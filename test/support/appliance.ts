@@ -10,6 +10,9 @@ import { type Ended, Tailrace, tailrace, workFolder } from './tailrace-process.t
 export type Environment = Readonly<Record<string, string>>;
 export type Role = 'agent' | 'engine' | 'sink';
 
+/** A role by the name of its lock. */
+export type LockedRole = 'run' | 'agent' | 'engine' | `engine-${number}` | `sink-${string}`;
+
 /** What a test wants to be other than usual. Everything else is small and fast: many epochs, many snapshots, everything trimmed. */
 export interface ApplianceOptions {
   readonly outOfOrderness?: string;
@@ -145,7 +148,7 @@ export class Appliance {
   }
 
   /** The process that holds a role's lock, as it wrote it down; undefined while there is none. */
-  pidOf(role: 'run' | 'agent' | 'engine' | `engine-${number}` | 'sink-warehouse'): number | undefined {
+  pidOf(role: LockedRole): number | undefined {
     const path = join(this.dataDir, 'run', `${role}.pid`);
     const pid = existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0;
     return pid > 0 ? pid : undefined;

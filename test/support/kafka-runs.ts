@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../src/lib/clock.ts';
 import type { FaultPoint } from '../../src/lib/fault-point.ts';
-import { type Appliance, endOf } from './appliance.ts';
+import { type Appliance, type LockedRole, endOf } from './appliance.ts';
 import type { TopicEnds } from './log-probe.ts';
 import type { Random } from './random.ts';
 import { type Tailrace, until } from './tailrace-process.ts';
@@ -23,6 +23,22 @@ export async function atWork(appliance: Appliance): Promise<void> {
     return now.raw.end > since.raw.end && now.epochs.end > since.epochs.end;
   };
   await until(isMoving, MOVES_MS, () => `nothing moves: ${appliance.report()}`);
+}
+
+/** Kills a role that runs under its supervisor, some time after it is there. */
+export async function killRole(appliance: Appliance, role: LockedRole, pauseMs: number): Promise<void> {
+  const isThere = (): boolean => isAlive(appliance.pidOf(role));
+  await until(isThere, 30_000, () => `${role} does not run: ${appliance.report()}`);
+  await systemClock.sleep(pauseMs);
+  process.kill(appliance.pidOf(role)!, 'SIGKILL');
+}
+
+function isAlive(pid: number | undefined): pid is number {
+  try {
+    return pid !== undefined && process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 export interface ArmedRole {

@@ -8,13 +8,13 @@ import type { FaultPoint } from '../../src/lib/fault-point.ts';
 import { AccessLoad } from '../support/access-load.ts';
 import { type Appliance, type ApplianceOptions, endOf, withAppliance } from '../support/appliance.ts';
 import { KafkaProbe } from '../support/kafka-probe.ts';
-import { type ArmedRole, Deeds, PartitionWork, atWork, dieIn } from '../support/kafka-runs.ts';
+import { type ArmedRole, Deeds, PartitionWork, atWork, dieIn, killRole } from '../support/kafka-runs.ts';
 import { beginLoad, verdictOf } from '../support/load-runs.ts';
 import { Random } from '../support/random.ts';
 import { compareWithFiles } from '../support/row-oracle.ts';
 import { type Kafka, startKafka } from '../support/stack/kafka.ts';
 import { SERVER_START_MS, describeWith } from '../support/stack/require-stack.ts';
-import { type Tailrace, until } from '../support/tailrace-process.ts';
+import type { Tailrace } from '../support/tailrace-process.ts';
 
 const IS_SOAK = process.env['TAILRACE_SOAK'] === '1';
 const LINES = IS_SOAK ? 2_000_000 : 100_000;
@@ -131,10 +131,7 @@ describeWith('kafka')('engines that share the partitions of a Kafka', () => {
         const run = appliance.supervised();
         for (const victim of VICTIMS.toSorted(() => random.next() - 0.5).slice(0, 3)) {
           await atWork(appliance);
-          await systemClock.sleep(random.below(300));
-          const isThere = (): boolean => isAlive(appliance.pidOf(victim));
-          await until(isThere, 30_000, () => `${victim} does not run: ${run.stderr}`);
-          process.kill(appliance.pidOf(victim)!, 'SIGKILL');
+          await killRole(appliance, victim, random.below(300));
           deeds.add(victim);
         }
         await atWork(appliance);
@@ -212,14 +209,6 @@ function secondHost(appliance: Appliance, moreRollups: string): string {
   const path = join(folder, 'second.yaml');
   writeFileSync(path, text);
   return path;
-}
-
-function isAlive(pid: number | undefined): pid is number {
-  try {
-    return pid !== undefined && process.kill(pid, 0);
-  } catch {
-    return false;
-  }
 }
 
 /** The workers of a group; each has a number of its own, and so a lock. */
