@@ -4,7 +4,7 @@ import type { Assignment } from '../broker/broker.ts';
 import { groupAssignment } from '../broker/kafka/group-assignment.ts';
 import { staticAssignment } from '../broker/static-assignment.ts';
 import { AGGREGATES_BY_NAME, CODECS_BY_TYPE } from '../components.ts';
-import type { Config } from '../config/config.ts';
+import { type Config, isShared } from '../config/config.ts';
 import { ENGINE_DEFAULTS, Engine, type EngineEvent } from '../engine/engine.ts';
 import type { Clock } from '../lib/clock.ts';
 import { EXIT, OperatingError, describeError } from '../lib/errors.ts';
@@ -123,8 +123,9 @@ async function runEngine(context: RoleContext, options: EngineCommandOptions, wo
 }
 
 /** Fixed by its number, or as a member of the group of all workers of the pipeline, whose name begins as all that is ours. */
-function assignmentOf({ broker, engine, name }: Config, { index, workers }: Worker, clock: Clock): Assignment {
-  if (engine.assignment === 'static' || broker.type !== 'kafka') return staticAssignment(index, workers);
+function assignmentOf(config: Config, { index, workers }: Worker, clock: Clock): Assignment {
+  if (!isShared(config)) return staticAssignment(index, workers);
+  const { broker, name } = config;
   const group = `${broker.topicPrefix}.${name}.workers`;
   return groupAssignment({ clock, client: kafkaClientOptions(broker), group, notify: say });
 }

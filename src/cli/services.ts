@@ -1,7 +1,7 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Log } from '../broker/broker.ts';
-import type { Config } from '../config/config.ts';
+import { type Config, isShared } from '../config/config.ts';
 import type { DataDir } from '../config/data-dir.ts';
 import { runGeneration } from '../engine/run-generation.ts';
 import { pipelineTopics } from '../engine/task-kind.ts';
@@ -67,6 +67,6 @@ export async function prepareLog(log: Log, config: Config): Promise<number | und
   for (const { group, topic, partitions } of sinkReaders(config)) {
     for (let partition = 0; partition < partitions; partition++) await log.report(group, topic, partition, undefined);
   }
-  if (config.broker.type !== 'kafka' || config.engine.assignment !== 'group') return undefined;
+  if (!isShared(config)) return undefined;
   return runGeneration(log, config.pipeline, config.broker.topicPrefix);
 }

@@ -4,6 +4,7 @@ import { pipelineTopics } from '../engine/task-kind.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { withExamples } from './examples.ts';
 import { type RoleContext, type RoleOptions, runRole, withRoleOptions } from './role.ts';
+import { whenItsTurn } from './turn.ts';
 
 interface SinkOptions extends RoleOptions {
   readonly once?: boolean;
@@ -35,9 +36,12 @@ async function runSink(context: RoleContext, name: string, options: SinkOptions)
   await log.ensureTopics(pipelineTopics(config.pipeline, config.broker.topicPrefix));
   // A sink loads the client of its own store only.
   if (sink.type === 'duckdb') return (await import('./warehouse-sink.ts')).runWarehouse(context, name);
-  if (sink.type === 'events') return (await import('./events-sink.ts')).runEvents(context, name, sink);
-  return (await import('./elasticsearch-sink.ts')).runElasticsearch(context, name, sink, {
-    maySwitch: options.maySwitch === true,
-    isOnce: options.once === true,
+  return whenItsTurn(context, name, async (signal) => {
+    const own = { ...context, signal };
+    if (sink.type === 'events') return (await import('./events-sink.ts')).runEvents(own, name, sink);
+    return (await import('./elasticsearch-sink.ts')).runElasticsearch(own, name, sink, {
+      maySwitch: options.maySwitch === true,
+      isOnce: options.once === true,
+    });
   });
 }

@@ -80,7 +80,14 @@ export function rollupGroup(config: Config, sink: string): string {
   return `${sinkGroup(config, sink)}.rollups`;
 }
 
-/** The consumer group of a sink. */
+/** Whether workers of several hosts share the partitions. */
+export function isShared(config: Config): config is Config & { readonly broker: KafkaBrokerConfig } {
+  return config.broker.type === 'kafka' && config.engine.assignment === 'group';
+}
+
+/** The consumer group of a sink. A warehouse is a file, so of several hosts each has its own, which reads for itself. */
 export function sinkGroup(config: Config, sink: string): string {
-  return `${config.name}.${sink}`;
+  const { name, sinks, agent } = config;
+  const isOfHost = isShared(config) && sinks[sink]?.type === 'duckdb' && agent.id !== null;
+  return isOfHost ? `${name}.${sink}.${agent.id}` : `${name}.${sink}`;
 }

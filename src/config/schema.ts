@@ -135,7 +135,7 @@ export const engineSection = z.strictObject({
     .enum(['static', 'group'], { error: () => 'expects static or group' })
     .prefault('static')
     .describe(
-      'Who reads which partition: `static`, worker i of n for good, or `group`, a consumer group of Kafka, where workers of several hosts come and go.',
+      'Who reads which partition: `static`, worker i of n for good, or `group`, a consumer group of Kafka, where workers of several hosts come and go; each host with a `duckdb` sink has a whole copy, other sinks work on one host at a time.',
     ),
   checkpoint: checkpointSection.prefault({}).describe('How often is committed what was decided.'),
   snapshot_after: size({ min: '16KiB', max: '16GiB' })

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from '@jest/globals';
-import { type AssignedPartition, type Assignment, type Log, epochTopic, rawTopic } from '../../src/broker/broker.ts';
+import { type Log, epochTopic, rawTopic } from '../../src/broker/broker.ts';
 import { AGGREGATES_BY_NAME } from '../../src/components.ts';
 import { ENGINE_DEFAULTS, Engine, type EngineEvent, type EngineOptions } from '../../src/engine/engine.ts';
 import { HANDOVER_MS } from '../../src/engine/keep-task.ts';
@@ -11,6 +11,7 @@ import { EXIT, OperatingError } from '../../src/lib/errors.ts';
 import { decodeGenesis } from '../../src/record/control.ts';
 import { MemoryStore } from '../support/memory-log.ts';
 import { BY_KEY, CODECS, TestFile, beatMessage, plainPipeline } from '../support/raw-stream.ts';
+import { ScriptedAssignment } from '../support/scripted-assignment.ts';
 import { until } from '../support/tailrace-process.ts';
 
 const PARTITIONS = 2;
@@ -19,42 +20,6 @@ const EPOCHS = epochTopic('t', 'web', 'access');
 
 /** Pauses are a tenth as long as they are. */
 const QUICK: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms / 10, signal) };
-
-/** An assignment that a test moves by hand. */
-class Script implements Assignment {
-  readonly isFixed: boolean;
-  confirmed = 0;
-  #tell: (assigned: readonly AssignedPartition[]) => void = () => undefined;
-  #fail: (error: unknown) => void = () => undefined;
-
-  constructor(isFixed = false) {
-    this.isFixed = isFixed;
-  }
-
-  join(
-    _topics: unknown,
-    onAssigned: (assigned: readonly AssignedPartition[]) => void,
-    signal: AbortSignal,
-  ): Promise<void> {
-    this.#tell = onAssigned;
-    return new Promise((resolve, reject) => {
-      this.#fail = reject;
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-  }
-
-  give(...partitions: readonly number[]): void {
-    this.#tell(partitions.map((partition) => ({ topic: RAW, partition })));
-  }
-
-  fail(error: unknown): void {
-    this.#fail(error);
-  }
-
-  async confirm(): Promise<void> {
-    this.confirmed++;
-  }
-}
 
 /** The pipeline of all tests, over both partitions, with more rollups or without. */
 function pipelineOf(more: Pipeline['rollups'] = {}): Pipeline {
@@ -71,13 +36,13 @@ afterEach(async () => {
 
 /** An engine at work, and what it said. */
 class Worker {
-  readonly script: Script;
+  readonly script: ScriptedAssignment;
   readonly events: EngineEvent[] = [];
   readonly #stop = new AbortController();
   readonly ended: Promise<unknown>;
 
   constructor(log: Log, name: string, isFixed = false, change: Partial<EngineOptions> = {}) {
-    this.script = new Script(isFixed);
+    this.script = new ScriptedAssignment(RAW, isFixed);
     let ids = 0;
     const engine = new Engine({
       clock: QUICK,

@@ -14,10 +14,9 @@ export class KafkaProbe {
     this.#admin = new Kafka({ brokers: [...direct], logLevel: logLevel.NOTHING, retry: { retries: 2 } }).admin();
   }
 
-  /** Undefined ends are zero, while a topic is not there or no broker answers. */
   async logEnds(prefix: string, pipeline: string, stream: string): Promise<LogEnds> {
-    const raw = await this.#ends(`${prefix}.raw.${stream}`);
-    return { raw, epochs: await this.#ends(`${prefix}.epochs.${pipeline}.${stream}`) };
+    const raw = await this.ends(`${prefix}.raw.${stream}`);
+    return { raw, epochs: await this.ends(`${prefix}.epochs.${pipeline}.${stream}`) };
   }
 
   /** Where each partition of a pipeline's epochs ends. */
@@ -37,7 +36,8 @@ export class KafkaProbe {
     if (this.#connected !== undefined) await this.#admin.disconnect();
   }
 
-  async #ends(topic: string): Promise<TopicEnds> {
+  /** Where a topic begins and ends, added up over its partitions; zero while it is not there or no broker answers. */
+  async ends(topic: string): Promise<TopicEnds> {
     try {
       const admin = await this.admin();
       const partitions = await admin.fetchTopicOffsets(topic);

@@ -8,10 +8,11 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { accessLine } from '../support/access-lines.ts';
 import { type Appliance, withAppliance } from '../support/appliance.ts';
 import { KafkaProbe } from '../support/kafka-probe.ts';
+import { secondHost } from '../support/second-host.ts';
 import { type Kafka, startKafka } from '../support/stack/kafka.ts';
 import { SERVER_START_MS, describeWith } from '../support/stack/require-stack.ts';
 import { PRODUCE, type TcpProxy, kafkaRequest, startTcpProxy } from '../support/tcp-proxy.ts';
-import { until } from '../support/tailrace-process.ts';
+import { type Tailrace, until } from '../support/tailrace-process.ts';
 
 const IS_SOAK = process.env['TAILRACE_SOAK'] === '1';
 const KILLS = IS_SOAK ? 40 : 4;
@@ -154,6 +155,45 @@ describeWith('kafka', 'kcat')('events on Kafka', () => {
       const { stdout } = await promisify(execFile)('kcat', kcat);
       expect(stdout.trim().split('\n')).toHaveLength(records.length);
       expect(stdout).toContain('["traffic","/page/0",200]\n');
+    });
+  });
+
+  test('of two hosts one writes and the other stands by; when that one is killed it goes on, and no row comes twice', async () => {
+    const sinks =
+      '\n  warehouse: { type: duckdb }\n  out: { type: events, rollups: [traffic], partitions: 2, replication_factor: 1 }';
+    const options = { kafka: probe, partitions: 2, outOfOrderness: '1s', assignment: 'group', sinks } as const;
+    await withAppliance(options, async (appliance) => {
+      const topic = `${appliance.topicPrefix}.events.web.out`;
+      const second = secondHost(appliance);
+      const others = [appliance.role('agent'), appliance.role('engine')];
+      const sink = (config: string): Tailrace => appliance.start(['sink', 'out', '-c', config]);
+      appendLines(appliance, 0);
+      let holder = sink(appliance.config);
+      const written = async (): Promise<number> => (await probe.ends(topic)).end;
+      await until(
+        async () => (await written()) > 0,
+        60_000,
+        () => `no events: ${appliance.report()}`,
+      );
+      for (let piece = 1; piece < KILLS; piece++) {
+        const next = sink(piece % 2 === 0 ? appliance.config : second);
+        await next.says(/runs on another host: this one stands by/, 60_000);
+        const before = await written();
+        appendLines(appliance, piece);
+        await until(
+          async () => (await written()) > before,
+          60_000,
+          () => `no events: ${appliance.report()}`,
+        );
+        holder.child.kill('SIGKILL');
+        await next.says(/the other host is gone: this one goes on/, 60_000);
+        holder = next;
+      }
+      for (const process of [...others, holder]) process.child.kill('SIGTERM');
+      for (const process of [...others, holder]) await process.ended;
+      await appliance.drain();
+      const records = await expectSameRows(appliance, kafka, topic);
+      expect(new Set(records.map(({ id }) => id)).size).toBe(records.length);
     });
   });
 

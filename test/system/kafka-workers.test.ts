@@ -1,7 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { systemClock } from '../../src/lib/clock.ts';
 import { EXIT } from '../../src/lib/errors.ts';
 import type { FaultPoint } from '../../src/lib/fault-point.ts';
@@ -12,6 +10,7 @@ import { type ArmedRole, Deeds, PartitionWork, atWork, dieIn, killRole } from '.
 import { beginLoad, verdictOf } from '../support/load-runs.ts';
 import { Random } from '../support/random.ts';
 import { compareWithFiles } from '../support/row-oracle.ts';
+import { secondHost } from '../support/second-host.ts';
 import { type Kafka, startKafka } from '../support/stack/kafka.ts';
 import { SERVER_START_MS, describeWith } from '../support/stack/require-stack.ts';
 import type { Tailrace } from '../support/tailrace-process.ts';
@@ -196,20 +195,6 @@ describeWith('kafka')('engines that share the partitions of a Kafka', () => {
 
 const MORE_ROLLUPS = `
   days: { from: access, by: [http.request.method], window: { type: tumbling, size: 24h }, measures: { requests: count } }`;
-
-/** The configuration of a second host of the same pipeline, with more rollups: an agent, files and a folder of its own. */
-function secondHost(appliance: Appliance, moreRollups: string): string {
-  const { folder, dataDir, logs, config } = appliance;
-  mkdirSync(join(folder, 'more-logs'));
-  const text = readFileSync(config, 'utf8')
-    .replace(dataDir, join(folder, 'second'))
-    .replace(logs, join(folder, 'more-logs'))
-    .replace(/agent: \{ id: .*\}/, `agent: { id: ${randomUUID()} }`)
-    .replace(/^rollups:/m, `rollups:${moreRollups}`);
-  const path = join(folder, 'second.yaml');
-  writeFileSync(path, text);
-  return path;
-}
 
 /** The workers of a group; each has a number of its own, and so a lock. */
 class Crew {

@@ -1,0 +1,87 @@
+import type { Assignment } from '../broker/broker.ts';
+import { groupAssignment } from '../broker/kafka/group-assignment.ts';
+import { isShared, sinkGroup } from '../config/config.ts';
+import { kafkaClientOptions } from './kafka-broker.ts';
+import { say } from './output.ts';
+import type { RoleContext } from './role.ts';
+
+type Work = (signal: AbortSignal) => Promise<void>;
+
+/**
+ * Where several hosts run one pipeline, each of its sinks that has one store for all works on one host at a time: two would do everything
+ * twice. The others stand by, and one of them goes on when that host is gone.
+ */
+export async function whenItsTurn(context: RoleContext, sink: string, work: Work): Promise<void> {
+  const { config, clock, signal } = context;
+  if (!isShared(config)) return work(signal);
+  const group = `${config.broker.topicPrefix}.${sinkGroup(config, sink)}.turn`;
+  const assignment = groupAssignment({ clock, client: kafkaClientOptions(config.broker), group, notify: say });
+  await new Turn({ assignment, name: group, work, notify: say }).run(signal);
+}
+
+export interface TurnOptions {
+  /** Of a single partition: whoever has it has the turn. */
+  readonly assignment: Assignment;
+  readonly name: string;
+  /** Runs until its signal aborts. It may be called again, when the turn was lost and has come back. */
+  readonly work: Work;
+  readonly notify: (line: string) => void;
+}
+
+export class Turn {
+  readonly #options: TurnOptions;
+  readonly #stop = new AbortController();
+  #mine: AbortController | undefined;
+  #ended: Promise<void> = Promise.resolve();
+  #isStandingBy = false;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(options: TurnOptions) {
+    this.#options = options;
+  }
+
+  /** Works whenever it is its turn, until `signal` aborts. Throws what the work threw, or why no turn can come. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { assignment, name } = this.#options;
+    const stopped = AbortSignal.any([signal, this.#stop.signal]);
+    // The turn is given up when the work has ended, not before.
+    const leaving = new AbortController();
+    const joined = assignment
+      .join([{ topic: name, partitions: 1 }], ({ length }) => this.#assigned(length > 0, stopped), leaving.signal)
+      .catch((error: unknown) => this.#fail(error));
+    if (!stopped.aborted) {
+      await new Promise<void>((resolve) => stopped.addEventListener('abort', () => resolve(), { once: true }));
+    }
+    await this.#ended;
+    leaving.abort();
+    await joined;
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  #assigned(isMine: boolean, stopped: AbortSignal): void {
+    if (stopped.aborted) return;
+    if (!isMine) {
+      this.#mine?.abort();
+      this.#mine = undefined;
+      if (!this.#isStandingBy) this.#options.notify('runs on another host: this one stands by');
+      this.#isStandingBy = true;
+    } else if (this.#mine === undefined) {
+      if (this.#isStandingBy) this.#options.notify('the other host is gone: this one goes on');
+      this.#isStandingBy = false;
+      this.#mine = new AbortController();
+      this.#begin(AbortSignal.any([stopped, this.#mine.signal]));
+    }
+  }
+
+  /** When what was begun before has ended. */
+  #begin(signal: AbortSignal): void {
+    this.#ended = this.#ended
+      .then(() => (signal.aborted ? undefined : this.#options.work(signal)))
+      .catch((error: unknown) => this.#fail(error));
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#stop.abort();
+  }
+}
