@@ -24,6 +24,7 @@ export async function runEvents(
     partitions: sink.partitions,
     replicationFactor: sink.replicationFactor,
     minInSync: sink.replicationFactor > 1 ? 2 : 1,
+    writer: sink.transactionalId ?? undefined,
     signal,
     notify: (event) => say(describeKafkaEvent(event, connection.brokers)),
   });

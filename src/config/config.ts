@@ -80,8 +80,10 @@ export function rollupGroup(config: Config, sink: string): string {
   return `${sinkGroup(config, sink)}.rollups`;
 }
 
+type Sharing = Pick<Config, 'broker'> & { readonly engine: Pick<Config['engine'], 'assignment'> };
+
 /** Whether workers of several hosts share the partitions. */
-export function isShared(config: Config): config is Config & { readonly broker: KafkaBrokerConfig } {
+export function isShared<C extends Sharing>(config: C): config is C & { readonly broker: KafkaBrokerConfig } {
   return config.broker.type === 'kafka' && config.engine.assignment === 'group';
 }
 

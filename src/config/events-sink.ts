@@ -46,6 +46,14 @@ const options = z.strictObject({
   replication_factor: count(7)
     .optional()
     .describe("Replicas of the topic, where it has to be made: those of the pipeline's own topics, else 3."),
+  transactional_id: z
+    .string({ error: () => 'expects a name' })
+    .min(1, { error: () => 'must not be empty' })
+    .max(249, { error: () => 'must be at most 249 characters' })
+    .optional()
+    .describe(
+      'Name of the writer: the brokers refuse whatever an earlier process of this name still sends, so that each row is there once without exception. Takes the right to it (`Write`, `Describe`). With `assignment: group` it is `<topic_prefix>.<pipeline>.<sink>` by default, else none.',
+    ),
 });
 
 /** Rows for other services. */
@@ -65,6 +73,8 @@ export interface EventsSinkConfig {
   readonly rollups: readonly string[];
   readonly partitions: number;
   readonly replicationFactor: number;
+  /** Null: a late append of a process that is dead already is not refused. */
+  readonly transactionalId: string | null;
 }
 
 type Report = (path: Path, part: 'key' | 'value', problem: Omit<Problem, 'position'>) => void;
@@ -108,11 +118,13 @@ export function resolveEventsSink(
     readonly cluster: KafkaBrokerConfig | undefined;
     readonly rollups: readonly string[];
     readonly folder: string;
+    /** Several hosts run it, one at a time. */
+    readonly isShared: boolean;
   },
 ): EventsSinkConfig {
   const { type: _type, ...rest } = section;
   const { brokers, tls, sasl, ...parsed } = rest as z.output<typeof options>;
-  const { sink, pipeline, topicPrefix, cluster, folder } = context;
+  const { sink, pipeline, topicPrefix, cluster, folder, isShared } = context;
   return {
     type: 'events',
     connection: brokers === undefined ? null : resolveKafkaConnection({ brokers, tls, sasl }, folder),
@@ -121,5 +133,6 @@ export function resolveEventsSink(
     partitions: parsed.partitions,
     replicationFactor:
       parsed.replication_factor ?? (brokers === undefined ? cluster?.replicationFactor : undefined) ?? REPLICAS,
+    transactionalId: parsed.transactional_id ?? (isShared ? `${topicPrefix}.${pipeline}.${sink}` : null),
   };
 }

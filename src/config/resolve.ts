@@ -13,6 +13,7 @@ import {
   type SinkConfig,
   TOPIC_PREFIX,
   columnOf,
+  isShared,
 } from './config.ts';
 import type { ConfigDocument, Path } from './document.ts';
 import { checkEventsSink, resolveEventsSink } from './events-sink.ts';
@@ -315,7 +316,7 @@ function assemble(
     sinks: Object.fromEntries(
       Object.entries(file.sinks).map(([name, sink]) => [
         name,
-        sinkOf(name, sink as Section, { pipeline, broker, folder: context.folder }),
+        sinkOf(name, sink as Section, { pipeline, broker, engine: { assignment }, folder: context.folder }),
       ]),
     ),
     engine: { workers, assignment },
@@ -332,15 +333,18 @@ function brokerOf(broker: ConfigFile['broker'], folder: string): Config['broker'
 function sinkOf(
   name: string,
   sink: Section,
-  { pipeline, broker, folder }: { pipeline: Pipeline; broker: Config['broker']; folder: string },
+  context: Pick<Config, 'pipeline' | 'broker'> & { readonly engine: Pick<Config['engine'], 'assignment'> } & {
+    readonly folder: string;
+  },
 ): SinkConfig {
+  const { pipeline, broker, folder } = context;
   if (sink['type'] === 'duckdb') return { type: 'duckdb' };
   const rollups = Object.keys(pipeline.rollups);
   if (sink['type'] === 'elasticsearch')
     return resolveElasticsearchSink(sink, { streams: Object.keys(pipeline.streams), rollups }, folder);
   const cluster = broker.type === 'kafka' ? broker : undefined;
-  const { topicPrefix } = broker;
-  return resolveEventsSink(sink, { sink: name, pipeline: pipeline.name, topicPrefix, cluster, rollups, folder });
+  const of = { sink: name, pipeline: pipeline.name, topicPrefix: broker.topicPrefix, isShared: isShared(context) };
+  return resolveEventsSink(sink, { ...of, cluster, rollups, folder });
 }
 
 type AnySource =

@@ -51,7 +51,16 @@ test("the pipeline's own cluster, and everything that can be left out", () => {
     rollups: ['traffic'],
     partitions: 1,
     replicationFactor: 1,
+    transactionalId: null,
   });
+});
+
+test('where several hosts may run it, its writer has a name', () => {
+  const shared = `${VERSION}${KAFKA}engine: { assignment: group }\n`;
+  const idOf = (head: string): unknown => (resolvedSink(head) as { transactionalId: unknown }).transactionalId;
+  expect(idOf(`${shared}sinks: { out: { type: events } }\n`)).toBe('tailrace.web.out');
+  expect(idOf(`${shared}sinks: { out: { type: events, transactional_id: bill } }\n`)).toBe('bill');
+  expect(idOf(`${VERSION}${KAFKA}sinks: { out: { type: events, transactional_id: bill } }\n`)).toBe('bill');
 });
 
 test('a cluster of its own, beside the embedded log', () => {
@@ -62,5 +71,6 @@ test('a cluster of its own, beside the embedded log', () => {
     rollups: ['traffic'],
     partitions: 4,
     replicationFactor: 3,
+    transactionalId: null,
   });
 });

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Kafka as Client, logLevel } from 'kafkajs';
 import { systemClock } from '../../src/lib/clock.ts';
+import { EXIT } from '../../src/lib/errors.ts';
 import { accessLine } from '../support/access-lines.ts';
 import { type Appliance, withAppliance } from '../support/appliance.ts';
 import { KafkaProbe } from '../support/kafka-probe.ts';
@@ -158,7 +159,7 @@ describeWith('kafka', 'kcat')('events on Kafka', () => {
     });
   });
 
-  test('of two hosts one writes and the other stands by; when that one is killed it goes on, and no row comes twice', async () => {
+  test('of two hosts one writes and the other stands by; when that one is killed or freezes it goes on, and no row comes twice', async () => {
     const sinks =
       '\n  warehouse: { type: duckdb }\n  out: { type: events, rollups: [traffic], partitions: 2, replication_factor: 1 }';
     const options = { kafka: probe, partitions: 2, outOfOrderness: '1s', assignment: 'group', sinks } as const;
@@ -185,8 +186,22 @@ describeWith('kafka', 'kcat')('events on Kafka', () => {
           60_000,
           () => `no events: ${appliance.report()}`,
         );
-        holder.child.kill('SIGKILL');
+        const isFrozen = piece % 2 === 0;
+        holder.child.kill(isFrozen ? 'SIGSTOP' : 'SIGKILL');
         await next.says(/the other host is gone: this one goes on/, 60_000);
+        if (isFrozen) {
+          // It thaws while the other one writes, and has rows in hand that it believes are its own to write.
+          const sofar = await written();
+          await until(
+            async () => (await written()) > sofar,
+            60_000,
+            () => `no events: ${appliance.report()}`,
+          );
+          holder.child.kill('SIGCONT');
+          await Promise.race([holder.ended, holder.says(/this one stands by[\s\S]*this one stands by/, 60_000)]);
+          expect([null, EXIT.fenced]).toContain(holder.child.exitCode);
+          holder.child.kill('SIGKILL');
+        }
         holder = next;
       }
       for (const process of [...others, holder]) process.child.kill('SIGTERM');

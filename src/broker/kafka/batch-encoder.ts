@@ -1,3 +1,4 @@
+import type { BatchStamp } from './fenced-producer.ts';
 import { type BatchCodec, type KafkaRecord, encodeBatch } from './record-batch.ts';
 
 /** Holds the largest append of an agent, eight blocks, with their headers. */
@@ -21,10 +22,15 @@ export class BatchEncoder {
   }
 
   /** `bytes` is about the size of the records. */
-  async encode(records: readonly KafkaRecord[], bytes: number, timestampMs: number): Promise<Buffer> {
+  async encode(
+    records: readonly KafkaRecord[],
+    bytes: number,
+    timestampMs: number,
+    stamp?: BatchStamp,
+  ): Promise<Buffer> {
     const scratch = bytes < SCRATCH_FROM_BYTES ? undefined : this.#take();
     try {
-      return await encodeBatch(records, timestampMs, this.#codec, scratch);
+      return await encodeBatch(records, timestampMs, this.#codec, scratch, stamp);
     } finally {
       if (scratch !== undefined) this.#free.push(scratch);
     }

@@ -20,7 +20,7 @@ const LATEST = -1;
 /** Who asks so is a consumer, and hears of what is committed; or a tool that looks at a leader's own log. */
 const CONSUMER = -1;
 const DEBUGGER = -2;
-const COORDINATOR_OF_GROUP = 0;
+const COORDINATOR = { group: 0, transaction: 1 } as const;
 
 /** Connections that wait for the next short read; a checkpoint reads its epoch back, and a connection costs several round trips. */
 const IDLE_MAX = 8;
@@ -194,7 +194,7 @@ export class Cluster {
         })),
       });
     } catch (error) {
-      this.#coordinators.delete(group);
+      this.#coordinators.delete(`group ${group}`);
       throw error;
     }
   }
@@ -206,16 +206,28 @@ export class Cluster {
     });
   }
 
-  async #coordinator(group: string): Promise<WireConnection> {
-    let address = this.#coordinators.get(group);
+  /** Asks the coordinator of a transactional id; after any error who that is is asked again. */
+  async withTransactionCoordinator<T>(name: string, ask: (connection: WireConnection) => Promise<T>): Promise<T> {
+    const connection = await this.#coordinator(name, 'transaction');
+    try {
+      return await ask(connection);
+    } catch (error) {
+      this.#coordinators.delete(`transaction ${name}`);
+      throw innerError(error);
+    }
+  }
+
+  async #coordinator(name: string, kind: keyof typeof COORDINATOR = 'group'): Promise<WireConnection> {
+    const key = `${kind} ${name}`;
+    let address = this.#coordinators.get(key);
     if (address === undefined) {
       const connection = await this.any();
-      const found = await connection.broker.findGroupCoordinator({
-        groupId: group,
-        coordinatorType: COORDINATOR_OF_GROUP,
+      const { coordinator } = await connection.broker.findGroupCoordinator({
+        groupId: name,
+        coordinatorType: COORDINATOR[kind],
       });
-      address = { host: found.coordinator.host, port: found.coordinator.port };
-      this.#coordinators.set(group, address);
+      address = { host: coordinator.host, port: coordinator.port };
+      this.#coordinators.set(key, address);
     }
     return this.connection(address, 'ask');
   }

@@ -111,6 +111,9 @@ export interface WireBroker {
   }>;
   offsetCommit(request: object): Promise<unknown>;
   deleteGroups(groups: readonly string[]): Promise<unknown>;
+  initProducerId(request: object): Promise<{ readonly producerId: string; readonly producerEpoch: number }>;
+  addPartitionsToTxn(request: object): Promise<unknown>;
+  endTxn(request: object): Promise<unknown>;
 }
 
 const load = createRequire(import.meta.url);

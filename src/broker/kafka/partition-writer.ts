@@ -1,6 +1,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { BatchEncoder } from './batch-encoder.ts';
 import type { Cluster } from './cluster.ts';
+import type { FencedProducer } from './fenced-producer.ts';
 import {
   asOperatingError,
   closedError,
@@ -52,6 +53,8 @@ export interface WriterDependencies {
   /** The topic's `max.message.bytes`: of a whole batch, as compressed. */
   readonly batchBytesMax: (topic: string) => Promise<number>;
   readonly encoder: BatchEncoder;
+  /** Where the broker is to refuse whoever wrote there before. */
+  readonly producer?: FencedProducer | undefined;
 }
 
 /**
@@ -128,7 +131,9 @@ export class PartitionWriter {
     try {
       const records = appends.flatMap((append) => append.records);
       const plain = appends.reduce((sum, append) => sum + append.bytes, 0);
-      const batch = await this.#deps.encoder.encode(records, plain, this.#deps.clock.nowMs());
+      const { clock, encoder, producer } = this.#deps;
+      const stamp = producer?.stamp(this.#partition, records.length);
+      const batch = await encoder.encode(records, plain, clock.nowMs(), stamp);
       const bytesMax = await this.#deps.batchBytesMax(this.#topic);
       if (batch.length <= bytesMax) return { appends, batch };
       throw tooLargeError(this.#where, batch.length, bytesMax);

@@ -4,6 +4,7 @@ import { EXIT, OperatingError } from '../../lib/errors.ts';
 import { seededRandom } from '../../lib/random.ts';
 import { BatchEncoder } from './batch-encoder.ts';
 import { Cluster } from './cluster.ts';
+import { FencedProducer, asFenced } from './fenced-producer.ts';
 import { protocolType } from './kafka-error.ts';
 import type { KafkaClientOptions } from './kafkajs.ts';
 import { PartitionFetcher } from './partition-fetcher.ts';
@@ -20,9 +21,23 @@ export interface PlainTopicOptions {
   readonly partitions: number;
   readonly replicationFactor: number;
   readonly minInSync: number;
+  /**
+   * Name of the writer, where several processes may believe that they are it: whoever opens the topic under it is the only one who can write.
+   * It is Kafka's transactional id, and takes the right to it. Without it nobody is refused.
+   */
+  readonly writer?: string | undefined;
   /** Ends waiting for a cluster that is away. */
   readonly signal: AbortSignal;
   readonly notify?: (event: KafkaEvent) => void;
+}
+
+interface PlainTopicParts {
+  readonly cluster: Cluster;
+  readonly patience: Patience;
+  readonly closing: AbortController;
+  readonly partitions: number;
+  readonly topics: Topics;
+  readonly producer: FencedProducer | undefined;
 }
 
 const CREATE_TIMEOUT_MS = 10_000;
@@ -37,21 +52,20 @@ export class PlainTopic {
   readonly #cluster: Cluster;
   readonly #patience: Patience;
   readonly #closing: AbortController;
+  readonly #producer: FencedProducer | undefined;
   readonly #writers: readonly PartitionWriter[];
 
-  private constructor(
-    { topic, clock }: PlainTopicOptions,
-    parts: { cluster: Cluster; patience: Patience; closing: AbortController; partitions: number; topics: Topics },
-  ) {
-    const { cluster, patience, closing, partitions, topics } = parts;
+  private constructor({ topic, clock }: PlainTopicOptions, parts: PlainTopicParts) {
+    const { cluster, patience, closing, partitions, topics, producer } = parts;
     this.partitions = partitions;
     this.#topic = topic;
     this.#cluster = cluster;
     this.#patience = patience;
     this.#closing = closing;
+    this.#producer = producer;
     const batchBytesMax = (of: string): Promise<number> => topics.batchBytesMax(of);
     const encoder = new BatchEncoder('gzip');
-    const deps = { cluster, patience, clock, signal: closing.signal, batchBytesMax, encoder };
+    const deps = { cluster, patience, clock, signal: closing.signal, batchBytesMax, encoder, producer };
     this.#writers = Array.from({ length: partitions }, (_, partition) => new PartitionWriter(deps, topic, partition));
   }
 
@@ -71,12 +85,25 @@ export class PlainTopic {
     const settings = { replicationFactor, minInSync, isSingleBroker: replicationFactor === 1 };
     const append = (): Promise<number> => Promise.reject(new Error('nothing of ours is appended here'));
     const topics = new Topics({ cluster, patience, clock, settings, append });
-    return new PlainTopic(options, { cluster, patience, closing, partitions, topics });
+    const { writer } = options;
+    const producer =
+      writer === undefined
+        ? undefined
+        : await FencedProducer.open({ cluster, patience, clock }, writer, topic, partitions);
+    return new PlainTopic(options, { cluster, patience, closing, partitions, topics, producer });
   }
 
-  /** Durable when it resolves, all or none; a rejection means that the outcome is not known. */
+  /**
+   * Durable when it resolves, all or none; a rejection means that the outcome is not known. With `LOG_FENCED`, where it has a `writer`, nothing
+   * was written, nor will be.
+   */
   async append(partition: number, records: readonly KafkaRecord[]): Promise<void> {
-    await this.#writers[partition]!.append(records);
+    await this.#producer?.confirm();
+    try {
+      await this.#writers[partition]!.append(records);
+    } catch (error) {
+      throw this.#producer === undefined ? error : asFenced(error, this.#topic);
+    }
   }
 
   /**

@@ -5,6 +5,7 @@
 import { constants, gunzip, gzip, zstdCompress, zstdDecompress } from 'node:zlib';
 import { promisify } from 'node:util';
 import { crc32c } from './crc32c.ts';
+import type { BatchStamp } from './fenced-producer.ts';
 import { PIECE_BYTES, decompress, zstdPieceBytes } from './wire/compression.ts';
 
 export interface KafkaRecord {
@@ -80,6 +81,7 @@ export async function encodeBatch(
   timestampMs: number,
   codec: BatchCodec = 'zstd',
   scratch?: Buffer,
+  stamp?: BatchStamp,
 ): Promise<Buffer> {
   const plain = encodeRecords(records, scratch);
   const isCompressed = plain.length >= COMPRESS_BYTES_MIN;
@@ -93,8 +95,14 @@ export async function encodeBatch(
   batch.writeInt32BE(records.length - 1, AT_LAST_OFFSET_DELTA);
   batch.writeBigInt64BE(BigInt(Math.trunc(timestampMs)), AT_FIRST_TIMESTAMP);
   batch.writeBigInt64BE(BigInt(Math.trunc(timestampMs)), AT_MAX_TIMESTAMP);
-  // No producer id, no sequence: duplicates are the readers' business.
-  batch.fill(0xff, AT_PRODUCER, AT_COUNT);
+  if (stamp === undefined) {
+    // No producer id, no sequence: duplicates are the readers' business.
+    batch.fill(0xff, AT_PRODUCER, AT_COUNT);
+  } else {
+    batch.writeBigInt64BE(stamp.producerId, AT_PRODUCER);
+    batch.writeInt16BE(stamp.producerEpoch, AT_PRODUCER + 8);
+    batch.writeInt32BE(stamp.baseSequence, AT_PRODUCER + 10);
+  }
   batch.writeInt32BE(records.length, AT_COUNT);
   batch.set(body, AT_RECORDS);
   batch.writeUInt32BE(crc32c(batch.subarray(AT_ATTRIBUTES)), AT_CRC);

@@ -1,8 +1,10 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Cluster } from '../../../src/broker/kafka/cluster.ts';
 import type { KafkaEvent } from '../../../src/broker/kafka/patience.ts';
 import { PlainTopic } from '../../../src/broker/kafka/plain-topic.ts';
-import { systemClock } from '../../../src/lib/clock.ts';
+import type { KafkaRecord } from '../../../src/broker/kafka/record-batch.ts';
+import { type Clock, systemClock } from '../../../src/lib/clock.ts';
+import { OperatingError } from '../../../src/lib/errors.ts';
 import { type Kafka, startKafka } from '../../support/stack/kafka.ts';
 import { SERVER_START_MS, describeWith } from '../../support/stack/require-stack.ts';
 import { until } from '../../support/tailrace-process.ts';
@@ -71,4 +73,88 @@ describeWith('kafka')('a topic for other programs, on three brokers', () => {
     },
     SERVER_START_MS,
   );
+
+  describe('with two processes that both believe in it', () => {
+    const open = (topic: string, clock: Clock, writer?: string): Promise<PlainTopic> =>
+      PlainTopic.open({
+        client: { brokers: kafka.brokers, clientId: 'test' },
+        clock,
+        topic,
+        partitions: 2,
+        replicationFactor: 3,
+        minInSync: 2,
+        writer,
+        signal: new AbortController().signal,
+      });
+    const record = (value: string): KafkaRecord => ({ key: null, value: Buffer.from(value), headers: [] });
+    const append = (topic: PlainTopic, partition: number, ...values: string[]): Promise<string> =>
+      topic.append(partition, values.map(record)).then(
+        () => 'written',
+        (error: unknown) => (error instanceof OperatingError ? error.code : String(error)),
+      );
+    const contents = async (topic: PlainTopic): Promise<string[]> => {
+      const found: string[] = [];
+      for (const partition of [0, 1]) {
+        const { start } = await topic.ends(partition);
+        for await (const records of topic.read(partition, start)) {
+          found.push(...records.map(({ value }) => Buffer.from(value!).toString()));
+        }
+      }
+      return found;
+    };
+
+    test(
+      'the one that opened it last writes, and every batch of the other is refused by the broker',
+      async () => {
+        const older = await open('fenced', systemClock, 'w');
+        expect(await append(older, 0, 'a', 'b')).toBe('written');
+        expect(await append(older, 1, 'c')).toBe('written');
+        expect(await append(older, 0, 'd')).toBe('written');
+        const newer = await open('fenced', systemClock, 'w');
+        // Also where the newer one has not written yet.
+        expect([await append(older, 0, 'x'), await append(older, 1, 'y')]).toEqual(['LOG_FENCED', 'LOG_FENCED']);
+        expect(await append(newer, 0, 'e')).toBe('written');
+        expect(await append(newer, 1, 'f', 'g')).toBe('written');
+        expect([await append(older, 0, 'x'), await append(older, 1, 'y')]).toEqual(['LOG_FENCED', 'LOG_FENCED']);
+        expect(await append(newer, 1, 'h')).toBe('written');
+        expect(await contents(newer)).toEqual(['a', 'b', 'd', 'e', 'c', 'f', 'g', 'h']);
+        await Promise.all([older.close(), newer.close()]);
+      },
+      SERVER_START_MS,
+    );
+
+    test(
+      'without a name both write',
+      async () => {
+        const both = [await open('unfenced', systemClock), await open('unfenced', systemClock)];
+        for (const topic of both) expect(await append(topic, 0, 'twice')).toBe('written');
+        expect(await contents(both[0]!)).toEqual(['twice', 'twice']);
+        for (const topic of both) await topic.close();
+      },
+      SERVER_START_MS,
+    );
+
+    test(
+      'who has written nothing for a day asks first, which keeps its name alive',
+      async () => {
+        let leapMs = 0;
+        const leaping: Clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + leapMs };
+        const older = await open('daily', leaping, 'd');
+        const ends = async (): Promise<number[]> => [(await older.ends(0)).end, (await older.ends(1)).end];
+        expect(await append(older, 0, 'a')).toBe('written');
+        const before = await ends();
+        leapMs = 25 * 3600 * 1000;
+        expect(await append(older, 0, 'b')).toBe('written');
+        // A marker in each partition, and the record; and no more of them for another day.
+        expect(await append(older, 0, 'c')).toBe('written');
+        expect(await ends()).toEqual([before[0]! + 3, before[1]! + 1]);
+        const newer = await open('daily', leaping, 'd');
+        leapMs *= 2;
+        expect(await append(older, 0, 'x')).toBe('LOG_FENCED');
+        expect(await contents(newer)).toEqual(['a', 'b', 'c']);
+        await Promise.all([older.close(), newer.close()]);
+      },
+      SERVER_START_MS,
+    );
+  });
 });
