@@ -1,33 +1,22 @@
-import { afterAll, beforeAll } from '@jest/globals';
 import { writeFileSync } from 'node:fs';
 import { type Log, type OutgoingMessage, rawTopic } from '../../src/broker/broker.ts';
 import { openKafkaLog } from '../../src/broker/kafka/kafka-log.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { AccessLoad } from '../support/access-load.ts';
 import { type ApplianceOptions, endOf } from '../support/appliance.ts';
-import { KafkaProbe } from '../support/kafka-probe.ts';
+import { kafkaOfBlock } from '../support/kafka-of-block.ts';
 import { beginLoad } from '../support/load-runs.ts';
 import { showsMutant } from '../support/shows-mutant.ts';
-import { type Kafka, startKafka } from '../support/stack/kafka.ts';
-import { SERVER_START_MS, describeWith } from '../support/stack/require-stack.ts';
+import { describeWith } from '../support/stack/require-stack.ts';
 import { twoEngines } from '../support/two-engines.ts';
 
 describeWith('kafka')('protocol mutants on Kafka', () => {
-  let kafka: Kafka;
-  let probe: KafkaProbe;
-  beforeAll(async () => {
-    kafka = await startKafka();
-    probe = new KafkaProbe(kafka.brokers);
-  }, SERVER_START_MS);
-  afterAll(async () => {
-    await probe?.close();
-    await kafka?.stop();
-  });
+  const server = kafkaOfBlock();
 
-  const options = (): ApplianceOptions => ({ outOfOrderness: '5m', idleTimeout: '10s', kafka: probe });
+  const options = (): ApplianceOptions => ({ outOfOrderness: '5m', idleTimeout: '10s', kafka: server.probe });
   const openLog = (topicPrefix: string): Log =>
     openKafkaLog({
-      client: { brokers: kafka.brokers, clientId: 'test' },
+      client: { brokers: server.kafka.brokers, clientId: 'test' },
       clock: systemClock,
       topicPrefix,
       topics: { replicationFactor: 1, minInSync: 1, isSingleBroker: true },

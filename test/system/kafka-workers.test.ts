@@ -1,18 +1,17 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { writeFileSync } from 'node:fs';
 import { systemClock } from '../../src/lib/clock.ts';
 import { EXIT } from '../../src/lib/errors.ts';
 import type { FaultPoint } from '../../src/lib/fault-point.ts';
 import { AccessLoad } from '../support/access-load.ts';
 import { type Appliance, type ApplianceOptions, endOf, withAppliance } from '../support/appliance.ts';
-import { KafkaProbe } from '../support/kafka-probe.ts';
+import { kafkaOfBlock } from '../support/kafka-of-block.ts';
 import { type ArmedRole, Deeds, PartitionWork, atWork, dieIn, killRole } from '../support/kafka-runs.ts';
 import { beginLoad, verdictOf } from '../support/load-runs.ts';
 import { Random } from '../support/random.ts';
 import { compareWithFiles } from '../support/row-oracle.ts';
 import { secondHost } from '../support/second-host.ts';
-import { type Kafka, startKafka } from '../support/stack/kafka.ts';
-import { SERVER_START_MS, describeWith } from '../support/stack/require-stack.ts';
+import { describeWith } from '../support/stack/require-stack.ts';
 import type { Tailrace } from '../support/tailrace-process.ts';
 
 const IS_SOAK = process.env['TAILRACE_SOAK'] === '1';
@@ -26,19 +25,10 @@ const PARTITIONS = 4;
 const OPTIONS: ApplianceOptions = { outOfOrderness: '5m', idleTimeout: '10s', partitions: PARTITIONS };
 
 describeWith('kafka')('engines that share the partitions of a Kafka', () => {
-  let kafka: Kafka;
-  let probe: KafkaProbe;
-  beforeAll(async () => {
-    kafka = await startKafka();
-    probe = new KafkaProbe(kafka.brokers);
-  }, SERVER_START_MS);
-  afterAll(async () => {
-    await probe?.close();
-    await kafka?.stop();
-  });
+  const server = kafkaOfBlock();
 
   const onKafka = (options: ApplianceOptions, work: (appliance: Appliance) => Promise<void>): Promise<void> =>
-    withAppliance({ ...OPTIONS, kafka: probe, ...options }, work);
+    withAppliance({ ...OPTIONS, kafka: server.probe, ...options }, work);
 
   let fingerprint: string | undefined;
   test.each([1, 2, 4])(`${LINES} lines by %d workers become the rows that SQL says`, (workers) =>
@@ -109,9 +99,9 @@ describeWith('kafka')('engines that share the partitions of a Kafka', () => {
       for (let restart = 0; restart < BROKER_RESTARTS; restart++) {
         await atWork(appliance);
         const how = isGraceful.chance(0.5) ? 'shut down' : 'killed';
-        await (how === 'killed' ? kafka.kill() : kafka.shutdown());
+        await (how === 'killed' ? server.kafka.kill() : server.kafka.shutdown());
         await systemClock.sleep(500);
-        await kafka.restart();
+        await server.kafka.restart();
         deeds.add(`broker ${how}, started again`);
       }
       await atWork(appliance);

@@ -1,13 +1,12 @@
 // Lag on a real Kafka: the same command, and the offsets that any other lag exporter sees.
 import { appendFileSync, writeFileSync } from 'node:fs';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import type { GroupLag } from '../../src/query/lag-report.ts';
 import type { PartitionLag } from '../../src/query/lag.ts';
 import { accessLines } from '../support/access-lines.ts';
 import { type Appliance, withAppliance } from '../support/appliance.ts';
-import { KafkaProbe } from '../support/kafka-probe.ts';
-import { type Kafka, startKafka } from '../support/stack/kafka.ts';
-import { SERVER_START_MS, describeWith } from '../support/stack/require-stack.ts';
+import { kafkaOfBlock } from '../support/kafka-of-block.ts';
+import { describeWith } from '../support/stack/require-stack.ts';
 import { scrapeUntil } from '../support/scrape.ts';
 
 const PARTITIONS = 2;
@@ -27,19 +26,10 @@ async function lagOf(appliance: Appliance): Promise<Lag> {
 const groupOf = ({ groups }: Lag, name: string): GroupLag => groups.find(({ group }) => group === name)!;
 
 describeWith('kafka')('lag on Kafka', () => {
-  let kafka: Kafka;
-  let probe: KafkaProbe;
-  beforeAll(async () => {
-    kafka = await startKafka();
-    probe = new KafkaProbe(kafka.brokers);
-  }, SERVER_START_MS);
-  afterAll(async () => {
-    await probe?.close();
-    await kafka?.stop();
-  });
+  const server = kafkaOfBlock();
 
   test('is what Kafka says of the groups, and in lines what was not read', async () => {
-    await withAppliance({ kafka: probe, partitions: PARTITIONS }, async (appliance) => {
+    await withAppliance({ kafka: server.probe, partitions: PARTITIONS }, async (appliance) => {
       for (let i = 0; i < 4; i++) writeFileSync(appliance.log(`a${i}.log`), accessLines(LINES));
       await appliance.drain();
 
@@ -51,7 +41,7 @@ describeWith('kafka')('lag on Kafka', () => {
       expect(drained.partitions).toHaveLength(2 * PARTITIONS);
 
       // What `kafka-consumer-groups.sh --describe` and every exporter reads.
-      const admin = await probe.admin();
+      const admin = await server.probe.admin();
       const committed = [];
       for (const { group } of drained.groups) {
         for (const { topic, partitions } of await admin.fetchOffsets({ groupId: group })) {
@@ -87,7 +77,7 @@ describeWith('kafka')('lag on Kafka', () => {
   });
 
   test('a cluster that is away is said, exported as such, and ends nothing', async () => {
-    await withAppliance({ kafka: probe }, async (appliance) => {
+    await withAppliance({ kafka: server.probe }, async (appliance) => {
       writeFileSync(appliance.log('a.log'), accessLines(LINES));
       await appliance.drain();
       const exporter = appliance.start(['lag', '-c', appliance.config, '--listen', '127.0.0.1:0']);
@@ -95,10 +85,10 @@ describeWith('kafka')('lag on Kafka', () => {
       const [address = ''] = /http:\S+/.exec(exporter.stderr) ?? [];
       const exports = (line: string): Promise<string> => scrapeUntil(address, line, 90_000);
       expect(await exports('tailrace_exporter_up 1\n')).toContain('tailrace_lag_lines{group="web.warehouse"');
-      await kafka.kill();
+      await server.kafka.kill();
       expect(await exports('tailrace_exporter_up 0\n')).not.toContain('tailrace_lag_lines{');
       expect((await fetch(address.replace('/metrics', '/healthz'))).status).toBe(503);
-      await kafka.restart();
+      await server.kafka.restart();
       await exports('tailrace_exporter_up 1\n');
       expect(exporter.stderr).toMatch(/does not answer/);
       exporter.child.kill('SIGTERM');
