@@ -51,7 +51,7 @@ export async function auditDocuments(audit: DocumentAudit): Promise<AuditedDocum
   const rejected = ledger.byReason(stream, name, 'dead_letter').get('rejected');
   const listed = tables.deadLetters.get(`${stream} rejected by ${store.sink}`) ?? { entries: 0, lines: 0, a: 0, b: 0 };
   compareListed(joints, 'rejected documents', rejected ?? { lines: 0, a: 0, b: 0 }, listed, true);
-  const { indexed, expired, ahead } = await compareIndices(audit, ledger, joints, sources);
+  const { indexed, expired, ahead } = await compareIndices(audit, ledger, joints, counted);
   if (ahead > 0)
     notes.push(`${ahead.toLocaleString('en')} documents of ${stream} are in ${store.sink} before its ledger says so`);
   const { lost, doubled } = joints;
@@ -73,11 +73,11 @@ async function compareIndices(
   { tables, store, stream }: DocumentAudit,
   ledger: LedgerView,
   joints: Joints,
-  sources: readonly AuditSource[],
+  counted: ReadonlyMap<AuditSource, Counted>,
 ): Promise<{ readonly indexed: number; readonly expired: number; readonly ahead: number }> {
   const stated = ledger.byReason(stream, `documents.${store.sink}`, 'indexed');
   const found = await store.sums(stream);
-  const isBehind = isBehindEngine(tables, stream, sources);
+  const isBehind = isBehindFiles(counted) || isBehindEngine(tables, stream, [...counted.keys()]);
   let indexed = 0;
   let expired = 0;
   let ahead = 0;
@@ -96,6 +96,11 @@ async function compareIndices(
     else joints.compare(`for ${index} the ledger has`, said, 'it holds', holds, false);
   }
   return { indexed, expired, ahead };
+}
+
+/** Whether a file has bytes that the sink does not account for: it may have sent them before it, or the engine, was stopped. */
+function isBehindFiles(counted: ReadonlyMap<AuditSource, Counted>): boolean {
+  return [...counted].some(([{ position }, { sizeBytes }]) => sizeBytes !== undefined && sizeBytes > position);
 }
 
 /** Whether the engine has read more of some source than the sink accounts for. */

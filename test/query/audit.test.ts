@@ -7,6 +7,7 @@ import type { EpochBody, Fate, LedgerEntry, SourceMark } from '../../src/epoch/e
 import { systemClock } from '../../src/lib/clock.ts';
 import { audit } from '../../src/query/audit.ts';
 import { auditDocuments } from '../../src/query/audit-documents.ts';
+import type { AuditTables } from '../../src/query/audit-tables.ts';
 import { auditSentence } from '../../src/query/audit-report.ts';
 import { fileKey, identityOf } from '../../src/record/file-identity.ts';
 import { addLine, emptySum } from '../../src/record/line-id.ts';
@@ -325,6 +326,44 @@ describe('documents in a store', () => {
     expect([looks, result.isBalanced, result.doubled]).toEqual([1, false, OFFSETS.length]);
   });
 
+  const NO_TABLES: AuditTables = {
+    sources: [],
+    documentSources: [],
+    ledger: [],
+    rollups: [],
+    deadLetters: new Map(),
+    refusals: [],
+    streamsBegunLater: new Set(),
+    hasHistoryFrom: false,
+  };
+
+  test.each([
+    ['ahead, while a file has lines that the sink does not account for', 200, { doubled: 0 }, /3 documents of access/],
+    ['doubled, when it accounts for all of them', 100, { doubled: 3 }, /^$/],
+  ])('that a sink has sent before it was stopped are %s', async (_, sizeBytes, expected, note) => {
+    const known = OFFSETS.slice(0, -3);
+    const entries = [account('in', known), account('indexed', known)];
+    const ledger = entries.map((entry, i) => ({
+      ...entry,
+      consumer: 'documents.search',
+      reason: i === 0 ? '' : INDEX,
+      stream: 'access',
+    }));
+    const source = { stream: 'access', source: entries[0]!.source, sink: 'search', path: '/a.log', state: 'reading' };
+    const place = { identity: '', origin: 0, position: 100, gapEnd: null, possibleLossBytes: 0, agentSum: null };
+    const notes: string[] = [];
+    const documents = await auditDocuments({
+      tables: { ...NO_TABLES, documentSources: [{ ...source, ...place }], ledger },
+      files: { count: () => Promise.resolve({ sum: sumOf(known), sizeBytes }) },
+      store: storeOf(OFFSETS),
+      stream: 'access',
+      differences: [],
+      notes,
+    });
+    expect(documents).toMatchObject({ lost: 0, ...expected });
+    expect(notes.join('')).toMatch(note);
+  });
+
   test.each([
     ['expired, though a late line has made their index again', true, 5, 0],
     ['lost, where the index is not too old', false, 0, 5],
@@ -332,14 +371,8 @@ describe('documents in a store', () => {
     const differences: string[] = [];
     const documents = await auditDocuments({
       tables: {
-        sources: [],
-        documentSources: [],
+        ...NO_TABLES,
         ledger: [ofDocuments('in'), ofDocuments('indexed', INDEX)].map((entry) => ({ ...entry, stream: 'access' })),
-        rollups: [],
-        deadLetters: new Map(),
-        refusals: [],
-        streamsBegunLater: new Set(),
-        hasHistoryFrom: false,
       },
       files: { count: () => Promise.resolve(undefined) },
       store: storeOf(OFFSETS.slice(0, 1), isExpired),
