@@ -80,10 +80,6 @@ smoke: install build ## prove the stack: start it, compare documents and rows wi
 stack: install build ## the same pipeline on real Kafka, Elasticsearch and Prometheus without containers, until Ctrl-C
 	@node scripts/stack.ts
 
-# The volumes hold what nobody can make again: only by name.
-clean: ## remove what build and test made (not node_modules); VOLUMES=1: what the stack stored, too
-	rm -rf dist coverage tailrace-data
-ifeq ($(VOLUMES),1)
-	rm -rf stack-data
-	-node scripts/compose.ts forget && rm -rf secrets
-endif
+# What was stored nobody can make again: it goes only by name. Where nothing was installed nothing can run, and there is no Node to look.
+clean: $(if $(filter 1,$(VOLUMES)),install) ## remove what build and test made (not node_modules); VOLUMES=1: what the stack stored, and tailrace-data
+	@if [ -e node_modules/.installed ]; then node scripts/clean.ts $(if $(filter 1,$(VOLUMES)),--volumes); else rm -rf dist coverage; fi

@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { dashboardLink } from '../src/query/kibana-link.ts';
 import { DASHBOARD } from '../src/sinks/elasticsearch/kibana-names.ts';
-import { composeCommand, isNoise, missingEngine } from './stack/docker.ts';
-import { ensureSecrets, secretVariables } from './stack/secrets.ts';
+import { composeCommand, isNoise, missingCompose } from './stack/docker.ts';
+import { ensureSecrets, markKnownToContainers, secretVariables } from './stack/secrets.ts';
 import { readSettings } from './stack/settings.ts';
 
 const SECRETS = 'secrets';
@@ -112,6 +112,7 @@ async function watch(compose: Compose, upCode: () => number | undefined): Promis
 async function up(compose: Compose): Promise<number> {
   console.log('building the image, and fetching those of others that are missing');
   if (compose.show('build', '--quiet') !== 0) return 1;
+  markKnownToContainers(SECRETS);
   let result: { readonly code: number; readonly said: string } | undefined;
   const starting = compose
     .quietly('up', '--detach', '--quiet-pull', '--remove-orphans')
@@ -164,17 +165,15 @@ async function main(): Promise<number> {
   const name = process.argv[2] ?? '';
   const verb = VERBS[name];
   if (verb === undefined) throw new Error(`one of ${Object.keys(VERBS).join(', ')}`);
-  const why = missingEngine();
-  const command = why === undefined ? composeCommand() : undefined;
-  if (command === undefined) {
-    const lack = why ?? 'Docker has no Compose';
+  const why = missingCompose();
+  if (why !== undefined) {
     console.error(
-      `make ${name === 'forget' ? 'clean' : name} needs a Docker engine with Compose, and ${lack}: \`make stack\` runs the same pipeline without`,
+      `make ${name} needs a Docker engine with Compose, and ${why}: \`make stack\` runs the same pipeline without`,
     );
     return UNAVAILABLE;
   }
   ensureSecrets(SECRETS);
-  return await verb(new Compose(command));
+  return await verb(new Compose(composeCommand() ?? []));
 }
 
 process.exitCode = await main();

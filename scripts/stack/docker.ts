@@ -3,8 +3,11 @@ import { spawnSync } from 'node:child_process';
 
 const ANSWER_TIMEOUT_MS = 10_000;
 
-/** Why there is no engine to talk to; nothing if there is one. */
-export function missingEngine(): string | undefined {
+/** Why there is no engine with Compose to talk to; nothing if there is one. */
+export const missingCompose = (): string | undefined =>
+  missingEngine() ?? (composeCommand() === undefined ? 'Docker has no Compose' : undefined);
+
+function missingEngine(): string | undefined {
   const { status, error } = spawnSync('docker', ['version', '--format', '{{.Server.Version}}'], {
     stdio: 'ignore',
     timeout: ANSWER_TIMEOUT_MS,

@@ -1,7 +1,7 @@
 // The stack without containers: Kafka, Elasticsearch, Prometheus and Alertmanager as processes of this machine, and on them the
 // pipeline of stack.yaml with all its roles, a generator that feeds it, and the exporter that Prometheus scrapes.
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { Elasticsearch } from '../../test/support/stack/elasticsearch.ts';
@@ -11,6 +11,8 @@ import { startKafka } from '../../test/support/stack/kafka.ts';
 import type { Monitoring } from '../../test/support/stack/prometheus.ts';
 import { startAlertmanager, startPrometheus } from '../../test/support/stack/prometheus.ts';
 import { ServerProcess, freePorts } from '../../test/support/stack/server-process.ts';
+import type { RoleLock } from '../../src/lib/role-lock.ts';
+import { holdStack, pidIn } from './running.ts';
 import { ensureSecrets, readSecret } from './secrets.ts';
 
 /** As in .env, alerts/prometheus.yml and stack.yaml: with these the same files serve the containers and this. */
@@ -44,6 +46,7 @@ export function copyStackFiles(folder: string): void {
 export class NativeStack {
   readonly #options: NativeOptions;
   readonly #started: Part[] = [];
+  #lock: RoleLock | undefined;
   #ports: Readonly<Record<PortName, number>> = PORTS;
   #kafka: Kafka | undefined;
   #elasticsearch: Elasticsearch | undefined;
@@ -82,6 +85,7 @@ export class NativeStack {
 
   async start(): Promise<void> {
     const { folder, rate, anyPorts = false } = this.#options;
+    this.#lock = holdStack(folder);
     this.#ports = await choosePorts(anyPorts);
     ensureSecrets(join(folder, 'secrets'));
     mkdirSync(this.logFolder, { recursive: true });
@@ -191,10 +195,9 @@ export class NativeStack {
 
   /** Of a role that `tailrace run` has started: `agent`, `engine-0`, `sink-search`, … */
   pidOf(role: string): number | undefined {
-    const path = join(this.#options.folder, 'stack-data', 'tailrace', 'run', `${role}.pid`);
-    const pid = existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0;
+    const pid = pidIn(join(this.#options.folder, 'stack-data', 'tailrace', 'run'), role);
     // The file of a role that ended stays.
-    return pid > 0 && isAlive(pid) ? pid : undefined;
+    return pid !== undefined && isAlive(pid) ? pid : undefined;
   }
 
   async stopGenerator(): Promise<void> {
@@ -204,6 +207,7 @@ export class NativeStack {
   /** In the reverse order: whoever writes stops before what it writes to. */
   async stop(): Promise<void> {
     for (const { stop } of this.#started.splice(0).toReversed()) await stop();
+    this.#lock?.release();
   }
 }
 

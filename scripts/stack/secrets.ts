@@ -23,6 +23,13 @@ export function ensureSecrets(folder: string): void {
   }
 }
 
+/** Beside the secrets while containers of `make up` may have volumes that only open with them. */
+const CONTAINERS_MARK = 'known-to-containers';
+
+export const markKnownToContainers = (folder: string): void => writeFileSync(join(folder, CONTAINERS_MARK), '');
+
+export const knownToContainers = (folder: string): boolean => existsSync(join(folder, CONTAINERS_MARK));
+
 export const readSecret = (folder: string, name: SecretName): string => readFileSync(join(folder, name), 'utf8').trim();
 
 /** For Compose, which hands them to the containers as files. */
