@@ -10,6 +10,8 @@ import {
   checkKafkaConnection,
   resolveKafkaConnection,
 } from './kafka-broker.ts';
+import { type EarlierPattern, type KafkaNeighbours, checkKafkaTopics, topicPattern } from './kafka-topics.ts';
+import { dotted } from './issues.ts';
 import type { Problem } from './problem.ts';
 
 const LINE_BYTES_MAX_DEFAULT = '256KiB';
@@ -55,7 +57,7 @@ const kafkaOptions = z.strictObject({
     .max(1000)
     .optional()
     .describe(
-      "Topics by a regular expression that the whole name matches; never Tailrace's own nor Kafka's internal ones.",
+      "Topics by a regular expression that the whole name matches; never Tailrace's own nor Kafka's internal ones. What the pattern of an earlier source of the same stream and cluster matches is left to that one.",
     ),
   discovery_interval: duration({ min: '1s', max: '1d' })
     .prefault('30s')
@@ -133,23 +135,24 @@ export type KafkaSource = z.output<typeof kafkaOptions> & { readonly stream: str
 /** What the schema of one source alone does not see. */
 export function checkKafkaSources(
   sources: readonly (readonly [string, Section])[],
-  hasOwnBrokers: boolean,
+  neighbours: KafkaNeighbours,
   report: Report,
 ): void {
-  const readers = new Map<string, string>();
   for (const [name, section] of sources) {
-    const path = ['sources', name];
-    checkKafkaSource(path, section, hasOwnBrokers, report);
-    const { topics, stream, brokers = null, agent = null } = section;
-    for (const [i, topic] of (Array.isArray(topics) ? topics : []).entries()) {
-      const key = JSON.stringify([topic, stream, brokers, agent]);
-      const reader = readers.get(key);
-      readers.set(key, name);
-      if (reader === undefined) continue;
-      const message = `sources.${reader} reads the topic ${topic} already: each of its records would be two lines`;
-      report([...path, 'topics', i], 'value', { code: 'CONFIG_VALUE', message, hint: 'name it once' });
-    }
+    checkKafkaSource(['sources', name], section, neighbours.broker !== undefined, report);
+    checkEnvelope(['sources', name], section, neighbours.streams, report);
   }
+  checkKafkaTopics(sources, neighbours, report);
+}
+
+/** An envelope is JSON, whatever the value in it is. */
+function checkEnvelope(path: Path, { envelope, stream }: Section, streams: Section | undefined, report: Report): void {
+  const { codec } = (streams?.[String(stream)] ?? {}) as Section;
+  const type = (codec as Section | null | undefined)?.['type'];
+  if (envelope !== 'json' || type === 'json' || typeof type !== 'string') return;
+  const message = `an envelope is JSON, and the stream ${String(stream)} has lines of ${type}: none could be read`;
+  const hint = 'leave envelope out, or give the stream codec: { type: json }';
+  report([...path, 'envelope'], 'value', { code: 'CONFIG_VALUE', message, hint });
 }
 
 function checkKafkaSource(path: Path, section: Section, hasOwnBrokers: boolean, report: Report): void {
@@ -177,13 +180,9 @@ function checkKafkaSource(path: Path, section: Section, hasOwnBrokers: boolean, 
 }
 
 function checkPattern(path: Path, pattern: unknown, report: Report): void {
-  if (typeof pattern !== 'string') return;
-  try {
-    new RegExp(`^(?:${pattern})$`);
-  } catch (error) {
-    const message = `is no regular expression: ${(error as Error).message}`;
-    report(path, 'value', { code: 'CONFIG_VALUE', message });
-  }
+  if (typeof pattern !== 'string' || topicPattern(pattern) !== undefined) return;
+  const hint = String.raw`such as shop\..* for all that begins with shop.`;
+  report(path, 'value', { code: 'CONFIG_VALUE', message: `${dotted(path)} is no regular expression`, hint });
 }
 
 export function resolveKafkaSource(
@@ -191,6 +190,7 @@ export function resolveKafkaSource(
   source: KafkaSource,
   folder: string,
   own: KafkaConnectionConfig | undefined,
+  earlier: readonly EarlierPattern[],
 ): TopicsInputConfig {
   const { stream, topics = [], topic_pattern: topicPattern, group, brokers } = source;
   const connection =
@@ -211,6 +211,7 @@ export function resolveKafkaSource(
     tombstones: source.tombstones,
     lineBytesMax: source.line_bytes_max,
     ...(topicPattern === undefined ? {} : { topicPattern }),
+    ...(topicPattern === undefined || earlier.length === 0 ? {} : { earlierPatterns: earlier }),
     ...(group === undefined ? {} : { group }),
   };
 }

@@ -21,6 +21,7 @@ import { checkElasticsearchSink, documentStreams, resolveElasticsearchSink } fro
 import { dotted, problemsOfIssues } from './issues.ts';
 import { checkKafkaBroker, resolveKafkaBroker } from './kafka-broker.ts';
 import { type KafkaSource, checkKafkaSources, resolveKafkaSource } from './kafka-source.ts';
+import { earlierPatterns } from './kafka-topics.ts';
 import { isMeasureError, parseMeasure, unknownField } from './measures.ts';
 import { suggestion } from './nearest.ts';
 import type { Problem } from './problem.ts';
@@ -68,10 +69,11 @@ export function resolveConfig(
   const streams = resolveStreams(sections.streams, report);
   const rollups = resolveRollups(sections.rollups, streams, report);
   checkWiring(sections, report);
-  const broker = asSection(asSection(raw)?.['broker']);
-  if (broker?.['type'] === 'kafka') checkKafkaBroker(['broker'], broker, report);
-  checkKafkaSources(ofType('kafka', sections.sources), broker?.['type'] === 'kafka', report);
-  checkSinks(sections, broker?.['type'] === 'kafka', report);
+  const [, broker] = ofType('kafka', { broker: asSection(raw)?.['broker'] })[0] ?? [];
+  if (broker !== undefined) checkKafkaBroker(['broker'], broker, report);
+  const neighbours = { ...sections, broker, eventsSinks: ofType('events', sections.sinks) };
+  checkKafkaSources(ofType('kafka', sections.sources), neighbours, report);
+  checkSinks(sections, broker !== undefined, report);
   if (parsed.success) checkAssignment(parsed.data, report);
   if (!parsed.success || problems.length > 0) return { config: undefined, problems };
   return { config: assemble(parsed.data, streams, rollups, context), problems };
@@ -310,7 +312,7 @@ function assemble(
     broker,
     agent: { id: file.agent.id ?? null },
     inputs: Object.entries(file.sources).map(([name, source]) =>
-      inputOf(name, source as AnySource, broker, context.folder),
+      inputOf(name, source as AnySource, { sources: file.sources, broker, folder: context.folder }),
     ),
     pipeline,
     sinks: Object.fromEntries(
@@ -351,9 +353,14 @@ type AnySource =
   | (z.output<typeof fileOptions> & { readonly type: 'file'; readonly stream: string })
   | ({ readonly type: 'kafka' } & KafkaSource);
 
-function inputOf(name: string, source: AnySource, broker: BrokerConfig, folder: string): InputConfig {
+function inputOf(
+  name: string,
+  source: AnySource,
+  { sources, broker, folder }: { readonly sources: Section; readonly broker: BrokerConfig; readonly folder: string },
+): InputConfig {
   if (source.type === 'kafka') {
-    return resolveKafkaSource(name, source, folder, broker.type === 'kafka' ? broker : undefined);
+    const own = broker.type === 'kafka' ? broker : undefined;
+    return resolveKafkaSource(name, source, folder, own, earlierPatterns(sources, name, own?.brokers ?? []));
   }
   return {
     name,

@@ -5,6 +5,7 @@ import type { ScanProblem } from '../source.ts';
 import type { Cluster } from './cluster.ts';
 import { partitionPath } from '../../record/partition-path.ts';
 import { type PartitionName, topicFilter } from './partition-name.ts';
+import { topicNotes } from './topic-notes.ts';
 import type { StartPoint, TopicsOptions } from './topics-options.ts';
 
 /** A partition that is there. */
@@ -29,6 +30,8 @@ export interface PartitionOffsets {
 export interface DiscoveryResult {
   readonly partitions: readonly FoundPartition[];
   readonly problems: readonly ScanProblem[];
+  /** What is no problem and worth a line. */
+  readonly notes: readonly ScanProblem[];
   /** Topics that are there, or may be, and of which nothing more could be told. */
   readonly unknown: ReadonlySet<string>;
   /** Paths of partitions whose leader could not be asked where they begin and end. */
@@ -83,7 +86,8 @@ export async function discover(
     }
   }
   const unknown = meant.filter(({ code }) => code !== CODES.none && code !== CODES.unknownTopicOrPartition);
-  return { partitions, problems, unknown: new Set(unknown.map(({ topic }) => topic)), unasked };
+  const notes = topicNotes(topics, options);
+  return { partitions, problems, notes, unknown: new Set(unknown.map(({ topic }) => topic)), unasked };
 }
 
 /** The first offset that is still there, and the end, of what is committed or not. */

@@ -16,13 +16,30 @@ export function mayReadPath(options: TopicsOptions, path: string): boolean {
   return topicFilter(options)(topicOfPath(path));
 }
 
+type TopicChoice = Pick<TopicsOptions, 'topics' | 'topicPattern' | 'earlierPatterns' | 'ownPrefix'>;
+
 /** Which topics an input reads. */
-export function topicFilter(
-  options: Pick<TopicsOptions, 'topics' | 'topicPattern' | 'ownPrefix'>,
-): (topic: string) => boolean {
+export function topicFilter(options: TopicChoice): (topic: string) => boolean {
+  const isMatched = patternFilter(options);
+  const ownerOf = earlierOwner(options);
   const named = new Set(options.topics);
-  const pattern = options.topicPattern === undefined ? undefined : new RegExp(`^(?:${options.topicPattern})$`);
-  return (topic) => named.has(topic) || (pattern?.test(topic) === true && !topic.startsWith(`${options.ownPrefix}.`));
+  return (topic) => named.has(topic) || (isMatched(topic) && ownerOf(topic) === undefined);
+}
+
+/** Which topics an input's pattern matches, be they left to another or not. */
+export function patternFilter({ topicPattern, ownPrefix }: TopicChoice): (topic: string) => boolean {
+  const pattern = topicPattern === undefined ? undefined : wholeName(topicPattern);
+  return (topic) => pattern?.test(topic) === true && !topic.startsWith(`${ownPrefix}.`);
+}
+
+/** The earlier source that a topic is left to: in one stream a record is one line, however many patterns match its topic. */
+export function earlierOwner({ earlierPatterns = [] }: TopicChoice): (topic: string) => string | undefined {
+  const earlier = earlierPatterns.map(({ source, pattern }) => ({ source, pattern: wholeName(pattern) }));
+  return (topic) => earlier.find(({ pattern }) => pattern.test(topic))?.source;
+}
+
+function wholeName(pattern: string): RegExp {
+  return new RegExp(`^(?:${pattern})$`);
 }
 
 /**

@@ -17,6 +17,7 @@ import { beginOf } from './partition-begin.ts';
 import { partitionIdentity } from './partition-name.ts';
 import { PartitionSources } from './partition-sources.ts';
 import { RecordFraming } from './record-framing.ts';
+import { NotesSaid } from './topic-notes.ts';
 import { TrackedPartition } from './tracked-partition.ts';
 
 /** What fails for less than this is mended by asking again; what fails for longer is named, and its silence says nothing. */
@@ -48,6 +49,7 @@ export class TopicInput implements SourceInput {
   readonly #fetcher: Fetcher;
   readonly #commits: OffsetCommits;
   readonly #problems: ProblemBoard;
+  readonly #notes: NotesSaid;
   /** Every source of this input that the registry knows. */
   readonly #sources: PartitionSources;
   /** Those that are read. */
@@ -69,6 +71,7 @@ export class TopicInput implements SourceInput {
     this.#options = options;
     this.#deps = deps;
     this.#problems = new ProblemBoard(deps.notify);
+    this.#notes = new NotesSaid(deps.notify);
     const { isolation } = options;
     this.#cluster = new Cluster(options.client);
     this.#fetcher = new Fetcher({
@@ -82,8 +85,7 @@ export class TopicInput implements SourceInput {
     });
     this.#commits = new OffsetCommits(this.#cluster, options.group, (error) => {
       const hint = 'boards of that cluster do not see how far it is read; nothing else is missing';
-      const path = `group ${options.group}`;
-      deps.notify({ type: 'records_missed', path, records: 0, reason: reasonOf(error), hint });
+      this.#missed({ path: `group ${options.group}` }, 0, reasonOf(error), hint);
     });
     this.#sources = new PartitionSources(sources);
     this.#hasBegun = sources.length > 0;
@@ -147,12 +149,8 @@ export class TopicInput implements SourceInput {
       this.#missed(source, lost, `damaged: ${reasonOf(feed.failure)}`, 'they are passed over');
     }
     if (outcome === 'replaced') {
-      this.#missed(
-        source,
-        1,
-        `offset ${source.ahead.position - 1} is another record than was read`,
-        'the topic lost its end',
-      );
+      const reason = `offset ${source.ahead.position - 1} is another record than was read`;
+      this.#missed(source, 1, reason, 'the topic lost its end');
       this.#replace(source, 1);
     }
     return outcome;
@@ -183,7 +181,7 @@ export class TopicInput implements SourceInput {
     const { clock, wake } = this.#deps;
     const run = async (): Promise<void> => {
       try {
-        const { partitions, problems, unknown, unasked } = await discover(
+        const { partitions, problems, notes, unknown, unasked } = await discover(
           this.#cluster,
           this.#options,
           (path, { topicId }) => !this.#sources.at(path).some(({ feed }) => feed?.name.topicId === topicId),
@@ -191,12 +189,13 @@ export class TopicInput implements SourceInput {
         const found = new Map(partitions.map((partition) => [partition.path, partition]));
         this.#found = { found, unknown, unasked };
         this.#foundProblems = problems;
+        this.#notes.say(notes);
         this.#failingSinceMs = undefined;
         const isWhole = isWholeOf(this.#found, this.#sources);
         if (isWhole) this.#retry.reset();
         const { discoveryMs } = this.#options;
-        this.#nextDiscoveryMs =
-          clock.monotonicMs() + (isWhole ? discoveryMs : Math.min(discoveryMs, this.#retry.next()));
+        const pauseMs = isWhole ? discoveryMs : Math.min(discoveryMs, this.#retry.next());
+        this.#nextDiscoveryMs = clock.monotonicMs() + pauseMs;
         this.#isNew = true;
       } catch (error) {
         if (isDefect(error)) throw error;
@@ -394,7 +393,7 @@ export class TopicInput implements SourceInput {
     this.#deps.wake();
   }
 
-  #missed({ path }: TrackedPartition, records: number, reason: string, hint: string): void {
+  #missed({ path }: { readonly path: string }, records: number, reason: string, hint: string): void {
     this.#deps.notify({ type: 'records_missed', path, records, reason, hint });
   }
 }

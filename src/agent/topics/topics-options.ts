@@ -13,6 +13,8 @@ export interface TopicsOptions {
   readonly topics: readonly string[];
   /** A regular expression that a whole name must match. */
   readonly topicPattern?: string;
+  /** Sources before this one whose lines go to the same stream: what their patterns match is theirs. */
+  readonly earlierPatterns?: readonly { readonly source: string; readonly pattern: string }[];
   /** Topics that begin so are Tailrace's own: a pattern does not mean them. */
   readonly ownPrefix: string;
   readonly discoveryMs: number;

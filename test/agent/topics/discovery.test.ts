@@ -12,6 +12,7 @@ import {
   startScriptedKafka,
 } from '../../support/scripted-kafka.ts';
 import { SourceWorld } from '../../support/source-world.ts';
+import { until } from '../../support/tailrace-process.ts';
 import { topicsInput } from '../../support/topic-world.ts';
 
 const TOPIC = 'orders';
@@ -98,4 +99,42 @@ test('a partition that lost its end and grew past it again is not read on as if 
     'offset 9 is another record than was read',
   ]);
   expect(await world.lines()).toEqual([...lines('n', 10), ...values]);
+});
+
+test('a topic that the pattern of an earlier source matches, too, is left to that one, and this is said once', async () => {
+  const patterns = { topics: [], topicPattern: 'ord.*', earlierPatterns: [{ source: 'all', pattern: 'o.*' }] };
+  world.input = topicsInput([kafka.address], patterns);
+  world.start();
+  await world.says('records_missed');
+  // Discovered again and again.
+  const askedTimes = (): number => kafka.asked.filter((key) => key === API.metadata).length;
+  const before = askedTimes();
+  await until(
+    () => askedTimes() > before + 2,
+    5_000,
+    () => 'it is not looked for again',
+  );
+  await world.stop();
+  expect(await world.lines()).toEqual([]);
+  expect(world.ofType('records_missed')).toEqual([
+    {
+      type: 'records_missed',
+      records: 0,
+      path: 'topic orders',
+      reason: 'the topic_pattern of sources.all matches it, too',
+      hint: 'it is left to that source: each record is one line',
+    },
+  ]);
+});
+
+test('an offset of a partition that is not there is said', async () => {
+  world.input = topicsInput([kafka.address], {
+    topics: [TOPIC],
+    start: { at: 'offsets', offsets: { [TOPIC]: { 0: 7, 3: 1 } } },
+  });
+  await world.once();
+  expect(await world.lines()).toEqual(values.slice(7));
+  expect(world.ofType('records_missed').map(({ path, reason }) => `${path}: ${reason}`)).toEqual([
+    'topic orders: start has an offset of partition 3, which it does not have: it has 1, counted from 0',
+  ]);
 });

@@ -1,0 +1,181 @@
+import type { Path } from './document.ts';
+import { suggestion } from './nearest.ts';
+import type { Problem } from './problem.ts';
+
+type Section = Readonly<Record<string, unknown>>;
+type Report = (path: Path, part: 'key' | 'value', problem: Omit<Problem, 'position'>) => void;
+
+/** What `kafka` sources are checked against: the rest of the file, as it stands there. */
+export interface KafkaNeighbours {
+  /** The section `broker`, where it is a Kafka. */
+  readonly broker: Section | undefined;
+  readonly streams: Section | undefined;
+  readonly rollups: Section | undefined;
+  /** Those of the type `events`. */
+  readonly eventsSinks: readonly (readonly [string, Section])[];
+}
+
+/** What one source takes of a cluster. */
+interface Reader {
+  readonly name: string;
+  readonly stream: unknown;
+  readonly brokers: readonly string[];
+  readonly topics: readonly unknown[];
+  readonly pattern: string | undefined;
+}
+
+export interface EarlierPattern {
+  readonly source: string;
+  readonly pattern: string;
+}
+
+const OWN_PREFIX_DEFAULT = 'tailrace';
+/** What Tailrace writes for itself under its prefix; events are for others. */
+const OWN_KINDS = ['raw', 'epochs', 'documents'];
+
+/** Which topics the sources take, seen together: none twice into one stream, and nothing that comes out of this pipeline itself. */
+export function checkKafkaTopics(
+  sources: readonly (readonly [string, Section])[],
+  neighbours: KafkaNeighbours,
+  report: Report,
+): void {
+  const readers = sources.map(([name, section]) => readerOf(name, section, neighbours.broker));
+  for (const [at, reader] of readers.entries()) {
+    checkTwice(reader, readers.slice(0, at), readers, report);
+    checkOwnTopics(reader, neighbours, report);
+    checkOffsets(reader, sources[at]![1]['start'], report);
+  }
+}
+
+/** A pattern that a whole name must match; undefined where it is none. */
+export function topicPattern(pattern: unknown): RegExp | undefined {
+  if (typeof pattern !== 'string') return undefined;
+  try {
+    return new RegExp(`^(?:${pattern})$`);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The patterns of sources before one of them that read the same cluster into the same stream: what they match is theirs. */
+export function earlierPatterns(
+  sources: Readonly<Record<string, unknown>>,
+  name: string,
+  ownBrokers: readonly string[],
+): readonly EarlierPattern[] {
+  const readers = Object.entries(sources)
+    .filter(([, section]) => (section as Section)['type'] === 'kafka')
+    .map(([of, section]) => readerOf(of, section as Section, { brokers: ownBrokers }));
+  const at = readers.findIndex((reader) => reader.name === name);
+  return readers
+    .slice(0, at)
+    .filter((earlier) => isSameRoad(earlier, readers[at]!))
+    .flatMap(({ name: source, pattern }) => (pattern === undefined ? [] : [{ source, pattern }]));
+}
+
+function readerOf(name: string, section: Section, broker: Section | undefined): Reader {
+  const { topics, topic_pattern: pattern, stream, brokers = broker?.['brokers'] } = section;
+  return {
+    name,
+    stream,
+    brokers: (Array.isArray(brokers) ? brokers : []).map((address) => addressOf(String(address))),
+    topics: Array.isArray(topics) ? topics : [],
+    pattern: typeof pattern === 'string' ? pattern : undefined,
+  };
+}
+
+/** This machine has several names. */
+function addressOf(address: string): string {
+  return address.toLowerCase().replace(/^(127\.0\.0\.1|\[::1\]):/, 'localhost:');
+}
+
+/** A broker is of one cluster, so a common address is a common cluster. */
+function isSameCluster(left: readonly string[], right: readonly string[]): boolean {
+  return left.some((address) => right.includes(address));
+}
+
+function isSameRoad(left: Reader, right: Reader): boolean {
+  return left.stream === right.stream && isSameCluster(left.brokers, right.brokers);
+}
+
+function checkTwice(reader: Reader, earlier: readonly Reader[], all: readonly Reader[], report: Report): void {
+  const path = ['sources', reader.name];
+  const rivals = earlier.filter((other) => isSameRoad(other, reader));
+  const twice = 'each of its records would be two lines';
+  for (const [i, topic] of reader.topics.entries()) {
+    const isNamedBy = (other: Reader): boolean => other.topics.includes(topic);
+    const first = reader.topics.indexOf(topic) < i ? reader : rivals.find(isNamedBy);
+    if (first !== undefined) {
+      const message = `sources.${first.name} reads the topic ${String(topic)} already: ${twice}`;
+      report([...path, 'topics', i], 'value', { code: 'CONFIG_VALUE', message, hint: 'name it once' });
+      continue;
+    }
+    // Whichever of the two comes first in the file: the one with the name can be shown where it stands.
+    const matching = all.find(
+      (other) => other !== reader && isSameRoad(other, reader) && topicPattern(other.pattern)?.test(String(topic)),
+    );
+    if (matching === undefined) continue;
+    const message = `the topic_pattern of sources.${matching.name} matches the topic ${String(topic)}, too: ${twice}`;
+    const except = `(?!${String(topic).replaceAll('.', '\\.')}$)`;
+    const hint = `leave it out here, or there: topic_pattern: '${except}${grouped(matching.pattern ?? '')}'`;
+    report([...path, 'topics', i], 'value', { code: 'CONFIG_VALUE', message, hint });
+  }
+  const { pattern } = reader;
+  const same = pattern === undefined ? undefined : rivals.find((other) => other.pattern === pattern);
+  if (same === undefined) return;
+  const message = `sources.${same.name} reads the topics of this pattern already: nothing is left for this one`;
+  report([...path, 'topic_pattern'], 'value', { code: 'CONFIG_VALUE', message, hint: 'leave one of them out' });
+}
+
+function grouped(pattern: string): string {
+  return pattern.includes('|') ? `(?:${pattern})` : pattern;
+}
+
+/** Lines that were read from there would come back there. A pattern never means what begins with the prefix. */
+function checkOwnTopics(reader: Reader, neighbours: KafkaNeighbours, report: Report): void {
+  const { broker, rollups, eventsSinks } = neighbours;
+  const path = ['sources', reader.name];
+  if (broker !== undefined && isSameCluster(reader.brokers, readerOf('', {}, broker).brokers)) {
+    const { topic_prefix: given } = broker;
+    const prefix = typeof given === 'string' ? given : OWN_PREFIX_DEFAULT;
+    for (const [i, topic] of reader.topics.entries()) {
+      const kinds = OWN_KINDS.map((kind) => `${prefix}.${kind}.`);
+      if (topic !== `${prefix}.cursors` && !kinds.some((kind) => String(topic).startsWith(kind))) continue;
+      report([...path, 'topics', i], 'value', {
+        code: 'CONFIG_VALUE',
+        message: `${String(topic)} is a topic that Tailrace writes for itself: what is read there would be written there again`,
+        hint: 'read the topic of an events sink, or tables with tailrace sql',
+      });
+    }
+  }
+  for (const [name, sink] of eventsSinks) {
+    const { topic, rollups: listed } = sink;
+    const sinkBrokers = readerOf('', { brokers: sink['brokers'] }, broker).brokers;
+    if (typeof topic !== 'string' || !isSameCluster(reader.brokers, sinkBrokers)) continue;
+    const fromHere = Object.entries(rollups ?? {}).find(
+      ([rollup, section]) =>
+        (section as Section | null)?.['from'] === reader.stream && (!Array.isArray(listed) || listed.includes(rollup)),
+    );
+    if (fromHere === undefined) continue;
+    const i = reader.topics.indexOf(topic);
+    if (i < 0 && topicPattern(reader.pattern)?.test(topic) !== true) continue;
+    report(i < 0 ? [...path, 'topic_pattern'] : [...path, 'topics', i], 'value', {
+      code: 'CONFIG_VALUE',
+      message: `sinks.${name} writes the rows of ${fromHere[0]} to ${topic}: they would be counted in ${fromHere[0]} again`,
+      hint: 'give them a stream of their own, or leave the topic out',
+    });
+  }
+}
+
+/** An offset for a topic that is not read would say nothing. */
+function checkOffsets(reader: Reader, start: unknown, report: Report): void {
+  if (typeof start !== 'object' || start === null || Array.isArray(start)) return;
+  const pattern = topicPattern(reader.pattern);
+  if (reader.pattern !== undefined && pattern === undefined) return;
+  for (const topic of Object.keys(start)) {
+    if (reader.topics.includes(topic) || pattern?.test(topic) === true) continue;
+    const message = `start has offsets of the topic ${topic}, which this source does not read`;
+    const hint = suggestion(topic, reader.topics.map(String)) ?? 'name a topic that topic_pattern matches';
+    report(['sources', reader.name, 'start', topic], 'key', { code: 'CONFIG_VALUE', message, hint });
+  }
+}
