@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { OperatingError } from '../lib/errors.ts';
+import { EXIT, OperatingError } from '../lib/errors.ts';
 import type { Log, PartitionEnds } from '../broker/broker.ts';
 import { type Beat, decodeBeat, type SourceReport } from '../record/beat.ts';
 import { type BlockHeader, decodeBlockHeader } from '../record/block.ts';
@@ -84,6 +84,7 @@ export async function recover(options: {
   if (saved !== undefined && saved.agent !== agent) {
     throw new OperatingError(`the registry in ${dataDir} belongs to agent ${saved.agent}, this is agent ${agent}`, {
       code: 'AGENT_MISMATCH',
+      exitCode: EXIT.config,
       hint: 'give each agent a data_dir of its own',
     });
   }
@@ -148,6 +149,7 @@ function forked(lane: LaneName, known: string, found: string | undefined): Opera
       : `is log ${found}, not ${known}`;
   return new OperatingError(`${laneKey(lane)} ${what}`, {
     code: 'LOG_FORKED',
+    exitCode: EXIT.mismatch,
     hint: 'bring the old log back; or, to read every file again into this one, start with an empty data_dir',
   });
 }
@@ -200,6 +202,7 @@ function adoptId(agents: ReadonlyMap<string, AgentInLog>): string | undefined {
   if (agents.size > 1) {
     throw new OperatingError(`the log knows ${agents.size} agents and this data_dir does not say which one this is`, {
       code: 'AGENT_AMBIGUOUS',
+      exitCode: EXIT.config,
       hint: `put its agent.json back, which names one of ${[...agents.keys()].join(', ')}`,
     });
   }

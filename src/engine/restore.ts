@@ -97,6 +97,7 @@ export async function restoreTask(request: RestoreRequest): Promise<Restored> {
 function changedMeanwhile(name: string): OperatingError {
   return new OperatingError(`${name} lost its end while it was read`, {
     code: 'LOG_FORKED',
+    exitCode: EXIT.mismatch,
     hint: 'look at the log: its disk, or who puts copies back; the next start reads what it holds now',
   });
 }
@@ -201,12 +202,14 @@ async function checkRaw(
   if (state.to > rawEnd) {
     throw new OperatingError(`${name} ends at ${rawEnd}, the epochs were made from raw up to ${state.to}`, {
       code: 'LOG_FORKED',
+      exitCode: EXIT.mismatch,
       hint: 'an older log was put back: restore the newest copy, or begin again in another data_dir',
     });
   }
   if (state.to < rawStart) {
     throw new OperatingError(`${name} was trimmed to ${rawStart}, this pipeline has read up to ${state.to}`, {
       code: 'LOG_TRIMMED',
+      exitCode: EXIT.mismatch,
       hint: `${rawStart - state.to} messages are gone: give the pipeline another name to begin with what is left`,
     });
   }
@@ -221,6 +224,7 @@ async function checkRaw(
     return;
   throw new OperatingError(`${name}: message ${state.to - 1} is not the one the epochs were made from`, {
     code: 'LOG_FORKED',
+    exitCode: EXIT.mismatch,
     hint: 'another log lies under this name: restore the right one, or begin again in another data_dir',
   });
 }

@@ -11,7 +11,7 @@ import {
 } from '../epoch/epoch.ts';
 import type { EventTimeSpec, Pipeline, TaskId } from '../epoch/pipeline.ts';
 import { assert } from '../lib/assert.ts';
-import { OperatingError } from '../lib/errors.ts';
+import { EXIT, OperatingError } from '../lib/errors.ts';
 import { hash64 } from '../lib/hash.ts';
 import { type Batch, DEAD_LETTER_REASONS } from '../record/batch.ts';
 import { type Beat, decodeBeat, isLastPart } from '../record/beat.ts';
@@ -167,6 +167,7 @@ export class TaskState implements OperatorOutput, LaterOutput {
     if (envelope.rawLog !== this.#options.rawLog) {
       throw new OperatingError(`the raw log is ${this.#options.rawLog}, the epochs were made from ${envelope.rawLog}`, {
         code: 'LOG_FORKED',
+        exitCode: EXIT.mismatch,
         hint: 'restore the log these epochs belong to, or begin again in another data_dir',
       });
     }
@@ -295,6 +296,7 @@ export class TaskState implements OperatorOutput, LaterOutput {
     if (beat.log !== this.#options.rawLog) {
       throw new OperatingError(`agent ${beat.agent} writes for log ${beat.log}, this log is ${this.#options.rawLog}`, {
         code: 'LOG_FORKED',
+        exitCode: EXIT.mismatch,
         hint: 'give the agent a data_dir of its own for each log',
       });
     }

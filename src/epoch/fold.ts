@@ -1,6 +1,6 @@
 import type { Message } from '../broker/broker.ts';
 import { assert } from '../lib/assert.ts';
-import { OperatingError, describeError } from '../lib/errors.ts';
+import { EXIT, OperatingError, describeError } from '../lib/errors.ts';
 import { isMutant } from '../lib/mutant.ts';
 import { decodeGenesis } from '../record/control.ts';
 import { decodeBody, decodeEnvelope } from './codec.ts';
@@ -84,6 +84,7 @@ export class Fold {
     if (isSame) return;
     throw new OperatingError(`${this.#options.name}: message ${message.offset} is not the one that was read there`, {
       code: 'LOG_FORKED',
+      exitCode: EXIT.mismatch,
       hint: 'the log has lost its end, or another one was put in its place: begin again from what it holds now',
     });
   }

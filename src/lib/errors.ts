@@ -9,6 +9,8 @@ export const EXIT = {
   fenced: 75,
   /** The log carries a newer generation of the pipeline than this process was started with. */
   superseded: 76,
+  /** What this process remembers and what the log holds do not belong together: a person must decide what is right. */
+  mismatch: 77,
 } as const;
 
 export interface OperatingErrorOptions {

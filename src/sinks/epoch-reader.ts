@@ -2,7 +2,7 @@ import type { Log, Message, PartitionEnds } from '../broker/broker.ts';
 import { decodeEnvelope } from '../epoch/codec.ts';
 import { type ChainEnd, Fold } from '../epoch/fold.ts';
 import { present } from '../lib/assert.ts';
-import { OperatingError } from '../lib/errors.ts';
+import { EXIT, OperatingError } from '../lib/errors.ts';
 import type { Epoch } from '../epoch/epoch.ts';
 
 /** What is read at once: an epoch is often larger, and a second one in memory behind it is enough. */
@@ -108,6 +108,7 @@ export class EpochReader {
         `${this.#name}: ${this.#reader.who} has read up to offset ${cursor.offset}, the log begins at ${ends.start}: ${ends.start - cursor.offset} messages are gone`,
         {
           code: 'LOG_TRIMMED',
+          exitCode: EXIT.mismatch,
           hint: `${this.#reader.startOver}: a new one begins at the snapshot the log begins with`,
         },
       );
@@ -171,6 +172,7 @@ export class EpochReader {
   #fork(what: string): OperatingError {
     return new OperatingError(`${this.#name}: ${what}: this is another log`, {
       code: 'LOG_FORKED',
+      exitCode: EXIT.mismatch,
       hint: `restore the log that belongs to ${this.#reader.who}, or ${this.#reader.startOver} to build it anew`,
     });
   }

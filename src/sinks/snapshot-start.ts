@@ -1,7 +1,7 @@
 import type { Cursor, Log } from '../broker/broker.ts';
 import { type ChainEnd, Fold } from '../epoch/fold.ts';
 import { present } from '../lib/assert.ts';
-import { OperatingError } from '../lib/errors.ts';
+import { EXIT, OperatingError } from '../lib/errors.ts';
 import type { EpochPartition, ReaderWords, StoredCursor } from './epoch-reader.ts';
 
 export interface SnapshotStart {
@@ -28,7 +28,11 @@ export async function snapshotStart(
   if (reported === undefined) return { cursor: undefined, reported };
   const { start, end } = present((await log.ends(topic))[partition], `${name} exists`);
   const stop = (code: string, what: string): OperatingError =>
-    new OperatingError(`${name}: ${who} has read up to offset ${reported.offset}, ${what}`, { code, hint: startOver });
+    new OperatingError(`${name}: ${who} has read up to offset ${reported.offset}, ${what}`, {
+      code,
+      hint: startOver,
+      exitCode: EXIT.mismatch,
+    });
   if (reported.offset > end) throw stop('LOG_FORKED', `the log ends at ${end}: this is another log`);
   if (reported.offset < start) {
     const what = `the log begins at ${start}: ${start - reported.offset} messages are gone`;

@@ -35,8 +35,10 @@ export class Echoes {
   following(start: StartProcess): StartProcess {
     return (service) => {
       const last = this.#lives.get(service.name);
-      const isSameTrouble = last?.exit?.code === EXIT.unreachable;
-      const before = isSameTrouble ? new Map([...last.before, ...last.said]) : new Map<string, Said>();
+      const code = last?.exit?.code;
+      const isSameTrouble = code === EXIT.unreachable || code === EXIT.mismatch;
+      const before =
+        last !== undefined && isSameTrouble ? new Map([...last.before, ...last.said]) : new Map<string, Said>();
       const life: Life = { before, said: new Map(), exit: undefined };
       this.#lives.set(service.name, life);
       const process = start(service);

@@ -25,6 +25,8 @@ export const RESTART_DEFAULTS: RestartOptions = {
   failureWindowMs: 600_000,
 };
 
+/** A log that has just changed its leader may look shorter than it is, for a moment; what is still so at the third look is so. */
+const MISMATCHES_MAX = 3;
 /** From this fence in a row on, somebody should look: another process holds the task for good. */
 const FENCED_ALARM_AT = 3;
 
@@ -53,6 +55,7 @@ export class RestartPolicy {
   #wasHealthy = false;
   #fencedInARow = 0;
   #isWaiting = false;
+  #mismatchesInARow = 0;
 
   constructor(options: RestartOptions) {
     this.#options = options;
@@ -72,6 +75,10 @@ export class RestartPolicy {
       };
     }
     if (ranMs >= this.#options.healthyMs) this.#recovered();
+    this.#mismatchesInARow = exit.code === EXIT.mismatch ? this.#mismatchesInARow + 1 : 0;
+    if (this.#mismatchesInARow >= MISMATCHES_MAX) {
+      return { kind: 'stop', exitCode: EXIT.mismatch, reason: `${describeExit(exit)}: see what it said` };
+    }
     // What a role has run with was right: then something outside has changed, and the other roles must not end for it.
     if (exit.code === EXIT.usage || (exit.code === EXIT.config && !this.#wasHealthy)) {
       return { kind: 'stop', exitCode: exit.code, reason: `${describeExit(exit)}: a restart would not help` };
@@ -83,6 +90,7 @@ export class RestartPolicy {
     this.#isFirst = true;
     this.#wasHealthy = true;
     this.#isWaiting = false;
+    this.#mismatchesInARow = 0;
     this.#fencedInARow = 0;
     this.#pauses.reset();
     this.#fencedPauses.reset();
@@ -102,7 +110,7 @@ export class RestartPolicy {
     const { failuresMax, failureWindowMs, firstPauseMs } = this.#options;
     this.#fencedInARow = 0;
     const reason = describeExit(exit);
-    if (exit.code !== EXIT.unreachable && exit.code !== EXIT.config) {
+    if (exit.code !== EXIT.unreachable && exit.code !== EXIT.config && exit.code !== EXIT.mismatch) {
       this.#failures.push(nowMs);
       if (this.#failures.length > failuresMax + 1) this.#failures.shift();
       if (this.#failures.length > failuresMax && nowMs - this.#failures[0]! <= failureWindowMs) {
@@ -116,9 +124,9 @@ export class RestartPolicy {
     }
     const pauseMs = this.#isFirst ? firstPauseMs : this.#pauses.next();
     this.#isFirst = false;
-    const isUnreachable = exit.code === EXIT.unreachable;
-    const isEcho = isUnreachable && this.#isWaiting;
-    this.#isWaiting = isUnreachable;
+    const isSameTrouble = exit.code === EXIT.unreachable || exit.code === EXIT.mismatch;
+    const isEcho = isSameTrouble && this.#isWaiting;
+    this.#isWaiting = isSameTrouble;
     return { kind: 'restart', pauseMs, reason, isAlarm: false, isEcho };
   }
 }

@@ -109,3 +109,17 @@ test('a role that waits for something outside is told of once, until it was heal
     false,
   ]);
 });
+
+test('a log that does not fit what a role remembers stops everything at the third look, not at the first', () => {
+  const MISMATCH: Exit = { code: 77, signal: null };
+  expect(pausesOf(MISMATCH, 3)).toEqual([100, 1000, 'stop']);
+  const policy = new RestartPolicy(RESTART_DEFAULTS);
+  const kinds = [MISMATCH, MISMATCH, UNREACHABLE, MISMATCH, MISMATCH].map(
+    (exit) => policy.decide(exit, false, 0, 0).kind,
+  );
+  expect(kinds).toEqual(['restart', 'restart', 'restart', 'restart', 'restart']);
+  // Time of health between two of them makes the next the first again.
+  expect(policy.decide(MISMATCH, false, 60_000, 0).kind).toBe('restart');
+  expect(policy.decide(MISMATCH, false, 0, 0)).toMatchObject({ kind: 'restart' });
+  expect(policy.decide(MISMATCH, false, 0, 0)).toMatchObject({ kind: 'stop', exitCode: 77 });
+});

@@ -3,6 +3,7 @@ import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../src/lib/clock.ts';
+import { EXIT } from '../../src/lib/errors.ts';
 import { AccessLoad } from '../support/access-load.ts';
 import { type Appliance, type ApplianceOptions, endOf, withAppliance } from '../support/appliance.ts';
 import { KafkaProbe } from '../support/kafka-probe.ts';
@@ -150,26 +151,31 @@ describeWith('kafka')('a Kafka that has trouble', () => {
       ] as const;
       for (const [role, report] of reports) {
         const { code, stderr } = await endOf(role, 120_000);
-        expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringMatching(report) });
+        expect({ code, stderr }).toMatchObject({ code: EXIT.mismatch, stderr: expect.stringMatching(report) });
       }
       // What was stored is still there, and right.
       expect((await appliance.audit()).result).toMatchObject({ sent: 10_000, stored: 10_000, lost: 0, doubled: 0 });
     });
   });
 
-  test('a topic that is deleted under a pipeline stops it with a report', async () => {
+  test('a topic that is deleted under a pipeline stops it with a report, and is not made anew', async () => {
     const { probe } = await brokers();
     await withAppliance({ ...OPTIONS, kafka: probe, retain: '7d' }, async (appliance) => {
       writeLines(appliance, 5_000, 1);
-      const run = appliance.start(['run', '-c', appliance.config, '--max-failures', '2']);
+      const run = appliance.supervised();
       await run.says(/caught up/, 120_000);
       const admin = await probe.admin();
-      await admin.deleteTopics({ topics: [`${appliance.topicPrefix}.raw.access`] });
+      const topic = `${appliance.topicPrefix}.raw.access`;
+      await admin.deleteTopics({ topics: [topic] });
       writeLines(appliance, 5_000, 2);
-      const { code, stderr } = await endOf(run, 60_000);
+      const { code, stderr } = await endOf(run, 120_000);
       process.stderr.write(`  topic deleted:\n${stderr.slice(-1500).replace(/^/gm, '    ')}\n`);
-      expect(code).not.toBe(0);
-      expect(stderr).toMatch(/was the topic deleted|is not the one|ends at|another log/);
+      expect(code).toBe(EXIT.mismatch);
+      expect(stderr).toContain(`topic '${topic}' is gone: it was there`);
+      expect(await admin.listTopics()).not.toContain(topic);
+      // Nor by the next run.
+      expect(await endOf(appliance.supervised(), 120_000)).toMatchObject({ code: EXIT.mismatch });
+      expect(await admin.listTopics()).not.toContain(topic);
       expect((await appliance.audit()).result).toMatchObject({ doubled: 0 });
     });
   });

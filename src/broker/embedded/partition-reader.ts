@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { OperatingError } from '../../lib/errors.ts';
+import { EXIT, OperatingError } from '../../lib/errors.ts';
 import type { Message, ReadOptions } from '../broker.ts';
 import type { ChangeWatch } from './change-watch.ts';
 import type { Connection } from './connection.ts';
@@ -97,11 +97,13 @@ function outsideError(where: string, from: number, ends: { start: number; end: n
   if (from < ends.start) {
     return new OperatingError(`${where}: offset ${from} is trimmed, the log begins at ${ends.start}`, {
       code: 'LOG_TRIMMED',
+      exitCode: EXIT.mismatch,
       hint: `${ends.start - from} messages are gone: rebuild this reader from what the log still has`,
     });
   }
   return new OperatingError(`${where}: offset ${from} is past the log's end ${ends.end}`, {
     code: 'LOG_FORKED',
+    exitCode: EXIT.mismatch,
     hint: 'this is not the log that was read before: put the right broker.db back, or rebuild this reader from this one',
   });
 }

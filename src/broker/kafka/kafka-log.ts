@@ -76,7 +76,9 @@ export class KafkaLog implements Log {
     const shared = { cluster: this.#cluster, patience: this.#patience, clock };
     const append = (topic: string, partition: number, records: readonly KafkaRecord[]): Promise<number> =>
       this.#writer(topic, partition).append(records);
-    this.#topics = new Topics({ ...shared, settings: topics, append });
+    const readerOf = async (topic: string): Promise<string | undefined> =>
+      (await this.#cursors.reports(topic)).find(({ cursor }) => cursor !== undefined && cursor.offset > 0)?.group;
+    this.#topics = new Topics({ ...shared, settings: topics, append, readerOf });
     this.#cursors = new CursorTable({
       ...shared,
       signal: this.#closing.signal,

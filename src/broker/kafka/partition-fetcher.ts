@@ -1,4 +1,4 @@
-import { OperatingError } from '../../lib/errors.ts';
+import { EXIT, OperatingError } from '../../lib/errors.ts';
 import type { Cluster } from './cluster.ts';
 import { closedError, protocolType, unknownTopicError } from './kafka-error.ts';
 import { type WireConnection, createErrorFromCode } from './kafkajs.ts';
@@ -112,6 +112,7 @@ const NOT_LEADER = 6;
 export function trimmedError(where: string, from: number, start: number): OperatingError {
   return new OperatingError(`${where}: offset ${from} is trimmed, the log begins at ${start}`, {
     code: 'LOG_TRIMMED',
+    exitCode: EXIT.mismatch,
     hint: `${start - from} messages are gone: rebuild this reader from what the log still has`,
   });
 }
@@ -119,6 +120,7 @@ export function trimmedError(where: string, from: number, start: number): Operat
 export function forkedError(where: string, from: number, end: number): OperatingError {
   return new OperatingError(`${where}: offset ${from} is past the log's end ${end}`, {
     code: 'LOG_FORKED',
+    exitCode: EXIT.mismatch,
     hint: 'this is not the log that was read before: a broker came back from an old disk, or the topic was made anew; rebuild this reader from what is there',
   });
 }

@@ -6,6 +6,7 @@ import {
   asOperatingError,
   closedError,
   isTransient,
+  otherLogError,
   protocolType,
   tooLargeError,
   unknownTopicError,
@@ -43,6 +44,7 @@ interface QueuedAppend {
 interface Group {
   readonly appends: readonly QueuedAppend[];
   readonly batch: Buffer;
+  readonly records: number;
 }
 
 export interface WriterDependencies {
@@ -69,6 +71,8 @@ export class PartitionWriter {
   readonly #waiting: Array<() => void> = [];
   #queue: QueuedAppend[] = [];
   #queuedBytes = 0;
+  /** Behind the last record of this writer. */
+  #end = 0;
   #pump: Promise<void> | undefined;
 
   constructor(deps: WriterDependencies, topic: string, partition: number) {
@@ -135,7 +139,7 @@ export class PartitionWriter {
       const stamp = producer?.stamp(this.#partition, records.length);
       const batch = await encoder.encode(records, plain, clock.nowMs(), stamp);
       const bytesMax = await this.#deps.batchBytesMax(this.#topic);
-      if (batch.length <= bytesMax) return { appends, batch };
+      if (batch.length <= bytesMax) return { appends, batch, records: records.length };
       throw tooLargeError(this.#where, batch.length, bytesMax);
     } catch (error) {
       this.#settle(appends, asOperatingError(error, this.#where));
@@ -144,7 +148,7 @@ export class PartitionWriter {
   }
 
   /** Tries again only as long as nothing can have been written. */
-  async #send({ batch }: Group): Promise<number> {
+  async #send({ batch, records }: Group): Promise<number> {
     const { clock, cluster, patience, signal } = this.#deps;
     const startMs = clock.monotonicMs();
     let unknownTopic = 0;
@@ -154,6 +158,7 @@ export class PartitionWriter {
         const produced = await this.#produce(connection, batch);
         if (produced.errorCode === 0) {
           patience.succeeded(this.#where);
+          this.#checkPlace(produced.baseOffset, records);
           return produced.baseOffset;
         }
         throw createErrorFromCode(produced.errorCode);
@@ -177,6 +182,12 @@ export class PartitionWriter {
       }
       await patience.pause(attempt);
     }
+  }
+
+  /** A partition never ends before what it has acknowledged, unless it is another one: the topic was deleted and made anew, or has lost its end. */
+  #checkPlace(baseOffset: number, records: number): void {
+    if (baseOffset < this.#end) throw otherLogError(this.#where, baseOffset, this.#end);
+    this.#end = baseOffset + records;
   }
 
   async #produce(connection: WireConnection, batch: Buffer): Promise<Produced> {

@@ -23,6 +23,8 @@ export interface TopicsDependencies {
   readonly clock: Clock;
   readonly settings: TopicSettings;
   readonly append: (topic: string, partition: number, records: readonly KafkaRecord[]) => Promise<number>;
+  /** A group that has read something of a topic, by what it has reported. */
+  readonly readerOf?: (topic: string) => Promise<string | undefined>;
 }
 
 /** Topics as this log needs them: made when they are missing, checked when they are there. */
@@ -61,6 +63,8 @@ export class Topics {
     } catch (error) {
       if (!(error instanceof OperatingError) || error.code !== 'LOG_TOPIC_UNKNOWN') throw error;
     }
+    const reader = kind === 'log' ? await this.#deps.readerOf?.(spec.topic) : undefined;
+    if (reader !== undefined) throw deletedError(spec.topic, reader);
     const topic = {
       topic: spec.topic,
       numPartitions: spec.partitions,
@@ -133,6 +137,15 @@ export class Topics {
 function genesis(): Parameters<typeof recordOf>[0] {
   const header = encodeGenesis({ log: randomBytes(LOG_ID_BYTES).toString('hex') });
   return { kind: 'genesis', header, value: new Uint8Array(0) };
+}
+
+/** Made anew it would be another log under the old name: what is written there would count for nobody who remembers the old one. */
+function deletedError(topic: string, reader: string): OperatingError {
+  return new OperatingError(`topic '${topic}' is gone: it was there, and group ${reader} has read of it`, {
+    code: 'LOG_TOPIC_DELETED',
+    hint: 'bring it back from a copy; or begin anew, with another topic_prefix and an empty data_dir',
+    exitCode: EXIT.mismatch,
+  });
 }
 
 function tooFewBrokers(topic: string, settings: TopicSettings, cause: unknown): OperatingError {

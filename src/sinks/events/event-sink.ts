@@ -4,7 +4,7 @@ import { Fold } from '../../epoch/fold.ts';
 import type { Aggregates } from '../../epoch/merge.ts';
 import type { Pipeline } from '../../epoch/pipeline.ts';
 import { present } from '../../lib/assert.ts';
-import { OperatingError } from '../../lib/errors.ts';
+import { EXIT, OperatingError } from '../../lib/errors.ts';
 import { faultPoint } from '../../lib/fault-point.ts';
 import { murmur2 } from '../../lib/hash.ts';
 import {
@@ -232,7 +232,7 @@ async function foldAgain(
   if ((last?.n ?? 0) >= until.n) return last;
   throw new OperatingError(
     `${name}: rows of epoch ${until.n} were written, the log ends at ${end} with epoch ${last?.n ?? 0}: this is another log`,
-    { code: 'LOG_FORKED', hint: WORDS.startOver },
+    { code: 'LOG_FORKED', hint: WORDS.startOver, exitCode: EXIT.mismatch },
   );
 }
 

@@ -10,6 +10,7 @@ import { type KafkaLogOptions, openKafkaLog } from '../../../src/broker/kafka/ka
 import type { KafkaEvent } from '../../../src/broker/kafka/patience.ts';
 import { batchesOf } from '../../../src/broker/kafka/record-batch.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
+import { EXIT, OperatingError } from '../../../src/lib/errors.ts';
 import { headerOf, message, MESSAGE_BYTES_MAX } from '../../support/log-messages.ts';
 import { type Kafka, copyData, startKafka } from '../../support/stack/kafka.ts';
 import { SERVER_START_MS, describeWith } from '../../support/stack/require-stack.ts';
@@ -175,6 +176,38 @@ describeWith('kafka', 'kcat')('topics of the log on Kafka', () => {
       return found[0]?.partitions[0]?.offset;
     };
     while ((await offsets()) !== '1') await systemClock.sleep(100);
+  });
+
+  test('a topic that a group has read is not made anew when it was deleted; one that nobody has read is', async () => {
+    await log.ensureTopics([spec('own.read'), spec('own.unread')]);
+    for (const topic of ['own.read', 'own.unread']) await log.append(topic, 0, [message('a'), message('b')]);
+    await log.report('web.warehouse', 'own.unread', 0, undefined);
+    await log.report('web.warehouse', 'own.read', 0, { offset: 2, id: 'x' });
+    await log.close();
+    await admin.deleteTopics({ topics: ['own.read', 'own.unread'] });
+    log = open();
+    await expect(log.ensureTopics([spec('own.read')])).rejects.toMatchObject({
+      code: 'LOG_TOPIC_DELETED',
+      exitCode: EXIT.mismatch,
+      message: "topic 'own.read' is gone: it was there, and group web.warehouse has read of it",
+    });
+    expect(await admin.listTopics()).not.toContain('own.read');
+    await log.ensureTopics([spec('own.unread')]);
+  });
+
+  test('a writer whose topic was made anew by somebody else finds out at its next append', async () => {
+    await log.ensureTopics([spec('own.remade')]);
+    for (let i = 0; i < 3; i++) await log.append('own.remade', 0, [message('a')]);
+    await admin.deleteTopics({ topics: ['own.remade'] });
+    await makeTopic('own.remade', {});
+    const append = (): Promise<unknown> => log.append('own.remade', 0, [message('b')]).catch((error: unknown) => error);
+    // While it is not known to the broker again, that is what is said.
+    let outcome = await append();
+    for (let i = 0; i < 50 && (outcome as { code?: unknown }).code !== 'LOG_FORKED'; i++) {
+      expect(outcome).toBeInstanceOf(OperatingError);
+      outcome = await append();
+    }
+    expect(outcome).toMatchObject({ code: 'LOG_FORKED', exitCode: EXIT.mismatch });
   });
 
   test('a topic deleted under a reader and a writer is one clear error', async () => {
