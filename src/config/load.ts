@@ -7,6 +7,7 @@ import { CONFIG_BYTES_MAX, type ConfigDocument, parseConfigDocument } from './do
 import { type Environment, applyEnvironment, replaceReferences } from './environment.ts';
 import { ConfigError, type Problem } from './problem.ts';
 import { resolveConfig } from './resolve.ts';
+import { tlsFileProblems } from './tls-files.ts';
 
 /** What is looked for when no file is named. */
 export const DEFAULT_CONFIG_FILE = 'tailrace.yaml';
@@ -34,7 +35,8 @@ export function resolveText(text: string, path: string, environment: Environment
   // A reference that cannot be read is the error, not the text that stands in its place.
   const places = new Set(replaced.problems.map(({ position }) => JSON.stringify(position)));
   const rest = problems.filter(({ position }) => !places.has(JSON.stringify(position)));
-  const all = [...overridden.problems, ...replaced.problems, ...rest];
+  const files = tlsFileProblems(replaced.value, folder, document);
+  const all = [...overridden.problems, ...replaced.problems, ...rest, ...files];
   if (config === undefined || all.length > 0) {
     throw new ConfigError(
       shown,

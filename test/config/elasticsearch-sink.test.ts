@@ -1,18 +1,19 @@
 import { expect, test } from '@jest/globals';
 import { resolveText } from '../../src/config/load.ts';
-import { RIGHT_CONFIG, refuses } from '../support/broken-config.ts';
+import { RIGHT_CONFIG, folderWith, refuses } from '../support/broken-config.ts';
 
 const SINK = 'type: elasticsearch, nodes: [http://127.0.0.1:9200]';
 const withSink = (options: string): string => `version: 1\nsinks: { search: { ${SINK}${options} } }`;
 
 test('every default is filled in, and paths begin at the folder of the file', () => {
   const text = RIGHT_CONFIG.replace('version: 1', withSink(', tls: { ca: certs/ca.pem }, retention: 30d'));
-  expect(resolveText(text, '/etc/tailrace/web.yaml', {}).config.sinks).toEqual({
+  const folder = folderWith('certs/ca.pem');
+  expect(resolveText(text, `${folder}/web.yaml`, {}).config.sinks).toEqual({
     search: {
       type: 'elasticsearch',
       nodes: ['http://127.0.0.1:9200'],
       auth: null,
-      tls: { caFile: '/etc/tailrace/certs/ca.pem', serverName: null },
+      tls: { caFile: `${folder}/certs/ca.pem`, serverName: null },
       isInsecureAllowed: false,
       documents: ['access'],
       rollups: ['traffic'],

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { resolveText } from '../../src/config/load.ts';
 import { withoutSecrets } from '../../src/config/secrets.ts';
+import { folderWith } from '../support/broken-config.ts';
 import { ConfigError } from '../../src/config/problem.ts';
 
 const BROKERS = "brokers: ['127.0.0.1:9092']";
@@ -28,8 +29,8 @@ function problems(text: string): string[] {
   }
 }
 
-const input = (source: string, broker?: string): unknown =>
-  resolveText(pipeline(source, broker), '/etc/tailrace.yaml', {}).config.inputs[0];
+const input = (source: string, broker?: string, folder = '/etc'): unknown =>
+  resolveText(pipeline(source, broker), `${folder}/tailrace.yaml`, {}).config.inputs[0];
 
 test('defaults are filled in', () => {
   expect(input(`${BROKERS}, topics: [a, b]`)).toEqual({
@@ -60,10 +61,11 @@ test.each([
 test("the pipeline's own cluster is the default, with all that reaches it", () => {
   const broker =
     "{ type: kafka, brokers: ['k:9093'], tls: { ca: ca.pem }, sasl: { mechanism: scram-sha-512, username: u, password: p } }";
-  const own = input('topic_pattern: "shop\\\\..*"', broker);
+  const folder = folderWith('ca.pem');
+  const own = input('topic_pattern: "shop\\\\..*"', broker, folder);
   expect(own).toMatchObject({
     topicPattern: String.raw`shop\..*`,
-    connection: { brokers: ['k:9093'], tls: { caFile: '/etc/ca.pem' }, sasl: { username: 'u', password: 'p' } },
+    connection: { brokers: ['k:9093'], tls: { caFile: `${folder}/ca.pem` }, sasl: { username: 'u', password: 'p' } },
   });
   expect(JSON.stringify(withoutSecrets(own))).not.toContain('"p"');
 });

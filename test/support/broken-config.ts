@@ -1,3 +1,6 @@
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { resolveText } from '../../src/config/load.ts';
 import { ConfigError } from '../../src/config/problem.ts';
@@ -19,6 +22,16 @@ rollups:
     measures: { requests: count, bytes: sum(http.response.body.bytes) }
 `;
 
+/** A folder that has these files, for configurations that name them. */
+export function folderWith(...files: readonly string[]): string {
+  const folder = mkdtempSync(join(tmpdir(), 'tailrace-config-'));
+  for (const file of files) {
+    mkdirSync(dirname(join(folder, file)), { recursive: true });
+    writeFileSync(join(folder, file), '');
+  }
+  return folder;
+}
+
 /** The right configuration with `from` replaced by `to`, once. */
 export function changed(from: string, to: string, text = RIGHT_CONFIG): string {
   expect(text).toContain(from);
@@ -26,9 +39,9 @@ export function changed(from: string, to: string, text = RIGHT_CONFIG): string {
 }
 
 /** What is wrong with a text: `line:column CODE: message — hint`, in the order of the file. */
-export function problemsOf(text: string, environment: Readonly<Record<string, string>> = {}): string[] {
+export function problemsOf(text: string, environment: Readonly<Record<string, string>> = {}, folder = ''): string[] {
   try {
-    resolveText(text, 'tailrace.yaml', environment);
+    resolveText(text, join(folder, 'tailrace.yaml'), environment);
     return [];
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
