@@ -8,14 +8,23 @@ import { jsonParts } from './json-source.ts';
 import { TIME_FORMATS } from './json-values.ts';
 import { asBuffer, interpretLines } from './lines.ts';
 
+const NAME_FORM = 'expects the name of a field, of 1 to 256 characters';
+
 const options = z.strictObject({
   fields: z
-    .record(z.string().min(1).max(256), z.enum(FIELD_TYPES))
+    .record(
+      z
+        .string()
+        .min(1, { error: () => NAME_FORM })
+        .max(256, { error: () => NAME_FORM }),
+      z.enum(FIELD_TYPES, { error: () => `expects one of ${FIELD_TYPES.join(', ')}` }),
+      { error: () => 'expects a map: field → type' },
+    )
     .describe(
       'The fields to find in each line, with their types. `http.method` is found nested and as a key with a dot.',
     ),
   time_format: z
-    .enum(TIME_FORMATS)
+    .enum(TIME_FORMATS, { error: () => `expects one of ${TIME_FORMATS.join(', ')}` })
     .prefault('iso')
     .describe(
       'How fields of type `date` are written: ISO 8601 (UTC where no zone is written), or a number since 1970.',

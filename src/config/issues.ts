@@ -13,8 +13,9 @@ export function problemsOfIssues(
   value: unknown,
   document: Pick<ConfigDocument, 'valueAt' | 'keyAt'>,
 ): Problem[] {
-  const misspelt = misspeltKeys(issues, schema, value);
-  return issues.flatMap((issue) => {
+  const all = issues.flatMap(fromBranch);
+  const misspelt = misspeltKeys(all, schema, value);
+  return all.flatMap((issue) => {
     const path = issue.path.filter((step): step is string | number => typeof step !== 'symbol');
     if (issue.code === 'unrecognized_keys') {
       const known = keysAt(schema, path, value);
@@ -29,6 +30,16 @@ export function problemsOfIssues(
     const isKey = issue.code === 'invalid_key';
     return [{ ...wrongValue(issue, path, found), position: isKey ? document.keyAt(path) : document.valueAt(path) }];
   });
+}
+
+/** A map that may stand in place of a plain value: what is wrong in it is wrong there, not with the whole. */
+function fromBranch(issue: Issue): Issue[] {
+  if (issue.code !== 'invalid_union' || 'discriminator' in issue) return [issue];
+  const isInside = ({ code, path }: Issue): boolean => path.length > 0 || code === 'unrecognized_keys';
+  const branch = issue.errors.find((inner) => inner.length > 0 && inner.every(isInside));
+  return (branch ?? [issue]).map((inner) =>
+    inner === issue ? issue : { ...inner, path: [...issue.path, ...inner.path] },
+  );
 }
 
 /** Paths of keys that are there under a name like theirs: the wrong name is the one error. */
@@ -208,7 +219,11 @@ function unwrap(schema: z.ZodType, value: unknown): z.ZodType {
   const def = schema._zod.def as SchemaDef;
   if (def.innerType !== undefined) return unwrap(def.innerType, value);
   if (def.in !== undefined) return unwrap(def.in, value);
-  if (def.options === undefined || def.discriminator === undefined) return schema;
+  if (def.options === undefined) return schema;
+  if (def.discriminator === undefined) {
+    const branches = def.options.map((option) => unwrap(option, value));
+    return branches.find((branch) => (branch._zod.def as SchemaDef).shape !== undefined) ?? schema;
+  }
   const wanted = valueAt(value, [def.discriminator]);
   const fits = def.options.find((option) => {
     const field = (option._zod.def as SchemaDef).shape?.[def.discriminator!];

@@ -29,24 +29,30 @@ export const KAFKA_CONNECTION_SHAPE = {
     .max(32, { error: () => 'takes at most 32 addresses' })
     .describe('Some brokers of the cluster, `host:port`; the others are found through them.'),
   tls: z
-    .union([
-      z.boolean({ error: () => 'expects true, false, or a map' }),
-      z.strictObject({
-        ca: text.optional().describe("A PEM file: the authority that signed the brokers' certificates."),
-        cert: text.optional().describe('A PEM file: the certificate this program shows, with `key`.'),
-        key: text.optional().describe('A PEM file: the key of `cert`.'),
-        server_name: text.optional().describe("The name in the brokers' certificates, where it is not the address's."),
-      }),
-    ])
+    .union(
+      [
+        z.boolean(),
+        z.strictObject({
+          ca: text.optional().describe("A PEM file: the authority that signed the brokers' certificates."),
+          cert: text.optional().describe('A PEM file: the certificate this program shows, with `key`.'),
+          key: text.optional().describe('A PEM file: the key of `cert`.'),
+          server_name: text
+            .optional()
+            .describe("The name in the brokers' certificates, where it is not the address's."),
+        }),
+      ],
+      { error: () => 'expects true, false, or a map with ca, cert, key and server_name' },
+    )
     .prefault(false)
     .describe('`true`: TLS with the authorities of the system. A map: with files of your own.'),
   sasl: z
     .strictObject({
       mechanism: z
-        .enum(['plain', 'scram-sha-256', 'scram-sha-512'], {
+        .enum(['plain', 'scram-sha-256', 'scram-sha-512', 'PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'], {
           error: () => 'expects plain, scram-sha-256 or scram-sha-512',
         })
-        .describe('How the password is shown. `plain` wants TLS.'),
+        .transform((mechanism) => mechanism.toLowerCase() as Lowercase<typeof mechanism>)
+        .describe('How the password is shown, also in capitals. `plain` wants TLS.'),
       username: text.describe('The user.'),
       password: text.describe('Take it from `${file:…}` or `${env:…}`.'),
     })
@@ -150,7 +156,8 @@ export function checkKafkaConnection(path: Path, raw: Readonly<Record<string, un
       message: `${given} needs a ${missing} beside it`,
     });
   }
-  const isPlain = typeof sasl === 'object' && sasl !== null && 'mechanism' in sasl && sasl.mechanism === 'plain';
+  const mechanism = typeof sasl === 'object' && sasl !== null && 'mechanism' in sasl ? sasl.mechanism : undefined;
+  const isPlain = mechanism === 'plain' || mechanism === 'PLAIN';
   const isNear = Array.isArray(brokers) && brokers.every((broker) => LOOPBACK.test(String(broker)));
   if (!isPlain || hasTls || isNear) return;
   report([...path, 'sasl', 'mechanism'], 'value', {

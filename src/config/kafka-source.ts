@@ -27,7 +27,15 @@ const oneOf = <const Words extends readonly [string, ...string[]]>(
   words: Words,
 ): z.ZodEnum<{ [Word in Words[number]]: Word }> => z.enum(words, { error: () => `expects one of ${words.join(', ')}` });
 
-const offsets = z.record(topicName, z.record(z.string().regex(/^\d{1,6}$/), z.int().min(0)));
+const OFFSET_FORM = 'an offset: a whole number from 0';
+const offsets = z.record(
+  topicName,
+  z.record(
+    z.string().regex(/^\d{1,6}$/, { error: () => 'expects the number of a partition' }),
+    z.int({ error: () => `expects ${OFFSET_FORM}` }).min(0, { error: () => `expects ${OFFSET_FORM}` }),
+    { error: () => 'expects { partition: offset }' },
+  ),
+);
 const START_FORM =
   'expects earliest, latest, a time such as 2026-01-31T08:00:00Z, or offsets: { topic: { partition: offset } }';
 const start = z.union(
@@ -54,7 +62,7 @@ const kafkaOptions = z.strictObject({
     .optional()
     .describe('Topics by name.'),
   topic_pattern: text
-    .max(1000)
+    .max(1000, { error: () => 'must be at most 1000 characters' })
     .optional()
     .describe(
       "Topics by a regular expression that the whole name matches; never Tailrace's own nor Kafka's internal ones. What the pattern of an earlier source of the same stream and cluster matches is left to that one.",
@@ -84,7 +92,7 @@ const kafkaOptions = z.strictObject({
       'The `agent.id` that reads it, where agents of several hosts share this file: files are of a host, topics are not.',
     ),
   group: text
-    .max(249)
+    .max(249, { error: () => 'must be at most 249 characters' })
     .optional()
     .describe(
       'A consumer group to commit offsets for, so that lag boards of that cluster show it. They are never read back.',

@@ -20,7 +20,7 @@ interface Reader {
   readonly name: string;
   readonly stream: unknown;
   readonly brokers: readonly string[];
-  readonly topics: readonly unknown[];
+  readonly topics: readonly string[];
   readonly pattern: string | undefined;
 }
 
@@ -79,7 +79,8 @@ function readerOf(name: string, section: Section, broker: Section | undefined): 
     name,
     stream,
     brokers: (Array.isArray(brokers) ? brokers : []).map((address) => addressOf(String(address))),
-    topics: Array.isArray(topics) ? topics : [],
+    // What is no name is said by the schema; places must stay.
+    topics: (Array.isArray(topics) ? topics : []).map((topic) => (typeof topic === 'string' ? topic : '')),
     pattern: typeof pattern === 'string' ? pattern : undefined,
   };
 }
@@ -103,20 +104,21 @@ function checkTwice(reader: Reader, earlier: readonly Reader[], all: readonly Re
   const rivals = earlier.filter((other) => isSameRoad(other, reader));
   const twice = 'each of its records would be two lines';
   for (const [i, topic] of reader.topics.entries()) {
+    if (topic === '') continue;
     const isNamedBy = (other: Reader): boolean => other.topics.includes(topic);
     const first = reader.topics.indexOf(topic) < i ? reader : rivals.find(isNamedBy);
     if (first !== undefined) {
-      const message = `sources.${first.name} reads the topic ${String(topic)} already: ${twice}`;
+      const message = `sources.${first.name} reads the topic ${topic} already: ${twice}`;
       report([...path, 'topics', i], 'value', { code: 'CONFIG_VALUE', message, hint: 'name it once' });
       continue;
     }
     // Whichever of the two comes first in the file: the one with the name can be shown where it stands.
     const matching = all.find(
-      (other) => other !== reader && isSameRoad(other, reader) && topicPattern(other.pattern)?.test(String(topic)),
+      (other) => other !== reader && isSameRoad(other, reader) && topicPattern(other.pattern)?.test(topic),
     );
     if (matching === undefined) continue;
-    const message = `the topic_pattern of sources.${matching.name} matches the topic ${String(topic)}, too: ${twice}`;
-    const except = `(?!${String(topic).replaceAll('.', '\\.')}$)`;
+    const message = `the topic_pattern of sources.${matching.name} matches the topic ${topic}, too: ${twice}`;
+    const except = `(?!${topic.replaceAll('.', '\\.')}$)`;
     const hint = `leave it out here, or there: topic_pattern: '${except}${grouped(matching.pattern ?? '')}'`;
     report([...path, 'topics', i], 'value', { code: 'CONFIG_VALUE', message, hint });
   }
@@ -140,10 +142,10 @@ function checkOwnTopics(reader: Reader, neighbours: KafkaNeighbours, report: Rep
     const prefix = typeof given === 'string' ? given : OWN_PREFIX_DEFAULT;
     for (const [i, topic] of reader.topics.entries()) {
       const kinds = OWN_KINDS.map((kind) => `${prefix}.${kind}.`);
-      if (topic !== `${prefix}.cursors` && !kinds.some((kind) => String(topic).startsWith(kind))) continue;
+      if (topic !== `${prefix}.cursors` && !kinds.some((kind) => topic.startsWith(kind))) continue;
       report([...path, 'topics', i], 'value', {
         code: 'CONFIG_VALUE',
-        message: `${String(topic)} is a topic that Tailrace writes for itself: what is read there would be written there again`,
+        message: `${topic} is a topic that Tailrace writes for itself: what is read there would be written there again`,
         hint: 'read the topic of an events sink, or tables with tailrace sql',
       });
     }
@@ -175,7 +177,11 @@ function checkOffsets(reader: Reader, start: unknown, report: Report): void {
   for (const topic of Object.keys(start)) {
     if (reader.topics.includes(topic) || pattern?.test(topic) === true) continue;
     const message = `start has offsets of the topic ${topic}, which this source does not read`;
-    const hint = suggestion(topic, reader.topics.map(String)) ?? 'name a topic that topic_pattern matches';
+    const hint =
+      suggestion(
+        topic,
+        reader.topics.filter((name) => name !== ''),
+      ) ?? 'name a topic that topic_pattern matches';
     report(['sources', reader.name, 'start', topic], 'key', { code: 'CONFIG_VALUE', message, hint });
   }
 }

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { resolveText } from '../../src/config/load.ts';
-import { RIGHT_CONFIG, changed, refuses } from '../support/broken-config.ts';
+import { RIGHT_CONFIG, changed, folderWith, refuses } from '../support/broken-config.ts';
 
 const VERSION = 'version: 1\n';
 const broker = (section: string): string => `${VERSION}broker: { type: kafka, ${section} }\n`;
@@ -28,6 +28,40 @@ refuses(
   VERSION,
   broker('brokers: [kafka1:9092], tls: { cert: c.pem }'),
   '2:55 MISSING_KEY: cert needs a key beside it',
+  '2:61 FILE: broker.tls.cert: c.pem does not exist — paths begin at the folder of this file',
+);
+refuses(
+  'TLS that is neither',
+  VERSION,
+  broker('brokers: [kafka1:9092], tls: yes'),
+  '2:53 VALUE: broker.tls is "yes" — expects true, false, or a map with ca, cert, key and server_name',
+);
+refuses(
+  'a misspelt key of TLS',
+  VERSION,
+  broker('brokers: [kafka1:9092], tls: { server-name: k }'),
+  '2:55 UNKNOWN_KEY: unknown key "server-name" in broker.tls — did you mean "server_name"?',
+);
+refuses(
+  'a way to show a password that is none',
+  VERSION,
+  broker('brokers: [kafka1:9092], sasl: { mechanism: gssapi, username: u, password: p }'),
+  '2:67 VALUE: broker.sasl.mechanism is "gssapi" — expects plain, scram-sha-256 or scram-sha-512',
+);
+test('ways to show a password may be written as the documents of Kafka write them', () => {
+  const mechanisms = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'plain'];
+  const sasl = mechanisms.map((mechanism) => {
+    const section = `brokers: ['127.0.0.1:9092'], sasl: { mechanism: ${mechanism}, username: u, password: p }`;
+    const { config } = resolveText(RIGHT_CONFIG.replace(VERSION, broker(section)), 'tailrace.yaml', {});
+    return config.broker.type === 'kafka' && config.broker.sasl?.mechanism;
+  });
+  expect(sasl).toEqual(['plain', 'scram-sha-256', 'scram-sha-512', 'plain']);
+});
+refuses(
+  'a password that anybody can read, in capitals, too,',
+  VERSION,
+  broker('brokers: [kafka1:9092], sasl: { mechanism: PLAIN, username: u, password: p }'),
+  '2:67 VALUE: with plain and without TLS the password can be read by whoever is on the way — add tls, or use scram-sha-512',
 );
 refuses(
   'a single broker with replicas',
@@ -56,7 +90,8 @@ test('a Kafka with every setting is understood, paths and defaults with it', () 
     ),
     RIGHT_CONFIG,
   );
-  const { config } = resolveText(text, '/etc/tailrace/tailrace.yaml', {
+  const folder = folderWith('ca.pem');
+  const { config } = resolveText(text, `${folder}/tailrace.yaml`, {
     P: 'secret',
     TAILRACE_AGENT_ID: '7d1fcbfc-6b1c-4b0e-9f33-0c4bd0b0a6a1',
   });
@@ -64,7 +99,7 @@ test('a Kafka with every setting is understood, paths and defaults with it', () 
   expect(config.broker).toEqual({
     type: 'kafka',
     brokers: ['127.0.0.1:9092', '[::1]:9092'],
-    tls: { caFile: '/etc/tailrace/ca.pem', certFile: null, keyFile: null, serverName: 'k' },
+    tls: { caFile: `${folder}/ca.pem`, certFile: null, keyFile: null, serverName: 'k' },
     sasl: { mechanism: 'scram-sha-512', username: 'u', password: 'secret' },
     topicPrefix: 'logs',
     isSingleBroker: false,

@@ -112,7 +112,7 @@ refuses(
   'one pattern that is no list',
   '[logs/access.log*]',
   'logs/access.log',
-  '4:31 WRONG_TYPE: sources.web.include is the text "logs/access.log" — expects a list',
+  '4:31 WRONG_TYPE: sources.web.include is the text "logs/access.log" — expects a list of paths or patterns',
 );
 refuses(
   'a source without a stream',

@@ -18,13 +18,16 @@ import { compileExclude, Glob } from './glob.ts';
 /** Long enough for stack traces and fat JSON, short enough that a line is never a large part of a block. */
 const LINE_BYTES_MAX_DEFAULT = '256KiB';
 
+const pattern = z.string({ error: () => 'expects text' }).min(1, { error: () => 'must not be empty' });
+const PATTERNS_FORM = 'expects a list of paths or patterns';
+
 export const fileOptions = z.strictObject({
   include: z
-    .array(z.string().min(1))
-    .min(1)
+    .array(pattern, { error: () => PATTERNS_FORM })
+    .min(1, { error: () => 'must not be empty' })
     .describe('Paths or patterns (`*`, `?`, `[a-z]`, `{a,b}`, `**`). Include the rotated names too.'),
   exclude: z
-    .array(z.string().min(1))
+    .array(pattern, { error: () => PATTERNS_FORM })
     .default([])
     .describe('Patterns of paths, or of names where there is no slash, that are left out.'),
   line_bytes_max: size({ min: '64B', max: '511KiB' })
