@@ -63,6 +63,8 @@ function brokerText({ broker, agent, inputs }: Config): string[] {
     ? 'one replica: what that disk loses is lost'
     : `${replicationFactor} replicas, an append waits for ${minInSyncReplicas}`;
   const lines = [`log on Kafka at ${brokers.join(', ')}${by}, topics ${topicPrefix}.*`, `  ${copies}`];
+  if (brokers.length === 1 && replicationFactor > 1)
+    lines.push(`  note: where ${brokers[0]} is the only broker, say single_broker: true, or the start is refused`);
   if (agent.id === null && inputs.some(({ type }) => type === 'file'))
     lines.push('  note: an agent needs agent.id here, or TAILRACE_AGENT_ID in its environment');
   return [lines.join('\n')];

@@ -68,7 +68,8 @@ export function resolveConfig(
   const sections = sectionsOf(raw);
   const streams = resolveStreams(sections.streams, report);
   const rollups = resolveRollups(sections.rollups, streams, report);
-  checkWiring(sections, report);
+  // Left out, there are none; where the file is wrong, they may stand under another name.
+  checkWiring(parsed.success ? { ...sections, rollups: sections.rollups ?? {} } : sections, report);
   const [, broker] = ofType('kafka', { broker: asSection(raw)?.['broker'] })[0] ?? [];
   if (broker !== undefined) checkKafkaBroker(['broker'], broker, report);
   const neighbours = { ...sections, broker, eventsSinks: ofType('events', sections.sinks) };

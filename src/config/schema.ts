@@ -159,8 +159,9 @@ export const configSchema = z.strictObject({
   sources: slugRecord(oneOf(SOURCES, SOURCE_SHAPE)).describe('What is read.'),
   streams: slugRecord(streamSection).describe('Kinds of lines.'),
   rollups: z
-    .record(sqlName, rollupSection, { error: () => 'expects a map of names' })
-    .describe('Tables that are kept up to date.'),
+    .record(sqlName, rollupSection, { error: () => 'expects a map of names; leave it out where there are no tables' })
+    .prefault({})
+    .describe('Tables that are kept up to date. None where lines go to Elasticsearch alone.'),
   sinks: slugRecord(oneOf(SINKS))
     .prefault({ warehouse: { type: 'duckdb' } })
     .describe('Where the tables go.'),

@@ -17,6 +17,15 @@ test('a log on Kafka is shown with what it relies on, and without its password',
   expect(text).not.toContain('secret');
 });
 
+test('one address may be the only broker, which must be said', () => {
+  const note = 'note: where k1:9092 is the only broker, say single_broker: true, or the start is refused';
+  expect(shown('broker: { type: kafka, brokers: [k1:9092] }\n')).toContain(note);
+  expect(shown('broker: { type: kafka, brokers: [k1:9092, k2:9092] }\n')).not.toContain('single_broker');
+  expect(shown('broker: { type: kafka, brokers: [k1:9092], single_broker: true }\n')).not.toContain('single_broker');
+  const alone = 'brokers: [k1:9092], replication_factor: 1, min_insync_replicas: 1';
+  expect(shown(`broker: { type: kafka, ${alone} }\n`)).not.toContain('single_broker');
+});
+
 test('one broker, where it is meant, is said', () => {
   const text = shown('broker: { type: kafka, brokers: [k1:9092], single_broker: true }\n');
   expect(text).toContain('one replica: what that disk loses is lost');

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { resolveText } from '../../src/config/load.ts';
-import { RIGHT_CONFIG, folderWith, refuses } from '../support/broken-config.ts';
+import { RIGHT_CONFIG, folderWith, problemsOf, refuses } from '../support/broken-config.ts';
 
 const SINK = 'type: elasticsearch, nodes: [http://127.0.0.1:9200]';
 const withSink = (options: string): string => `version: 1\nsinks: { search: { ${SINK}${options} } }`;
@@ -31,6 +31,18 @@ test('a stream that only documents read needs no rollup', () => {
     .replace('sources:', 'sources:\n  errors: { type: file, include: [e.log], stream: errors }');
   const { pipeline } = resolveText(text, 'web.yaml', {}).config;
   expect(Object.keys(pipeline.streams)).toEqual(['errors', 'access']);
+});
+
+test('a pipeline of documents alone needs no rollups, and one without either is refused', () => {
+  const documents = RIGHT_CONFIG.slice(0, RIGHT_CONFIG.indexOf('rollups:'));
+  const { config } = resolveText(documents.replace('version: 1', withSink('')), 'web.yaml', {});
+  expect(config.pipeline.rollups).toEqual({});
+  expect(problemsOf(documents)).toEqual([
+    '6:3 UNUSED: no rollup reads the stream access — add a rollup with from: access',
+  ]);
+  expect(problemsOf(`${documents}rollups:\n`.replace('version: 1', withSink('')))).toEqual([
+    '10:1 WRONG_TYPE: rollups is empty — expects a map of names; leave it out where there are no tables',
+  ]);
 });
 
 refuses(
