@@ -40,7 +40,14 @@ export type AgentEvent =
       readonly hint: string;
     }
   | { readonly type: 'lines_cut'; readonly source: SourceId; readonly path: string; readonly lineBytesMax: number }
-  | { readonly type: 'backpressure_began'; readonly topic: string; readonly partition: number; readonly reason: string }
+  | {
+      readonly type: 'backpressure_began';
+      readonly topic: string;
+      readonly partition: number;
+      readonly reason: string;
+      /** Of the error, such as `LOG_DISK_FULL`; what partitions are held up by at the same time is mostly the same. */
+      readonly code: string;
+    }
   | { readonly type: 'backpressure_ended'; readonly topic: string; readonly partition: number }
   | { readonly type: 'registry_rebuilt'; readonly agent: string; readonly sources: number }
   | {

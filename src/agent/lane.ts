@@ -173,7 +173,8 @@ export class Lane {
         return true;
       } catch (error) {
         if (isFatal(error)) throw error;
-        if (!isHeld) this.#notify({ type: 'backpressure_began', topic, partition, reason: describeError(error) });
+        const code = error instanceof OperatingError ? error.code : '';
+        if (!isHeld) this.#notify({ type: 'backpressure_began', topic, partition, reason: describeError(error), code });
         isHeld = true;
       }
       if (this.#signal.aborted) {

@@ -5,6 +5,7 @@ import type { Config } from '../config/config.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { withExamples } from './examples.ts';
 import { kafkaClientOptions } from './kafka-broker.ts';
+import { HeldPartitions } from './held-partitions.ts';
 import { say } from './output.ts';
 import { type RoleContext, type RoleOptions, runRole, withRoleOptions } from './role.ts';
 
@@ -45,10 +46,11 @@ function registerResend(agent: Command): void {
 
 async function runAgent({ config, dataDir, clock, log, signal }: RoleContext, isOnce: boolean): Promise<void> {
   const options = { dataDir: dataDir.root, inputs: agentInputs(config), isOnce, ...agentId(config) };
+  const held = new HeldPartitions();
   const notify = (event: AgentEvent): void => {
     // The supervisor draws its progress line from these, and says which files are not in the result; nobody else listens.
     if (event.type === 'progress' || event.type === 'unreadable' || event.type === 'readable') process.send?.(event);
-    const line = describeAgentEvent(event);
+    const line = describeAgentEvent(event, held);
     if (line !== undefined) say(line);
   };
   await new Agent({ clock, log, options, notify }).run(signal);
@@ -79,7 +81,7 @@ export function agentInputs({ inputs, pipeline, broker, agent }: Config): AgentI
   });
 }
 
-function describeAgentEvent(event: AgentEvent): string | undefined {
+function describeAgentEvent(event: AgentEvent, held: HeldPartitions): string | undefined {
   switch (event.type) {
     case 'unreadable':
       return `${event.path}: ${event.reason} (${event.hint})`;
@@ -94,9 +96,8 @@ function describeAgentEvent(event: AgentEvent): string | undefined {
         ? `ALARM ${event.path} was ${event.reason} before it was read to its end: ${event.possibleLossBytes} bytes may be lost`
         : undefined;
     case 'backpressure_began':
-      return `${event.topic}/${event.partition} takes no more: ${event.reason}; files wait`;
     case 'backpressure_ended':
-      return `${event.topic}/${event.partition} takes blocks again`;
+      return held.line(event);
     case 'registry_rebuilt':
       return `the registry was lost: rebuilt for ${event.sources} sources from the log`;
     default:

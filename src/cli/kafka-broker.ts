@@ -14,8 +14,29 @@ import { say } from './output.ts';
 /** What brokers see in their logs and quotas. */
 const CLIENT_ID = 'tailrace';
 
-/** The log on the cluster that the configuration names. Connects at its first use. `tell` gets what is to be said of brokers that are away. */
-export function openConfiguredKafka(broker: KafkaBrokerConfig, clock: Clock, stop?: AbortSignal, tell = say): Log {
+/** What a role tells its supervisor of the cluster: all roles see the same, and it is said once. */
+export interface ClusterMessage {
+  readonly type: 'cluster';
+  readonly state: KafkaEvent['type'];
+  readonly line: string;
+}
+
+/** Gets what is to be said of brokers that are away, or back. */
+export type TellOfCluster = (line: string, state: KafkaEvent['type']) => void;
+
+const tellSupervisor: TellOfCluster = (line, state) => {
+  const message: ClusterMessage = { type: 'cluster', state, line };
+  if (process.send === undefined) say(line);
+  else process.send(message);
+};
+
+/** The log on the cluster that the configuration names. Connects at its first use. */
+export function openConfiguredKafka(
+  broker: KafkaBrokerConfig,
+  clock: Clock,
+  stop?: AbortSignal,
+  tell: TellOfCluster = tellSupervisor,
+): Log {
   return openKafkaLog({
     client: kafkaClientOptions(broker),
     clock,
@@ -26,7 +47,7 @@ export function openConfiguredKafka(broker: KafkaBrokerConfig, clock: Clock, sto
       isSingleBroker: broker.isSingleBroker,
     },
     ...(stop === undefined ? {} : { stop }),
-    notify: (event) => tell(describeKafkaEvent(event, broker.brokers)),
+    notify: (event) => tell(describeKafkaEvent(event, broker.brokers), event.type),
   });
 }
 
@@ -68,5 +89,15 @@ export function describeKafkaEvent(event: KafkaEvent, brokers: readonly string[]
     const SECOND_MS = 1000;
     return `Kafka answers again after ${formatDuration(Math.round(event.awayMs / SECOND_MS) * SECOND_MS)}`;
   }
-  return `Kafka at ${brokers.join(', ')} does not answer: ${escapeText(event.reason)}; waiting (see that it runs, and that these are its brokers)`;
+  const { reason } = event;
+  const hint = IS_CLOSED.test(reason)
+    ? 'is the listener one with TLS or SASL? see broker.tls and broker.sasl'
+    : NO_TLS.test(reason)
+      ? 'does the listener speak TLS? see broker.tls'
+      : 'see that it runs, and that these are its brokers';
+  return `Kafka at ${brokers.join(', ')} does not answer: ${escapeText(reason)}; waiting (${hint})`;
 }
+
+/** How a listener ends what it does not understand: it may also be one that is just starting or stopping, so it is waited for. */
+const IS_CLOSED = /Closed connection/;
+const NO_TLS = /before secure TLS connection was established/;

@@ -4,15 +4,17 @@ import { epochTopic, rawTopic } from '../broker/broker.ts';
 import type { Config } from '../config/config.ts';
 import { dataDirOf } from '../config/data-dir.ts';
 import { DEFAULT_CONFIG_FILE } from '../config/load.ts';
+import { suggestion } from '../config/nearest.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
+import { escapeText } from '../lib/escape.ts';
 import { DURATION_FORM, parseDuration } from '../lib/units.ts';
 import { LagBoard, type LagLook, type LagStream } from '../query/lag.ts';
 import { type StatusPainter, groupLags, lagJson, lagText } from '../query/lag-report.ts';
 import { LAG_RULES, type LagRules, groupStatus } from '../query/lag-status.ts';
 import { loadNamedConfig } from './config-option.ts';
 import { withExamples } from './examples.ts';
-import { hasColours, painter, print, printJson } from './output.ts';
+import { hasColours, painter, print, printJson, say } from './output.ts';
 import { openLog, readResolvedConfig } from './role.ts';
 import { listenForStop } from './signals.ts';
 import { documentEpochs } from './sink-readers.ts';
@@ -86,7 +88,12 @@ async function lag(options: LagOptions, clock: Clock): Promise<void> {
   }
   const { group } = options;
   const shown = options.json === true ? (look: LagLook) => printJson(lagJson(look)) : showText(options.watch === true);
-  const show: Show = (look) => shown(ofGroup(look, group));
+  const show: Show = (look) => {
+    const own = ofGroup(look, group);
+    const isUnknown = group !== undefined && own.lags.length === 0;
+    if (isUnknown) say(nobodyReadsAs(group, look));
+    if (!isUnknown || options.json === true) shown(own);
+  };
   return options.watch === true ? watch(config, clock, intervalMs, show) : lookOnce(config, clock, options, show);
 }
 
@@ -94,6 +101,12 @@ type Show = (look: LagLook) => void;
 
 const ofGroup = (look: LagLook, group: string | undefined): LagLook =>
   group === undefined ? look : { ...look, lags: look.lags.filter((lag) => lag.group === group) };
+
+function nobodyReadsAs(group: string, { lags }: LagLook): string {
+  const groups = [...new Set(lags.map((lag) => lag.group))];
+  const hint = suggestion(group, groups) ?? 'nobody reads these topics yet';
+  return `nobody reads as group "${escapeText(group)}" (${escapeText(hint)})`;
+}
 
 async function lookOnce(config: Config, clock: Clock, options: LagOptions, show: Show): Promise<void> {
   const { board, close } = openBoard(config, clock, SCAN_MS_MAX.once, AbortSignal.timeout(UNREACHABLE_MS), SILENT);

@@ -9,7 +9,7 @@ import { OperatingError, systemErrorCode } from '../lib/errors.ts';
 import { acquireRoleLock } from '../lib/role-lock.ts';
 import { dieWithSupervisor } from '../supervisor/child-process.ts';
 import { loadNamedConfig } from './config-option.ts';
-import { openConfiguredKafka } from './kafka-broker.ts';
+import { type TellOfCluster, openConfiguredKafka } from './kafka-broker.ts';
 import { listenForStop } from './signals.ts';
 
 /** What every role gets. */
@@ -68,7 +68,7 @@ export function openLog(
   dataDir: DataDir,
   clock: Clock,
   stop?: AbortSignal,
-  tell?: (text: string) => void,
+  tell?: TellOfCluster,
 ): Log {
   if (broker.type === 'kafka') return openConfiguredKafka(broker, clock, stop, tell);
   return openEmbeddedLog({ path: dataDir.broker, clock, diskMaxBytes: broker.diskBytesMax });

@@ -8,7 +8,9 @@ import { checkSocketPath } from '../sinks/duckdb/socket-path.ts';
 import { childProcesses } from '../supervisor/child-process.ts';
 import { Echoes } from '../supervisor/echoes.ts';
 import { RESTART_DEFAULTS } from '../supervisor/restart-policy.ts';
+import type { StartProcess } from '../supervisor/service.ts';
 import { DRAIN_MS, Supervisor } from '../supervisor/supervisor.ts';
+import type { ClusterMessage } from './kafka-broker.ts';
 import { LogWatch } from './log-watch.ts';
 import { say } from './output.ts';
 import { type FileProgress, Progress, formatCount } from './progress.ts';
@@ -47,6 +49,8 @@ class SupervisedRun {
   readonly #progress: Progress;
   readonly #supervisor: Supervisor;
   readonly #unread = new Set<string>();
+  /** Roles that the cluster does not answer, this process among them. */
+  readonly #away = new Set<string>();
   #files: FileProgress | undefined;
 
   constructor(config: Config, dataDir: DataDir, options: RunOptions) {
@@ -67,13 +71,14 @@ class SupervisedRun {
         const words = echoes.pass(service, line.replace(/^tailrace: /, ''));
         if (words !== undefined) this.#say(`${service}: ${escapeText(words)}`);
       },
-      onMessage: (_service, message) => {
+      onMessage: (service, message) => {
         if (isFileProgress(message)) this.#files = message;
+        if (isOfCluster(message)) this.#ofCluster(service, message.state, message.line);
         if (isReadability(message)) this.#unread[message.type === 'unreadable' ? 'add' : 'delete'](message.path);
       },
     });
     this.#supervisor = new Supervisor(
-      { clock: systemClock, start: echoes.following(start), notify: (line) => this.#say(line) },
+      { clock: systemClock, start: this.#watched(echoes.following(start)), notify: (line) => this.#say(line) },
       { restart: { ...RESTART_DEFAULTS, failuresMax: options.failuresMax }, drainMs: DRAIN_MS },
     );
   }
@@ -84,7 +89,9 @@ class SupervisedRun {
       this.#say('stopping: what is in flight is finished; once more kills');
       void this.#supervisor.stop(stop.exitCode());
     });
-    const log = openLog(this.#config, this.#dataDir, systemClock, stop.signal);
+    const log = openLog(this.#config, this.#dataDir, systemClock, stop.signal, (line, state) =>
+      this.#ofCluster('run', state, line),
+    );
     const generation = await prepareLog(log, this.#config);
     const services = servicesOf(this.#config, this.#dataDir, { isOnce: this.#options.isOnce, generation });
     const ended = services.map((service) => this.#supervisor.run(service));
@@ -161,6 +168,23 @@ class SupervisedRun {
     return false;
   }
 
+  /** The cluster is away for all of them, or back: the first who notices says the one, the last the other. */
+  #ofCluster(role: string, state: ClusterMessage['state'], line: string): void {
+    const wasAway = this.#away.size > 0;
+    if (state === 'away') this.#away.add(role);
+    else this.#away.delete(role);
+    if (wasAway !== this.#away.size > 0) this.#say(line);
+  }
+
+  /** Who has died waits for nothing. */
+  #watched(start: StartProcess): StartProcess {
+    return (service) => {
+      const process = start(service);
+      void process.exited.then(() => this.#away.delete(service.name));
+      return process;
+    };
+  }
+
   #say(line: string): void {
     this.#progress.clear();
     say(line);
@@ -179,6 +203,10 @@ async function allDecided(watches: readonly LogWatch[]): Promise<boolean> {
 
 function isFileProgress(message: unknown): message is FileProgress {
   return typeof message === 'object' && message !== null && 'bytesSent' in message && 'bytesKnown' in message;
+}
+
+function isOfCluster(message: unknown): message is ClusterMessage {
+  return typeof message === 'object' && message !== null && 'type' in message && message.type === 'cluster';
 }
 
 interface Readability {

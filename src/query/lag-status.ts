@@ -1,7 +1,8 @@
 /**
- * What a reader's lag means: Burrow's rules (linkedin/Burrow, core/internal/evaluator/caching.go) with three of its holes closed:
+ * What a reader's lag means: Burrow's rules (linkedin/Burrow, core/internal/evaluator/caching.go) with four of its holes closed:
  * - lag that stands still since nobody reports it: here it is counted anew at every look, from the log's end;
  * - reports faster than the end is looked up: cursors are read first and ends after them, so no cursor is past its end;
+ * - lag that stays the same while the reader moves: one that is always an epoch behind keeps up, and does not fall behind;
  * - sparse reports: silence counts only while there is something to read, and a healthy reader may be silent for `stopMs`.
  */
 export const LAG_STATUSES = ['OK', 'WARN', 'ERR', 'STOP', 'STALL', 'REWIND'] as const;
@@ -84,7 +85,8 @@ export class LagWindow {
     if (hasRewound(reports)) return 'REWIND';
     if (reports.length < windowReportsMin || reports.some(({ lagMin }) => lagMin <= allowedLag)) return 'OK';
     if (reports.every(({ offset }) => offset === latest.offset)) return 'STALL';
-    return reports.every(({ lag }, i) => i === 0 || lag >= reports[i - 1]!.lag) ? 'WARN' : 'OK';
+    const hasGrown = reports.at(-1)!.lag > reports[0]!.lag;
+    return hasGrown && reports.every(({ lag }, i) => i === 0 || lag >= reports[i - 1]!.lag) ? 'WARN' : 'OK';
   }
 
   /** Silent for longer than its reports in the window took, counted from when it last had nothing to read. */

@@ -31,7 +31,13 @@ test('one reader alone can be asked for; one that is not there is not well', asy
   const { code, stdout } = await ask('logs.warehouse');
   expect(code).toBe(0);
   expect((JSON.parse(stdout) as { groups: object[] }).groups).toHaveLength(1);
-  expect((await ask('logs.nobody')).code).toBe(1);
+  expect(await ask('logs.nobody')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('nobody reads as group "logs.nobody" (one of: '),
+  });
+  expect((await tailrace(['lag', '--group', 'logs.warehose'], { cwd: folder.path })).stderr).toContain(
+    'nobody reads as group "logs.warehose" (did you mean "logs.warehouse"?)',
+  );
 });
 
 test('the table for people has no colours in a file', async () => {

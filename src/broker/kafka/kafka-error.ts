@@ -10,7 +10,7 @@ export function protocolType(error: unknown): string | undefined {
 export function isDenied(error: unknown): boolean {
   const type = protocolType(error);
   if (type !== undefined)
-    return /AUTHORIZATION_FAILED|SASL_AUTHENTICATION_FAILED|UNSUPPORTED_SASL_MECHANISM/.test(type);
+    return /AUTHORIZATION_FAILED|SASL_AUTHENTICATION_FAILED|UNSUPPORTED_SASL_MECHANISM|ILLEGAL_SASL_STATE/.test(type);
   return error instanceof Error && error.name === 'KafkaJSSASLAuthenticationError';
 }
 
@@ -34,13 +34,18 @@ export function isTransient(error: unknown): boolean {
   return type !== 'OFFSET_OUT_OF_RANGE' && type !== 'UNSUPPORTED_VERSION' && type !== 'INVALID_TOPIC_EXCEPTION';
 }
 
+const NO_SASL = 'this listener asks for no user: leave broker.sasl out, or name the one that does';
+
 /** An error of kafkajs as one of ours; errors that are not kafkajs' (bugs, our own) come back as they are. */
 export function asOperatingError(error: unknown, where: string): unknown {
   if (error instanceof OperatingError || !(error instanceof Error)) return error;
   if (isDenied(error)) {
     return new OperatingError(`${where}: Kafka refuses: ${error.message}`, {
       code: 'LOG_ACCESS_DENIED',
-      hint: 'look at broker.sasl, and at the rights of that user on topics and groups that begin with topic_prefix',
+      hint:
+        protocolType(error) === 'ILLEGAL_SASL_STATE'
+          ? NO_SASL
+          : 'look at broker.sasl, and at the rights of that user on topics and groups that begin with topic_prefix',
       exitCode: EXIT.config,
       cause: error,
     });
