@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { systemClock } from '../lib/clock.ts';
-import { EXIT } from '../lib/errors.ts';
-import { audit } from '../query/audit.ts';
+import { audit, auditExitCode } from '../query/audit.ts';
 import { auditText } from '../query/audit-report.ts';
 import { withExamples } from './examples.ts';
 import { print, printJson, say } from './output.ts';
@@ -39,7 +38,7 @@ export function registerAudit(program: Command): void {
       await close();
       if (options.json === true) printJson(result);
       else print(auditText(result));
-      if (!result.isBalanced) process.exitCode = EXIT.badData;
+      process.exitCode = auditExitCode(result);
     });
   withExamples(command, EXAMPLES);
 }

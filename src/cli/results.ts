@@ -4,7 +4,7 @@ import { shownPath } from '../config/load.ts';
 import { systemClock } from '../lib/clock.ts';
 import { EXIT } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
-import { audit } from '../query/audit.ts';
+import { audit, auditExitCode } from '../query/audit.ts';
 import { auditText } from '../query/audit-report.ts';
 import { querySql } from '../sinks/duckdb/client.ts';
 import { identifier } from '../sinks/duckdb/names.ts';
@@ -65,8 +65,8 @@ export async function showResults(
     });
     say(`tailrace: nothing was read: ${nothing.join(', ')}`);
   }
-  if (!result.isBalanced) return EXIT.badData;
-  return unread.length > 0 ? EXIT.unreachable : 0;
+  const exitCode = auditExitCode(result);
+  return exitCode === 0 && unread.length > 0 ? EXIT.unreachable : exitCode;
 }
 
 function shown(path: string): string {

@@ -1,3 +1,4 @@
+import { EXIT, OperatingError, describeError } from '../lib/errors.ts';
 import { isPartitionPath } from '../record/partition-path.ts';
 import type { LineSum } from '../record/line-id.ts';
 import { type AuditedDocuments, type DocumentStore, auditDocuments, isSameLedger } from './audit-documents.ts';
@@ -57,6 +58,8 @@ export interface AuditResult {
   readonly rollups: readonly AuditedRollup[];
   /** By sink and stream. */
   readonly documents: readonly AuditedDocuments[];
+  /** Stores that did not answer: nothing is said of their documents. `exitCode` is what the error would end a command with. */
+  readonly unanswered: readonly { readonly sink: string; readonly reason: string; readonly exitCode: number }[];
   readonly sources: readonly AuditedSource[];
 }
 
@@ -110,9 +113,18 @@ async function auditTables(
   const sources = [...counted].map(([source, count]) => auditedSource(source, count, ledger, tables));
   const documents: AuditedDocuments[] = [];
   const notes: string[] = [];
-  for (const store of stores)
-    for (const stream of store.streams)
-      documents.push(await auditDocuments({ tables, files, store, stream, differences, notes }));
+  const unanswered: AuditResult['unanswered'][number][] = [];
+  for (const store of stores) {
+    try {
+      for (const stream of store.streams)
+        documents.push(await auditDocuments({ tables, files, store, stream, differences, notes }));
+    } catch (error) {
+      // Lines, ledger and tables have been compared all the same, and that is worth knowing.
+      if (!(error instanceof OperatingError)) throw error;
+      unanswered.push({ sink: store.sink, reason: describeError(error), exitCode: error.exitCode });
+      notes.push(`the documents of ${store.sink} were not counted: ${describeError(error)}`);
+    }
+  }
   const consumers = [...rollups, ...documents];
   const streams = [...new Set(consumers.map(({ stream }) => stream))].map((stream) =>
     worstOf(consumers.filter((consumer) => consumer.stream === stream)),
@@ -129,6 +141,7 @@ async function auditTables(
     notes: [...notesOf(tables, sources), ...notes],
     rollups,
     documents,
+    unanswered,
     sources,
   };
 }
@@ -241,4 +254,9 @@ function notesOf(tables: AuditTables, sources: readonly AuditedSource[]): string
     ...notes.filter(([count]) => count > 0).map(([count, what]) => `${count.toLocaleString('en')} ${what}`),
     ...begun,
   ];
+}
+
+/** What a command ends with: data found bad before a store that did not answer. */
+export function auditExitCode({ isBalanced, unanswered }: AuditResult): number {
+  return isBalanced ? (unanswered[0]?.exitCode ?? 0) : EXIT.badData;
 }

@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Log } from '../../src/broker/broker.ts';
 import type { EpochBody, Fate, LedgerEntry, SourceMark } from '../../src/epoch/epoch.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import { audit } from '../../src/query/audit.ts';
+import { audit, auditExitCode } from '../../src/query/audit.ts';
+import { EXIT, OperatingError } from '../../src/lib/errors.ts';
 import { auditDocuments } from '../../src/query/audit-documents.ts';
 import type { AuditTables } from '../../src/query/audit-tables.ts';
 import { auditSentence } from '../../src/query/audit-report.ts';
@@ -324,6 +325,18 @@ describe('documents in a store', () => {
     const query = (sql: string) => harness.query(sql);
     const result = await audit({ query, stores: [storeOf(OFFSETS)], lookAgain });
     expect([looks, result.isBalanced, result.doubled]).toEqual([1, false, OFFSETS.length]);
+  });
+
+  test('of a store that is away are a note, and all else is compared', async () => {
+    await chain.append(whole());
+    await harness.runToEnd(log, chain.topic);
+    const away = new OperatingError('Elasticsearch does not answer', { code: 'ES_AWAY', exitCode: EXIT.unreachable });
+    const store = { ...storeOf([]), sums: () => Promise.reject(away) };
+    const result = await audit({ query: (sql) => harness.query(sql), stores: [store] });
+    expect(result).toMatchObject({ isBalanced: true, sent: OFFSETS.length, lost: 0, documents: [] });
+    expect(result.notes).toContain('the documents of search were not counted: Elasticsearch does not answer');
+    expect(auditExitCode(result)).toBe(EXIT.unreachable);
+    expect(auditExitCode({ ...result, isBalanced: false })).toBe(EXIT.badData);
   });
 
   const NO_TABLES: AuditTables = {
