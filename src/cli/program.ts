@@ -63,6 +63,8 @@ function usageLine(text: string, verb: string | undefined): string {
     .trim()
     .split('\n')
     .map((line) => line.replace(/^\((.*)\)$/, '$1'));
+  // More than one letter behind one dash is rather a word than an option.
+  if (/^unknown option '-[^-'].+'$/.test(what)) suggestions.push('An argument that begins with - comes after --');
   return `tailrace: ${escapeText([what.replace(/\.$/, ''), ...suggestions].join('. '))} (tailrace ${known}--help)`;
 }
 

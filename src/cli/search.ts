@@ -10,8 +10,9 @@ import { type FoundLine, follow, linesBefore, search } from '../query/search.ts'
 import { LINE_SEARCH_FIELDS, type SearchFields } from '../query/search-fields.ts';
 import { compileSearch } from '../query/search-filter.ts';
 import { lineJson, lineText } from '../query/search-lines.ts';
+import { nothingFound } from '../query/search-nothing.ts';
 import { type SearchNode, parseSearch } from '../query/search-syntax.ts';
-import { parseMoment } from '../query/search-time.ts';
+import { MOMENT_MS_MIN, parseMoment } from '../query/search-time.ts';
 import { waitForElasticsearch } from '../sinks/elasticsearch/client.ts';
 import { streamIndices } from '../sinks/elasticsearch/index-name.ts';
 import { DEFAULT_KIBANA, DOCUMENTS_DATA_VIEW } from '../sinks/elasticsearch/kibana-names.ts';
@@ -27,10 +28,12 @@ const EXAMPLES = `Examples:
   tailrace search '"connection reset" -level:debug' --since 2026-11-26T10:00 --until 2026-11-26T11:00
   tailrace search 'ip:192.0.2.0/24 (status:4xx OR status:5xx)' --follow
   tailrace search 'timeout' -n 1000 -o json | jq .message
+  tailrace search -- '-status:200'                               a query that begins with -
 
 A word is looked for in the line, "a phrase" with its order. field:value, =, !=, <, <=, >, >= compare a field: its full name, or status, method,
-path, url, ip, client, user, agent, bytes, level, service, host, stream, file. path:/api is everything below /api, status:5xx is 500 to 599,
-field:* has any value. Parts beside each other must all be found; - or NOT before a part, OR, AND and ( ) work as expected.
+path, url, ip, client, user, agent, bytes, level, service, host, stream, file; message is the line. path:/api is everything below /api,
+status:5xx is 500 to 599, field:* has any value. * is the only wildcard: anywhere in the value of a field, at the end of a word. Without it = and :
+want the whole value of a field of text. Parts beside each other must all be found; - or NOT before a part, OR, AND and ( ) work as expected.
 `;
 
 const LINES_MAX = 10_000;
@@ -89,6 +92,11 @@ async function runSearch(query: string, options: SearchCommandOptions): Promise<
     untilMs: momentOf('--until', options.until, nowMs),
   };
   if (options.follow === true && options.until !== 'now') throw usage('--follow has no end: leave --until out');
+  // What comes in from now on is something to follow.
+  const isEmpty = options.follow === true ? range.sinceMs > range.untilMs : range.sinceMs >= range.untilMs;
+  if (isEmpty)
+    throw usage(`--since ${options.since} is not before --until ${options.until}: no line can be between them`);
+  const searched = { ...options, ...range, nowMs };
   // A line may be a little ahead of this clock; `now` leaves none of them out.
   if (options.until === 'now') range.untilMs += 3_600_000;
   if (options.link !== undefined) return print(linkOf(node, fields, options, range));
@@ -100,6 +108,7 @@ async function runSearch(query: string, options: SearchCommandOptions): Promise<
     const before = options.follow === true ? await linesBefore(port, following, systemClock) : undefined;
     const { lines, isCut } = await search(port, { ...following, linesMax: options.lines, ...range });
     show(lines, options);
+    if (lines.length === 0) for (const line of nothingFound(node, fields, searched)) say(line);
     if (isCut) say('only the latest lines were looked through for the phrase: ask for a shorter time');
     if (before === undefined) return;
     const stop = listenForStop();
@@ -142,6 +151,7 @@ function momentOf(option: string, text: string, nowMs: number): number {
   const timeMs = parseMoment(text, nowMs);
   if (timeMs === undefined)
     throw usage(`${option} "${text}" is no time: write 15m, 24h, 2026-11-26 or 2026-11-26T10:05:00Z`);
+  if (timeMs < MOMENT_MS_MIN) throw usage(`${option} "${text}" is before the year 1: write something such as 365d`);
   return timeMs;
 }
 

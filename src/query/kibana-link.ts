@@ -1,5 +1,5 @@
 import type { SearchNode, SearchValue } from './search-syntax.ts';
-import { type SearchFields, fieldNamed } from './search-fields.ts';
+import { type SearchFields, fieldNamed, isTextName } from './search-fields.ts';
 
 /** A value as Rison writes it, which is how Kibana writes its state into addresses. */
 export function rison(value: unknown): string {
@@ -63,6 +63,10 @@ export function kqlOf(node: SearchNode | undefined, fields: SearchFields): strin
       return words.length === 0 ? 'message: *' : `(${words.map((word) => `message: ${kqlText(word)}`).join(' and ')})`;
     }
     case 'field': {
+      if (isTextName(node.field.text, fields)) {
+        const text = kqlOf({ kind: 'text', value: node.value }, fields);
+        return node.operator === '!=' ? `not ${text}` : text;
+      }
       const field = fieldNamed(node.field.text, fields) ?? node.field.text;
       if (node.operator === '!=') return `not ${field}: ${kqlValue(node.value)}`;
       const isEqual = node.operator === ':' || node.operator === '=';

@@ -22,7 +22,7 @@ const ALIASES: Readonly<Record<string, readonly string[]>> = {
   path: ['url.path', 'path'],
   query: ['url.query'],
   url: ['url.original', 'url.full'],
-  host: ['host.name', 'url.domain', 'source.address', 'host'],
+  host: ['host.name', 'url.domain', 'host'],
   ip: ['source.ip', 'client.ip', 'ip'],
   client: ['source.address', 'client.address', 'source.ip'],
   user: ['user.name', 'user'],
@@ -46,8 +46,15 @@ export function fieldNamed(name: string, fields: SearchFields): string | undefin
   return candidates.find((field) => Object.hasOwn(fields, field));
 }
 
+/** Whether a name means the line itself: it is looked for as a bare word is. Where a codec has a field of that name, this is meant. */
+export function isTextName(name: string, fields: SearchFields): boolean {
+  return name === 'message' && !Object.hasOwn(fields, name);
+}
+
 /** The nearest name that would be right, short ones included. */
 export function nearestField(name: string, fields: SearchFields): string | undefined {
+  // The first column of an access log is often called so.
+  if (name === 'host' && fieldNamed('client', fields) !== undefined) return 'client';
   const known = [...Object.keys(fields), ...Object.keys(ALIASES).filter((alias) => fieldNamed(alias, fields))];
   const lower = name.toLowerCase();
   const [best] = known

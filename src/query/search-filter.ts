@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import type { FieldType } from '../record/batch.ts';
 import { parseTimestamp } from './search-time.ts';
 import { SearchError, type SearchNode, type SearchValue } from './search-syntax.ts';
-import { type SearchFields, fieldNamed, nearestField } from './search-fields.ts';
+import { type SearchFields, fieldNamed, isTextName, nearestField } from './search-fields.ts';
 
 /** A clause of Elasticsearch's query language. */
 export type Clause = Readonly<Record<string, unknown>>;
@@ -22,6 +22,7 @@ export interface SearchFilter {
   matches(names: ReadonlySet<string>, text: string): boolean;
 }
 
+type FieldNode = Extract<SearchNode, { kind: 'field' }>;
 type Judge = (names: ReadonlySet<string>, text: string) => boolean;
 
 interface Compiled {
@@ -65,8 +66,17 @@ class Compiler {
       case 'text':
         return this.#text(node.value);
       case 'field':
-        return this.#leaf(this.#field(node));
+        return isTextName(node.field.text, this.#fields) ? this.#inText(node) : this.#leaf(this.#field(node));
     }
+  }
+
+  /** `message:word` is `word`. */
+  #inText({ field, operator, value }: FieldNode): Compiled {
+    if (!value.isQuoted && value.text === '*') return this.#leaf(EVERYTHING);
+    if (operator === ':' || operator === '=') return this.#text(value);
+    if (operator === '!=') return not(this.#text(value));
+    const hint = `write ${field.text}:${value.text}`;
+    throw new SearchError(this.#query, field, `${field.text} is text, which has no order`, hint);
   }
 
   #and(parts: readonly Compiled[]): Compiled {
@@ -111,7 +121,7 @@ class Compiler {
     return { wide, exact: undefined, judge: (_names, line) => line.toLowerCase().includes(phrase) };
   }
 
-  #field({ field: named, operator, value }: Extract<SearchNode, { kind: 'field' }>): Clause {
+  #field({ field: named, operator, value }: FieldNode): Clause {
     const field = fieldNamed(named.text, this.#fields);
     if (field === undefined) {
       const near = nearestField(named.text, this.#fields);

@@ -1,5 +1,6 @@
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
+import { type Foreign, foreignGroup, foreignValue, foreignWord } from './search-foreign.ts';
 
 /** Where something stands in the text, for carets. */
 export interface Span {
@@ -186,15 +187,26 @@ function tokenAt(query: string, start: number): Token {
     const valueStart = field.end + operator.length;
     const value = valueAt(query, valueStart);
     if (value === undefined) {
+      if (query[valueStart] === '(') throw foreign(query, foreignGroup(name, operator, query, valueStart));
       const hint = `such as ${name}${operator}${operator === ':' ? 'value' : '500'}, without a blank`;
       throw new SearchError(query, { start, end: valueStart }, `${name}${operator} has no value`, hint);
     }
+    if (!value.isQuoted) refuse(query, foreignValue(name, operator, value.text, valueStart));
     return { kind: 'field', field, operator, value, start, end: value.end };
   }
   const value = valueAt(query, start)!;
   const { text, isQuoted, end } = value;
   if (!isQuoted && (text === 'AND' || text === 'OR' || text === 'NOT')) return { kind: text, start, end };
+  if (!isQuoted) refuse(query, foreignWord(text, start));
   return { kind: 'word', value, start, end };
+}
+
+function foreign(query: string, { span, what, hint }: Foreign): SearchError {
+  return new SearchError(query, span, what, hint);
+}
+
+function refuse(query: string, found: Foreign | undefined): void {
+  if (found !== undefined) throw foreign(query, found);
 }
 
 function valueAt(query: string, start: number): SearchValue | undefined {

@@ -12,6 +12,9 @@ export function parseTimestamp(text: string): number | undefined {
   return Number.isNaN(timeMs) ? undefined : timeMs;
 }
 
+/** The year 1: further back no clock goes, and Elasticsearch takes no such time. */
+export const MOMENT_MS_MIN = -62_135_596_800_000;
+
 /** A moment as a person says it: `15m` is so long ago, `now`, or a written time. Undefined where it is none of these. */
 export function parseMoment(text: string, nowMs: number): number | undefined {
   if (text === 'now') return nowMs;

@@ -25,6 +25,11 @@ function tailrace(...args: string[]): SpawnSyncReturns<string> {
 describe('wrong usage is one line, with the way out', () => {
   test.each([
     [['check', '--jsn'], "unknown option '--jsn'. Did you mean --json? (tailrace check --help)"],
+    [
+      ['search', '-status:200 path:/x'],
+      "unknown option '-status:200 path:/x'. An argument that begins with - comes after -- (tailrace search --help)",
+    ],
+    [['sql', '-x'], "unknown option '-x' (tailrace sql --help)"],
     [['chek'], "unknown command 'chek'. Did you mean check? (tailrace --help)"],
     [['--jsn'], "unknown option '--jsn' (tailrace --help)"],
     [['sql'], "missing required argument 'query' (tailrace sql --help)"],

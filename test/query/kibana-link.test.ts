@@ -35,6 +35,7 @@ describe('a search in Kibana', () => {
     ['"connection \\"reset\\"" OR timeout', '((message: "connection" and message: "reset") or (message: "timeout"))'],
     ['path!="a\\\\b"', 'not url.path: "a\\\\b"'],
     ['path:/a*b', 'url.path: /a\\*b*'],
+    ['message:"a b" message!=c', '((message: "a" and message: "b") and not (message: "c"))'],
   ])('%s is %s', (query, expected) => {
     expect(kqlOf(parseSearch(query), FIELDS)).toBe(expected);
   });

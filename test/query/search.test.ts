@@ -125,6 +125,11 @@ describeWith('elasticsearch')('a search in a real Elasticsearch', () => {
     ['-(status:200 OR "connection reset")', 'cde'],
     ['"/api/v1"', 'b'],
     ['"***"', ''],
+    ['message:reset', 'bc'],
+    ['message:"connection reset" status:500', 'b'],
+    ['-message:conn*', 'de'],
+    ['message!=reset', 'ade'],
+    ['message:*', 'abcde'],
     ['time>2026-11-26T00:00:03Z', 'de'],
   ])('%s finds %s', async (query, ids) => {
     expect(await found(query)).toBe(ids);
@@ -145,6 +150,9 @@ describeWith('elasticsearch')('a search in a real Elasticsearch', () => {
     ['ip:300.1.1.1', 'source.ip is of type ip'],
     ['ip:192.0.2.0/33', 'source.ip is of type ip'],
     ['time>yesterday', '@timestamp is of type date'],
+    ['message>a', 'message is text, which has no order'],
+    // What a client is called is not what a host is.
+    ['host:*', 'no stream has a field "host"\n  host:*\n  ^^^^ did you mean client?'],
   ])('%s is refused', (query, message) => {
     expect(() => compileSearch(query, parseSearch(query), FIELDS)).toThrow(message);
   });
