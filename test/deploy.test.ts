@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
+import { sinkReaders } from '../src/cli/sink-readers.ts';
+import { resolveText } from '../src/config/load.ts';
 import { emptyRegistry, saveRegistry } from '../src/agent/registry.ts';
 import { ensureSecrets, secretVariables } from '../scripts/stack/secrets.ts';
 import { readSettings } from '../scripts/stack/settings.ts';
@@ -110,6 +112,21 @@ describe('docker-compose.yml', () => {
       if (password.includes('/run/secrets/elastic_password')) expect(isNamed).toBe(true);
       if (secrets.length > 0) expect(isReadOnly).not.toBe(true);
     }
+  });
+
+  test('readers that a health check asks for are those of the pipeline', () => {
+    const { config } = resolveText(
+      readFileSync('stack.yaml', 'utf8').replaceAll(/\$\{file:[^}]*\}/g, 'x'),
+      'stack.yaml',
+      {},
+    );
+    const groups = new Set([`pipeline.${config.name}`, ...sinkReaders(config).map(({ group }) => group)]);
+    const asked = SERVICES.flatMap(([, { healthcheck }]) => {
+      const at = healthcheck?.test.indexOf('--group') ?? -1;
+      return at < 0 ? [] : [healthcheck!.test[at + 1]!];
+    });
+    expect(asked.length).toBeGreaterThan(1);
+    expect(asked.filter((group) => !groups.has(group))).toEqual([]);
   });
 
   test('volumes that hold data have names', () => {
