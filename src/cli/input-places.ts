@@ -8,3 +8,15 @@ export function inputPlaces(input: InputConfig): string[] {
   const names = [...topics, ...(topicPattern === undefined ? [] : [`/${topicPattern}/`])];
   return names.map((topic) => `topic ${topic} on ${connection.brokers.join(',')}`);
 }
+
+/** What may be said of an entry of `sources` of which nothing was read. */
+export function nothingIn(input: InputConfig): string {
+  if (input.type === 'file') return `no file matches ${inputPlaces(input).join(', ')}`;
+  const { topics, topicPattern, connection, start } = input;
+  // Records before that may well be there.
+  const from = start.at === 'earliest' ? '' : ' after its starting point';
+  const on = `on ${connection.brokers.join(',')}`;
+  const matching = topicPattern === undefined ? [] : [`no topic that matches /${topicPattern}/ has a record${from}`];
+  const named = topics.length === 0 ? [] : [`no record is in topic ${topics.join(', ')}${from}`];
+  return `${[...named, ...matching].join(', ')} ${on}`;
+}

@@ -14,7 +14,7 @@ import { print, printJson, say } from './output.ts';
 import { formatCount } from './progress.ts';
 import { tableText } from './sql.ts';
 import { queryOf } from './sql-target.ts';
-import { inputPlaces } from './input-places.ts';
+import { nothingIn } from './input-places.ts';
 
 /** So many rows of each table are shown: those with the most lines. */
 const ROWS_SHOWN = 10;
@@ -59,11 +59,7 @@ export async function showResults(
   if (unread.length > 0)
     say(`tailrace: not in this result, since they cannot be read: ${unread.map(shown).join(', ')}`);
   else if (result.sources.length === 0) {
-    const nothing = config.inputs.map((input) => {
-      const places = inputPlaces(input).map(escapeText).join(', ');
-      return input.type === 'file' ? `no file matches ${places}` : `no record is in ${places}`;
-    });
-    say(`tailrace: nothing was read: ${nothing.join(', ')}`);
+    say(`tailrace: nothing was read: ${config.inputs.map((input) => escapeText(nothingIn(input))).join(', ')}`);
   }
   const exitCode = auditExitCode(result);
   return exitCode === 0 && unread.length > 0 ? EXIT.unreachable : exitCode;

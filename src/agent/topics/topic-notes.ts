@@ -7,10 +7,17 @@ import type { TopicsOptions } from './topics-options.ts';
 
 /** What the options say of topics that are there and what is not done: those of another source, and offsets of no partition. */
 export function topicNotes(topics: readonly TopicMetadata[], options: TopicsOptions): ScanProblem[] {
-  return topics
+  const notes = topics
     .filter(({ code }) => code === CODES.none)
-    .flatMap((found) => [leftNote(found, options), offsetsNote(found, options)])
-    .filter((note) => note !== undefined);
+    .flatMap((found) => [leftNote(found, options), offsetsNote(found, options)]);
+  return [patternNote(topics, options), ...notes].filter((note) => note !== undefined);
+}
+
+function patternNote(topics: readonly TopicMetadata[], options: TopicsOptions): ScanProblem | undefined {
+  const { topicPattern } = options;
+  if (topicPattern === undefined || topics.some(({ topic }) => patternFilter(options)(topic))) return undefined;
+  const hint = 'correct it, or give this user the right to describe them; they are looked for again';
+  return { path: `topic_pattern ${topicPattern}`, reason: 'no topic matches it', hint };
 }
 
 function leftNote({ topic }: TopicMetadata, options: TopicsOptions): ScanProblem | undefined {

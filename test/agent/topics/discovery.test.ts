@@ -138,3 +138,12 @@ test('an offset of a partition that is not there is said', async () => {
     'topic orders: start has an offset of partition 3, which it does not have: it has 1, counted from 0',
   ]);
 });
+
+test('a pattern that matches nothing is said, and no problem', async () => {
+  world.input = topicsInput([kafka.address], { topics: [], topicPattern: 'order' });
+  await world.once();
+  expect(world.ofType('records_missed').map(({ path, reason }) => `${path}: ${reason}`)).toEqual([
+    'topic_pattern order: no topic matches it',
+  ]);
+  expect(world.ofType('unreadable')).toEqual([]);
+});
