@@ -1,4 +1,4 @@
-import type { Config } from '../config/config.ts';
+import { type Config, hasWarehouse } from '../config/config.ts';
 import type { DataDir } from '../config/data-dir.ts';
 import { shownPath } from '../config/load.ts';
 import { systemClock } from '../lib/clock.ts';
@@ -13,7 +13,7 @@ import { documentStores } from './document-stores.ts';
 import { print, printJson, say } from './output.ts';
 import { formatCount } from './progress.ts';
 import { tableText } from './sql.ts';
-import { queryOf } from './sql-target.ts';
+import { NO_WAREHOUSE, NO_WAREHOUSE_HINT, queryOf } from './sql-target.ts';
 import { nothingIn } from './input-places.ts';
 
 /** So many rows of each table are shown: those with the most lines. */
@@ -37,6 +37,7 @@ export async function showResults(
   dataDir: DataDir,
   { isJson, unread }: ResultsOptions,
 ): Promise<number> {
+  if (!hasWarehouse(config)) return showNoTables({ isJson, unread });
   const tables: TableResult[] = [];
   // One after the other, as the warehouse answers them: it turns away whoever finds many waiting.
   for (const table of Object.keys(config.pipeline.rollups)) tables.push(await readTable(dataDir, table));
@@ -56,13 +57,25 @@ export async function showResults(
     }
     print(auditText(result));
   }
-  if (unread.length > 0)
-    say(`tailrace: not in this result, since they cannot be read: ${unread.map(shown).join(', ')}`);
-  else if (result.sources.length === 0) {
+  sayUnread(unread);
+  if (unread.length === 0 && result.sources.length === 0) {
     say(`tailrace: nothing was read: ${config.inputs.map((input) => escapeText(nothingIn(input))).join(', ')}`);
   }
   const exitCode = auditExitCode(result);
   return exitCode === 0 && unread.length > 0 ? EXIT.unreachable : exitCode;
+}
+
+/** All lines are where their sinks put them; there is nothing here to count them by. */
+function showNoTables({ isJson, unread }: ResultsOptions): number {
+  if (isJson) printJson({ tables: [], audit: null, unread });
+  else say(`tailrace: ${NO_WAREHOUSE} (${NO_WAREHOUSE_HINT})`);
+  sayUnread(unread);
+  return unread.length > 0 ? EXIT.unreachable : 0;
+}
+
+function sayUnread(unread: readonly string[]): void {
+  if (unread.length > 0)
+    say(`tailrace: not in this result, since they cannot be read: ${unread.map(shown).join(', ')}`);
 }
 
 function shown(path: string): string {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Config } from '../config/config.ts';
+import { type Config, hasWarehouse } from '../config/config.ts';
 import { shownPath } from '../config/load.ts';
 import { workerNotes } from '../config/workers.ts';
 import { configOfLogs } from '../config/zero-config.ts';
@@ -92,9 +92,18 @@ function announce(config: Config, files: readonly string[]): void {
   if (config.file === null) say(`${files.map(shownPath).join(', ')}: ${codec} lines\n`);
   for (const [name, rollup] of Object.entries(config.pipeline.rollups)) say(`${describeTable(name, rollup)}\n`);
   for (const note of workerNotes(config)) say(`note: ${note}`);
-  const [table = ''] = Object.keys(config.pipeline.rollups);
-  const where = config.file === null ? `--data-dir ${shownPath(config.dataDir)}` : `-c ${shownPath(config.file)}`;
-  say(
-    `data in ${shownPath(config.dataDir)}; ask it with\n  ${commandName()} sql ${where} "from ${table} order by window_start desc limit 10"\n`,
-  );
+  const question = questionFor(config);
+  const how = question === undefined ? '' : `; ask it with\n  ${commandName()} ${question}`;
+  say(`data in ${shownPath(config.dataDir)}${how}\n`);
+}
+
+/** What to type to see something of it; undefined where nothing is kept that this program shows. */
+export function questionFor(config: Config): string | undefined {
+  const { file, dataDir, pipeline, sinks } = config;
+  const [table] = Object.keys(pipeline.rollups);
+  const where = file === null ? `--data-dir ${shownPath(dataDir)}` : `-c ${shownPath(file)}`;
+  if (table !== undefined && hasWarehouse(config))
+    return `sql ${where} "from ${table} order by window_start desc limit 10"`;
+  const hasDocuments = Object.values(sinks).some((sink) => sink.type === 'elasticsearch' && sink.documents.length > 0);
+  return hasDocuments ? `search ${where}` : undefined;
 }

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
-import type { Config } from '../config/config.ts';
+import { type Config, hasWarehouse } from '../config/config.ts';
 import { type DataDir, dataDirOf } from '../config/data-dir.ts';
 import { DEFAULT_CONFIG_FILE } from '../config/load.ts';
+import { EXIT, OperatingError } from '../lib/errors.ts';
 import type { Query } from '../query/audit-tables.ts';
 import { querySql } from '../sinks/duckdb/client.ts';
 import { loadNamedConfig } from './config-option.ts';
@@ -15,8 +16,16 @@ const DEFAULT_DATA_DIR = './tailrace-data';
 
 /** The folder a question is about: named, or the configuration's, or the default one of runs without a configuration. */
 export function targetOf(options: TargetOptions): DataDir {
-  return dataDirOf(options.dataDir ?? configOf(options)?.dataDir ?? DEFAULT_DATA_DIR);
+  const config = configOf(options);
+  const target = dataDirOf(options.dataDir ?? config?.dataDir ?? DEFAULT_DATA_DIR);
+  // A warehouse that an earlier configuration has filled can still be asked.
+  if (config === undefined || hasWarehouse(config) || existsSync(target.warehouse)) return target;
+  const hint = NO_WAREHOUSE_HINT;
+  throw new OperatingError(NO_WAREHOUSE, { code: 'NO_WAREHOUSE', exitCode: EXIT.config, hint });
 }
+
+export const NO_WAREHOUSE = 'this pipeline has no sink of type duckdb: there are no tables to ask, and no audit';
+export const NO_WAREHOUSE_HINT = 'add warehouse: { type: duckdb } to its sinks';
 
 /** The configuration a question is about; undefined where a folder is named, or there is none. */
 export function configOf({ config, dataDir }: TargetOptions): Config | undefined {

@@ -93,3 +93,8 @@ export function sinkGroup(config: Config, sink: string): string {
   const isOfHost = isShared(config) && sinks[sink]?.type === 'duckdb' && agent.id !== null;
   return isOfHost ? `${name}.${sink}.${agent.id}` : `${name}.${sink}`;
 }
+
+/** Whether there are tables that can be asked. */
+export function hasWarehouse({ sinks }: Pick<Config, 'sinks'>): boolean {
+  return Object.values(sinks).some(({ type }) => type === 'duckdb');
+}

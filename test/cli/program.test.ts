@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { commandName } from '../../src/cli/command-name.ts';
@@ -87,6 +87,19 @@ rollups: { traffic: { from: access, window: { type: tumbling, size: 1m }, measur
     const ended = tailrace('run', '--once', configure('unmatched', 'none-*.log'));
     expect(ended.stderr).toContain('tailrace: nothing was read: no file matches none-*.log\n');
     expect(ended.status).toBe(0);
+  }, 60_000);
+
+  test('of a pipeline without tables ends well and says why there is no proof', () => {
+    writeFileSync(join(folder, 'there.log'), accessLines(3));
+    const file = configure('no-tables', 'there.log');
+    writeFileSync(join(folder, file), `${readFileSync(join(folder, file), 'utf8')}sinks: {}\n`);
+    const why =
+      'tailrace: this pipeline has no sink of type duckdb: there are no tables to ask, and no audit (add warehouse: { type: duckdb } to its sinks)\n';
+    const ended = tailrace('run', '--once', file);
+    expect(ended).toMatchObject({ status: 0, stdout: '' });
+    expect(ended.stderr).toContain(why);
+    expect(ended.stderr).not.toContain('ask it with');
+    expect(tailrace('audit', '-c', file)).toMatchObject({ status: 3, stdout: '', stderr: why });
   }, 60_000);
 
   test('refuses a folder whose path is too long for its socket before it starts anything', () => {
