@@ -68,10 +68,10 @@ up: install ## start the whole stack in containers, wait, say what to open
 down: install ## stop the containers; what they stored stays
 	@node scripts/compose.ts down
 
-logs: install ## follow what the containers say
+logs: install ## follow what the stack says, in containers or not
 	@node scripts/compose.ts logs
 
-ps: install ## list the containers
+ps: install ## list what the stack runs, in containers or not
 	@node scripts/compose.ts ps
 
 smoke: install build ## prove the stack: start it, compare documents and rows with the lines, kill roles, stop it

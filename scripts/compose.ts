@@ -5,7 +5,9 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { dashboardLink } from '../src/query/kibana-link.ts';
 import { DASHBOARD } from '../src/sinks/elasticsearch/kibana-names.ts';
-import { composeCommand, isNoise, missingCompose } from './stack/docker.ts';
+import { UNAVAILABLE, composeCommand, isNoise, missingCompose, needsDocker } from './stack/docker.ts';
+import { isNativeVerb, nativeVerbs, nothingRuns } from './stack/native-verbs.ts';
+import { runningStack } from './stack/running.ts';
 import { ensureSecrets, markKnownToContainers, secretVariables } from './stack/secrets.ts';
 import { readSettings } from './stack/settings.ts';
 
@@ -13,7 +15,6 @@ const SECRETS = 'secrets';
 /** Images of two gigabytes may have to come first. */
 const UP_TIMEOUT_MS = 20 * 60_000;
 const LOOK_MS = 2000;
-const UNAVAILABLE = 69;
 
 interface ContainerState {
   /** Such as `tailrace-engine-2`. */
@@ -166,10 +167,17 @@ async function main(): Promise<number> {
   const verb = VERBS[name];
   if (verb === undefined) throw new Error(`one of ${Object.keys(VERBS).join(', ')}`);
   const why = missingCompose();
+  const stack = runningStack('.');
+  const isAsked = isNativeVerb(name);
+  // Ports are the same, so there is one stack or the other.
+  if (isAsked && stack !== undefined && (why !== undefined || name !== 'down'))
+    return await nativeVerbs('.')[name](stack);
+  if (why !== undefined && isAsked) {
+    console.log(nothingRuns('.', name, why));
+    return 0;
+  }
   if (why !== undefined) {
-    console.error(
-      `make ${name} needs a Docker engine with Compose, and ${why}: \`make stack\` runs the same pipeline without`,
-    );
+    console.error(needsDocker(`make ${name}`, why));
     return UNAVAILABLE;
   }
   ensureSecrets(SECRETS);

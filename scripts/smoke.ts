@@ -2,7 +2,7 @@
 // away. What an earlier `make up` stored is not touched, and is no part of the proof: the files of its lines may be gone for long.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { composeCommand, missingCompose } from './stack/docker.ts';
+import { UNAVAILABLE, composeCommand, missingCompose, needsDocker } from './stack/docker.ts';
 import { countDocuments } from './stack/documents.ts';
 import type { StackUnderProof } from './stack/proof.ts';
 import { proveStack } from './stack/proof.ts';
@@ -63,7 +63,11 @@ const stack: StackUnderProof = {
 async function main(): Promise<number> {
   const make = (verb: string, env: NodeJS.ProcessEnv = ownProject): number =>
     spawnSync(process.execPath, [join(import.meta.dirname, 'compose.ts'), verb], { stdio: 'inherit', env }).status ?? 1;
-  if (missingCompose() !== undefined) return make('up');
+  const why = missingCompose();
+  if (why !== undefined) {
+    console.error(`${needsDocker('make smoke', why)}, and test/system/stack.test.ts proves it`);
+    return UNAVAILABLE;
+  }
   ensureSecrets(SECRETS);
   const running = composeIn(process.env, 'ps', '--quiet');
   if (running.code === 0 && running.output.trim() !== '') {

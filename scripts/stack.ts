@@ -1,5 +1,6 @@
 // `make stack`: the stack without containers, in the foreground, until Ctrl-C. What it stores stays: the next start goes on with it.
 import { parseArgs } from 'node:util';
+import { toDownload } from './stack/downloads.ts';
 import { NativeStack } from './stack/native.ts';
 import { readSettings } from './stack/settings.ts';
 
@@ -18,18 +19,20 @@ let isStopping = false;
 async function stop(): Promise<void> {
   if (isStopping) return;
   isStopping = true;
-  console.log('\nstopping');
   await stack.stop();
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
+    if (!isStopping) console.log('\nstopping');
     void stop().then(() => process.exit(0));
   });
 }
 
 try {
-  console.log('starting; the first time, Kafka and Elasticsearch are downloaded (150 MB)');
+  const missing = toDownload();
+  if (missing.length > 0) console.log(`downloading ${missing.join(' and ')}, this once`);
+  console.log('starting; Elasticsearch takes the longest, up to a minute');
   await stack.start();
 } catch (error) {
   if (!isStopping) {
@@ -38,9 +41,13 @@ try {
     process.exit(1);
   }
 }
-const exports = Object.entries(stack.settings).map(([name, value]) => `  export ${name}=${value}`);
-console.log(`
-All is well: ${rate} lines a second. Ask, in another terminal
+if (!isStopping) sayWhatToAsk();
+
+function sayWhatToAsk(): void {
+  const exports = Object.entries(stack.settings).map(([name, value]) => `  export ${name}=${value}`);
+  const state = stack.ended.length === 0 ? 'All is well' : `All is up but for ${stack.ended.join(' and ')}`;
+  console.log(`
+${state}: ${rate} lines a second. Ask, in another terminal
 ${exports.length > 0 ? `${exports.join('\n')}\n` : ''}  ./tailrace sql -c stack.yaml "from traffic order by window_start desc limit 10"
   ./tailrace search -c stack.yaml 'status>=500' --since 15m
   ./tailrace lag -c stack.yaml --watch
@@ -50,4 +57,6 @@ Open
   Alertmanager   ${stack.urlOf('alertmanager')}
   Elasticsearch  ${stack.urlOf('elasticsearch')}      user elastic, password in secrets/elastic_password
   Kafka          ${stack.urlOf('kafka').replace('http://', '')}
-Ctrl-C stops everything; what was stored stays until make clean VOLUMES=1.`);
+In another terminal, \`make ps\` lists the parts and \`make logs\` shows what they say; the end of one is said here.
+Ctrl-C stops everything; what was stored stays until \`make clean VOLUMES=1\`.`);
+}

@@ -220,14 +220,19 @@ describe('the secrets', () => {
   });
 });
 
-test('make up without a Docker engine is one line that offers make stack', () => {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['scripts/compose.ts', 'up'], {
+test.each([
+  ['up', ['scripts/compose.ts', 'up']],
+  ['smoke', ['scripts/smoke.ts']],
+])('make %s without a Docker engine is one line that offers make stack', (name, args) => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
     encoding: 'utf8',
     env: { ...process.env, DOCKER_HOST: 'unix:///nowhere/docker.sock' },
   });
   expect(status).toBe(69);
   expect(stdout).toBe('');
-  expect(stderr).toMatch(/^make up needs a Docker engine with Compose, and [^\n]+: `make stack` [^\n]+\n$/);
+  const needs = `make ${name} needs a Docker engine with Compose, and `;
+  expect(stderr.slice(0, needs.length)).toBe(needs);
+  expect(stderr).toMatch(/^[^\n]+: `make stack` [^\n]+\n$/);
 });
 
 describe('make up with an engine', () => {

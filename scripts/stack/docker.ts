@@ -2,6 +2,12 @@
 import { spawnSync } from 'node:child_process';
 
 const ANSWER_TIMEOUT_MS = 10_000;
+/** The exit code of what cannot be had here. */
+export const UNAVAILABLE = 69;
+
+/** What a command that cannot do without says, in one line, with `why` of `missingCompose`. */
+export const needsDocker = (command: string, why: string): string =>
+  `${command} needs a Docker engine with Compose, and ${why}: \`make stack\` runs the same pipeline without`;
 
 /** Why there is no engine with Compose to talk to; nothing if there is one. */
 export const missingCompose = (): string | undefined =>

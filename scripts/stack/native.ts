@@ -1,23 +1,22 @@
 // The stack without containers: Kafka, Elasticsearch, Prometheus and Alertmanager as processes of this machine, and on them the
 // pipeline of stack.yaml with all its roles, a generator that feeds it, and the exporter that Prometheus scrapes.
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
-import { join } from 'node:path';
+import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { escapeText } from '../../src/lib/escape.ts';
+import type { RoleLock } from '../../src/lib/role-lock.ts';
 import type { Elasticsearch } from '../../test/support/stack/elasticsearch.ts';
 import { startElasticsearch } from '../../test/support/stack/elasticsearch.ts';
 import type { Kafka } from '../../test/support/stack/kafka.ts';
 import { startKafka } from '../../test/support/stack/kafka.ts';
-import type { Monitoring } from '../../test/support/stack/prometheus.ts';
 import { startAlertmanager, startPrometheus } from '../../test/support/stack/prometheus.ts';
-import { ServerProcess, freePorts } from '../../test/support/stack/server-process.ts';
-import type { RoleLock } from '../../src/lib/role-lock.ts';
-import { holdStack, pidIn } from './running.ts';
+import type { ServerObserver } from '../../test/support/stack/server-process.ts';
+import { ServerProcess } from '../../test/support/stack/server-process.ts';
+import type { PortName } from './ports.ts';
+import { PORTS, choosePorts, portAnswers } from './ports.ts';
+import { PartLog } from './part-log.ts';
+import { holdStack, isAlive, partsFolder, pidIn, rolesFolder } from './running.ts';
 import { ensureSecrets, readSecret } from './secrets.ts';
-
-/** As in .env, alerts/prometheus.yml and stack.yaml: with these the same files serve the containers and this. */
-export const PORTS = { kafka: 9092, elasticsearch: 9200, prometheus: 9090, alertmanager: 9093, lag: 9308 } as const;
-export type PortName = keyof typeof PORTS;
 
 const PROJECT = join(import.meta.dirname, '..', '..');
 const TAILRACE = join(PROJECT, 'tailrace');
@@ -33,9 +32,11 @@ export interface NativeOptions {
 }
 
 interface Part {
-  readonly name: string;
   stop(): Promise<void>;
 }
+
+/** Of a last line on the terminal; the file has all of it. */
+const LAST_LINE_CHARS = 200;
 
 /** Copies what the stack reads into a folder of its own: for tests, which must not touch the project's. */
 export function copyStackFiles(folder: string): void {
@@ -45,7 +46,9 @@ export function copyStackFiles(folder: string): void {
 
 export class NativeStack {
   readonly #options: NativeOptions;
-  readonly #started: Part[] = [];
+  readonly #started = new Map<string, Part>();
+  /** Parts that ended although nobody had asked them to. */
+  readonly ended: string[] = [];
   #lock: RoleLock | undefined;
   #ports: Readonly<Record<PortName, number>> = PORTS;
   #kafka: Kafka | undefined;
@@ -86,47 +89,77 @@ export class NativeStack {
   async start(): Promise<void> {
     const { folder, rate, anyPorts = false } = this.#options;
     this.#lock = holdStack(folder);
+    this.#forgetPids();
     this.#ports = await choosePorts(anyPorts);
     ensureSecrets(join(folder, 'secrets'));
     mkdirSync(this.logFolder, { recursive: true });
     // Both are waited for even if one fails: what has started must be known, to be stopped.
     const servers = await Promise.allSettled([
-      this.#part('Kafka', () => this.#startKafka()),
-      this.#part('Elasticsearch', () => this.#startElasticsearch()),
+      this.#part('Kafka', (observer) => this.#startKafka(observer)),
+      this.#part('Elasticsearch', (observer) => this.#startElasticsearch(observer)),
     ]);
     for (const server of servers) if (server.status === 'rejected') throw server.reason;
     this.#provision();
-    await this.#part('pipeline', () => this.#startTailrace('pipeline', ['run', '-c', 'stack.yaml']));
-    await this.#part('generator', () => this.#startGenerator(rate));
-    const listen = `127.0.0.1:${this.#ports.lag}`;
-    await this.#part('exporter', () =>
-      this.#startTailrace('exporter', ['lag', '-c', 'stack.yaml', '--listen', listen]),
-    );
+    await this.#part('pipeline', (observer) => this.#startPipeline(observer));
+    await this.#part('generator', (observer) => this.#startGenerator(rate, observer));
+    await this.#part('exporter', (observer) => this.#startExporter(observer));
     const alerts = this.#alertFiles();
-    const monitoring = (name: 'prometheus' | 'alertmanager') => ({
+    const monitoring = (name: 'prometheus' | 'alertmanager', observer: ServerObserver) => ({
+      observer,
       config: join(alerts, `${name}.yml`),
       port: this.#ports[name],
       folder: join(folder, 'stack-data', name),
     });
-    await this.#part('Alertmanager', () => startAlertmanager(monitoring('alertmanager')));
-    await this.#part('Prometheus', () => startPrometheus(monitoring('prometheus')));
+    await this.#part('Alertmanager', (observer) => startAlertmanager(monitoring('alertmanager', observer)));
+    await this.#part('Prometheus', (observer) => startPrometheus(monitoring('prometheus', observer)));
   }
 
   /** Starts one part, and says how long it took. */
-  async #part(name: string, start: () => Promise<{ stop(): Promise<void> } | Monitoring>): Promise<void> {
+  async #part(name: string, start: (observer: ServerObserver) => Promise<Part>): Promise<void> {
     const startedMs = performance.now();
-    const part = await start();
-    this.#started.push({ name, stop: () => part.stop() });
+    const part = await start(this.#observe(name));
+    this.#started.set(name, part);
     this.#options.say(`${((performance.now() - startedMs) / 1000).toFixed(1).padStart(6)} s  ${name}`);
   }
 
-  async #startKafka(): Promise<Kafka> {
+  /** What a part says goes to a file of its own, and its end, where nobody asked for it, to the terminal. */
+  #observe(name: string): ServerObserver {
+    const path = join(partsFolder(this.#options.folder), name.toLowerCase());
+    const log = new PartLog(`${path}.log`);
+    return {
+      started: (pid) => {
+        writeFileSync(`${path}.pid`, `${pid}\n`);
+        log.write(`--- ${new Date().toISOString()} ${name} starts as process ${pid}`);
+      },
+      line: (text) => log.write(text),
+      ended: (how) => {
+        const last = escapeText(log.lastLine.trim()).slice(0, LAST_LINE_CHARS);
+        log.write(`--- ${new Date().toISOString()} ${name} ended: ${how}`);
+        // Of a part that is still starting, the start itself fails.
+        if (!this.#started.has(name)) return;
+        this.ended.push(name);
+        const file = relative(this.#options.folder, log.path);
+        this.#options.say(
+          `${name} ENDED: ${how}; the others go on, Ctrl-C and \`make stack\` bring it back. It said last: ${last} (${file})`,
+        );
+      },
+    };
+  }
+
+  #forgetPids(): void {
+    const folder = partsFolder(this.#options.folder);
+    for (const name of readdirSync(folder)) {
+      if (name.endsWith('.pid') && name !== 'stack.pid') rmSync(join(folder, name));
+    }
+  }
+
+  async #startKafka(observer: ServerObserver): Promise<Kafka> {
     const folder = join(this.#options.folder, 'stack-data', 'kafka');
-    this.#kafka = await startKafka({ folder, ports: [this.#ports.kafka] });
+    this.#kafka = await startKafka({ folder, ports: [this.#ports.kafka], observer });
     return this.#kafka;
   }
 
-  async #startElasticsearch(): Promise<Elasticsearch> {
+  async #startElasticsearch(observer: ServerObserver): Promise<Elasticsearch> {
     const { folder } = this.#options;
     this.#elasticsearch = await startElasticsearch({
       folder: join(folder, 'stack-data', 'elasticsearch'),
@@ -134,6 +167,7 @@ export class NativeStack {
       security: 'password-only',
       password: readSecret(join(folder, 'secrets'), 'elastic_password'),
       heapMiB: 768,
+      observer,
     });
     return this.#elasticsearch;
   }
@@ -153,24 +187,36 @@ export class NativeStack {
     return { code: status ?? 1, output: status === 0 ? stdout : `${stdout}${stderr}` };
   }
 
-  #launch(name: string, command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): ServerProcess {
+  #launch(
+    name: string,
+    command: string,
+    args: readonly string[],
+    observer: ServerObserver,
+    env: NodeJS.ProcessEnv = {},
+  ): ServerProcess {
     const { folder } = this.#options;
-    return new ServerProcess({ name, command, args, folder, keepFolder: true, env: { ...this.settings, ...env } });
+    const options = { name, command, args, folder, keepFolder: true, observer };
+    return new ServerProcess({ ...options, env: { ...this.settings, ...env } });
   }
 
-  async #startTailrace(name: string, args: readonly string[]): Promise<{ stop(): Promise<void> }> {
-    const server = this.#launch(name, TAILRACE, args);
-    const probe = async (): Promise<void> => {
-      if (name === 'exporter') await portAnswers(this.#ports.lag);
-      else if (this.pidOf('agent') === undefined) throw new Error('its agent does not run yet');
-    };
-    await server.ready(probe, 60_000);
+  async #startPipeline(observer: ServerObserver): Promise<Part> {
+    const server = this.#launch('pipeline', TAILRACE, ['run', '-c', 'stack.yaml'], observer);
+    await server.ready(async () => {
+      if (this.pidOf('agent') === undefined) throw new Error('its agent does not run yet');
+    }, 60_000);
     return { stop: () => server.end() };
   }
 
-  async #startGenerator(rate: number): Promise<{ stop(): Promise<void> }> {
+  async #startExporter(observer: ServerObserver): Promise<Part> {
+    const listen = `127.0.0.1:${this.#ports.lag}`;
+    const server = this.#launch('exporter', TAILRACE, ['lag', '-c', 'stack.yaml', '--listen', listen], observer);
+    await server.ready(() => portAnswers(this.#ports.lag), 60_000);
+    return { stop: () => server.end() };
+  }
+
+  async #startGenerator(rate: number, observer: ServerObserver): Promise<Part> {
     const script = join(PROJECT, 'scripts', 'stack-generator.sh');
-    const server = this.#launch('generator', script, [this.logFolder, String(rate)], { TAILRACE });
+    const server = this.#launch('generator', script, [this.logFolder, String(rate)], observer, { TAILRACE });
     this.#generator = server;
     await server.ready(async () => {
       if (readdirSync(this.logFolder).length === 0) throw new Error('there is no log yet');
@@ -195,7 +241,7 @@ export class NativeStack {
 
   /** Of a role that `tailrace run` has started: `agent`, `engine-0`, `sink-search`, … */
   pidOf(role: string): number | undefined {
-    const pid = pidIn(join(this.#options.folder, 'stack-data', 'tailrace', 'run'), role);
+    const pid = pidIn(rolesFolder(this.#options.folder), role);
     // The file of a role that ended stays.
     return pid !== undefined && isAlive(pid) ? pid : undefined;
   }
@@ -206,44 +252,11 @@ export class NativeStack {
 
   /** In the reverse order: whoever writes stops before what it writes to. */
   async stop(): Promise<void> {
-    for (const { stop } of this.#started.splice(0).toReversed()) await stop();
-    this.#lock?.release();
+    const parts = [...this.#started.values()].toReversed();
+    this.#started.clear();
+    for (const part of parts) await part.stop();
+    if (this.#lock === undefined) return;
+    this.#forgetPids();
+    this.#lock.release();
   }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
-
-async function choosePorts(anyPorts: boolean): Promise<Readonly<Record<PortName, number>>> {
-  const names = Object.keys(PORTS) as PortName[];
-  if (anyPorts) {
-    const free = await freePorts(names.length);
-    return Object.fromEntries(names.map((name, i) => [name, free[i]])) as Record<PortName, number>;
-  }
-  const taken: string[] = [];
-  for (const name of names) {
-    const isTaken = await portAnswers(PORTS[name]).then(
-      () => true,
-      () => false,
-    );
-    if (isTaken) taken.push(`${PORTS[name]} (${name})`);
-  }
-  if (taken.length > 0) throw new Error(`somebody listens on ${taken.join(', ')}: stop that, or use --any-ports`);
-  return PORTS;
-}
-
-async function portAnswers(port: number): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.on('connect', () => {
-      socket.destroy();
-      resolve();
-    });
-    socket.on('error', reject);
-  });
 }

@@ -9,6 +9,9 @@ import { acquireRoleLock } from '../../src/lib/role-lock.ts';
 /** What is known of the parts of a stack: its lock, their pids, and what they print. Not stack-data/logs: the agent reads that. */
 export const partsFolder = (folder: string): string => join(folder, 'stack-data', 'parts');
 
+/** Of the pipeline that the stack runs. */
+export const rolesFolder = (folder: string): string => join(folder, 'stack-data', 'tailrace', 'run');
+
 const STACK = 'stack';
 
 export interface Running {
@@ -46,6 +49,15 @@ export function pidIn(runFolder: string, role: string): number | undefined {
   const path = join(runFolder, `${role}.pid`);
   const pid = existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0;
   return pid > 0 ? pid : undefined;
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // Elasticsearch may belong to another user.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 /** For whoever must wait for its end. */

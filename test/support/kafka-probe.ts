@@ -1,4 +1,6 @@
 import { type Admin, Kafka, logLevel } from 'kafkajs';
+// Its queues of requests re-arm no timer for ever, which costs a part of a core, and makes Node warn of a negative timeout.
+import '../../src/broker/kafka/kafkajs.ts';
 import type { LogEnds, TopicEnds } from './log-probe.ts';
 
 /** Looks at a Kafka from outside, with another client than the product's own. */

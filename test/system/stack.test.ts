@@ -2,6 +2,7 @@
 import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { countDocuments } from '../../scripts/stack/documents.ts';
 import { NativeStack, copyStackFiles } from '../../scripts/stack/native.ts';
@@ -91,5 +92,24 @@ describeWith(
     expect(alertmanagers.data.activeAlertmanagers).toHaveLength(1);
     const rules = await ask<{ data: { groups: unknown[] } }>('rules');
     expect(rules.data.groups.length).toBeGreaterThan(1);
+  });
+
+  test('keeps what its parts say, and says when one ends by itself', async () => {
+    const parts = join(folder, 'stack-data', 'parts');
+    const wordsOf = (part: string): string => readFileSync(join(parts, `${part}.log`), 'utf8');
+    expect(wordsOf('pipeline')).toContain('data in stack-data/tailrace');
+    expect(wordsOf('exporter')).toContain('metrics on http://');
+    expect(stack.ended).toEqual([]);
+
+    const before = said.length;
+    process.kill(Number(readFileSync(join(parts, 'pipeline.pid'), 'utf8')), 'SIGKILL');
+    while (stack.ended.length === 0) await sleep(50);
+    expect(stack.ended).toEqual(['pipeline']);
+    const [line = '', ...more] = said.slice(before);
+    expect(more).toEqual([]);
+    expect(line).toMatch(
+      /^pipeline ENDED: killed by SIGKILL; .* It said last: .+ \(stack-data\/parts\/pipeline\.log\)$/,
+    );
+    expect(wordsOf('pipeline')).toMatch(/ pipeline ended: killed by SIGKILL\n$/);
   });
 });

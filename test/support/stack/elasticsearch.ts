@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { TlsFiles } from './certificates.ts';
 import { makeCertificates } from './certificates.ts';
+import type { ServerObserver } from './server-process.ts';
 import { ServerProcess, freePorts } from './server-process.ts';
 import { cachedFolder, downloadByMaven } from './stack-cache.ts';
 import { findJava, hasTool, javaStartFlags } from './tools.ts';
@@ -35,6 +36,7 @@ export interface ElasticsearchOptions {
   readonly password?: string;
   /** Where its data goes, and stays; else a temporary folder, which `stop` removes. */
   readonly folder?: string;
+  readonly observer?: ServerObserver;
 }
 
 export interface ElasticsearchAnswer {
@@ -211,6 +213,7 @@ class ElasticsearchNode implements Elasticsearch {
       env: this.#env,
       folder: this.#folder,
       keepFolder: this.#options.folder !== undefined,
+      observer: this.#options.observer,
       ...(this.#user && { user: this.#user }),
     });
     await this.#server.ready(async () => {

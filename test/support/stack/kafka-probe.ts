@@ -1,4 +1,6 @@
 import { Kafka, logLevel } from 'kafkajs';
+// Its queues of requests re-arm no timer for ever, which costs a part of a core, and makes Node warn of a negative timeout.
+import '../../../src/broker/kafka/kafkajs.ts';
 
 /** Fails unless the broker at `address` answers and knows all of those brokers and a controller. */
 export async function awaitBrokers(address: string, ids: readonly number[]): Promise<void> {

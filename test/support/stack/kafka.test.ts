@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { KafkaConfig } from 'kafkajs';
@@ -60,6 +61,14 @@ describeWith(
       await expect(connect({ ...config, ssl: true })).rejects.toThrow(/certificate/);
     },
   );
+
+  test('is probed without a warning of Node', async () => {
+    const script = `
+      import { awaitBrokers } from ${JSON.stringify(join(import.meta.dirname, 'kafka-probe.ts'))};
+      await awaitBrokers(process.argv[1], [1]);`;
+    const args = ['--input-type=module', '-e', script, ...kafka.direct];
+    expect(await run(process.execPath, args)).toEqual({ stdout: '', stderr: '' });
+  });
 
   test(
     'is killed and comes back with its data',

@@ -14,6 +14,7 @@ import { makeCertificates } from './certificates.ts';
 import { awaitBrokers } from './kafka-probe.ts';
 import type { KafkaNode, KafkaSecurity } from './kafka-properties.ts';
 import { LOG_PROPERTIES, nodeProperties } from './kafka-properties.ts';
+import type { ServerObserver } from './server-process.ts';
 import { ServerProcess, freePorts } from './server-process.ts';
 import { cachedFolder, downloadByMaven } from './stack-cache.ts';
 import { findJava, javaStartFlags } from './tools.ts';
@@ -44,6 +45,7 @@ export interface KafkaOptions {
   readonly ports?: readonly number[];
   /** Where its data goes, and stays; else a temporary folder, which `stop` removes. */
   readonly folder?: string;
+  readonly observer?: ServerObserver;
 }
 
 export interface Kafka {
@@ -197,6 +199,7 @@ class KafkaCluster implements Kafka {
       args: [...this.#javaFlags(heapMiB), 'kafka.Kafka', this.#propertiesFile(node.id)],
       folder: this.#folder,
       keepFolder: this.#options.folder !== undefined,
+      observer: this.#options.observer,
     });
     this.#running.set(node.id, server);
   }

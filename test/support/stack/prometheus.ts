@@ -2,6 +2,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ServerObserver } from './server-process.ts';
 import { ServerProcess, freePorts } from './server-process.ts';
 import { toolPath } from './tools.ts';
 
@@ -13,6 +14,7 @@ export interface MonitoringOptions {
   readonly port?: number;
   /** Where its data goes, and stays; else a temporary folder, which `stop` removes. */
   readonly folder?: string;
+  readonly observer?: ServerObserver;
 }
 
 export interface Monitoring {
@@ -57,6 +59,7 @@ async function start(
     args: args(folder, address),
     folder,
     keepFolder: options.folder !== undefined,
+    observer: options.observer,
   });
   const stop = async (): Promise<void> => {
     await server.end();

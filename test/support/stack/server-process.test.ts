@@ -17,7 +17,10 @@ function isAlive(pid: number): boolean {
 }
 
 async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await sleep(10);
+  for (let waitedMs = 0; !isSo(); waitedMs += 10) {
+    if (waitedMs > 10_000) throw new Error('waited for in vain');
+    await sleep(10);
+  }
 }
 
 const shell = (folder: string, script: string): ServerProcess =>
@@ -63,6 +66,38 @@ test('waits until a server is ready, and says its last words if it ends instead'
     /a shell ended while it started: Error: refused\nno room/,
   );
   await broken.end();
+});
+
+test('an observer hears every line, and of an end that nobody asked for; what is left of the group is killed', async () => {
+  const heard: string[] = [];
+  const watched = (script: string): ServerProcess =>
+    new ServerProcess({
+      name: 'a shell',
+      command: 'sh',
+      args: ['-c', script],
+      folder: tmpdir(),
+      observer: {
+        started: (pid) => heard.push(`started ${pid > 0}`),
+        line: (text) => heard.push(text),
+        ended: (how) => heard.push(how),
+      },
+    });
+  // A line in two pieces is one line.
+  const killed = watched('printf "one "; sleep 0.1; echo line; sleep 600 & echo $!; wait');
+  await until(() => heard.length === 3);
+  const child = Number(heard.pop());
+  process.kill(killed.pid, 'SIGKILL');
+  await until(() => heard.length === 3 && !isAlive(child));
+  expect(heard.splice(0)).toEqual(['started true', 'one line', 'killed by SIGKILL']);
+  await killed.end();
+
+  const broken = watched('echo last words; exit 3');
+  await until(() => heard.length === 3);
+  expect(heard.splice(0)).toEqual(['started true', 'last words', 'exit code 3']);
+  await broken.end();
+
+  await watched('sleep 600').end();
+  expect(heard).toEqual(['started true']);
 });
 
 test('free ports differ', async () => {

@@ -5,18 +5,30 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Lines kept of what a server prints. */
 const KEPT_LINES = 400;
 const TAIL_LINES = 25;
 const STOP_TIMEOUT_MS = 30_000;
+/** For the last words of a server that ended by itself; a child of its own may keep them open for ever. */
+const LAST_WORDS_MS = 500;
 
 /**
  * Waits for the end of its input, which comes when the test process stops or dies, even by SIGKILL; then it kills the
  * server's group and removes its folder. The word `done` tells it that there is nothing left to do.
  */
 const WATCHDOG = `read -r word; [ "$word" = done ] || { kill -s KILL -- "-$0" 2>/dev/null; [ -z "$1" ] || rm -rf -- "$1"; }`;
+
+/** Told what becomes of a server by whoever wants to know more than whether it is ready. */
+export interface ServerObserver {
+  started(pid: number): void;
+  /** One line that it printed. */
+  line(text: string): void;
+  /** It ended, and nobody had asked for it; `how` as in `killed by SIGKILL`. The rest of its group is killed. */
+  ended(how: string): void;
+}
 
 export interface ServerOptions {
   readonly name: string;
@@ -27,6 +39,7 @@ export interface ServerOptions {
   readonly folder: string;
   readonly keepFolder?: boolean;
   readonly user?: { readonly uid: number; readonly gid: number };
+  readonly observer?: ServerObserver | undefined;
 }
 
 export class ServerProcess {
@@ -35,9 +48,12 @@ export class ServerProcess {
   readonly #watchdog: ChildProcess;
   readonly #lines: string[] = [];
   readonly #ended: Promise<void>;
+  readonly #observer: ServerObserver | undefined;
+  #isAskedToEnd = false;
 
-  constructor({ name, command, args, env, folder, keepFolder = false, user }: ServerOptions) {
+  constructor({ name, command, args, env, folder, keepFolder = false, user, observer }: ServerOptions) {
     this.name = name;
+    this.#observer = observer;
     this.#child = spawn(command, args, {
       cwd: folder,
       env: { ...process.env, ...env },
@@ -52,9 +68,11 @@ export class ServerProcess {
         resolve();
       });
     });
+    this.#child.once('exit', (code, signal) => void this.#noticeEnd(code, signal));
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      stream?.setEncoding('utf8').on('data', (text: string) => this.#keep(text));
+      if (stream !== null) createInterface({ input: stream }).on('line', (line) => this.#keep(line));
     }
+    if (this.#child.pid !== undefined) observer?.started(this.#child.pid);
     const group = String(this.#child.pid ?? 0);
     this.#watchdog = spawn('sh', ['-c', WATCHDOG, group, keepFolder ? '' : folder], {
       stdio: ['pipe', 'ignore', 'ignore'],
@@ -63,9 +81,19 @@ export class ServerProcess {
     this.#watchdog.stdin?.on('error', () => {});
   }
 
-  #keep(text: string): void {
-    this.#lines.push(...text.split('\n').filter((line) => line.trim() !== ''));
+  #keep(line: string): void {
+    if (line.trim() === '') return;
+    this.#lines.push(line);
     if (this.#lines.length > KEPT_LINES) this.#lines.splice(0, this.#lines.length - KEPT_LINES);
+    this.#observer?.line(line);
+  }
+
+  async #noticeEnd(code: number | null, signal: NodeJS.Signals | null): Promise<void> {
+    if (this.#isAskedToEnd) return;
+    // A part of a server is of no use, and nobody would end it later.
+    this.#signalGroup('SIGKILL');
+    await Promise.race([once(this.#child, 'close'), sleep(LAST_WORDS_MS, undefined, { ref: false })]);
+    this.#observer?.ended(signal === null ? `exit code ${code}` : `killed by ${signal}`);
   }
 
   /** Of the first process of its group. */
@@ -84,7 +112,11 @@ export class ServerProcess {
 
   /** To every process of its group. */
   signal(signal: NodeJS.Signals): void {
-    if (!this.isRunning) return;
+    if (this.isRunning) this.#signalGroup(signal);
+  }
+
+  #signalGroup(signal: NodeJS.Signals): void {
+    if (this.pid === 0) return;
     try {
       process.kill(-this.pid, signal);
     } catch (error) {
@@ -94,6 +126,7 @@ export class ServerProcess {
 
   /** Ends it, by SIGTERM unless told otherwise, and resolves when it has ended. */
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    this.#isAskedToEnd = true;
     this.signal(signal);
     const late = new AbortController();
     const timeout = sleep(STOP_TIMEOUT_MS, undefined, { signal: late.signal }).then(
