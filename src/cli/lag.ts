@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { epochTopic, rawTopic } from '../broker/broker.ts';
+import { type Log, epochTopic, rawTopic } from '../broker/broker.ts';
 import type { Config } from '../config/config.ts';
 import { dataDirOf } from '../config/data-dir.ts';
 import { DEFAULT_CONFIG_FILE } from '../config/load.ts';
@@ -14,6 +14,7 @@ import { type StatusPainter, groupLags, lagJson, lagText } from '../query/lag-re
 import { LAG_RULES, type LagRules, groupStatus } from '../query/lag-status.ts';
 import { loadNamedConfig } from './config-option.ts';
 import { withExamples } from './examples.ts';
+import type { TellOfCluster } from './kafka-broker.ts';
 import { hasColours, painter, print, printJson, say } from './output.ts';
 import { openLog, readResolvedConfig } from './role.ts';
 import { listenForStop } from './signals.ts';
@@ -29,9 +30,13 @@ const EXAMPLES = `Examples:
                                       for Prometheus: /metrics, with kafka_exporter's names and our own
 `;
 
-interface LagOptions {
+/** Whose log is looked at. */
+export interface LagTarget {
   readonly config?: string;
   readonly dataDir?: string;
+}
+
+interface LagOptions extends LagTarget {
   readonly json?: boolean;
   readonly watch?: boolean;
   readonly interval: string;
@@ -71,6 +76,27 @@ export function registerLag(program: Command): void {
     .option('--tls-key <file>', 'and this key (PEM)')
     .action((options: LagOptions) => lag(options, systemClock));
   withExamples(command, EXAMPLES);
+  registerForget(command);
+}
+
+const FORGET_EXAMPLES = `Examples:
+  tailrace lag forget web.old_warehouse     of a sink that was taken out of the configuration
+`;
+
+function registerForget(lagCommand: Command): void {
+  const command = lagCommand
+    .command('forget')
+    .description(
+      'Forgets a reader that will not come back: what it has not read is no longer kept for it. If it comes back all the same, it finds a part of the log gone and stops.',
+    )
+    .argument('<group>', 'as tailrace lag has it')
+    .option('-c, --config <file>', 'the configuration (default: ./tailrace.yaml)')
+    .option('--data-dir <folder>', 'where everything is kept, for runs without a configuration')
+    .action(async (group: string, _options: unknown, self: Command) => {
+      const { forgetReader } = await import('./lag-forget.ts');
+      await forgetReader(group, self.optsWithGlobals());
+    });
+  withExamples(command, FORGET_EXAMPLES);
 }
 
 async function lag(options: LagOptions, clock: Clock): Promise<void> {
@@ -135,8 +161,8 @@ export function openBoard(
   clock: Clock,
   scanMsMax: number,
   stop: AbortSignal,
-  tell?: (text: string) => void,
-): { readonly board: LagBoard; readonly close: () => Promise<void> } {
+  tell?: TellOfCluster,
+): { readonly board: LagBoard; readonly log: Log; readonly close: () => Promise<void> } {
   const dataDir = dataDirOf(config.dataDir);
   if (config.broker.type === 'embedded' && !existsSync(dataDir.broker)) {
     throw new OperatingError(`${config.dataDir} holds no log`, {
@@ -147,7 +173,7 @@ export function openBoard(
   }
   const log = openLog(config, dataDir, clock, stop, tell);
   const board = new LagBoard({ log, clock, streams: lagStreams(config), rules: lagRules(config), scanMsMax });
-  return { board, close: () => log.close() };
+  return { board, log, close: () => log.close() };
 }
 
 export function lagStreams(config: Config): LagStream[] {
@@ -169,7 +195,7 @@ function lagRules({ checkpoint }: Config): LagRules {
   return { ...LAG_RULES, stopMs: Math.max(LAG_RULES.stopMs, 3 * betweenMs) };
 }
 
-export function configOf({ config, dataDir }: Pick<LagOptions, 'config' | 'dataDir'>): Config {
+export function configOf({ config, dataDir }: LagTarget): Config {
   const hasConfig =
     config !== undefined || (process.env['TAILRACE_CONFIG'] ?? '') !== '' || existsSync(DEFAULT_CONFIG_FILE);
   if (dataDir === undefined && hasConfig) return loadNamedConfig(config);

@@ -1,0 +1,49 @@
+import { suggestion } from '../config/nearest.ts';
+import { systemClock } from '../lib/clock.ts';
+import { EXIT, OperatingError } from '../lib/errors.ts';
+import { escapeText } from '../lib/escape.ts';
+import { type LagTarget, configOf, openBoard } from './lag.ts';
+import { print } from './output.ts';
+import { sinkReaders } from './sink-readers.ts';
+
+/** Who has reported within this time is at work: forgotten, it would only be there again. */
+const AT_WORK_MS = 60_000;
+/** What the look before it may take, and how long a log that is away is waited for. */
+const SCAN_MS_MAX = 1_000;
+const UNREACHABLE_MS = 5_000;
+
+/** `tailrace lag forget`: a reader that does not come back holds everything that it has not read. */
+export async function forgetReader(group: string, target: LagTarget): Promise<void> {
+  const config = configOf(target);
+  const own = [`pipeline.${config.name}`, ...sinkReaders(config).map((reader) => reader.group)];
+  if (own.includes(group)) {
+    throw refusal(`group ${group} is a reader of this configuration`, 'take its sink out, and start the run again');
+  }
+  const { board, log, close } = openBoard(config, systemClock, SCAN_MS_MAX, AbortSignal.timeout(UNREACHABLE_MS));
+  try {
+    const { lags, atMs } = await board.look();
+    const of = lags.filter((reader) => reader.group === group);
+    if (of.length === 0) {
+      const others = [...new Set(lags.map((reader) => reader.group))].filter((name) => !own.includes(name));
+      throw refusal(
+        `nobody reads as group "${escapeText(group)}"`,
+        escapeText(suggestion(group, others) ?? 'every reader there is belongs to this configuration'),
+      );
+    }
+    const silentMs = atMs - Math.max(...of.map(({ reportedAtMs }) => reportedAtMs));
+    if (silentMs < AT_WORK_MS) {
+      throw refusal(
+        `group ${group} is at work: it reported ${Math.round(silentMs / 1000)} s ago`,
+        'stop it, and wait a minute',
+      );
+    }
+    await log.forget(group);
+    print(`forgotten: ${group}; what only it had not read is trimmed with the next checkpoints`);
+  } finally {
+    await close();
+  }
+}
+
+function refusal(message: string, hint: string): OperatingError {
+  return new OperatingError(message, { code: 'LAG_NOT_FORGOTTEN', exitCode: EXIT.usage, hint });
+}
