@@ -77,8 +77,8 @@ ps: install ## list what the stack runs, in containers or not
 smoke: install build ## prove the stack: start it, compare documents and rows with the lines, kill roles, stop it
 	@node scripts/smoke.ts
 
-stack: install build ## the same pipeline on real Kafka, Elasticsearch and Prometheus without containers, until Ctrl-C
-	@node scripts/stack.ts
+stack: install build ## the same pipeline on real Kafka, Elasticsearch and Prometheus without containers, until Ctrl-C; ANY_PORTS=1
+	@node scripts/stack.ts $(if $(ANY_PORTS),--any-ports)
 
 # What was stored nobody can make again: it goes only by name. Where nothing was installed nothing can run, and there is no Node to look.
 clean: $(if $(filter 1,$(VOLUMES)),install) ## remove what build and test made (not node_modules); VOLUMES=1: what the stack stored, and tailrace-data

@@ -1,7 +1,7 @@
 // `make stack`: the stack without containers, in the foreground, until Ctrl-C. What it stores stays: the next start goes on with it.
 import { parseArgs } from 'node:util';
-import { toDownload } from './stack/downloads.ts';
 import { NativeStack } from './stack/native.ts';
+import { missingForStack, toDownload } from './stack/needs.ts';
 import { readSettings } from './stack/settings.ts';
 
 const { values } = parseArgs({
@@ -30,8 +30,10 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 try {
-  const missing = toDownload();
-  if (missing.length > 0) console.log(`downloading ${missing.join(' and ')}, this once`);
+  const missing = missingForStack();
+  if (missing !== undefined) throw new Error(missing);
+  const downloads = toDownload();
+  if (downloads.length > 0) console.log(`downloading ${downloads.join(' and ')}, this once`);
   console.log('starting; Elasticsearch takes the longest, up to a minute');
   await stack.start();
 } catch (error) {

@@ -4,9 +4,10 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { PartLog } from '../scripts/stack/part-log.ts';
 import { holdStack, partsFolder, rolesFolder } from '../scripts/stack/running.ts';
+import { KAFKA_VERSION } from './support/stack/kafka.ts';
 
 let folder: string;
 
@@ -97,4 +98,34 @@ test('make logs shows what the parts say, until the stack ends', async () => {
   const [code] = (await once(logs, 'close')) as [number];
   expect(code).toBe(0);
   expect(said).toMatch(/a word of Kafka\nprocess \d+, `make stack`, has ended\n$/);
+});
+
+describe('before a start', () => {
+  /** In an empty cache, with these programs alone on the PATH. */
+  const lookWith = (...programs: readonly string[]): unknown => {
+    for (const name of programs) writeFileSync(join(folder, name), '#!/bin/sh\n', { mode: 0o755 });
+    const script = `
+      import { missingForStack, toDownload } from ${JSON.stringify(resolve('scripts/stack/needs.ts'))};
+      console.log(JSON.stringify([missingForStack() ?? 'nothing', toDownload()]));`;
+    const env = { ...process.env, XDG_CACHE_HOME: folder, PATH: folder };
+    const args = ['--input-type=module', '-e', script];
+    return JSON.parse(spawnSync(process.execPath, args, { encoding: 'utf8', env }).stdout);
+  };
+
+  test('what is to be downloaded is said, and what is there is not', () => {
+    const [, all] = lookWith() as [string, string[]];
+    expect(all).toEqual(['Kafka (54 MB)', 'Elasticsearch (96 MB)']);
+    mkdirSync(join(folder, 'tailrace', 'stack', `kafka-${KAFKA_VERSION}`), { recursive: true });
+    const [, rest] = lookWith() as [string, string[]];
+    expect(rest).toEqual(['Elasticsearch (96 MB)']);
+  });
+
+  test('what cannot be had is said in one line, with the way to get it', () => {
+    const [without] = lookWith('alertmanager') as [string];
+    expect(without).toMatch(
+      /^make stack needs kafka \(no .*\) and elasticsearch \(no .*\) and prometheus \(prometheus is not /,
+    );
+    const [withIt] = lookWith('prometheus', 'mvn') as [string];
+    expect(withIt).not.toContain('prometheus');
+  });
 });

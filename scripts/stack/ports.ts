@@ -20,7 +20,8 @@ export async function choosePorts(anyPorts: boolean): Promise<Readonly<Record<Po
     );
     if (isTaken) taken.push(`${PORTS[name]} (${name})`);
   }
-  if (taken.length > 0) throw new Error(`somebody listens on ${taken.join(', ')}: stop that, or use --any-ports`);
+  if (taken.length > 0)
+    throw new Error(`somebody listens on ${taken.join(', ')}: stop that, or \`make stack ANY_PORTS=1\` takes others`);
   return PORTS;
 }
 
