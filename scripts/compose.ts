@@ -15,6 +15,8 @@ const SECRETS = 'secrets';
 /** Images of two gigabytes may have to come first. */
 const UP_TIMEOUT_MS = 20 * 60_000;
 const LOOK_MS = 2000;
+/** The exit code of Compose after Ctrl-C. */
+const INTERRUPTED = 130;
 
 interface ContainerState {
   /** Such as `tailrace-engine-2`. */
@@ -157,7 +159,12 @@ function whatToOpen(): string {
 const VERBS: Readonly<Record<string, (compose: Compose) => number | Promise<number>>> = {
   up,
   down: (compose) => compose.show('down', '--remove-orphans'),
-  logs: (compose) => compose.show('logs', '--follow', '--tail', '100'),
+  logs: (compose) => {
+    // Ctrl-C is for Compose; it is how one stops reading, not a failure.
+    process.on('SIGINT', () => {});
+    const code = compose.show('logs', '--follow', '--tail', '100');
+    return code === INTERRUPTED ? 0 : code;
+  },
   ps: (compose) => compose.show('ps', '--all'),
   forget: (compose) => compose.show('down', '--remove-orphans', '--volumes'),
 };

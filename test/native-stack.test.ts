@@ -100,6 +100,16 @@ test('make logs shows what the parts say, until the stack ends', async () => {
   expect(said).toMatch(/a word of Kafka\nprocess \d+, `make stack`, has ended\n$/);
 });
 
+test('Ctrl-C at make logs is no failure', async () => {
+  const lock = holdStack(folder);
+  writeFileSync(join(partsFolder(folder), 'kafka.log'), 'a word of Kafka\n');
+  // A group of its own, as a terminal gives it.
+  const logs = spawn(process.execPath, [resolve('scripts/compose.ts'), 'logs'], { cwd: folder, detached: true });
+  logs.stdout.once('data', () => process.kill(-(logs.pid ?? 0), 'SIGINT'));
+  expect(await once(logs, 'close')).toEqual([0, null]);
+  lock.release();
+});
+
 describe('before a start', () => {
   /** In an empty cache, with these programs alone on the PATH. */
   const lookWith = (...programs: readonly string[]): unknown => {
