@@ -4,7 +4,7 @@ type HeldEvent = Extract<AgentEvent, { type: 'backpressure_began' | 'backpressur
 
 /** Says of partitions that are held up by the same trouble once that there is some, and once that it is over. */
 export class HeldPartitions {
-  /** By the code of the error. Bound: the partitions of the agent's streams. */
+  /** By code and cause. Bound: the partitions of the agent's streams. */
   readonly #held = new Map<string, Set<string>>();
   readonly #heldMost = new Map<string, number>();
 
@@ -15,19 +15,21 @@ export class HeldPartitions {
   }
 
   #began(name: string, code: string, reason: string): string | undefined {
-    const held = this.#held.get(code) ?? new Set();
-    this.#held.set(code, held.add(name));
-    this.#heldMost.set(code, Math.max(held.size, this.#heldMost.get(code) ?? 0));
+    // One code may have several causes; the place is what differs where the cause is one.
+    const trouble = `${code} ${reason.replaceAll(name, '')}`;
+    const held = this.#held.get(trouble) ?? new Set();
+    this.#held.set(trouble, held.add(name));
+    this.#heldMost.set(trouble, Math.max(held.size, this.#heldMost.get(trouble) ?? 0));
     return held.size === 1 ? `${name} takes no more: ${reason}; files wait` : undefined;
   }
 
   #ended(name: string): string | undefined {
-    for (const [code, held] of this.#held) {
+    for (const [trouble, held] of this.#held) {
       if (!held.delete(name)) continue;
       if (held.size > 0) return undefined;
-      const most = this.#heldMost.get(code) ?? 1;
-      this.#held.delete(code);
-      this.#heldMost.delete(code);
+      const most = this.#heldMost.get(trouble) ?? 1;
+      this.#held.delete(trouble);
+      this.#heldMost.delete(trouble);
       return most > 1 ? 'all partitions take blocks again' : `${name} takes blocks again`;
     }
     return undefined;

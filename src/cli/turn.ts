@@ -63,10 +63,10 @@ export class Turn {
     if (!isMine) {
       this.#mine?.abort();
       this.#mine = undefined;
-      if (!this.#isStandingBy) this.#options.notify('runs on another host: this one stands by');
+      if (!this.#isStandingBy) this.#options.notify('another process has the turn: this one stands by');
       this.#isStandingBy = true;
     } else if (this.#mine === undefined) {
-      if (this.#isStandingBy) this.#options.notify('the other host is gone: this one goes on');
+      if (this.#isStandingBy) this.#options.notify('it is the turn of this one now: it goes on');
       this.#isStandingBy = false;
       this.#mine = new AbortController();
       this.#begin(AbortSignal.any([stopped, this.#mine.signal]));

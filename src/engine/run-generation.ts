@@ -2,6 +2,7 @@ import { type Log, epochTopic } from '../broker/broker.ts';
 import { isSamePipeline } from '../epoch/fingerprint.ts';
 import type { Pipeline } from '../epoch/pipeline.ts';
 import { present } from '../lib/assert.ts';
+import { OperatingError } from '../lib/errors.ts';
 import { countedEpochs, foldFrom, readHistory } from './read-epochs.ts';
 
 /** Which pipeline a partition runs, as its last snapshot says. */
@@ -34,9 +35,13 @@ async function runningIn(log: Log, topic: string, partition: number): Promise<Ru
   const place = { log, epochTopic: topic, partition };
   const last = (await readHistory(place)).snapshots.at(-1);
   if (last === undefined) return undefined;
-  for await (const { body } of countedEpochs(place, foldFrom(place, last), true)) {
-    const pipeline = present(body?.pipeline, 'a snapshot carries its pipeline');
-    return { generation: last.envelope.generation, pipeline };
+  try {
+    for await (const { body } of countedEpochs(place, foldFrom(place, last), true)) {
+      const pipeline = present(body?.pipeline, 'a snapshot carries its pipeline');
+      return { generation: last.envelope.generation, pipeline };
+    }
+  } catch (error) {
+    if (!(error instanceof OperatingError) || error.code !== 'LOG_TRIMMED') throw error;
   }
   // Trimmed meanwhile: whoever did that runs, and has written a newer one.
   return runningIn(log, topic, partition);

@@ -280,7 +280,9 @@ export class Task {
       }
     }
     if (last?.envelope.id === id) return;
-    if (last !== undefined && last.envelope.generation > this.#restored.state.generation) {
+    // Where the run has a number of its own, the next restore looks at the pipeline itself.
+    const { generation } = this.#restored.state;
+    if (options.generation === undefined && last !== undefined && last.envelope.generation > generation) {
       throw new OperatingError(
         `${this.#name()}: the log carries a newer pipeline (generation ${last.envelope.generation})`,
         {

@@ -37,14 +37,19 @@ export class Echoes {
       const last = this.#lives.get(service.name);
       const code = last?.exit?.code;
       const isSameTrouble = code === EXIT.unreachable || code === EXIT.mismatch;
-      const before =
-        last !== undefined && isSameTrouble ? new Map([...last.before, ...last.said]) : new Map<string, Said>();
+      const before = last !== undefined && isSameTrouble ? this.#recent(last) : new Map<string, Said>();
       const life: Life = { before, said: new Map(), exit: undefined };
       this.#lives.set(service.name, life);
       const process = start(service);
       void process.exited.then((exit) => (life.exit = exit));
       return process;
     };
+  }
+
+  /** Older ones are said again in any case. */
+  #recent({ before, said }: Life): Map<string, Said> {
+    const sinceMs = this.#clock.monotonicMs() - 2 * SAY_AGAIN_MS;
+    return new Map([...before, ...said].filter(([, { atMs }]) => atMs >= sinceMs));
   }
 
   /** The line as it is to be said, or undefined for what the role said before it was started again. */

@@ -8,7 +8,7 @@ function setUp(): {
   const held = new HeldPartitions();
   return {
     began: (partition, code = 'LOG_UNREACHABLE') =>
-      held.line({ type: 'backpressure_began', topic: 't', partition, reason: `no answer for ${partition}`, code }),
+      held.line({ type: 'backpressure_began', topic: 't', partition, reason: `t/${partition}: no answer`, code }),
     over: (partition) => held.line({ type: 'backpressure_ended', topic: 't', partition }),
   };
 }
@@ -16,9 +16,9 @@ function setUp(): {
 test('one that is held is said, and that it goes on', () => {
   const { began, over } = setUp();
   expect([began(0), over(0), began(0)]).toEqual([
-    't/0 takes no more: no answer for 0; files wait',
+    't/0 takes no more: t/0: no answer; files wait',
     't/0 takes blocks again',
-    't/0 takes no more: no answer for 0; files wait',
+    't/0 takes no more: t/0: no answer; files wait',
   ]);
 });
 
@@ -32,8 +32,8 @@ test('many that are held by one trouble are one line, and one when the last is o
 test('another trouble is another line', () => {
   const { began, over } = setUp();
   expect([began(0), began(1, 'LOG_DISK_FULL')]).toEqual([
-    't/0 takes no more: no answer for 0; files wait',
-    't/1 takes no more: no answer for 1; files wait',
+    't/0 takes no more: t/0: no answer; files wait',
+    't/1 takes no more: t/1: no answer; files wait',
   ]);
   expect([over(0), over(1), over(2)]).toEqual(['t/0 takes blocks again', 't/1 takes blocks again', undefined]);
 });

@@ -2,8 +2,8 @@ import { expect, test } from '@jest/globals';
 import { Turn } from '../../src/cli/turn.ts';
 import { ScriptedAssignment } from '../support/scripted-assignment.ts';
 
-const STANDS_BY = 'runs on another host: this one stands by';
-const GOES_ON = 'the other host is gone: this one goes on';
+const STANDS_BY = 'another process has the turn: this one stands by';
+const GOES_ON = 'it is the turn of this one now: it goes on';
 
 /** Work that says when it begins and ends, and takes a while to end. */
 function setUp(work?: (signal: AbortSignal) => Promise<void>): {

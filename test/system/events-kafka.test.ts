@@ -178,7 +178,7 @@ describeWith('kafka', 'kcat')('events on Kafka', () => {
       );
       for (let piece = 1; piece < KILLS; piece++) {
         const next = sink(piece % 2 === 0 ? appliance.config : second);
-        await next.says(/runs on another host: this one stands by/, 60_000);
+        await next.says(/another process has the turn: this one stands by/, 60_000);
         const before = await written();
         appendLines(appliance, piece);
         await until(
@@ -188,7 +188,7 @@ describeWith('kafka', 'kcat')('events on Kafka', () => {
         );
         const isFrozen = piece % 2 === 0;
         holder.child.kill(isFrozen ? 'SIGSTOP' : 'SIGKILL');
-        await next.says(/the other host is gone: this one goes on/, 60_000);
+        await next.says(/it is the turn of this one now: it goes on/, 60_000);
         if (isFrozen) {
           // It thaws while the other one writes, and has rows in hand that it believes are its own to write.
           const sofar = await written();

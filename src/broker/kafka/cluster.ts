@@ -182,8 +182,8 @@ export class Cluster {
 
   /** Commits offsets for a group nobody is a member of, so that lag exporters see them. */
   async commitOffsets(group: string, topics: ReadonlyMap<string, ReadonlyMap<number, number>>): Promise<void> {
-    const connection = await this.#coordinator(group);
     try {
+      const connection = await this.#coordinator(group);
       await connection.broker.offsetCommit({
         groupId: group,
         groupGenerationId: -1,
@@ -200,17 +200,20 @@ export class Cluster {
   }
 
   async deleteGroup(group: string): Promise<void> {
-    const connection = await this.#coordinator(group);
-    await connection.broker.deleteGroups([group]).catch((error: unknown) => {
-      if (protocolType(error) !== 'GROUP_ID_NOT_FOUND') throw error;
-    });
+    try {
+      const connection = await this.#coordinator(group);
+      await connection.broker.deleteGroups([group]);
+    } catch (error) {
+      if (protocolType(error) === 'GROUP_ID_NOT_FOUND') return;
+      this.#coordinators.delete(`group ${group}`);
+      throw error;
+    }
   }
 
   /** Asks the coordinator of a transactional id; after any error who that is is asked again. */
   async withTransactionCoordinator<T>(name: string, ask: (connection: WireConnection) => Promise<T>): Promise<T> {
-    const connection = await this.#coordinator(name, 'transaction');
     try {
-      return await ask(connection);
+      return await ask(await this.#coordinator(name, 'transaction'));
     } catch (error) {
       this.#coordinators.delete(`transaction ${name}`);
       throw innerError(error);

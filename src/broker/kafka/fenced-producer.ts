@@ -23,9 +23,13 @@ export interface FencedProducerDependencies {
   readonly clock: Clock;
 }
 
-const TRANSACTION_TIMEOUT_MS = 60_000;
-/** A coordinator forgets a name after 7 days without a transaction (`transactional.id.expiration.ms`), and with it who is the older one. */
-const CONFIRM_AFTER_MS = 24 * 3600 * 1000;
+/** An empty transaction takes some round trips. */
+const TRANSACTION_TIMEOUT_MS = 10_000;
+/**
+ * A partition's leader forgets a writer after a day without a record of it (`producer.id.expiration.ms`), a coordinator a name after 7 days without
+ * a transaction (`transactional.id.expiration.ms`): whoever forgets can refuse nobody.
+ */
+const CONFIRM_AFTER_MS = 6 * 3600 * 1000;
 const FENCED = new Set(['INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED', 'INVALID_PRODUCER_ID_MAPPING']);
 
 /**
@@ -40,6 +44,7 @@ export class FencedProducer {
   readonly #sequences: number[];
   readonly #identity: Identity;
   #confirmedMs: number;
+  #confirming: Promise<void> | undefined;
 
   private constructor(deps: FencedProducerDependencies, name: string, topic: string, parts: Parts) {
     this.#deps = deps;
@@ -58,13 +63,21 @@ export class FencedProducer {
     partitions: number,
   ): Promise<FencedProducer> {
     const { cluster, patience } = deps;
-    let isMarked = false;
+    let marked: Identity | undefined;
     const identity = await patience.retry(name, () =>
       cluster.withTransactionCoordinator(name, async ({ broker }) => {
-        if (!isMarked) await mark(broker, name, topic, partitions, await initialise(broker, name));
-        isMarked = true;
+        if (marked === undefined) {
+          const first = await initialise(broker, name);
+          await mark(broker, name, topic, partitions, first);
+          marked = first;
+        }
         // Answered only when the markers are in all partitions: until then there is a transaction under way, and it is asked again.
-        return initialise(broker, name);
+        const own = await initialise(broker, name);
+        // Somebody else came in between, and may write with an epoch that no marker tells the leaders to refuse.
+        const isNext = own.producerId === marked.producerId && own.producerEpoch === marked.producerEpoch + 1;
+        marked = undefined;
+        if (!isNext) throw new Error('another process opened the same topic meanwhile');
+        return own;
       }),
     );
     return new FencedProducer(deps, name, topic, { identity, partitions });
@@ -78,10 +91,16 @@ export class FencedProducer {
     return { producerId: BigInt(producerId), producerEpoch, baseSequence };
   }
 
-  /** Once a day: keeps the coordinator's memory alive, and is told where somebody else has become the writer. Throws as `asFenced` says. */
+  /** Before an append, some times a day: keeps the memory of brokers alive, and is told where somebody else has become the writer. Throws as `asFenced` says. */
   async confirm(): Promise<void> {
+    if (this.#deps.clock.monotonicMs() - this.#confirmedMs < CONFIRM_AFTER_MS) return;
+    // Partitions are appended to side by side, and one question is for all of them.
+    this.#confirming ??= this.#ask().finally(() => (this.#confirming = undefined));
+    await this.#confirming;
+  }
+
+  async #ask(): Promise<void> {
     const { clock, cluster, patience } = this.#deps;
-    if (clock.monotonicMs() - this.#confirmedMs < CONFIRM_AFTER_MS) return;
     const work = (): Promise<void> =>
       cluster.withTransactionCoordinator(this.#name, async ({ broker }) => {
         try {
@@ -100,8 +119,18 @@ interface Parts {
   readonly partitions: number;
 }
 
-function initialise(broker: WireBroker, name: string): Promise<Identity> {
-  return broker.initProducerId({ transactionalId: name, transactionTimeout: TRANSACTION_TIMEOUT_MS });
+async function initialise(broker: WireBroker, name: string): Promise<Identity> {
+  try {
+    return await broker.initProducerId({ transactionalId: name, transactionTimeout: TRANSACTION_TIMEOUT_MS });
+  } catch (cause) {
+    if (protocolType(cause) !== 'INVALID_TRANSACTION_TIMEOUT') throw cause;
+    throw new OperatingError(`${name}: the cluster allows no transaction of ${TRANSACTION_TIMEOUT_MS / 1000} s`, {
+      code: 'EVENTS_NO_TRANSACTION',
+      exitCode: EXIT.config,
+      hint: 'raise transaction.max.timeout.ms of the brokers',
+      cause,
+    });
+  }
 }
 
 async function mark(
@@ -121,10 +150,14 @@ async function mark(
 export function asFenced(error: unknown, topic: string): unknown {
   const type = protocolType(error) ?? protocolType((error as { cause?: unknown }).cause);
   if (type === undefined || !FENCED.has(type)) return error;
-  return new OperatingError(`${topic}: another process has become its writer; nothing was written`, {
+  const why =
+    type === 'INVALID_PRODUCER_ID_MAPPING'
+      ? 'the cluster has forgotten who its writer is'
+      : 'another process has become its writer';
+  return new OperatingError(`${topic}: ${why}; nothing was written`, {
     code: 'LOG_FENCED',
     exitCode: EXIT.fenced,
-    hint: 'it is the turn of the other host; this one stands by when it has started again',
+    hint: 'started again it stands by where it is the turn of another host, and goes on where it is not',
     cause: error,
   });
 }

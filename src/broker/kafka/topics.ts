@@ -143,7 +143,7 @@ function genesis(): Parameters<typeof recordOf>[0] {
 function deletedError(topic: string, reader: string): OperatingError {
   return new OperatingError(`topic '${topic}' is gone: it was there, and group ${reader} has read of it`, {
     code: 'LOG_TOPIC_DELETED',
-    hint: 'bring it back from a copy; or begin anew, with an empty data_dir and another topic_prefix, or none of the topics of this one left, <prefix>.cursors among them',
+    hint: 'bring it back from a copy; give the pipeline or sink another name where it was deleted on purpose; or begin anew, with an empty data_dir and another topic_prefix, or none of the topics of this one left, <prefix>.cursors among them',
     exitCode: EXIT.mismatch,
   });
 }
