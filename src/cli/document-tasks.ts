@@ -7,7 +7,6 @@ import type { ElasticsearchSinkConfig } from '../config/elasticsearch-sink.ts';
 import { ENGINE_DEFAULTS, Engine, type EngineEvent } from '../engine/engine.ts';
 import type { TaskKind } from '../engine/task-kind.ts';
 import { EPOCH_MESSAGE_BYTES_MAX } from '../epoch/codec.ts';
-import type { Pipeline, StreamSpec } from '../epoch/pipeline.ts';
 import { describeError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 import { formatDuration } from '../lib/units.ts';
@@ -19,6 +18,7 @@ import type { ElasticsearchClient } from '../sinks/elasticsearch/client.ts';
 import { documentFields } from '../sinks/elasticsearch/document-writer.ts';
 import { Documents } from '../sinks/elasticsearch/documents.ts';
 import { deadLetterIndex } from '../sinks/elasticsearch/index-name.ts';
+import { documentPipeline } from './document-pipeline.ts';
 import { describeTrimFailure } from './engine.ts';
 import { say } from './output.ts';
 import type { RoleContext } from './role.ts';
@@ -29,6 +29,8 @@ export interface DocumentTasks {
   readonly client: ElasticsearchClient;
   readonly maySwitch: boolean;
   readonly isOnce: boolean;
+  /** Of each stream, where other hosts may run the sink. */
+  readonly documentGenerations: Readonly<Record<string, number>>;
 }
 
 /** Under this name the ledger has what became of a sink's documents. No rollup can have it. */
@@ -42,7 +44,7 @@ export function documentConsumer(sink: string): string {
  */
 export async function runDocuments(context: RoleContext, tasks: DocumentTasks): Promise<void> {
   const { config, clock, log, signal } = context;
-  const { sink, client, maySwitch, isOnce } = tasks;
+  const { sink, client, maySwitch, isOnce, documentGenerations } = tasks;
   const sender = new BulkSender({
     transport: bulkTransport(client),
     clock,
@@ -72,6 +74,7 @@ export async function runDocuments(context: RoleContext, tasks: DocumentTasks): 
         retainMs: config.broker.retainMs,
         maySwitch,
         isOnce,
+        ...generationOf(documentGenerations, stream),
       },
       notify: (event) => {
         const line = describeEvent(event);
@@ -89,12 +92,9 @@ export async function runDocuments(context: RoleContext, tasks: DocumentTasks): 
   if (failed !== undefined) throw failed.reason;
 }
 
-/** What documents depend on: how lines are read, and nothing of rollups or of the clock of windows. */
-function documentPipeline({ name }: Config, stream: string, { partitions, codec, eventTime }: StreamSpec): Pipeline {
-  const { field, maxFutureMs } = eventTime;
-  const noClock = { outOfOrdernessMs: 0, idleTimeoutMs: 30_000, agentLostTimeoutMs: 3_600_000 };
-  const spec = { partitions, codec, eventTime: { ...noClock, field, maxFutureMs } };
-  return { version: 1, name, streams: { [stream]: spec }, rollups: {} };
+function generationOf(generations: Readonly<Record<string, number>>, stream: string): { readonly generation?: number } {
+  const generation = generations[stream];
+  return generation === undefined ? {} : { generation };
 }
 
 function documentKind(

@@ -17,6 +17,7 @@ import { runDocuments } from './document-tasks.ts';
 import { elasticsearchTemplates, openElasticsearchSink } from './elasticsearch-sinks.ts';
 import { say } from './output.ts';
 import type { RoleContext } from './role.ts';
+import { gateOf } from './generation-options.ts';
 import { rollupTopics } from './sink-readers.ts';
 
 /** A server that is just starting answers, and takes no template yet. */
@@ -30,6 +31,9 @@ export interface ElasticsearchRoleOptions {
   readonly maySwitch: boolean;
   /** Somebody waits: every position is committed at once. */
   readonly isOnce: boolean;
+  /** Of the pipeline and of each stream's documents, where other hosts may run the sink. */
+  readonly generation: number | undefined;
+  readonly documentGenerations: Readonly<Record<string, number>>;
 }
 
 /** The role of one Elasticsearch sink: documents of lines, and beside them documents of rollup rows. */
@@ -46,7 +50,7 @@ export async function runElasticsearch(
     await runLanes(signal, [
       ...(sink.documents.length === 0 ? [] : [documents]),
       ...(sink.retentionMs === null ? [] : [retentionLane(context, name, sink, client)]),
-      ...(sink.rollups.length === 0 ? [] : [rollupLane(context, name, sink, client)]),
+      ...(sink.rollups.length === 0 ? [] : [rollupLane(context, name, { sink, client, ...options })]),
     ]);
   }
   // Not waited for: a request that nobody answers would hold the stop up for half a minute.
@@ -148,8 +152,14 @@ function retentionLane(
 function rollupLane(
   { config, clock, log }: RoleContext,
   name: string,
-  sink: ElasticsearchSinkConfig,
-  client: ElasticsearchClient,
+  {
+    sink,
+    client,
+    generation,
+  }: ElasticsearchRoleOptions & {
+    readonly sink: ElasticsearchSinkConfig;
+    readonly client: ElasticsearchClient;
+  },
 ): Lane {
   const group = rollupGroup(config, name);
   const lane = new RollupLane({
@@ -160,7 +170,7 @@ function rollupLane(
     aggregates: AGGREGATES_BY_NAME,
     prefix: sink.indexPrefix,
     pipeline: config.pipeline.name,
-    options: { group, topics: rollupTopics(config, sink), rollups: sink.rollups },
+    options: { group, topics: rollupTopics(config, sink), rollups: sink.rollups, ...gateOf(config, generation) },
     notify: (event) => {
       if (event.type !== 'refused') return say(`${group}: ${eventText(event)}`);
       say(`${group}: ${event.count} rows refused, the last one ${event.id} by ${event.index}: ${event.reason}`);

@@ -5,6 +5,7 @@ import type { EventsSinkConfig } from '../config/events-sink.ts';
 import type { KafkaConnectionConfig } from '../config/kafka-broker.ts';
 import { OperatingError } from '../lib/errors.ts';
 import { EventSink } from '../sinks/events/event-sink.ts';
+import { gateOf } from './generation-options.ts';
 import { describeKafkaEvent, kafkaClientOptions } from './kafka-broker.ts';
 import { say } from './output.ts';
 import type { RoleContext } from './role.ts';
@@ -15,6 +16,7 @@ export async function runEvents(
   { config, clock, log, signal }: RoleContext,
   name: string,
   sink: EventsSinkConfig,
+  generation: number | undefined,
 ): Promise<void> {
   const connection = connectionOf(config, sink);
   const topic = await PlainTopic.open({
@@ -37,6 +39,7 @@ export async function runEvents(
       pipeline: config.pipeline,
       streams: eventStreams(config, sink),
       rollups: sink.rollups,
+      ...gateOf(config, generation),
     },
   });
   await events.run(signal);

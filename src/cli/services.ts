@@ -1,11 +1,11 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Log } from '../broker/broker.ts';
-import { type Config, isShared } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import type { DataDir } from '../config/data-dir.ts';
-import { runGeneration } from '../engine/run-generation.ts';
 import { pipelineTopics } from '../engine/task-kind.ts';
 import type { Service } from '../supervisor/service.ts';
+import type { RunGenerations } from './run-generations.ts';
 import { sinkReaders, sinkTopics } from './sink-readers.ts';
 
 /** The program that roles are started from: this one. */
@@ -15,15 +15,20 @@ export const PROGRAM = fileURLToPath(
 
 export interface RunTerms {
   readonly isOnce: boolean;
-  /** Of the pipeline, where other hosts share its partitions. */
-  readonly generation: number | undefined;
+  /** Where other hosts share the partitions. */
+  readonly generations: RunGenerations | undefined;
 }
 
 /** The roles of one machine, in the order they start. */
-export function servicesOf(config: Config, dataDir: DataDir, { isOnce, generation }: RunTerms): Service[] {
+export function servicesOf(config: Config, dataDir: DataDir, { isOnce, generations }: RunTerms): Service[] {
   const resolved = ['--resolved', dataDir.resolvedConfig];
   const once = isOnce ? ['--once'] : [];
-  const brought = generation === undefined ? [] : ['--generation', String(generation)];
+  const brought = generations === undefined ? [] : ['--generation', String(generations.pipeline)];
+  const ofDocuments = (sink: string): string[] =>
+    Object.entries(generations?.documents[sink] ?? {}).flatMap(([stream, generation]) => [
+      '--document-generation',
+      `${stream}=${generation}`,
+    ]);
   return [
     { name: 'agent', args: ['agent', ...resolved, ...once], canFinish: isOnce },
     ...enginesOf(config).map(({ name, worker }) => ({
@@ -34,7 +39,12 @@ export function servicesOf(config: Config, dataDir: DataDir, { isOnce, generatio
     })),
     ...Object.entries(config.sinks).map(([sink, { type }]) => ({
       name: `sink ${sink}`,
-      args: ['sink', sink, ...resolved, ...(type === 'duckdb' ? [] : [...once, '--may-switch'])],
+      args: [
+        'sink',
+        sink,
+        ...resolved,
+        ...(type === 'duckdb' ? [] : [...once, '--may-switch', ...brought, ...ofDocuments(sink)]),
+      ],
       canFinish: false,
     })),
   ];
@@ -57,16 +67,11 @@ export function writeResolvedConfig(config: Config, dataDir: DataDir): void {
   renameSync(temporary, dataDir.resolvedConfig);
 }
 
-/**
- * Makes the topics and registers every sink: nothing is trimmed that a sink named in the configuration has not seen. Returns the generation
- * that this run brings to the partitions it will share with other hosts; alone it needs none.
- */
-export async function prepareLog(log: Log, config: Config): Promise<number | undefined> {
+/** Makes the topics and registers every sink: nothing is trimmed that a sink named in the configuration has not seen. */
+export async function prepareLog(log: Log, config: Config): Promise<void> {
   await log.ensureTopics(pipelineTopics(config.pipeline, config.broker.topicPrefix));
   await log.ensureTopics(sinkTopics(config));
   for (const { group, topic, partitions } of sinkReaders(config)) {
     for (let partition = 0; partition < partitions; partition++) await log.report(group, topic, partition, undefined);
   }
-  if (!isShared(config)) return undefined;
-  return runGeneration(log, config.pipeline, config.broker.topicPrefix);
 }

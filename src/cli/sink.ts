@@ -3,12 +3,15 @@ import { suggestion } from '../config/nearest.ts';
 import { pipelineTopics } from '../engine/task-kind.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { withExamples } from './examples.ts';
+import { asDocumentGenerations, asGeneration } from './generation-options.ts';
 import { type RoleContext, type RoleOptions, runRole, withRoleOptions } from './role.ts';
 import { whenItsTurn } from './turn.ts';
 
 interface SinkOptions extends RoleOptions {
   readonly once?: boolean;
   readonly maySwitch?: boolean;
+  readonly generation?: number;
+  readonly documentGeneration: Readonly<Record<string, number>>;
 }
 
 export function registerSink(program: Command): void {
@@ -18,6 +21,13 @@ export function registerSink(program: Command): void {
     .argument('<name>', 'its name under sinks')
     .option('--once', 'commit every position at once, for somebody who waits')
     .addOption(new Option('--may-switch', 'set by `run`: this start may bring changed streams').hideHelp())
+    .addOption(new Option('--generation <n>', 'set by `run`: of its pipeline').argParser(asGeneration).hideHelp())
+    .addOption(
+      new Option('--document-generation <stream=n>', 'set by `run`: of the documents of a stream')
+        .argParser(asDocumentGenerations)
+        .default({})
+        .hideHelp(),
+    )
     .action((name: string, options: SinkOptions) =>
       runRole(`sink-${name}`, options, (context) => runSink(context, name, options)),
     );
@@ -38,10 +48,13 @@ async function runSink(context: RoleContext, name: string, options: SinkOptions)
   if (sink.type === 'duckdb') return (await import('./warehouse-sink.ts')).runWarehouse(context, name);
   return whenItsTurn(context, name, async (signal) => {
     const own = { ...context, signal };
-    if (sink.type === 'events') return (await import('./events-sink.ts')).runEvents(own, name, sink);
+    if (sink.type === 'events')
+      return (await import('./events-sink.ts')).runEvents(own, name, sink, options.generation);
     return (await import('./elasticsearch-sink.ts')).runElasticsearch(own, name, sink, {
       maySwitch: options.maySwitch === true,
       isOnce: options.once === true,
+      generation: options.generation,
+      documentGenerations: options.documentGeneration,
     });
   });
 }

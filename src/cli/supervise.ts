@@ -15,6 +15,7 @@ import { LogWatch } from './log-watch.ts';
 import { say } from './output.ts';
 import { type FileProgress, Progress, formatCount } from './progress.ts';
 import { makeDataDir, openLog } from './role.ts';
+import { bringGenerations } from './run-generations.ts';
 import { PROGRAM, prepareLog, servicesOf, writeResolvedConfig } from './services.ts';
 import { listenForStop } from './signals.ts';
 
@@ -25,6 +26,8 @@ export interface RunOptions {
   readonly failuresMax: number;
 }
 
+/** A role may never say that what it missed is back, since it asks for it no more: then the next trouble is said all the same. */
+const AWAY_AGAIN_MS = 60_000;
 /** How often is looked whether what somebody waits for has come. */
 const LOOK_MS = 100;
 
@@ -51,6 +54,8 @@ class SupervisedRun {
   readonly #unread = new Set<string>();
   /** Roles that the cluster does not answer, this process among them. */
   readonly #away = new Set<string>();
+  readonly #alive = new Set<string>(['run']);
+  #saidAwayMs = -Infinity;
   #files: FileProgress | undefined;
 
   constructor(config: Config, dataDir: DataDir, options: RunOptions) {
@@ -92,8 +97,9 @@ class SupervisedRun {
     const log = openLog(this.#config, this.#dataDir, systemClock, stop.signal, (line, state) =>
       this.#ofCluster('run', state, line),
     );
-    const generation = await prepareLog(log, this.#config);
-    const services = servicesOf(this.#config, this.#dataDir, { isOnce: this.#options.isOnce, generation });
+    await prepareLog(log, this.#config);
+    const generations = await bringGenerations(log, this.#config, this.#dataDir);
+    const services = servicesOf(this.#config, this.#dataDir, { isOnce: this.#options.isOnce, generations });
     const ended = services.map((service) => this.#supervisor.run(service));
     try {
       const exitCode = this.#options.isOnce ? await this.#once(log, ended[0]!) : await this.#follow(log, ended);
@@ -170,17 +176,29 @@ class SupervisedRun {
 
   /** The cluster is away for all of them, or back: the first who notices says the one, the last the other. */
   #ofCluster(role: string, state: ClusterMessage['state'], line: string): void {
+    const nowMs = systemClock.monotonicMs();
+    // A word of a process that has ended meanwhile says nothing of the next one.
+    if (!this.#alive.has(role)) return;
     const wasAway = this.#away.size > 0;
-    if (state === 'away') this.#away.add(role);
-    else this.#away.delete(role);
-    if (wasAway !== this.#away.size > 0) this.#say(line);
+    if (state === 'back') {
+      if (this.#away.delete(role) && this.#away.size === 0) this.#say(line);
+      return;
+    }
+    this.#away.add(role);
+    if (wasAway && nowMs - this.#saidAwayMs < AWAY_AGAIN_MS) return;
+    this.#saidAwayMs = nowMs;
+    this.#say(line);
   }
 
   /** Who has died waits for nothing. */
   #watched(start: StartProcess): StartProcess {
     return (service) => {
       const process = start(service);
-      void process.exited.then(() => this.#away.delete(service.name));
+      this.#alive.add(service.name);
+      void process.exited.then(() => {
+        this.#alive.delete(service.name);
+        this.#away.delete(service.name);
+      });
       return process;
     };
   }

@@ -1,4 +1,4 @@
-import { type Log, epochTopic } from '../broker/broker.ts';
+import type { Log } from '../broker/broker.ts';
 import { isSamePipeline } from '../epoch/fingerprint.ts';
 import type { Pipeline } from '../epoch/pipeline.ts';
 import { present } from '../lib/assert.ts';
@@ -11,24 +11,35 @@ interface Running {
   readonly pipeline: Pipeline;
 }
 
+export interface RunGeneration {
+  /** What the run brings. */
+  readonly generation: number;
+  /** The highest there is in the log; 0 where there is none. */
+  readonly newest: number;
+}
+
 /**
  * The generation that a run of `pipeline` brings to every partition it gets: the newest there is, over all partitions, if that is this pipeline,
  * and one more otherwise. Two hosts with different pipelines so have different numbers, and a partition that moves between them
  * never goes back to the older one. The epoch topics must exist.
  */
-export async function runGeneration(log: Log, pipeline: Pipeline, topicPrefix: string): Promise<number> {
+export async function runGeneration(
+  log: Log,
+  pipeline: Pipeline,
+  topicOf: (stream: string) => string,
+): Promise<RunGeneration> {
   let newest: Running[] = [];
   for (const [stream, { partitions }] of Object.entries(pipeline.streams)) {
     for (let partition = 0; partition < partitions; partition++) {
-      const running = await runningIn(log, epochTopic(topicPrefix, pipeline.name, stream), partition);
+      const running = await runningIn(log, topicOf(stream), partition);
       const generation = newest[0]?.generation ?? 0;
       if (running === undefined || running.generation < generation) continue;
       newest = running.generation > generation ? [running] : [...newest, running];
     }
   }
-  const generation = newest[0]?.generation;
-  if (generation === undefined) return 1;
-  return newest.every((running) => isSamePipeline(running.pipeline, pipeline)) ? generation : generation + 1;
+  const generation = newest[0]?.generation ?? 0;
+  const isOurs = newest.every((running) => isSamePipeline(running.pipeline, pipeline));
+  return { generation: isOurs ? Math.max(1, generation) : generation + 1, newest: generation };
 }
 
 async function runningIn(log: Log, topic: string, partition: number): Promise<Running | undefined> {

@@ -77,7 +77,7 @@ async function compareIndices(
 ): Promise<{ readonly indexed: number; readonly expired: number; readonly ahead: number }> {
   const stated = ledger.byReason(stream, `documents.${store.sink}`, 'indexed');
   const found = await store.sums(stream);
-  const isBehind = isBehindFiles(counted) || isBehindEngine(tables, stream, [...counted.keys()]);
+  let aheadMax = isBehindEngine(tables, stream, [...counted.keys()]) ? Infinity : pendingBytes(counted);
   let indexed = 0;
   let expired = 0;
   let ahead = 0;
@@ -92,15 +92,18 @@ async function compareIndices(
       continue;
     }
     // Documents come before the epoch that accounts for them: while there are lines to come, more are there than it says.
-    if (isBehind && holds.lines > said.lines) ahead += holds.lines - said.lines;
-    else joints.compare(`for ${index} the ledger has`, said, 'it holds', holds, false);
+    const more = holds.lines - said.lines;
+    if (more > 0 && more <= aheadMax) {
+      ahead += more;
+      aheadMax -= more;
+    } else joints.compare(`for ${index} the ledger has`, said, 'it holds', holds, false);
   }
   return { indexed, expired, ahead };
 }
 
-/** Whether a file has bytes that the sink does not account for: it may have sent them before it, or the engine, was stopped. */
-function isBehindFiles(counted: ReadonlyMap<AuditSource, Counted>): boolean {
-  return [...counted].some(([{ position }, { sizeBytes }]) => sizeBytes !== undefined && sizeBytes > position);
+/** Bytes of files that the sink does not account for: it may have sent that many lines, at the most, before it or the engine was stopped. */
+function pendingBytes(counted: ReadonlyMap<AuditSource, Counted>): number {
+  return [...counted].reduce((sum, [{ position }, { sizeBytes = 0 }]) => sum + Math.max(0, sizeBytes - position), 0);
 }
 
 /** Whether the engine has read more of some source than the sink accounts for. */

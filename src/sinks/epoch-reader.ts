@@ -4,6 +4,7 @@ import { type ChainEnd, Fold } from '../epoch/fold.ts';
 import { present } from '../lib/assert.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import type { Epoch } from '../epoch/epoch.ts';
+import type { GenerationGate } from './generation-gate.ts';
 
 /** What is read at once: an epoch is often larger, and a second one in memory behind it is enough. */
 const READ_BYTES_MAX = 1024 * 1024;
@@ -39,6 +40,7 @@ export interface EpochReaderOptions {
   readonly reader?: ReaderWords;
   /** The reader stands at the cursor, having done everything before it. With `false` it folds something again, and reports nothing. */
   readonly isReporting?: boolean;
+  readonly gate?: GenerationGate;
 }
 
 export interface ReaderWords {
@@ -92,6 +94,7 @@ export class EpochReader {
           continue;
         }
         const body = present(counted.body, 'the fold reads bodies');
+        this.#options.gate?.check({ envelope: counted.envelope, body });
         await take({ from, epoch: { envelope: counted.envelope, body }, nextOffset: counted.offset + 1 }, sizeBytes);
         sizeBytes = 0;
       }

@@ -264,13 +264,16 @@ test('a worker that cannot take part any more drains what it has and says why', 
   expect(await worker.ended).toBe(error);
 });
 
+const generationOf = async (world: World, pipeline: Pipeline): Promise<number> =>
+  (await runGeneration(world.log, pipeline, () => EPOCHS)).generation;
+
 test('hosts with different pipelines: a partition never goes back to the older one, whose run ends', async () => {
   const world = await new World().begin();
   const newer = pipelineOf({ more: BY_KEY });
   const brings = async (pipeline: Pipeline): Promise<Partial<EngineOptions>> => ({
     pipeline,
     maySwitch: true,
-    generation: await runGeneration(world.log, pipeline, 't'),
+    generation: await generationOf(world, pipeline),
   });
   const first = new Worker(world.log, 'a', false, await brings(pipelineOf()));
   await systemClock.sleep(10);
@@ -307,8 +310,8 @@ test('the generation of a run is the newest of all partitions for the same pipel
   const world = await new World().begin();
   const [older, newer] = [pipelineOf(), pipelineOf({ more: BY_KEY })];
   const generations = async (): Promise<number[]> => [
-    await runGeneration(world.log, older, 't'),
-    await runGeneration(world.log, newer, 't'),
+    await generationOf(world, older),
+    await generationOf(world, newer),
   ];
   const work = async (partition: number, change: Partial<EngineOptions>): Promise<void> => {
     const worker = new Worker(world.log, 'w', false, { maySwitch: true, ...change });

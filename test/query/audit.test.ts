@@ -353,6 +353,7 @@ describe('documents in a store', () => {
   test.each([
     ['ahead, while a file has lines that the sink does not account for', 200, { doubled: 0 }, /3 documents of access/],
     ['doubled, when it accounts for all of them', 100, { doubled: 3 }, /^$/],
+    ['doubled, when they are more than the bytes that are left', 102, { doubled: 3 }, /^$/],
   ])('that a sink has sent before it was stopped are %s', async (_, sizeBytes, expected, note) => {
     const known = OFFSETS.slice(0, -3);
     const entries = [account('in', known), account('indexed', known)];

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { systemClock } from '../../src/lib/clock.ts';
 import { EXIT } from '../../src/lib/errors.ts';
 import type { FaultPoint } from '../../src/lib/fault-point.ts';
@@ -165,7 +166,12 @@ describeWith('kafka')('engines that share the partitions of a Kafka', () => {
       await again.says(/state restored/, 60_000);
       deeds.add('the newer one alone', await work.everywhere());
       writer.stop();
-      // Who starts the older one last goes back to it, with a generation of its own.
+      again.child.kill('SIGTERM');
+      await endOf(again);
+      // The old file is old, also for a run that begins; who wants it back says so, and it gets a generation of its own.
+      const old = await endOf(appliance.supervised());
+      expect(old).toMatchObject({ code: EXIT.superseded, stderr: expect.stringContaining('is older than the one in') });
+      rmSync(join(appliance.dataDir, 'pipeline-generations.json'));
       await rightUnder(appliance, deeds, 'two pipelines');
     }));
 

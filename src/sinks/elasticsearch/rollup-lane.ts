@@ -5,6 +5,7 @@ import { readEpochs } from '../read-epochs.ts';
 import type { Sink } from '../sink.ts';
 import { snapshotStart } from '../snapshot-start.ts';
 import { StreamFold } from '../stream-fold.ts';
+import type { GenerationGate } from '../generation-gate.ts';
 import { openRows } from './open-rows.ts';
 import { RollupWriter, type RollupWriterParts } from './rollup-writer.ts';
 
@@ -17,6 +18,8 @@ export interface RollupLaneOptions {
   readonly rollups: readonly string[];
   /** Rows that go on changing are written no more often. Default 1 s. */
   readonly writeIntervalMs?: number;
+  /** Where several hosts may run the sink, one at a time. */
+  readonly gate?: GenerationGate;
 }
 
 export interface RollupLaneParts extends RollupWriterParts {
@@ -87,7 +90,10 @@ export class RollupLane implements Sink {
         const { cursor, reported } = await snapshotStart(log, this.group, from, WORDS);
         if (reported === undefined) await log.report(this.group, topic, partition, undefined);
         else this.#reported.set(nameOf(from), reported.offset);
-        readers.push(new EpochReader({ log, group: this.group, from, cursor, reader: WORDS, isReporting: false }));
+        const gate = options.gate === undefined ? {} : { gate: options.gate };
+        readers.push(
+          new EpochReader({ log, group: this.group, from, cursor, reader: WORDS, isReporting: false, ...gate }),
+        );
       }
     }
     return readers;

@@ -16,6 +16,7 @@ import {
 } from '../epoch-reader.ts';
 import { readEpochs } from '../read-epochs.ts';
 import type { Sink } from '../sink.ts';
+import type { GenerationGate } from '../generation-gate.ts';
 import { snapshotStart } from '../snapshot-start.ts';
 import { eventRecord } from './event-record.ts';
 import { type Step, StreamEvents } from './stream-events.ts';
@@ -36,6 +37,8 @@ export interface EventSinkOptions {
   readonly streams: readonly EventSinkStream[];
   /** Names of the rollups whose final rows are written. */
   readonly rollups: readonly string[];
+  /** Where several hosts may run the sink, one at a time. */
+  readonly gate?: GenerationGate;
 }
 
 export type EventSinkEvent =
@@ -178,14 +181,26 @@ export class EventSink implements Sink {
       if (start.cursor !== undefined) events.startAt(partition, start.cursor);
       const lastN = step?.position[partition] ?? 0;
       const until = { n: lastN, offset: start.reported?.offset ?? 0 };
+      const { gate } = this.#parts.options;
       const cursor = await foldAgain(log, from, start.cursor, until, (incoming) => {
+        gate?.check(incoming.epoch);
         const isMaker = step?.by === partition && incoming.epoch.envelope.n === lastN;
         if (isMaker && incoming.nextOffset > until.offset) maker = incoming;
         else events.apply(incoming);
       });
       const isPastMaker = step?.by === partition && (cursor?.offset ?? 0) <= until.offset;
       isWhole ||= step !== undefined && ((cursor?.n ?? 0) > lastN || isPastMaker);
-      readers.push(new EpochReader({ log, group: this.group, from, cursor, reader: WORDS, isReporting: false }));
+      readers.push(
+        new EpochReader({
+          log,
+          group: this.group,
+          from,
+          cursor,
+          reader: WORDS,
+          isReporting: false,
+          ...(gate === undefined ? {} : { gate }),
+        }),
+      );
     }
     if (isWhole && maker !== undefined) events.apply(maker);
     // Without a record of ours, what was reported is what was written.

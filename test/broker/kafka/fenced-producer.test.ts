@@ -3,7 +3,6 @@ import type { Cluster } from '../../../src/broker/kafka/cluster.ts';
 import { FencedProducer } from '../../../src/broker/kafka/fenced-producer.ts';
 import { Patience } from '../../../src/broker/kafka/patience.ts';
 import { EXIT } from '../../../src/lib/errors.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
 
 interface Answer {
   readonly producerId?: string;
@@ -29,7 +28,7 @@ async function openOn(answers: readonly Answer[]): Promise<{ outcome: unknown; a
     withTransactionCoordinator: <T>(_name: string, ask: (connection: unknown) => Promise<T>) => ask({ broker }),
   } as unknown as Cluster;
   const never = new AbortController().signal;
-  const clock = { ...new ManualClock(), monotonicMs: () => 0, nowMs: () => 0, sleep: () => Promise.resolve() };
+  const clock = { monotonicMs: () => 0, nowMs: () => 0, sleep: () => Promise.resolve() };
   const patience = new Patience({
     clock,
     random: { next: () => 0, int: () => 0 },

@@ -1,0 +1,21 @@
+import type { Config } from '../config/config.ts';
+import { EXIT, OperatingError } from '../lib/errors.ts';
+import { GenerationGate } from '../sinks/generation-gate.ts';
+
+/** For a sink that several hosts may run, one at a time. */
+export function gateOf({ pipeline }: Config, generation: number | undefined): { readonly gate?: GenerationGate } {
+  return generation === undefined ? {} : { gate: new GenerationGate({ pipeline, generation }) };
+}
+
+/** Of `--generation`. */
+export function asGeneration(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new OperatingError(`"${text}" is no generation`, { code: 'USAGE', exitCode: EXIT.usage });
+}
+
+/** Of `--document-generation <stream>=<n>`, which may come several times. */
+export function asDocumentGenerations(text: string, before: Readonly<Record<string, number>>): Record<string, number> {
+  const at = text.lastIndexOf('=');
+  return { ...before, [text.slice(0, at)]: asGeneration(text.slice(at + 1)) };
+}
