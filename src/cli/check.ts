@@ -25,7 +25,7 @@ export function registerCheck(program: Command): void {
     .option('-c, --config <file>', 'the same, as other commands have it')
     .option('--json', 'the normalised configuration, as one JSON object')
     .action((file: string | undefined, options: { config?: string; json?: boolean }) => {
-      const config = loadNamedConfig(file ?? options.config);
+      const config = loadNamedConfig(file ?? options.config, 'whole');
       if (options.json === true) printJson(withoutSecrets(config));
       else print(describeConfig(config));
     });

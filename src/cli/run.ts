@@ -78,7 +78,7 @@ function configOf(files: readonly string[], options: RunCommandOptions): Config 
     throw usageError('name a configuration or log files, not both');
   if (yaml !== undefined && rest.length > 0)
     throw usageError(`${yaml} is a configuration: name it alone, or log files alone`);
-  if (first === undefined || yaml !== undefined) return loadNamedConfig(options.config ?? yaml);
+  if (first === undefined || yaml !== undefined) return loadNamedConfig(options.config ?? yaml, 'whole');
   return configOfLogs(files, options.dataDir ?? DEFAULT_DATA_DIR);
 }
 

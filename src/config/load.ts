@@ -7,7 +7,9 @@ import { CONFIG_BYTES_MAX, type ConfigDocument, parseConfigDocument } from './do
 import { type Environment, applyEnvironment, replaceReferences } from './environment.ts';
 import { ConfigError, type Problem } from './problem.ts';
 import { resolveConfig } from './resolve.ts';
-import { tlsFileProblems } from './tls-files.ts';
+import { type ConfigUse, tlsFileProblems } from './tls-files.ts';
+
+export type { ConfigUse };
 
 /** What is looked for when no file is named. */
 export const DEFAULT_CONFIG_FILE = 'tailrace.yaml';
@@ -19,12 +21,17 @@ export interface LoadedConfig {
 }
 
 /** Reads, checks and resolves a configuration file. Throws a ConfigError with every problem, or an OperatingError with exit code 3. */
-export function loadConfig(path: string, environment: Environment): LoadedConfig {
-  return resolveText(readConfigFile(path), path, environment);
+export function loadConfig(path: string, environment: Environment, use: ConfigUse = 'part'): LoadedConfig {
+  return resolveText(readConfigFile(path), path, environment, use);
 }
 
 /** The same for a text that is not in a file of its own: `path` names it in messages. */
-export function resolveText(text: string, path: string, environment: Environment): LoadedConfig {
+export function resolveText(
+  text: string,
+  path: string,
+  environment: Environment,
+  use: ConfigUse = 'part',
+): LoadedConfig {
   const shown = shownPath(path);
   const document = parseConfigDocument(text);
   if (document.problems.length > 0) throw new ConfigError(shown, text, document.problems);
@@ -35,7 +42,7 @@ export function resolveText(text: string, path: string, environment: Environment
   // A reference that cannot be read is the error, not the text that stands in its place.
   const places = new Set(replaced.problems.map(({ position }) => JSON.stringify(position)));
   const rest = problems.filter(({ position }) => !places.has(JSON.stringify(position)));
-  const files = tlsFileProblems(replaced.value, folder, document);
+  const files = tlsFileProblems(replaced.value, folder, document, use);
   const all = [...overridden.problems, ...replaced.problems, ...rest, ...files];
   if (config === undefined || all.length > 0) {
     throw new ConfigError(

@@ -9,17 +9,27 @@ import type { Problem } from './problem.ts';
 const FILE_KEYS = ['ca', 'cert', 'key'];
 
 /**
- * Files of certificates and keys that a configuration names and that cannot be read, before a role finds out at its start. What stands in
- * them is for those who use them.
+ * Who uses a configuration: the whole of it is for `check` and `run`, a part for one role or question. What a part has no need of may be
+ * missing where it runs, such as a certificate that is mounted in the container of one sink only.
  */
-export function tlsFileProblems(value: unknown, folder: string, document: Pick<ConfigDocument, 'valueAt'>): Problem[] {
+export type ConfigUse = 'whole' | 'part';
+
+/**
+ * Files of certificates and keys that a configuration names and that cannot be read, before a role finds out at its start. What stands in
+ * them is for those who use them. Of a part only the broker's count: every role opens it, and whoever opens a source or a sink looks then.
+ */
+export function tlsFileProblems(
+  value: unknown,
+  folder: string,
+  document: Pick<ConfigDocument, 'valueAt'>,
+  use: ConfigUse,
+): Problem[] {
   const { broker, sources, sinks } = asMap(value);
-  const sections: (readonly [Path, unknown])[] = [
-    [['broker'], broker],
+  const others: (readonly [Path, unknown])[] = [
     ...Object.entries(asMap(sources)).map(([name, section]) => [['sources', name], section] as const),
     ...Object.entries(asMap(sinks)).map(([name, section]) => [['sinks', name], section] as const),
   ];
-  return sections.flatMap(([path, section]) => {
+  return [[['broker'], broker] as const, ...(use === 'whole' ? others : [])].flatMap(([path, section]) => {
     const tls = asMap(asMap(section)['tls']);
     return FILE_KEYS.flatMap((key) => {
       const file = tls[key];

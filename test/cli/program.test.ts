@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { commandName } from '../../src/cli/command-name.ts';
 import { accessLines } from '../support/access-lines.ts';
+import { RIGHT_CONFIG } from '../support/broken-config.ts';
 
 let folder = '';
 beforeAll(() => {
@@ -108,6 +109,27 @@ rollups: { traffic: { from: access, window: { type: tumbling, size: 1m }, measur
     expect(status).toBe(1);
   });
 });
+
+test('files of TLS that a sink names are there for check and run; a role without that sink does without them', () => {
+  const sinks = "{ search: { type: elasticsearch, nodes: ['https://e:9200'], tls: { ca: no.pem } } }";
+  writeFileSync(join(folder, 'tls.yaml'), `${RIGHT_CONFIG}data_dir: ./tls\nsinks: ${sinks}\n`);
+  const refused = {
+    status: 3,
+    stdout: '',
+    stderr: expect.stringContaining('sinks.search.tls.ca: no.pem does not exist'),
+  };
+  expect(tailrace('check', 'tls.yaml')).toMatchObject(refused);
+  expect(tailrace('run', 'tls.yaml')).toMatchObject(refused);
+  expect(tailrace('run', '--once', 'tls.yaml')).toMatchObject(refused);
+  expect(tailrace('agent', '--once', '-c', 'tls.yaml')).toMatchObject({ status: 0 });
+  expect(tailrace('lag', '-c', 'tls.yaml').stderr).not.toContain('no.pem');
+  // Whoever opens it says so.
+  expect(tailrace('search', '-c', 'tls.yaml')).toMatchObject({
+    status: 3,
+    stdout: '',
+    stderr: expect.stringContaining('no.pem cannot be read'),
+  });
+}, 60_000);
 
 test('lines to copy name the program as it is reached from here', () => {
   expect(commandName('/nowhere', resolve('.'))).toBe('./tailrace');

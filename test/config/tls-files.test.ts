@@ -19,6 +19,14 @@ test('files of certificates and keys that are not there are problems, wherever t
   expect(problemsOf(config('ca: ca.pem', 'cert: cert.pem, key: key.pem', 'ca: ca.pem'), {}, folder)).toEqual([]);
 });
 
+test('to a role or a question only the files of the broker must be there', () => {
+  const text = (broker: string): string => config(broker, 'cert: no.pem, key: no.pem', 'ca: no.pem');
+  expect(problemsOf(text('ca: no.pem'), {}, folder, 'part')).toEqual([
+    expect.stringContaining('broker.tls.ca: no.pem does not exist'),
+  ]);
+  expect(problemsOf(text('ca: ca.pem'), {}, folder, 'part')).toEqual([]);
+});
+
 test('a file that the environment names is said with its variable', () => {
   const text = RIGHT_CONFIG.replace('version: 1', `version: 1\nbroker: { ${KAFKA}, tls: { ca: ca.pem } }`);
   expect(problemsOf(text, { TAILRACE_BROKER_TLS_CA: 'other.pem' }, folder)).toEqual([

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { resolveText } from '../../src/config/load.ts';
+import { type ConfigUse, resolveText } from '../../src/config/load.ts';
 import { ConfigError } from '../../src/config/problem.ts';
 
 /** A configuration that is right; each case breaks it. */
@@ -39,9 +39,14 @@ export function changed(from: string, to: string, text = RIGHT_CONFIG): string {
 }
 
 /** What is wrong with a text: `line:column CODE: message — hint`, in the order of the file. */
-export function problemsOf(text: string, environment: Readonly<Record<string, string>> = {}, folder = ''): string[] {
+export function problemsOf(
+  text: string,
+  environment: Readonly<Record<string, string>> = {},
+  folder = '',
+  use: ConfigUse = 'whole',
+): string[] {
   try {
-    resolveText(text, join(folder, 'tailrace.yaml'), environment);
+    resolveText(text, join(folder, 'tailrace.yaml'), environment, use);
     return [];
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
