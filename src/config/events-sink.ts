@@ -106,6 +106,15 @@ export function checkEventsSink(
   }
 }
 
+/** Where the records of a sink go that names no topic. */
+export function defaultEventsTopic(of: {
+  readonly topicPrefix: string;
+  readonly pipeline: string;
+  readonly sink: string;
+}): string {
+  return `${of.topicPrefix}.events.${of.pipeline}.${of.sink}`;
+}
+
 const REPLICAS = 3;
 
 export function resolveEventsSink(
@@ -128,7 +137,7 @@ export function resolveEventsSink(
   return {
     type: 'events',
     connection: brokers === undefined ? null : resolveKafkaConnection({ brokers, tls, sasl }, folder),
-    topic: parsed.topic ?? `${topicPrefix}.events.${pipeline}.${sink}`,
+    topic: parsed.topic ?? defaultEventsTopic({ topicPrefix, pipeline, sink }),
     rollups: parsed.rollups ?? context.rollups,
     partitions: parsed.partitions,
     replicationFactor:

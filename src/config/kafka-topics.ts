@@ -1,4 +1,6 @@
+import { TOPIC_PREFIX } from './config.ts';
 import type { Path } from './document.ts';
+import { defaultEventsTopic } from './events-sink.ts';
 import { suggestion } from './nearest.ts';
 import type { Problem } from './problem.ts';
 
@@ -7,6 +9,8 @@ type Report = (path: Path, part: 'key' | 'value', problem: Omit<Problem, 'positi
 
 /** What `kafka` sources are checked against: the rest of the file, as it stands there. */
 export interface KafkaNeighbours {
+  /** The name of the pipeline. */
+  readonly pipeline: unknown;
   /** The section `broker`, where it is a Kafka. */
   readonly broker: Section | undefined;
   readonly streams: Section | undefined;
@@ -29,7 +33,6 @@ export interface EarlierPattern {
   readonly pattern: string;
 }
 
-const OWN_PREFIX_DEFAULT = 'tailrace';
 /** What Tailrace writes for itself under its prefix; events are for others. */
 const OWN_KINDS = ['raw', 'epochs', 'documents'];
 
@@ -40,10 +43,12 @@ export function checkKafkaTopics(
   report: Report,
 ): void {
   const readers = sources.map(([name, section]) => readerOf(name, section, neighbours.broker));
+  const given = neighbours.broker?.['topic_prefix'];
+  const ownPrefix = typeof given === 'string' ? given : TOPIC_PREFIX;
   for (const [at, reader] of readers.entries()) {
-    checkTwice(reader, readers.slice(0, at), readers, report);
-    checkOwnTopics(reader, neighbours, report);
-    checkOffsets(reader, sources[at]![1]['start'], report);
+    checkTwice(reader, readers, ownPrefix, report);
+    checkOwnTopics(reader, neighbours, ownPrefix, report);
+    checkOffsets(reader, sources[at]![1]['start'], ownPrefix, report);
   }
 }
 
@@ -99,9 +104,14 @@ function isSameRoad(left: Reader, right: Reader): boolean {
   return left.stream === right.stream && isSameCluster(left.brokers, right.brokers);
 }
 
-function checkTwice(reader: Reader, earlier: readonly Reader[], all: readonly Reader[], report: Report): void {
+/** Whether a source's pattern takes a topic, by the rule that the agent has: what begins with the own prefix is never meant. */
+function takesByPattern({ pattern }: Reader, topic: string, ownPrefix: string): boolean {
+  return topicPattern(pattern)?.test(topic) === true && !topic.startsWith(`${ownPrefix}.`);
+}
+
+function checkTwice(reader: Reader, all: readonly Reader[], ownPrefix: string, report: Report): void {
   const path = ['sources', reader.name];
-  const rivals = earlier.filter((other) => isSameRoad(other, reader));
+  const rivals = all.slice(0, all.indexOf(reader)).filter((other) => isSameRoad(other, reader));
   const twice = 'each of its records would be two lines';
   for (const [i, topic] of reader.topics.entries()) {
     if (topic === '') continue;
@@ -114,7 +124,7 @@ function checkTwice(reader: Reader, earlier: readonly Reader[], all: readonly Re
     }
     // Whichever of the two comes first in the file: the one with the name can be shown where it stands.
     const matching = all.find(
-      (other) => other !== reader && isSameRoad(other, reader) && topicPattern(other.pattern)?.test(topic),
+      (other) => other !== reader && isSameRoad(other, reader) && takesByPattern(other, topic, ownPrefix),
     );
     if (matching === undefined) continue;
     const message = `the topic_pattern of sources.${matching.name} matches the topic ${topic}, too: ${twice}`;
@@ -133,16 +143,14 @@ function grouped(pattern: string): string {
   return pattern.includes('|') ? `(?:${pattern})` : pattern;
 }
 
-/** Lines that were read from there would come back there. A pattern never means what begins with the prefix. */
-function checkOwnTopics(reader: Reader, neighbours: KafkaNeighbours, report: Report): void {
-  const { broker, rollups, eventsSinks } = neighbours;
+/** Lines that were read from there would come back there. */
+function checkOwnTopics(reader: Reader, neighbours: KafkaNeighbours, ownPrefix: string, report: Report): void {
+  const { pipeline, broker, rollups, eventsSinks } = neighbours;
   const path = ['sources', reader.name];
   if (broker !== undefined && isSameCluster(reader.brokers, readerOf('', {}, broker).brokers)) {
-    const { topic_prefix: given } = broker;
-    const prefix = typeof given === 'string' ? given : OWN_PREFIX_DEFAULT;
     for (const [i, topic] of reader.topics.entries()) {
-      const kinds = OWN_KINDS.map((kind) => `${prefix}.${kind}.`);
-      if (topic !== `${prefix}.cursors` && !kinds.some((kind) => topic.startsWith(kind))) continue;
+      const kinds = OWN_KINDS.map((kind) => `${ownPrefix}.${kind}.`);
+      if (topic !== `${ownPrefix}.cursors` && !kinds.some((kind) => topic.startsWith(kind))) continue;
       report([...path, 'topics', i], 'value', {
         code: 'CONFIG_VALUE',
         message: `${topic} is a topic that Tailrace writes for itself: what is read there would be written there again`,
@@ -151,7 +159,8 @@ function checkOwnTopics(reader: Reader, neighbours: KafkaNeighbours, report: Rep
     }
   }
   for (const [name, sink] of eventsSinks) {
-    const { topic, rollups: listed } = sink;
+    const fallback = defaultEventsTopic({ topicPrefix: ownPrefix, pipeline: String(pipeline), sink: name });
+    const { topic = fallback, rollups: listed } = sink;
     const sinkBrokers = readerOf('', { brokers: sink['brokers'] }, broker).brokers;
     if (typeof topic !== 'string' || !isSameCluster(reader.brokers, sinkBrokers)) continue;
     const fromHere = Object.entries(rollups ?? {}).find(
@@ -160,7 +169,7 @@ function checkOwnTopics(reader: Reader, neighbours: KafkaNeighbours, report: Rep
     );
     if (fromHere === undefined) continue;
     const i = reader.topics.indexOf(topic);
-    if (i < 0 && topicPattern(reader.pattern)?.test(topic) !== true) continue;
+    if (i < 0 && !takesByPattern(reader, topic, ownPrefix)) continue;
     report(i < 0 ? [...path, 'topic_pattern'] : [...path, 'topics', i], 'value', {
       code: 'CONFIG_VALUE',
       message: `sinks.${name} writes the rows of ${fromHere[0]} to ${topic}: they would be counted in ${fromHere[0]} again`,
@@ -170,12 +179,11 @@ function checkOwnTopics(reader: Reader, neighbours: KafkaNeighbours, report: Rep
 }
 
 /** An offset for a topic that is not read would say nothing. */
-function checkOffsets(reader: Reader, start: unknown, report: Report): void {
+function checkOffsets(reader: Reader, start: unknown, ownPrefix: string, report: Report): void {
   if (typeof start !== 'object' || start === null || Array.isArray(start)) return;
-  const pattern = topicPattern(reader.pattern);
-  if (reader.pattern !== undefined && pattern === undefined) return;
+  if (reader.pattern !== undefined && topicPattern(reader.pattern) === undefined) return;
   for (const topic of Object.keys(start)) {
-    if (reader.topics.includes(topic) || pattern?.test(topic) === true) continue;
+    if (reader.topics.includes(topic) || takesByPattern(reader, topic, ownPrefix)) continue;
     const message = `start has offsets of the topic ${topic}, which this source does not read`;
     const hint =
       suggestion(

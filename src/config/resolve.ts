@@ -72,7 +72,8 @@ export function resolveConfig(
   checkWiring(parsed.success ? { ...sections, rollups: sections.rollups ?? {} } : sections, report);
   const [, broker] = ofType('kafka', { broker: asSection(raw)?.['broker'] })[0] ?? [];
   if (broker !== undefined) checkKafkaBroker(['broker'], broker, report);
-  const neighbours = { ...sections, broker, eventsSinks: ofType('events', sections.sinks) };
+  const pipeline = asSection(raw)?.['name'];
+  const neighbours = { ...sections, pipeline, broker, eventsSinks: ofType('events', sections.sinks) };
   checkKafkaSources(ofType('kafka', sections.sources), neighbours, report);
   checkSinks(sections, broker !== undefined, report);
   if (parsed.success) checkAssignment(parsed.data, report);

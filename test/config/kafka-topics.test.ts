@@ -28,6 +28,12 @@ test('a topic that one source names and the pattern of another matches is refuse
   expect(of([named, source('all', String.raw`topic_pattern: '(?!shop\.orders$)(?:shop\..*|x)'`)])).toEqual([]);
 });
 
+test('a pattern takes nothing of the own prefix, so a name there is no second road', () => {
+  const all = source('all', "topic_pattern: '.*'");
+  expect(of([source('named', 'topics: [lp.events.other.out]'), all])).toEqual([]);
+  expect(of([source('named', 'topics: [lpevents]'), all])).toHaveLength(1);
+});
+
 test('of two names of this machine and of several brokers a common one is the same cluster', () => {
   const pattern = source('all', "topic_pattern: 'o.*'");
   const twice = [expect.stringContaining('the topic_pattern of sources.all matches the topic orders, too')];
@@ -74,6 +80,23 @@ test("the pipeline's own events are no source of what they are made from", () =>
   expect(of([source('fine', 'topics: [orders]')], { sinks })).toEqual([]);
 });
 
+test('an events sink that names no topic has one, and that is no source either', () => {
+  const sinks = 'sinks: { out: { type: events } }';
+  const said =
+    'VALUE: sinks.out writes the rows of all to lp.events.shop.out: they would be counted in all again — give them a stream of their own, or leave the topic out';
+  expect(of([source('loop', 'topics: [a, lp.events.shop.out]')], { sinks })).toEqual([`5:52 ${said}`]);
+  expect(of([source('fine', 'topics: [lp.events.shop.other, lp.events.other.out]')], { sinks })).toEqual([]);
+  expect(of([source('fine', "topic_pattern: '.*'")], { sinks })).toEqual([]);
+});
+
+test('a pattern takes no events whose topic begins with the own prefix', () => {
+  const sinks = (topic: string): string => `sinks: { out: { type: events, topic: ${topic} } }`;
+  const all = source('all', "topic_pattern: '.*'");
+  expect(of([all], { sinks: sinks('lp.totals') })).toEqual([]);
+  expect(of([all], { sinks: sinks('lptotals') })).toHaveLength(1);
+  expect(of([source('named', 'topics: [lp.totals]')], { sinks: sinks('lp.totals') })).toHaveLength(1);
+});
+
 test('offsets of a topic that is not read are refused', () => {
   const said = 'VALUE: start has offsets of the topic order, which this source does not read';
   expect(of([source('named', 'topics: [orders], start: { order: { 0: 5 } }')])).toEqual([
@@ -81,6 +104,9 @@ test('offsets of a topic that is not read are refused', () => {
   ]);
   expect(of([source('all', "topic_pattern: 'orders.*', start: { order: { 0: 5 }, orders.eu: { 0: 5 } }")])).toEqual([
     `5:75 ${said} — name a topic that topic_pattern matches`,
+  ]);
+  expect(of([source('all', "topic_pattern: '.*', start: { lp.order: { 0: 5 } }")])).toEqual([
+    `5:69 ${said.replace('order,', 'lp.order,')} — name a topic that topic_pattern matches`,
   ]);
 });
 
