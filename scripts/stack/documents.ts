@@ -1,4 +1,5 @@
 // Counts in Elasticsearch what the document sink has written, past all of our own code.
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface ElasticsearchAddress {
   readonly url: string;
@@ -45,13 +46,29 @@ async function countIds(address: ElasticsearchAddress): Promise<number> {
   return ids.size;
 }
 
-async function ask(
+/** An index that was made a moment ago has no shard that answers yet, and a busy server asks for patience. */
+const NOT_YET = new Set([429, 503]);
+const NOT_YET_MS = 15_000;
+
+async function ask(address: ElasticsearchAddress, path: string, method = 'GET', body?: unknown): Promise<unknown> {
+  const giveUpMs = performance.now() + NOT_YET_MS;
+  for (;;) {
+    const response = await askOnce(address, path, method, body);
+    if (response.ok) return await response.json();
+    if (!NOT_YET.has(response.status) || performance.now() > giveUpMs)
+      throw new Error(`Elasticsearch answers ${response.status} to ${method} ${path}`);
+    await response.arrayBuffer();
+    await sleep(250);
+  }
+}
+
+async function askOnce(
   { url, password }: ElasticsearchAddress,
   path: string,
-  method = 'GET',
-  body?: unknown,
-): Promise<unknown> {
-  const response = await fetch(`${url}${path}`, {
+  method: string,
+  body: unknown,
+): Promise<Response> {
+  return await fetch(`${url}${path}`, {
     method,
     headers: {
       authorization: `Basic ${Buffer.from(`elastic:${password}`).toString('base64')}`,
@@ -60,6 +77,4 @@ async function ask(
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     signal: AbortSignal.timeout(30_000),
   });
-  if (!response.ok) throw new Error(`Elasticsearch answers ${response.status} to ${method} ${path}`);
-  return await response.json();
 }
