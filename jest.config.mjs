@@ -16,7 +16,8 @@ export default {
   },
   setupFilesAfterEnv: ['<rootDir>/test/support/jest-setup.ts'],
   testTimeout: 60_000,
-  maxWorkers: 2,
+  // One more than two cores: tests over real servers spend a third of their time waiting.
+  maxWorkers: 3,
   coverageProvider: 'v8',
   collectCoverageFrom: ['src/**/*.{ts,tsx}'],
 };
