@@ -16,8 +16,7 @@ export default {
   },
   setupFilesAfterEnv: ['<rootDir>/test/support/jest-setup.ts'],
   testTimeout: 60_000,
-  // One more than two cores: tests over real servers spend a third of their time waiting.
-  maxWorkers: 3,
+  maxWorkers: 2,
   coverageProvider: 'v8',
   collectCoverageFrom: ['src/**/*.{ts,tsx}'],
 };

@@ -125,8 +125,12 @@ export class CursorTable {
     this.#isFlushDue = true;
     await this.#deps.clock.sleep(FLUSH_MS, this.#deps.signal);
     this.#isFlushDue = false;
-    // An error is no loss: the report waits for the next flush, and only holds trimming back.
-    await this.flush().catch(() => undefined);
+    try {
+      await this.flush();
+    } catch {
+      // No loss: the report waits, and only holds trimming back. But it may be the last one, and somebody may wait for it.
+      if (!this.#isFlushDue && !this.#deps.signal.aborted) void this.#flushLater();
+    }
   }
 
   async #writePending(): Promise<void> {

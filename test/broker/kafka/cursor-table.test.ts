@@ -53,3 +53,33 @@ test('a group that was forgotten while nobody looked is forgotten, even if compa
     await kafka.stop();
   }
 });
+
+test('a last report that could not be written is written once it can', async () => {
+  const written: string[] = [];
+  let failures = 2;
+  const clock: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms / 50, signal) };
+  const closing = new AbortController();
+  const { signal } = closing;
+  const stop = new AbortController().signal;
+  const patience = new Patience({ clock, random: seededRandom(1), signal, stop, notify: () => undefined });
+  const cluster = { commitOffsets: () => Promise.resolve() } as unknown as Cluster;
+  const table = new CursorTable({
+    cluster,
+    patience,
+    clock,
+    signal,
+    topic: CURSORS,
+    append: async (_topic, _partition, records) => {
+      // Nothing that waiting would mend, by its looks.
+      if (failures-- > 0) throw new TypeError('not now');
+      written.push(...records.map(({ key }) => Buffer.from(key!).toString()));
+      return 0;
+    },
+    ensureTopic: () => Promise.resolve(),
+  });
+  await table.report({ group: 'web.warehouse', topic: 'own.epochs', partition: 0 }, { offset: 5, id: 'x' });
+  const endMs = systemClock.monotonicMs() + 5_000;
+  while (written.length === 0 && systemClock.monotonicMs() < endMs) await systemClock.sleep(10);
+  expect(written).toEqual(['["cursor","web.warehouse","own.epochs",0]']);
+  closing.abort();
+});
