@@ -2,7 +2,7 @@ import { suggestion } from '../config/nearest.ts';
 import { systemClock } from '../lib/clock.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
-import { type LagTarget, configOf, openBoard } from './lag.ts';
+import { type LagTarget, SILENT, configOf, openBoard } from './lag.ts';
 import { print } from './output.ts';
 import { sinkReaders } from './sink-readers.ts';
 
@@ -19,7 +19,8 @@ export async function forgetReader(group: string, target: LagTarget): Promise<vo
   if (own.includes(group)) {
     throw refusal(`group ${group} is a reader of this configuration`, 'take its sink out, and start the run again');
   }
-  const { board, log, close } = openBoard(config, systemClock, SCAN_MS_MAX, AbortSignal.timeout(UNREACHABLE_MS));
+  const stop = AbortSignal.timeout(UNREACHABLE_MS);
+  const { board, log, close } = openBoard(config, systemClock, SCAN_MS_MAX, stop, SILENT);
   try {
     const { lags, atMs } = await board.look();
     const of = lags.filter((reader) => reader.group === group);

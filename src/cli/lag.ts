@@ -54,7 +54,7 @@ const ONCE_GAP_MS = 1000;
 /** A single look waits for brokers that are away about this long: a leader that moves is waited for, and whoever asks wants an answer. */
 const UNREACHABLE_MS = 5_000;
 /** A single look ends with the error, which says the same. */
-const SILENT = (): void => undefined;
+export const SILENT = (): void => undefined;
 const DEFAULT_DATA_DIR = './tailrace-data';
 
 export function registerLag(program: Command): void {

@@ -56,3 +56,17 @@ test('one that is at work, one that is needed and one that is not there are refu
   expect(await refused('logs.bsy')).toContain('nobody reads as group "logs.bsy" (did you mean "logs.busy"?)');
   expect(await groups()).toHaveLength(3);
 });
+
+test('with a broker that is away it says so in one line', async () => {
+  const config = `version: 1
+name: logs
+broker: { type: kafka, brokers: ['127.0.0.1:1'], single_broker: true }
+sources: { web: { type: file, include: [x.log], stream: access } }
+streams: { access: { codec: { type: combined } } }
+rollups: { t: { from: access, by: [], window: { type: tumbling, size: 1m }, measures: { n: count } } }
+`;
+  writeFileSync(join(folder.path, 'kafka.yaml'), config);
+  const { code, stderr } = await tailrace(['lag', 'forget', 'logs.old', '-c', 'kafka.yaml'], { cwd: folder.path });
+  expect([code, stderr.trim().split('\n').length]).toEqual([4, 1]);
+  expect(stderr).toContain('no answer from Kafka');
+});
