@@ -9,6 +9,7 @@ import { ENGINE_DEFAULTS, Engine, type EngineEvent } from '../engine/engine.ts';
 import type { Clock } from '../lib/clock.ts';
 import { EXIT, OperatingError, describeError } from '../lib/errors.ts';
 import { withExamples } from './examples.ts';
+import { asGeneration } from './generation-options.ts';
 import { kafkaClientOptions } from './kafka-broker.ts';
 import { say } from './output.ts';
 import { type RoleContext, type RoleOptions, configOfRole, runRole, withRoleOptions } from './role.ts';
@@ -44,7 +45,7 @@ export function registerEngine(program: Command): void {
     .option('--workers <n>', 'how many there are (default: engine.workers)', wholeNumber)
     .addOption(new Option('--may-switch', 'set by `run`: this start may bring a changed pipeline').hideHelp())
     .addOption(
-      new Option('--generation <n>', 'set by `run`: the number of its pipeline').argParser(wholeNumber).hideHelp(),
+      new Option('--generation <n>', 'set by `run`: the number of its pipeline').argParser(asGeneration).hideHelp(),
     )
     .action((options: EngineCommandOptions) => {
       const config = configOfRole(options);

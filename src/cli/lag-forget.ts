@@ -2,15 +2,12 @@ import { suggestion } from '../config/nearest.ts';
 import { systemClock } from '../lib/clock.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
-import { type LagTarget, SILENT, configOf, openBoard } from './lag.ts';
+import { type LagTarget, SCAN_MS_MAX, SILENT, UNREACHABLE_MS, configOf, openBoard } from './lag.ts';
 import { print } from './output.ts';
 import { sinkReaders } from './sink-readers.ts';
 
 /** Who has reported within this time is at work: forgotten, it would only be there again. */
 const AT_WORK_MS = 60_000;
-/** What the look before it may take, and how long a log that is away is waited for. */
-const SCAN_MS_MAX = 1_000;
-const UNREACHABLE_MS = 5_000;
 
 /** `tailrace lag forget`: a reader that does not come back holds everything that it has not read. */
 export async function forgetReader(group: string, target: LagTarget): Promise<void> {
@@ -20,7 +17,7 @@ export async function forgetReader(group: string, target: LagTarget): Promise<vo
     throw refusal(`group ${group} is a reader of this configuration`, 'take its sink out, and start the run again');
   }
   const stop = AbortSignal.timeout(UNREACHABLE_MS);
-  const { board, log, close } = openBoard(config, systemClock, SCAN_MS_MAX, stop, SILENT);
+  const { board, log, close } = openBoard(config, systemClock, SCAN_MS_MAX.watch, stop, SILENT);
   try {
     const { lags, atMs } = await board.look();
     const of = lags.filter((reader) => reader.group === group);

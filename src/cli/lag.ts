@@ -49,10 +49,10 @@ interface LagOptions extends LagTarget {
 }
 
 /** What one look may spend on headers: a single one is worth waiting for, one of many goes on where the last one ended. */
-const SCAN_MS_MAX = { once: 10_000, watch: 1000 };
+export const SCAN_MS_MAX = { once: 10_000, watch: 1000 };
 const ONCE_GAP_MS = 1000;
 /** A single look waits for brokers that are away about this long: a leader that moves is waited for, and whoever asks wants an answer. */
-const UNREACHABLE_MS = 5_000;
+export const UNREACHABLE_MS = 5_000;
 /** A single look ends with the error, which says the same. */
 export const SILENT = (): void => undefined;
 const DEFAULT_DATA_DIR = './tailrace-data';
@@ -114,10 +114,12 @@ async function lag(options: LagOptions, clock: Clock): Promise<void> {
   }
   const { group } = options;
   const shown = options.json === true ? (look: LagLook) => printJson(lagJson(look)) : showText(options.watch === true);
+  let isSaid = false;
   const show: Show = (look) => {
     const own = ofGroup(look, group);
     const isUnknown = group !== undefined && own.lags.length === 0;
-    if (isUnknown) say(nobodyReadsAs(group, look));
+    if (isUnknown && !isSaid) say(nobodyReadsAs(group, look));
+    isSaid = isUnknown;
     if (!isUnknown || options.json === true) shown(own);
   };
   return options.watch === true ? watch(config, clock, intervalMs, show) : lookOnce(config, clock, options, show);

@@ -5,7 +5,7 @@ export const EXIT = {
   config: 3,
   unreachable: 4,
   badData: 5,
-  /** Another process wrote the task's epochs: this one ends, which is no failure for the restart thresholds. */
+  /** Another process does this one's work, an engine's task or a sink's turn: this one ends, which is no failure for the restart thresholds. */
   fenced: 75,
   /** The log carries a newer generation of the pipeline than this process was started with. */
   superseded: 76,

@@ -1,6 +1,5 @@
 import type { Clock } from '../lib/clock.ts';
-import { EXIT } from '../lib/errors.ts';
-import type { Exit, StartProcess } from './service.ts';
+import { type Exit, type StartProcess, isOutside } from './service.ts';
 
 /** What is still so is said again after this long, with how often it was heard since. */
 const SAY_AGAIN_MS = 600_000;
@@ -20,7 +19,7 @@ interface Life {
 }
 
 /**
- * A role that ends because something outside is away or full is started again until it works, and would say the same each
+ * A role that ends because something outside is away, full or not the log that was read is started again until it works, and would say the same each
  * time. This lets the words of such a role through once; of every other role, everything.
  */
 export class Echoes {
@@ -35,8 +34,7 @@ export class Echoes {
   following(start: StartProcess): StartProcess {
     return (service) => {
       const last = this.#lives.get(service.name);
-      const code = last?.exit?.code;
-      const isSameTrouble = code === EXIT.unreachable || code === EXIT.mismatch;
+      const isSameTrouble = last?.exit !== undefined && isOutside(last.exit);
       const before = last !== undefined && isSameTrouble ? this.#recent(last) : new Map<string, Said>();
       const life: Life = { before, said: new Map(), exit: undefined };
       this.#lives.set(service.name, life);

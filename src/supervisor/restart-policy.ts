@@ -1,6 +1,6 @@
 import { Backoff } from '../lib/backoff.ts';
 import { EXIT } from '../lib/errors.ts';
-import { type Exit, describeExit } from './service.ts';
+import { type Exit, describeExit, isOutside } from './service.ts';
 
 export interface RestartOptions {
   /** Pause before the first restart after healthy time: recovery must not wait. */
@@ -37,7 +37,7 @@ export type Decision =
       readonly pauseMs: number;
       readonly reason: string;
       readonly isAlarm: boolean;
-      /** What it waits for is still away: known, and said once. */
+      /** It ended again for the same trouble outside: known, and said once. */
       readonly isEcho: boolean;
     }
   | { readonly kind: 'stop'; readonly exitCode: number; readonly reason: string };
@@ -101,8 +101,8 @@ export class RestartPolicy {
     this.#isWaiting = false;
     const isAlarm = this.#fencedInARow >= FENCED_ALARM_AT;
     const reason = isAlarm
-      ? `fenced ${this.#fencedInARow} times in a row: another process writes its epochs`
-      : 'fenced: another process wrote its epochs';
+      ? `fenced ${this.#fencedInARow} times in a row: another process does its work`
+      : 'fenced: another process did its work';
     return { kind: 'restart', pauseMs: this.#fencedPauses.next(), reason, isAlarm, isEcho: false };
   }
 
@@ -110,7 +110,7 @@ export class RestartPolicy {
     const { failuresMax, failureWindowMs, firstPauseMs } = this.#options;
     this.#fencedInARow = 0;
     const reason = describeExit(exit);
-    if (exit.code !== EXIT.unreachable && exit.code !== EXIT.config && exit.code !== EXIT.mismatch) {
+    if (!isOutside(exit) && exit.code !== EXIT.config) {
       this.#failures.push(nowMs);
       if (this.#failures.length > failuresMax + 1) this.#failures.shift();
       if (this.#failures.length > failuresMax && nowMs - this.#failures[0]! <= failureWindowMs) {
@@ -124,7 +124,7 @@ export class RestartPolicy {
     }
     const pauseMs = this.#isFirst ? firstPauseMs : this.#pauses.next();
     this.#isFirst = false;
-    const isSameTrouble = exit.code === EXIT.unreachable || exit.code === EXIT.mismatch;
+    const isSameTrouble = isOutside(exit);
     const isEcho = isSameTrouble && this.#isWaiting;
     this.#isWaiting = isSameTrouble;
     return { kind: 'restart', pauseMs, reason, isAlarm: false, isEcho };

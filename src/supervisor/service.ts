@@ -1,3 +1,5 @@
+import { EXIT } from '../lib/errors.ts';
+
 /** How a process ended: exactly one of the two is set. */
 export interface Exit {
   readonly code: number | null;
@@ -22,6 +24,11 @@ export interface ServiceProcess {
 
 /** Starts a process for a service. Throws when the machine cannot start one. */
 export type StartProcess = (service: Service) => ServiceProcess;
+
+/** It ended for something that a restart alone does not mend, and that is not its own: away, full, or not the log that was read. */
+export function isOutside({ code }: Exit): boolean {
+  return code === EXIT.unreachable || code === EXIT.mismatch;
+}
 
 export function describeExit({ code, signal }: Exit): string {
   return signal === null ? `exit code ${code}` : `signal ${signal}`;
