@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import type { Log, PartitionEnds } from '../broker/broker.ts';
+import { pastTrims } from '../broker/past-trims.ts';
 import { type Beat, decodeBeat, type SourceReport } from '../record/beat.ts';
 import { type BlockHeader, decodeBlockHeader } from '../record/block.ts';
 import { decodeGenesis } from '../record/control.ts';
@@ -77,7 +78,10 @@ export async function recover(options: {
     });
   }
   const logs: Record<string, { log: string; offset: number }> = { ...saved?.logs };
-  for (const lane of lanes) logs[laneKey(lane)] = await readLane(log, lane, saved?.logs[laneKey(lane)], agents);
+  for (const lane of lanes) {
+    const known = saved?.logs[laneKey(lane)];
+    logs[laneKey(lane)] = await pastTrims(log, [lane], () => readLane(log, lane, known, agents));
+  }
 
   const storedId = loadAgentId(dataDir);
   const agent = options.agentId ?? storedId ?? saved?.agent ?? adoptId(agents) ?? options.mintId();

@@ -1,6 +1,7 @@
 import type { Log } from '../broker/broker.ts';
 import { type CountedEpoch, Fold } from '../epoch/fold.ts';
 import { present } from '../lib/assert.ts';
+import { EXIT, OperatingError } from '../lib/errors.ts';
 
 /** An epoch partition, and the log it lies in. */
 export interface EpochPlace {
@@ -49,6 +50,15 @@ export async function* countedEpochs(
       if (epoch !== undefined) yield epoch;
     }
   }
+}
+
+/** What was read a moment ago is not there any more. */
+export function changedMeanwhile(place: EpochPlace): OperatingError {
+  return new OperatingError(`${nameOf(place)} lost its end while it was read`, {
+    code: 'LOG_FORKED',
+    exitCode: EXIT.mismatch,
+    hint: 'look at the log: its disk, or who puts copies back; the next start reads what it holds now',
+  });
 }
 
 function nameOf({ epochTopic, partition }: EpochPlace): string {

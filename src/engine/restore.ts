@@ -1,4 +1,5 @@
 import type { Log, Message, PartitionEnds } from '../broker/broker.ts';
+import { pastTrims } from '../broker/past-trims.ts';
 import type { EpochBody } from '../epoch/epoch.ts';
 import { fingerprints, isSamePipeline } from '../epoch/fingerprint.ts';
 import { windowStart } from '../epoch/finality.ts';
@@ -11,7 +12,7 @@ import { decodeBeat } from '../record/beat.ts';
 import { decodeGenesis } from '../record/control.ts';
 import { buildState } from './build-state.ts';
 import type { EngineDependencies } from './engine.ts';
-import { countedEpochs, foldFrom, readHistory } from './read-epochs.ts';
+import { changedMeanwhile, countedEpochs, foldFrom, readHistory } from './read-epochs.ts';
 import type { TaskState } from './state.ts';
 import type { TaskKind } from './task-kind.ts';
 
@@ -47,8 +48,14 @@ export interface Restored {
 }
 
 /** Folds a task's epoch partition from its start (bodies only from the last counted snapshot on) into the state its last writer had. */
-export async function restoreTask(request: RestoreRequest): Promise<Restored> {
-  const { options, task, epochTopic } = request;
+export function restoreTask(request: RestoreRequest): Promise<Restored> {
+  const { log, rawTopic, epochTopic, task } = request;
+  const partitions = [rawTopic, epochTopic].map((topic) => ({ topic, partition: task.partition }));
+  return pastTrims(log, partitions, () => restoreFromStart(request));
+}
+
+async function restoreFromStart(request: RestoreRequest): Promise<Restored> {
+  const { options, task } = request;
   const place = { ...request, partition: task.partition };
   const { start: rawStart } = await rawEndsOf(request);
   const { fold, counted, snapshots } = await readHistory(place);
@@ -67,7 +74,7 @@ export async function restoreTask(request: RestoreRequest): Promise<Restored> {
   // No further than the first reading went: the chain's end and the state must be of the same epoch.
   const since: CountedEpoch[] = [];
   for await (const epoch of countedEpochs(place, bodies, true, fold.nextOffset)) since.push(epoch);
-  if (bodies.chain!.id !== fold.chain!.id) throw changedMeanwhile(`${epochTopic}/${task.partition}`);
+  if (bodies.chain!.id !== fold.chain!.id) throw changedMeanwhile(place);
   const { rawLog, generation } = last.envelope;
   const written = present(since[0]?.body?.pipeline, 'a snapshot carries its pipeline');
   const state = restoreInto(request, written, since, rawLog);
@@ -92,14 +99,6 @@ export async function restoreTask(request: RestoreRequest): Promise<Restored> {
     isSwitch,
     ...(isUnfinished ? { finishBefore: rawEnd } : {}),
   };
-}
-
-function changedMeanwhile(name: string): OperatingError {
-  return new OperatingError(`${name} lost its end while it was read`, {
-    code: 'LOG_FORKED',
-    exitCode: EXIT.mismatch,
-    hint: 'look at the log: its disk, or who puts copies back; the next start reads what it holds now',
-  });
 }
 
 async function rawEndsOf({ log, rawTopic, task }: RestoreRequest): Promise<PartitionEnds> {

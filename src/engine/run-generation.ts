@@ -1,9 +1,9 @@
 import type { Log } from '../broker/broker.ts';
+import { pastTrims } from '../broker/past-trims.ts';
 import { isSamePipeline } from '../epoch/fingerprint.ts';
 import type { Pipeline } from '../epoch/pipeline.ts';
 import { present } from '../lib/assert.ts';
-import { OperatingError } from '../lib/errors.ts';
-import { countedEpochs, foldFrom, readHistory } from './read-epochs.ts';
+import { changedMeanwhile, countedEpochs, foldFrom, readHistory } from './read-epochs.ts';
 
 /** Which pipeline a partition runs, as its last snapshot says. */
 interface Running {
@@ -31,7 +31,8 @@ export async function runGeneration(
   let newest: Running[] = [];
   for (const [stream, { partitions }] of Object.entries(pipeline.streams)) {
     for (let partition = 0; partition < partitions; partition++) {
-      const running = await runningIn(log, topicOf(stream), partition);
+      const topic = topicOf(stream);
+      const running = await pastTrims(log, [{ topic, partition }], () => runningIn(log, topic, partition));
       const generation = newest[0]?.generation ?? 0;
       if (running === undefined || running.generation < generation) continue;
       newest = running.generation > generation ? [running] : [...newest, running];
@@ -46,14 +47,9 @@ async function runningIn(log: Log, topic: string, partition: number): Promise<Ru
   const place = { log, epochTopic: topic, partition };
   const last = (await readHistory(place)).snapshots.at(-1);
   if (last === undefined) return undefined;
-  try {
-    for await (const { body } of countedEpochs(place, foldFrom(place, last), true)) {
-      const pipeline = present(body?.pipeline, 'a snapshot carries its pipeline');
-      return { generation: last.envelope.generation, pipeline };
-    }
-  } catch (error) {
-    if (!(error instanceof OperatingError) || error.code !== 'LOG_TRIMMED') throw error;
+  for await (const { body } of countedEpochs(place, foldFrom(place, last), true)) {
+    const pipeline = present(body?.pipeline, 'a snapshot carries its pipeline');
+    return { generation: last.envelope.generation, pipeline };
   }
-  // Trimmed meanwhile: whoever did that runs, and has written a newer one.
-  return runningIn(log, topic, partition);
+  throw changedMeanwhile(place);
 }

@@ -1,4 +1,5 @@
 import type { Log, Message, PartitionEnds } from '../broker/broker.ts';
+import { pastTrims } from '../broker/past-trims.ts';
 import { decodeEnvelope } from '../epoch/codec.ts';
 import { type ChainEnd, Fold } from '../epoch/fold.ts';
 import { present } from '../lib/assert.ts';
@@ -128,27 +129,20 @@ export class EpochReader {
    */
   async #checkChain(last: ChainEnd, before: number): Promise<void> {
     const { log, from } = this.#options;
-    for (;;) {
+    await pastTrims(log, [from], async () => {
       const { start } = await this.#ends();
       if (start >= before) return;
       const fold = new Fold({ name: this.#name, hasBodies: false, offset: start });
-      try {
-        const options = { isFollowing: false, hasValues: false };
-        for await (const messages of log.read(from.topic, from.partition, start, options)) {
-          for (const message of messages) if (message.offset < before) fold.push(message);
-          if (fold.nextOffset >= before) break;
-        }
-      } catch (error) {
-        // Trimmed meanwhile, to a snapshot that this reader has passed: the log begins there now.
-        const isTrimmed = error instanceof OperatingError && error.code === 'LOG_TRIMMED';
-        if (isTrimmed && (await this.#ends()).start > start) continue;
-        throw error;
+      const options = { isFollowing: false, hasValues: false };
+      for await (const messages of log.read(from.topic, from.partition, start, options)) {
+        for (const message of messages) if (message.offset < before) fold.push(message);
+        if (fold.nextOffset >= before) break;
       }
       if (fold.chain?.id === last.id) return;
       throw this.#fork(
         `epoch ${last.n}, which ${this.#reader.who} has read, is not what counts before offset ${before}`,
       );
-    }
+    });
   }
 
   async #ends(): Promise<PartitionEnds> {

@@ -1,4 +1,5 @@
 import type { Cursor, Log } from '../broker/broker.ts';
+import { pastTrims } from '../broker/past-trims.ts';
 import { type ChainEnd, Fold } from '../epoch/fold.ts';
 import { present } from '../lib/assert.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
@@ -15,7 +16,16 @@ export interface SnapshotStart {
  * Where a sink that stores no state of its own begins to fold again: at the last counted snapshot before the cursor it has reported, from which
  * every row that was open at the cursor follows. What the report says must be what counts in the log, else it is another log.
  */
-export async function snapshotStart(
+export function snapshotStart(
+  log: Log,
+  group: string,
+  from: EpochPartition,
+  words: ReaderWords,
+): Promise<SnapshotStart> {
+  return pastTrims(log, [from], () => findStart(log, group, from, words));
+}
+
+async function findStart(
   log: Log,
   group: string,
   from: EpochPartition,

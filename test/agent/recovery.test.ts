@@ -1,12 +1,16 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { appendFileSync, copyFileSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { recover } from '../../src/agent/recovery.ts';
 import { registryPath } from '../../src/agent/registry.ts';
 import { rewindSource } from '../../src/agent/resend.ts';
+import { systemClock } from '../../src/lib/clock.ts';
 import { setFaultHandler } from '../../src/lib/fault-point.ts';
 import { encodeBeat } from '../../src/record/beat.ts';
+import { decodeGenesis } from '../../src/record/control.ts';
 import { EMPTY_TAIL } from '../../src/record/source.ts';
 import { type AgentSettings, AgentWorld, TOPIC } from '../support/agent-world.ts';
+import { MemoryStore } from '../support/memory-log.ts';
 
 let world: AgentWorld;
 
@@ -105,6 +109,45 @@ describe('a lost registry', () => {
     writeFileSync(registryPath(world.dataDir), '{"version":99}');
     world.start();
     await expect(world.ended()).rejects.toMatchObject({ code: 'FORMAT_NEWER' });
+  });
+});
+
+test('a log that is trimmed while a lost registry is rebuilt from it is read from where it begins then', async () => {
+  begin();
+  const store = new MemoryStore({ clock: systemClock });
+  const log = store.open();
+  await log.ensureTopics([{ topic: TOPIC, partitions: 1, messageBytesMax: 1024 }]);
+  const genesis = decodeGenesis(store.partition(TOPIC, 0).messages[0]!.header).log;
+  const header = encodeBeat({
+    agent: 'a',
+    log: genesis,
+    tMs: 1,
+    isFull: true,
+    hasEnded: false,
+    sources: [],
+    numberMax: 7,
+  });
+  await log.append(
+    TOPIC,
+    0,
+    [1, 2].map(() => ({ kind: 'beat' as const, header, value: new Uint8Array(0) })),
+  );
+  const recovered = recover({
+    dataDir: world.dataDir,
+    agentId: undefined,
+    log,
+    lanes: [{ topic: TOPIC, partition: 0 }],
+    mintId: () => 'minted',
+    notify: () => undefined,
+  });
+  // Its genesis has been read, the beats have not.
+  let batches = 0;
+  store.beforeBatch = () => {
+    if (++batches === 2) store.trim(TOPIC, 0, 2);
+  };
+  expect((await recovered).registry).toMatchObject({
+    agent: 'a',
+    logs: { [`${TOPIC}/0`]: { log: genesis, offset: 3 } },
   });
 });
 

@@ -4,6 +4,7 @@ import { AGGREGATES_BY_NAME } from '../../src/components.ts';
 import { ENGINE_DEFAULTS, Engine, type EngineEvent, type EngineOptions } from '../../src/engine/engine.ts';
 import { HANDOVER_MS } from '../../src/engine/keep-task.ts';
 import { runGeneration } from '../../src/engine/run-generation.ts';
+import { decodeEnvelope } from '../../src/epoch/codec.ts';
 import { Fold } from '../../src/epoch/fold.ts';
 import type { Pipeline } from '../../src/epoch/pipeline.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
@@ -80,12 +81,12 @@ class Worker {
 /** Raw partitions that grow, a line a block, and what the epochs that count say of them. */
 class World {
   readonly log: Log;
-  readonly #store = new MemoryStore({ clock: systemClock });
+  readonly store = new MemoryStore({ clock: systemClock });
   readonly #files: TestFile[] = [];
   readonly #written = [0, 0];
 
   constructor() {
-    this.log = this.#store.open();
+    this.log = this.store.open();
   }
 
   async begin(): Promise<this> {
@@ -98,7 +99,7 @@ class World {
       );
       file.readAtMs = systemClock.nowMs();
       this.#files.push(file);
-      const rawLog = decodeGenesis(this.#store.partition(RAW, partition).messages[0]!.header).log;
+      const rawLog = decodeGenesis(this.store.partition(RAW, partition).messages[0]!.header).log;
       const beat = beatMessage(file.readAtMs, [file.report('announced')], { log: rawLog, isFull: true });
       await this.log.append(RAW, partition, [beat]);
     }
@@ -116,7 +117,7 @@ class World {
 
   /** Lines that counted epochs have taken in, by the ledger. */
   linesIn(partition: number): number {
-    const { messages } = this.#store.partition(EPOCHS, partition);
+    const { messages } = this.store.partition(EPOCHS, partition);
     const fold = new Fold({ name: 'test', hasBodies: true, offset: messages[0]!.offset });
     let lines = 0;
     for (const message of messages) {
@@ -266,6 +267,29 @@ test('a worker that cannot take part any more drains what it has and says why', 
 
 const generationOf = async (world: World, pipeline: Pipeline): Promise<number> =>
   (await runGeneration(world.log, pipeline, () => EPOCHS)).generation;
+
+test('a run finds its generation also where the epochs are trimmed while it reads them', async () => {
+  const world = await new World().begin();
+  const newer = pipelineOf({ more: BY_KEY });
+  for (const pipeline of [pipelineOf(), newer]) {
+    const generation = await generationOf(world, pipeline);
+    const worker = new Worker(world.log, 'a', false, { pipeline, maySwitch: true, generation });
+    await systemClock.sleep(10);
+    worker.script.give(1);
+    await world.write(1, 5);
+    await world.decided(1);
+    expect(await worker.stop()).toBe('drained');
+  }
+  const { messages } = world.store.partition(EPOCHS, 1);
+  const snapshots = messages.filter(({ kind, header }) => kind === 'epoch' && decodeEnvelope(header).isSnapshot);
+  const last = snapshots.at(-1)!.offset;
+  expect(last).toBeGreaterThan(snapshots[0]!.offset);
+  world.store.beforeBatch = (_, partition) => {
+    if (partition === 1) world.store.trim(EPOCHS, 1, last);
+  };
+  expect(await runGeneration(world.log, newer, () => EPOCHS)).toEqual({ generation: 2, newest: 2 });
+  expect(await runGeneration(world.log, pipelineOf(), () => EPOCHS)).toEqual({ generation: 3, newest: 2 });
+});
 
 test('hosts with different pipelines: a partition never goes back to the older one, whose run ends', async () => {
   const world = await new World().begin();

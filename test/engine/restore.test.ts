@@ -143,6 +143,41 @@ describe('a task that begins', () => {
   });
 });
 
+describe('trimmed while it is read, by whoever ran before,', () => {
+  /** Appends and trims before the `nth` batch that is read of a topic. */
+  function trimBefore(topic: string, nth: number, before: number, messages: readonly OutgoingMessage[] = []): void {
+    let batches = 0;
+    store.beforeBatch = (read) => {
+      if (read !== topic || ++batches !== nth) return;
+      void store.append(topic, 0, messages);
+      store.trim(topic, 0, before);
+    };
+  }
+
+  // The first reading is of envelopes, the second of bodies: each is one batch, and finds the end at a second.
+  test.each([
+    ['before the first envelope', 1],
+    ['between envelopes and bodies', 3],
+  ])('it begins again with what is there: %s', async (_, nth) => {
+    await writer.epoch(true);
+    await raw(file.block(file.at(3), file.at(4)));
+    for (let i = 0; i < 2; i++) await writer.epoch(true);
+    const meanwhile = store.partition(EPOCHS, 0).messages.slice(-2);
+    store.loseTail(EPOCHS, 0, 2);
+    trimBefore(EPOCHS, nth, 2, meanwhile);
+    const restored = await restore();
+    expect([restored.snapshots, restored.epochs, restored.fold.chain?.n]).toEqual([[2, 3], 2, 3]);
+    expect(restored.state.takeBody(true)).toEqual(writer.state.takeBody(true));
+  });
+
+  test('a new pipeline on its raw log too', async () => {
+    await raw(beatMessage(NOW, [file.report('reading', file.at(3))], { log: rawLog, isFull: true }));
+    trimBefore(RAW, 1, 3);
+    const restored = await restore();
+    expect([restored.state.to, restored.state.marks.historyFrom, restored.rawLog]).toEqual([3, 3, rawLog]);
+  });
+});
+
 describe('a new pipeline on raw that was trimmed', () => {
   test('says where its history begins, and knows the log by the first beat that is whole', async () => {
     await raw(

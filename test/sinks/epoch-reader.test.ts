@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Log } from '../../src/broker/broker.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { EpochReader } from '../../src/sinks/epoch-reader.ts';
+import { snapshotStart } from '../../src/sinks/snapshot-start.ts';
 import { EpochChain, pipelineOf, rowsOf } from '../support/epochs.ts';
 import { MemoryStore } from '../support/memory-log.ts';
 import { WarehouseHarness } from '../support/warehouse-harness.ts';
@@ -63,6 +65,36 @@ describe('the log it reads', () => {
     await log.trim(chain.topic, 0, second);
     await harness.runToEnd(log, chain.topic);
     expect(await harness.query('SELECT lines FROM traffic')).toEqual([[2]]);
+  });
+
+  test('a log that is trimmed while it is followed from its start is followed from the new one', async () => {
+    const ids: string[] = [];
+    for (const body of [snapshot, {}, snapshot, snapshot, {}]) {
+      const epoch = chain.make(body);
+      ids.push(epoch.envelope.id);
+      await chain.append(body);
+    }
+    const from = { stream: 'access', topic: chain.topic, partition: 0 };
+    const words = { who: 'the sink', startOver: 'begin again' };
+    await log.report('sink', chain.topic, 0, { offset: 6, id: ids[4]! });
+    let batches = 0;
+    store.beforeBatch = () => {
+      if (++batches === 1) store.trim(chain.topic, 0, 3);
+    };
+    const { cursor } = await snapshotStart(log, 'sink', from, words);
+    expect(cursor).toEqual({ offset: 4, id: ids[2], n: 3, to: 3 });
+    batches = 0;
+    store.beforeBatch = undefined;
+    const stored = { offset: 6, id: ids[4]!, n: 5, to: 5 };
+    const stop = new AbortController();
+    const reader = new EpochReader({ log, group: 'sink', from, cursor: stored });
+    store.beforeBatch = () => {
+      if (++batches === 1) store.trim(chain.topic, 0, 4);
+      else stop.abort();
+    };
+    const read: number[] = [];
+    await reader.run(stop.signal, async ({ epoch }) => void read.push(epoch.envelope.n));
+    expect([read, batches]).toEqual([[], 2]);
   });
 
   test('a log that has lost its end, and another log, stop it', async () => {

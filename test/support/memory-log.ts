@@ -57,6 +57,8 @@ export class MemoryStore {
   #delayed: Array<() => void> = [];
   #genesisCount = 0;
   diskMaxBytes: number;
+  /** Called just before a reader takes its next batch of a topic: what others do to the log meanwhile. */
+  beforeBatch: ((topic: string, partition: number) => void) | undefined;
 
   constructor(options: MemoryStoreOptions) {
     this.#options = options;
@@ -246,6 +248,7 @@ class MemoryLog implements Log {
     let next = from;
     let emptyAtMs = clock.monotonicMs() + waitMsMax;
     while (!signal.aborted) {
+      this.#store.beforeBatch?.(topic, partition);
       const { messages, start, end } = this.#store.partition(topic, partition);
       if (next < start) throw failure('LOG_TRIMMED', `offset ${next}, the log begins at ${start}`);
       if (next > end) throw failure('LOG_FORKED', `offset ${next}, the log ends at ${end}`);
