@@ -17,7 +17,7 @@ import { DRAIN_MS, Supervisor } from '../supervisor/supervisor.ts';
 import { commandName } from './command-name.ts';
 import { type DemoStory, LATE_SQL, WINDOWS_SQL, generatorArgs } from './demo-story.ts';
 import { LiveBlock } from './live-block.ts';
-import { LogWatch } from './log-watch.ts';
+import { LogWatch, missingIn } from './log-watch.ts';
 import { hasColours, painter } from './output.ts';
 import { formatCount } from './progress.ts';
 import { makeDataDir, openLog } from './role.ts';
@@ -168,7 +168,7 @@ export class DemoRun {
     const groups = Object.keys(this.#config.sinks).map((sink) => sinkGroup(this.#config, sink));
     const isDone = async (): Promise<boolean> => {
       const { isDecided } = await watch.look();
-      return isDecided && (await Promise.all(groups.map((group) => watch.isStored(group)))).every(Boolean);
+      return isDecided && (await missingIn(watch, [], { groups, rollupGroups: [] })) === undefined;
     };
     while (!this.#stopped.aborted && !(await isDone())) await systemClock.sleep(LOOK_MS, this.#stopped);
     await this.#show(watch);

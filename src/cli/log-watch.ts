@@ -13,6 +13,8 @@ export interface LogState {
   readonly linesDecided: number;
   /** Every raw message that was there at the last look is decided. */
   readonly isDecided: boolean;
+  /** Where it is not, for people: `access/0 at 17 of 20`. */
+  readonly undecided?: string;
 }
 
 export interface WatchOptions {
@@ -72,26 +74,58 @@ export class LogWatch {
     let sent = 0;
     let decided = 0;
     let isDecided = true;
+    const undecided: string[] = [];
     for (const partition of this.#partitions) {
       await partition.look();
       sent += partition.sent;
       decided += partition.decided;
       isDecided &&= partition.isDecided;
+      if (!partition.isDecided) undecided.push(partition.place);
     }
-    if (this.#options.countsLines) return { linesSent: sent, linesDecided: decided, isDecided };
+    const where = isDecided ? {} : { undecided: shortened(undecided) };
+    if (this.#options.countsLines) return { linesSent: sent, linesDecided: decided, isDecided, ...where };
     const share = isDecided ? 1 : decided / Math.max(1, sent);
-    return { linesSent: lines, linesDecided: Math.floor(lines * share), isDecided };
+    return { linesSent: lines, linesDecided: Math.floor(lines * share), isDecided, ...where };
   }
 
-  /** Whether a sink has stored every epoch that was counted at the last look, of the topics that it is registered for. */
-  async isStored(group: string): Promise<boolean> {
+  /**
+   * What a sink has not stored of the epochs that were counted at the last look, of the topics that it is registered for, for people:
+   * `t.epochs.web.access/0 at 3 of 5`; undefined where it has stored all.
+   */
+  async unstored(group: string): Promise<string | undefined> {
+    const unstored: string[] = [];
     for (const { epochs, partition, epochEnd } of this.#partitions) {
       const reports = await this.#log.reports(epochs);
       const report = reports.find((one) => one.group === group && one.partition === partition);
-      if (report !== undefined && (report.cursor?.offset ?? 0) < epochEnd) return false;
+      const offset = report?.cursor?.offset ?? 0;
+      if (report !== undefined && offset < epochEnd)
+        unstored.push(`${epochs}/${partition} at ${offset} of ${epochEnd}`);
     }
-    return true;
+    return unstored.length === 0 ? undefined : shortened(unstored);
   }
+}
+
+/** What is not stored yet of what the engine has decided, for people; undefined where all of it is. */
+export async function missingIn(
+  rows: LogWatch,
+  documents: readonly LogWatch[],
+  { groups, rollupGroups }: { readonly groups: readonly string[]; readonly rollupGroups: readonly string[] },
+): Promise<string | undefined> {
+  for (const watch of documents) {
+    const { isDecided, undecided } = await watch.look();
+    if (!isDecided) return `documents, ${undecided}`;
+  }
+  const readers = [rows, ...documents].flatMap((watch) => groups.map((group) => ({ watch, group })));
+  for (const { watch, group } of [...readers, ...rollupGroups.map((group) => ({ watch: rows, group }))]) {
+    const unstored = await watch.unstored(group);
+    if (unstored !== undefined) return `sink ${group}, ${unstored}`;
+  }
+  return undefined;
+}
+
+/** One line has room for the first of them. */
+function shortened([first, ...rest]: readonly string[]): string {
+  return rest.length === 0 ? first! : `${first} and ${rest.length} more`;
 }
 
 interface PartitionWatchParts {
@@ -126,6 +160,11 @@ class PartitionWatch {
 
   get isDecided(): boolean {
     return (this.#fold.chain?.to ?? 0) >= this.#rawNext;
+  }
+
+  /** Where it stands in raw, for people. */
+  get place(): string {
+    return `${this.#parts.raw}/${this.partition} at ${this.#fold.chain?.to ?? 0} of ${this.#rawNext}`;
   }
 
   /** Follows the epochs that are there; raw is read from where they end. */

@@ -46,7 +46,8 @@ export class Progress {
     return this.#output.isTTY ? TERMINAL_MS : PLAIN_MS;
   }
 
-  update(state: LogState, files: FileProgress | undefined): void {
+  /** `missing`: what is waited for, said when nothing moves. */
+  update(state: LogState, files: FileProgress | undefined, missing?: string): void {
     const nowMs = this.#clock.monotonicMs();
     this.#marks.push({ atMs: nowMs, lines: state.linesDecided });
     while (this.#marks.length > 2 && nowMs - this.#marks[0]!.atMs > RATE_MS) this.#marks.shift();
@@ -57,7 +58,9 @@ export class Progress {
       return;
     }
     this.#shownAtMs = nowMs;
-    const line = describeProgress(state, files, this.#rate());
+    const rate = this.#rate();
+    const waits = missing === undefined || rate > 0 ? '' : `; waiting for ${missing}`;
+    const line = `${describeProgress(state, files, rate)}${waits}`;
     if (!this.#output.isTTY) {
       this.#output.write(`${line}\n`);
       return;

@@ -11,7 +11,7 @@ import { RESTART_DEFAULTS } from '../supervisor/restart-policy.ts';
 import type { StartProcess } from '../supervisor/service.ts';
 import { DRAIN_MS, Supervisor } from '../supervisor/supervisor.ts';
 import type { ClusterMessage } from './kafka-broker.ts';
-import { LogWatch } from './log-watch.ts';
+import { LogWatch, missingIn } from './log-watch.ts';
 import { say } from './output.ts';
 import { type FileProgress, Progress, formatCount } from './progress.ts';
 import { makeDataDir, openLog } from './role.ts';
@@ -161,14 +161,16 @@ class SupervisedRun {
       const isSent = isAllSent();
       const state = await watch.look(this.#files?.lines);
       const isDecided = isOnce ? state.isDecided : state.linesDecided === state.linesSent;
-      const areIndexed = await allDecided(documents);
-      const isAll = isSent && isDecided && areIndexed;
-      if (isAll && (await allStored([watch, ...documents], groups)) && (await allStored([watch], rollupGroups))) {
+      let missing: string | undefined;
+      if (!isSent) missing = 'the agent';
+      else if (!isDecided) missing = `the engine, ${state.undecided ?? 'which has lines left'}`;
+      else missing = await missingIn(watch, documents, { groups, rollupGroups });
+      if (missing === undefined) {
         this.#progress.clear();
         if (state.linesDecided > 0) this.#say(`caught up: ${formatCount(state.linesDecided)} lines`);
         return true;
       }
-      this.#progress.update(state, this.#files);
+      this.#progress.update(state, this.#files, missing);
       await systemClock.sleep(LOOK_MS, stopped);
     }
     return false;
@@ -207,16 +209,6 @@ class SupervisedRun {
     this.#progress.clear();
     say(line);
   }
-}
-
-async function allStored(watches: readonly LogWatch[], groups: readonly string[]): Promise<boolean> {
-  for (const watch of watches) for (const group of groups) if (!(await watch.isStored(group))) return false;
-  return true;
-}
-
-async function allDecided(watches: readonly LogWatch[]): Promise<boolean> {
-  for (const watch of watches) if (!(await watch.look()).isDecided) return false;
-  return true;
 }
 
 function isFileProgress(message: unknown): message is FileProgress {

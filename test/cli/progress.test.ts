@@ -57,3 +57,15 @@ test('elsewhere there is a plain line every five seconds', async () => {
   progress.clear();
   expect(written).toHaveLength(2);
 });
+
+test('when nothing moves it says what is waited for', async () => {
+  const { progress, clock, written } = progressOn(false);
+  for (let i = 0; i <= 120; i++) {
+    progress.update(state(Math.min(i, 60), Math.min(i, 60)), undefined, 'sink warehouse, e/0 at 3 of 5');
+    await clock.advance(100);
+  }
+  expect(written).toEqual(['50 lines, 10 lines/s, lag 0 lines\n', '60 lines, 2 lines/s, lag 0 lines\n']);
+  await clock.advance(5000);
+  progress.update(state(60, 60), undefined, 'sink warehouse, e/0 at 3 of 5');
+  expect(written.at(-1)).toBe('60 lines, 0 lines/s, lag 0 lines; waiting for sink warehouse, e/0 at 3 of 5\n');
+});
