@@ -1,0 +1,58 @@
+import { beforeEach, expect, test } from '@jest/globals';
+import { type Log, documentTopic, epochTopic, rawTopic } from '../../src/broker/broker.ts';
+import { LogWatch, missingIn } from '../../src/cli/log-watch.ts';
+import type { Config } from '../../src/config/config.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { EpochChain, pipelineOf } from '../support/epochs.ts';
+import { MemoryStore } from '../support/memory-log.ts';
+import { TestFile } from '../support/raw-stream.ts';
+
+const RAW = rawTopic('t', 'access');
+const EPOCHS = epochTopic('t', 'web', 'access');
+const DOCUMENTS = documentTopic('t', 'web', 'search', 'access');
+const CONFIG = {
+  name: 'web',
+  broker: { type: 'embedded', topicPrefix: 't' },
+  pipeline: pipelineOf(),
+  sinks: { search: { type: 'elasticsearch', documents: ['access'], rollups: [] } },
+} as unknown as Config;
+const GROUPS = { groups: ['web.warehouse'], rollupGroups: ['web.search.rollups'] };
+const SNAPSHOT = { pipeline: pipelineOf(), fingerprints: {} };
+
+let log: Log;
+let rows: EpochChain;
+let documents: EpochChain;
+
+beforeEach(async () => {
+  log = new MemoryStore({ clock: new ManualClock() }).open();
+  await log.ensureTopics([{ topic: RAW, partitions: 1, messageBytesMax: 1024 * 1024 }]);
+  const file = new TestFile('a/1', ['0 k 1', '1 k 2', '2 k 3']);
+  await log.append(RAW, 0, [file.block(file.at(0), file.at(2)), file.block(file.at(2), file.at(3))]);
+  rows = await EpochChain.begin(log, { topic: EPOCHS });
+  documents = await EpochChain.begin(log, { topic: DOCUMENTS });
+  for (const group of [...GROUPS.groups, ...GROUPS.rollupGroups]) await log.report(group, EPOCHS, 0, undefined);
+});
+
+test('what is sent, decided and stored is said apart, and what is waited for by its name', async () => {
+  const watch = await LogWatch.open(log, CONFIG);
+  const others = [await LogWatch.openDocuments(log, CONFIG)];
+  const missing = (): Promise<string | undefined> => missingIn(watch, others, GROUPS);
+  expect(await watch.look()).toEqual({
+    linesSent: 3,
+    linesDecided: 0,
+    isDecided: false,
+    undecided: `${RAW}/0 at 0 of 3`,
+  });
+  await rows.append(SNAPSHOT, { to: 2 });
+  await rows.append({}, { from: 2, to: 3 });
+  expect(await watch.look()).toEqual({ linesSent: 3, linesDecided: 3, isDecided: true });
+  expect(await missing()).toBe(`documents, ${RAW}/0 at 0 of 3`);
+  await documents.append(SNAPSHOT, { to: 3 });
+  expect(await missing()).toBe(`sink web.warehouse, ${EPOCHS}/0 at 0 of 3`);
+  await log.report('web.warehouse', EPOCHS, 0, { offset: 2, id: '' });
+  expect(await missing()).toBe(`sink web.warehouse, ${EPOCHS}/0 at 2 of 3`);
+  await log.report('web.warehouse', EPOCHS, 0, { offset: 3, id: '' });
+  expect(await missing()).toBe(`sink web.search.rollups, ${EPOCHS}/0 at 0 of 3`);
+  await log.report('web.search.rollups', EPOCHS, 0, { offset: 3, id: '' });
+  expect(await missing()).toBeUndefined();
+});
