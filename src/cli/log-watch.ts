@@ -1,6 +1,7 @@
 import { type Log, rawTopic } from '../broker/broker.ts';
 import type { Config } from '../config/config.ts';
-import { Fold } from '../epoch/fold.ts';
+import { foldFromStart } from '../epoch/fold-start.ts';
+import type { Fold } from '../epoch/fold.ts';
 import { OperatingError } from '../lib/errors.ts';
 import { decodeBlockHeader } from '../record/block.ts';
 import { type FoldedTopic, documentEpochs, engineTopics } from './sink-readers.ts';
@@ -59,9 +60,9 @@ export class LogWatch {
     const partitions: PartitionWatch[] = [];
     for (const { stream, topic: epochs } of topics) {
       const raw = rawTopic(broker.topicPrefix, stream);
-      const ends = await log.ends(epochs);
-      for (const [partition, { start }] of ends.entries()) {
-        const watch = new PartitionWatch({ log, raw, epochs, partition, epochStart: start, ...options });
+      for (const partition of (await log.ends(epochs)).keys()) {
+        const fold = await foldFromStart(log, epochs, partition);
+        const watch = new PartitionWatch({ log, raw, epochs, partition, fold, ...options });
         await watch.begin();
         partitions.push(watch);
       }
@@ -133,7 +134,7 @@ interface PartitionWatchParts {
   readonly raw: string;
   readonly epochs: string;
   readonly partition: number;
-  readonly epochStart: number;
+  readonly fold: Fold;
   readonly countsLines: boolean;
 }
 
@@ -155,7 +156,7 @@ class PartitionWatch {
     this.#parts = parts;
     this.epochs = parts.epochs;
     this.partition = parts.partition;
-    this.#fold = this.#foldFrom(parts.epochStart);
+    this.#fold = parts.fold;
   }
 
   get isDecided(): boolean {
@@ -169,7 +170,7 @@ class PartitionWatch {
 
   /** Follows the epochs that are there; raw is read from where they end. */
   async begin(): Promise<void> {
-    await this.#lookAtEpochs();
+    await this.#lookPastTrims();
     this.#rawNext = Math.max(await this.#startOf(this.#parts.raw), this.#fold.chain?.to ?? 0);
   }
 
@@ -179,10 +180,7 @@ class PartitionWatch {
       () => this.#lookAtRaw(),
       async () => void (this.#rawNext = await this.#startOf(this.#parts.raw)),
     );
-    await this.#pastTrims(
-      () => this.#lookAtEpochs(),
-      async () => void (this.#fold = this.#foldFrom(await this.#startOf(this.epochs))),
-    );
+    await this.#lookPastTrims();
     const decidedTo = this.#fold.chain?.to ?? 0;
     if (!this.#parts.countsLines) this.decided = Math.max(0, this.sent - Math.max(0, this.#rawNext - decidedTo));
     let count = 0;
@@ -209,8 +207,11 @@ class PartitionWatch {
     return (await this.#parts.log.ends(topic))[this.partition]?.start ?? 0;
   }
 
-  #foldFrom(offset: number): Fold {
-    return new Fold({ name: `${this.epochs}/${this.partition}`, hasBodies: false, offset });
+  #lookPastTrims(): Promise<void> {
+    return this.#pastTrims(
+      () => this.#lookAtEpochs(),
+      async () => void (this.#fold = await foldFromStart(this.#parts.log, this.epochs, this.partition)),
+    );
   }
 
   async #lookAtRaw(): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Log } from '../broker/broker.ts';
+import { foldableEnds } from '../epoch/fold-start.ts';
 import { type CountedEpoch, Fold } from '../epoch/fold.ts';
-import { present } from '../lib/assert.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 
 /** An epoch partition, and the log it lies in. */
@@ -22,8 +22,8 @@ export interface EpochHistory {
 /** Follows the chain of a partition from its start to its end as it is now. */
 export async function readHistory(place: EpochPlace): Promise<EpochHistory> {
   const { log, epochTopic, partition } = place;
-  const ends = present((await log.ends(epochTopic))[partition], `${epochTopic} has partition ${partition}`);
-  const fold = new Fold({ name: nameOf(place), hasBodies: false, offset: ends.start });
+  const { start } = await foldableEnds(log, epochTopic, partition);
+  const fold = new Fold({ name: nameOf(place), hasBodies: false, offset: start });
   const counted: CountedEpoch[] = [];
   for await (const epoch of countedEpochs(place, fold, false)) counted.push(epoch);
   return { fold, counted, snapshots: counted.filter(({ envelope }) => envelope.isSnapshot) };

@@ -37,7 +37,7 @@ export interface FoldOptions {
   readonly offset: number;
   /**
    * The chain's end just before `offset`, for a reader that goes on from its cursor. Without it and with `offset` above 0 the partition was
-   * trimmed: exactly to a counted snapshot, so its first record counts by definition.
+   * trimmed: `offset` is a counted snapshot (see `fold-start.ts`), so the first record counts by definition.
    */
   readonly chain?: ChainEnd;
 }

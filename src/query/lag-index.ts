@@ -1,5 +1,6 @@
 import type { Log, Message } from '../broker/broker.ts';
-import { type CountedEpoch, Fold } from '../epoch/fold.ts';
+import { foldFromStart } from '../epoch/fold-start.ts';
+import type { CountedEpoch, Fold } from '../epoch/fold.ts';
 import type { Clock } from '../lib/clock.ts';
 import { OperatingError } from '../lib/errors.ts';
 import { decodeBlockHeader } from '../record/block.ts';
@@ -128,10 +129,12 @@ export class EpochIndex {
   }
 
   /** Reads envelopes up to `end`; those before `from`, which every reader has passed, are forgotten, but for the last. */
-  async advance(from: number, start: number, end: number, budget: ScanBudget): Promise<void> {
+  async advance(from: number, end: number, budget: ScanBudget): Promise<void> {
     const { topic, partition } = this.#name;
-    this.#fold ??= new Fold({ name: `${topic}/${partition}`, hasBodies: false, offset: start });
-    const fold = this.#fold;
+    // Nobody has made the topic yet.
+    this.#isComplete = end === 0;
+    if (end === 0) return;
+    const fold = (this.#fold ??= await foldFromStart(this.#log, topic, partition));
     if (fold.nextOffset < end) {
       const isTrimmed = await scanHeaders(this.#log, this.#name, fold.nextOffset, budget, (message) => {
         if (message.offset >= end) return false;

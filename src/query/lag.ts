@@ -189,14 +189,14 @@ export class LagBoard {
   async #epochs(
     { epochIndexes }: StreamIndex,
     { topic, partition }: PartitionName,
-    { start, end }: PartitionEnds,
+    { end }: PartitionEnds,
     readers: readonly Reader[],
     budget: ScanBudget,
   ): Promise<EpochIndex> {
     const name = `${topic}/${partition}`;
     const index = epochIndexes.get(name) ?? new EpochIndex(this.#options.log, { topic, partition });
     epochIndexes.set(name, index);
-    await index.advance(Math.min(end, ...readers.map(({ at }) => at)), start, end, budget);
+    await index.advance(Math.min(end, ...readers.map(({ at }) => at)), end, budget);
     return index;
   }
 

@@ -1,6 +1,7 @@
 import type { Log, Message, PartitionEnds } from '../broker/broker.ts';
 import { pastTrims } from '../broker/past-trims.ts';
 import { decodeEnvelope } from '../epoch/codec.ts';
+import { foldableEnds } from '../epoch/fold-start.ts';
 import { type ChainEnd, Fold } from '../epoch/fold.ts';
 import { present } from '../lib/assert.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
@@ -105,8 +106,8 @@ export class EpochReader {
   /** The offset to read from: the cursor's, if the log is the one it was written for, else the first message there is. */
   async #start(): Promise<number> {
     const { cursor } = this.#options;
+    if (cursor === undefined) return (await this.#foldableEnds()).start;
     const ends = await this.#ends();
-    if (cursor === undefined) return ends.start;
     if (cursor.offset < ends.start) {
       throw new OperatingError(
         `${this.#name}: ${this.#reader.who} has read up to offset ${cursor.offset}, the log begins at ${ends.start}: ${ends.start - cursor.offset} messages are gone`,
@@ -130,7 +131,7 @@ export class EpochReader {
   async #checkChain(last: ChainEnd, before: number): Promise<void> {
     const { log, from } = this.#options;
     await pastTrims(log, [from], async () => {
-      const { start } = await this.#ends();
+      const { start } = await this.#foldableEnds();
       if (start >= before) return;
       const fold = new Fold({ name: this.#name, hasBodies: false, offset: start });
       const options = { isFollowing: false, hasValues: false };
@@ -143,6 +144,11 @@ export class EpochReader {
         `epoch ${last.n}, which ${this.#reader.who} has read, is not what counts before offset ${before}`,
       );
     });
+  }
+
+  async #foldableEnds(): Promise<PartitionEnds> {
+    const { log, from } = this.#options;
+    return pastTrims(log, [from], () => foldableEnds(log, from.topic, from.partition));
   }
 
   async #ends(): Promise<PartitionEnds> {

@@ -1,7 +1,7 @@
 import type { Cursor, Log } from '../broker/broker.ts';
 import { pastTrims } from '../broker/past-trims.ts';
+import { foldableEnds } from '../epoch/fold-start.ts';
 import { type ChainEnd, Fold } from '../epoch/fold.ts';
-import { present } from '../lib/assert.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import type { EpochPartition, ReaderWords, StoredCursor } from './epoch-reader.ts';
 
@@ -36,7 +36,7 @@ async function findStart(
   const reports = await log.reports(topic);
   const reported = reports.find((report) => report.group === group && report.partition === partition)?.cursor;
   if (reported === undefined) return { cursor: undefined, reported };
-  const { start, end } = present((await log.ends(topic))[partition], `${name} exists`);
+  const { start, end } = await foldableEnds(log, topic, partition);
   const stop = (code: string, what: string): OperatingError =>
     new OperatingError(`${name}: ${who} has read up to offset ${reported.offset}, ${what}`, {
       code,

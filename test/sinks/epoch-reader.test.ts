@@ -94,7 +94,8 @@ describe('the log it reads', () => {
     };
     const read: number[] = [];
     await reader.run(stop.signal, async ({ epoch }) => void read.push(epoch.envelope.n));
-    expect([read, batches]).toEqual([[], 2]);
+    expect(read).toEqual([]);
+    expect(batches).toBeGreaterThan(1);
   });
 
   test('a log that has lost its end, and another log, stop it', async () => {

@@ -83,9 +83,10 @@ describeWith('kafka')('a Kafka that has trouble', () => {
       await early.says(/does not answer|no answer/, 60_000);
       await kafka.restart();
       await early.says(/caught up: 20,000 lines/, 120_000);
+      // Before it goes: who asks it for something while it does is told then.
+      const beforeText = early.stderr.length;
       await kafka.shutdown();
       writeLines(appliance, 20_000, 2);
-      const beforeText = early.stderr.length;
       await systemClock.sleep(AWAY_MS);
       const meanwhile = early.stderr.slice(beforeText);
       expect(early.child.exitCode).toBe(null);

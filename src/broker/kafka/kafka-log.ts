@@ -124,7 +124,8 @@ export class KafkaLog implements Log {
   async ends(topic: string): Promise<readonly PartitionEnds[]> {
     this.#assertOpen();
     try {
-      return await this.#patience.retry(topic, () => this.#cluster.ends(topic));
+      const ends = await this.#patience.retry(topic, () => this.#cluster.ends(topic));
+      return ends.map((one, partition) => this.#trimmed(topic, partition, one));
     } catch (error) {
       if ((error as { code?: unknown }).code === 'LOG_TOPIC_UNKNOWN') return [];
       throw error;
@@ -194,6 +195,11 @@ export class KafkaLog implements Log {
 
   async #endsOf(topic: string, partition: number): Promise<PartitionEnds> {
     return this.#patience.retry(`${topic}/${partition}`, () => this.#cluster.endsOf(topic, partition));
+  }
+
+  /** A broker that was killed may begin before what this process has trimmed, whose readers are not to see it again. */
+  #trimmed(topic: string, partition: number, { start, end }: PartitionEnds): PartitionEnds {
+    return { start: Math.min(end, Math.max(start, this.#trimmedTo.get(`${partition} ${topic}`) ?? 0)), end };
   }
 
   #assertOpen(): void {

@@ -1,5 +1,6 @@
 import type { Log } from '../../broker/broker.ts';
 import type { KafkaRecord } from '../../broker/kafka/record-batch.ts';
+import { foldableEnds } from '../../epoch/fold-start.ts';
 import { Fold } from '../../epoch/fold.ts';
 import type { Aggregates } from '../../epoch/merge.ts';
 import type { Pipeline } from '../../epoch/pipeline.ts';
@@ -227,7 +228,7 @@ async function foldAgain(
   take: (incoming: IncomingEpoch) => void,
 ): Promise<StoredCursor | undefined> {
   const name = `${from.topic}/${from.partition}`;
-  const { start, end } = present((await log.ends(from.topic))[from.partition], `${name} exists`);
+  const { start, end } = await foldableEnds(log, from.topic, from.partition);
   const offset = cursor?.offset ?? start;
   let last = cursor;
   if (until.n <= (cursor?.n ?? 0) && until.offset <= offset) return last;
