@@ -74,18 +74,15 @@ export class PartitionWork {
     this.#appliance = appliance;
   }
 
-  /** Finds the partitions that have lines coming in. */
+  /** Finds the partitions that have lines coming in: one with beats alone has an epoch now and then, but hardly two in this time. */
   async begin(): Promise<this> {
     const before = await this.#appliance.epochEnds();
-    let grown: number[] = [];
-    const hasSome = async (): Promise<boolean> => {
-      grown = this.#grown(before, await this.#appliance.epochEnds());
-      return grown.length >= 2;
-    };
+    const active = async (): Promise<number[]> => this.#grown(before, await this.#appliance.epochEnds(), 2);
+    const hasSome = async (): Promise<boolean> => (await active()).length >= 2;
     await until(hasSome, MOVES_MS, () => `no epochs: ${this.#appliance.report()}`);
     // Those that are only slower to write their first.
     await systemClock.sleep(1000);
-    this.#active = this.#grown(before, await this.#appliance.epochEnds());
+    this.#active = await active();
     return this;
   }
 
@@ -103,8 +100,8 @@ export class PartitionWork {
     return Math.round(systemClock.monotonicMs() - startMs);
   }
 
-  #grown(before: readonly number[], now: readonly number[]): number[] {
-    return now.flatMap((end, partition) => (end > (before[partition] ?? 0) ? [partition] : []));
+  #grown(before: readonly number[], now: readonly number[], by = 1): number[] {
+    return now.flatMap((end, partition) => (end >= (before[partition] ?? 0) + by ? [partition] : []));
   }
 }
 
