@@ -26,9 +26,17 @@ export async function secondEngine(appliance: Appliance, environment: Environmen
   // On Kafka the log is where it is.
   const log = join(appliance.dataDir, 'broker.db');
   if (existsSync(log)) symlinkSync(log, join(dataDir, 'broker.db'));
-  const resolved = join(appliance.folder, 'second.json');
-  writeFileSync(resolved, JSON.stringify({ ...(JSON.parse(checked.stdout) as object), dataDir }));
-  return appliance.start(['engine', '--resolved', resolved], environment);
+  writeFileSync(resolvedOf(appliance), JSON.stringify({ ...(JSON.parse(checked.stdout) as object), dataDir }));
+  return startSecond(appliance, environment);
+}
+
+/** Starts it again when it has ended. */
+export function startSecond(appliance: Appliance, environment: Environment = {}): Tailrace {
+  return appliance.start(['engine', '--resolved', resolvedOf(appliance)], environment);
+}
+
+function resolvedOf({ folder }: Appliance): string {
+  return join(folder, 'second.json');
 }
 
 export interface TwoEngines {
