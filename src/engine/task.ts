@@ -86,11 +86,23 @@ export class Task {
     await this.#restore();
     const { finishBefore } = this.#restored;
     if (finishBefore !== undefined) {
-      await this.#work(signal, finishBefore);
+      await this.#workAlone(finishBefore);
       if (signal.aborted) return;
       await this.#restore(true);
     }
-    await this.#work(signal, Infinity);
+    await this.#workAlone(Infinity);
+  }
+
+  /**
+   * What is trimmed under a task at work was decided by another engine, which trims what it has passed: a process that was frozen finds it
+   * so. Whether more is gone than that, the next task finds out when it folds.
+   */
+  async #workAlone(before: number): Promise<void> {
+    try {
+      await this.#work(this.#signal, before);
+    } catch (error) {
+      throw error instanceof OperatingError && error.code === 'LOG_TRIMMED' ? this.#fenced(error) : error;
+    }
   }
 
   /** Takes raw messages up to `before`, and commits them. */
@@ -292,10 +304,15 @@ export class Task {
         },
       );
     }
-    throw new OperatingError(`${this.#name()}: another engine writes this task's epochs; mine do not count`, {
+    throw this.#fenced();
+  }
+
+  #fenced(cause?: OperatingError): OperatingError {
+    return new OperatingError(`${this.#name()}: another engine writes this task's epochs; mine do not count`, {
       code: 'FENCED',
       exitCode: EXIT.fenced,
-      hint: `stop the other engine, if pipeline ${options.pipeline.name} should have one`,
+      hint: `stop the other engine, if pipeline ${this.#deps.options.pipeline.name} should have one`,
+      ...(cause === undefined ? {} : { cause }),
     });
   }
 

@@ -208,6 +208,47 @@ test('two workers that both believe in a partition fence each other, ask, and no
   for (const worker of both) expect(await worker.stop()).toBe('drained');
 });
 
+test('a worker that was frozen while another went on, and trimmed what it had passed, is fenced and goes on', async () => {
+  const world = await new World().begin();
+  const log = world.store.open();
+  const read = log.read.bind(log);
+  const thawed = Promise.withResolvers<void>();
+  let isFrozen = false;
+  log.read = async function* whenThawed(...args: Parameters<Log['read']>) {
+    if (isFrozen) await thawed.promise;
+    yield* read(...args);
+  };
+  const frozen = new Worker(log, 'a');
+  await systemClock.sleep(10);
+  frozen.script.give(0);
+  await world.write(0, 5);
+  await world.decided(0);
+  isFrozen = true;
+  await world.write(0, 5);
+  // The number makes it begin with a snapshot.
+  const other = new Worker(world.log, 'b', false, { maySwitch: true, generation: 2 });
+  await systemClock.sleep(10);
+  other.script.give(0);
+  await world.decided(0);
+  await world.write(0, 5);
+  await world.decided(0);
+  const { messages } = world.store.partition(EPOCHS, 0);
+  const snapshots = messages.filter(({ kind, header }) => kind === 'epoch' && decodeEnvelope(header).isSnapshot);
+  expect(snapshots).toHaveLength(2);
+  world.store.trim(EPOCHS, 0, snapshots[1]!.offset);
+  thawed.resolve();
+  await until(
+    () => frozen.count('fenced') > 0,
+    5000,
+    () => 'nobody was fenced',
+  );
+  frozen.script.give();
+  await world.write(0, 5);
+  await world.decided(0);
+  expect(await frozen.stop()).toBe('drained');
+  expect(await other.stop()).toBe('drained');
+});
+
 test('with a fixed assignment the one that is fenced ends, with its own exit code', async () => {
   const world = await new World().begin();
   const both = [new Worker(world.log, 'a', true), new Worker(world.log, 'b', true)];

@@ -9,7 +9,7 @@ import { Process, type SteppedLog } from './stepped-log.ts';
 import { PIPELINE_NAME, PREFIX, SimulatedCrash, STREAM, type World } from './world.ts';
 
 /** Ways in which a task may end when the world is as hostile as this one. Everything else is a defect. */
-const EXPECTED_CODES = ['FENCED', 'CHECKPOINT_TIMEOUT', 'LOG_TRIMMED', 'LOG_FAILED'];
+const EXPECTED_CODES = ['FENCED', 'CHECKPOINT_TIMEOUT', 'LOG_FAILED'];
 
 /** One of the engines that believe that the task is theirs: the real task, over the simulated log. */
 export class SimulatedEngine {
