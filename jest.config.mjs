@@ -15,7 +15,8 @@ export default {
     ],
   },
   setupFilesAfterEnv: ['<rootDir>/test/support/jest-setup.ts'],
-  testTimeout: 60_000,
+  // A limit for what hangs. What is waited for in a test has a limit and words of its own, well within it.
+  testTimeout: 240_000,
   maxWorkers: 2,
   coverageProvider: 'v8',
   collectCoverageFrom: ['src/**/*.{ts,tsx}'],

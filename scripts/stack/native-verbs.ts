@@ -40,9 +40,9 @@ export const nativeVerbs = (folder: string): NativeVerbs => ({
   },
   logs: async (stack) => {
     const files = namesOf(partsFolder(folder), '.log').map((name) => join(partsFolder(folder), `${name}.log`));
-    const tail = spawn('tail', ['-n', String(TAIL_LINES), '-F', ...files], { stdio: ['ignore', 'inherit', 'ignore'] });
     // Ctrl-C ends tail; it is how one stops reading, not a failure.
     process.on('SIGINT', () => {});
+    const tail = spawn('tail', ['-n', String(TAIL_LINES), '-F', ...files], { stdio: ['ignore', 'inherit', 'ignore'] });
     const ending = setInterval(() => {
       if (runningStack(folder) === undefined) tail.kill();
     }, LOOK_MS);

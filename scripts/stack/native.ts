@@ -3,6 +3,8 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EXIT } from '../../src/lib/errors.ts';
 import { escapeText } from '../../src/lib/escape.ts';
 import type { RoleLock } from '../../src/lib/role-lock.ts';
 import type { Elasticsearch } from '../../test/support/stack/elasticsearch.ts';
@@ -20,6 +22,8 @@ import { ensureSecrets, readSecret } from './secrets.ts';
 
 const PROJECT = join(import.meta.dirname, '..', '..');
 const TAILRACE = join(PROJECT, 'tailrace');
+/** For a store that has only just started. */
+const PROVISION_MS_MAX = 60_000;
 
 export interface NativeOptions {
   /** Where stack.yaml, alerts/ and what is stored lie: the project's own folder, or that of a test. */
@@ -99,7 +103,7 @@ export class NativeStack {
       this.#part('Elasticsearch', (observer) => this.#startElasticsearch(observer)),
     ]);
     for (const server of servers) if (server.status === 'rejected') throw server.reason;
-    this.#provision();
+    await this.#provision();
     await this.#part('pipeline', (observer) => this.#startPipeline(observer));
     await this.#part('generator', (observer) => this.#startGenerator(rate, observer));
     await this.#part('exporter', (observer) => this.#startExporter(observer));
@@ -172,9 +176,16 @@ export class NativeStack {
     return this.#elasticsearch;
   }
 
-  #provision(): void {
-    const { code, output } = this.tailrace('provision', 'elasticsearch', '-c', 'stack.yaml');
-    if (code !== 0) throw new Error(`tailrace provision elasticsearch ended with ${code}:\n${output}`);
+  /** An Elasticsearch that has just started may take longer for an answer than the command waits. */
+  async #provision(): Promise<void> {
+    const endMs = performance.now() + PROVISION_MS_MAX;
+    for (;;) {
+      const { code, output } = this.tailrace('provision', 'elasticsearch', '-c', 'stack.yaml');
+      if (code === 0) return;
+      if (code !== EXIT.unreachable || performance.now() > endMs)
+        throw new Error(`tailrace provision elasticsearch ended with ${code}:\n${output}`);
+      await sleep(1000);
+    }
   }
 
   /** Runs a command of ours beside the stack. */

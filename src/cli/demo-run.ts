@@ -145,10 +145,13 @@ export class DemoRun {
     this.#note(this.#paint('red', `kill -9 ${pid}: the ${service} dies in the middle of its work`));
     process.kill(pid, 'SIGKILL');
     const killedMs = systemClock.monotonicMs();
-    const isBack = async (): Promise<boolean> =>
-      service === 'engine'
-        ? (await watch.look()).linesDecided > before.linesDecided
-        : this.#supervisor.pidOf(service) !== pid && (await this.#ask('SELECT 1')) !== undefined;
+    const isBack = async (): Promise<boolean> => {
+      const isAnother = this.#supervisor.pidOf(service) !== pid;
+      if (service !== 'engine') return isAnother && (await this.#ask('SELECT 1')) !== undefined;
+      const { linesDecided, isDecided } = await watch.look();
+      // It may have been killed when nothing was left to decide.
+      return linesDecided > before.linesDecided || (isAnother && isDecided);
+    };
     while (!(await isBack())) {
       await systemClock.sleep(LOOK_MS, this.#stopped);
       if (this.#stopped.aborted) return;

@@ -202,7 +202,7 @@ describeWith('elasticsearch')('a search in a real Elasticsearch', () => {
     expect(shown.map(({ id }) => id)).toEqual(['0']);
     const followed: string[] = [];
     const untilFollowed = async (count: number): Promise<void> => {
-      const endMs = systemClock.nowMs() + 10_000;
+      const endMs = systemClock.nowMs() + 40_000;
       while (followed.length < count && systemClock.nowMs() < endMs) await systemClock.sleep(20);
     };
     // The third answer is what a server says of an index that is just being made.

@@ -51,7 +51,7 @@ test.each([
     const { dieWithSupervisor } = await import(${module});
     dieWithSupervisor();
     if (${loadMs} === 0) process.send('looked');
-    setTimeout(() => process.exit(7), 2000);`,
+    setTimeout(() => process.exit(7), 30_000);`,
   );
   const child = spawn(process.execPath, [program], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   if (loadMs === 0) await once(child, 'message');

@@ -30,7 +30,13 @@ export class KafkaProbe {
 
   async admin(): Promise<Admin> {
     this.#connected ??= this.#admin.connect();
-    await this.#connected;
+    try {
+      await this.#connected;
+    } catch (error) {
+      // Whoever asks next tries again.
+      this.#connected = undefined;
+      throw error;
+    }
     return this.#admin;
   }
 

@@ -28,7 +28,7 @@ export async function atWork(appliance: Appliance): Promise<void> {
 /** Kills a role that runs under its supervisor, some time after it is there. */
 export async function killRole(appliance: Appliance, role: LockedRole, pauseMs: number): Promise<void> {
   const isThere = (): boolean => isAlive(appliance.pidOf(role));
-  await until(isThere, 30_000, () => `${role} does not run: ${appliance.report()}`);
+  await until(isThere, 120_000, () => `${role} does not run: ${appliance.report()}`);
   await systemClock.sleep(pauseMs);
   process.kill(appliance.pidOf(role)!, 'SIGKILL');
 }

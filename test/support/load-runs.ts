@@ -25,7 +25,7 @@ export async function beginLoad(
   const run = appliance.supervised();
   const { partitions } = appliance;
   const hasBegun = async (): Promise<boolean> => (await appliance.logEnds()).epochs.end > partitions;
-  await until(hasBegun, 40_000, () => `the first run wrote no epoch: ${appliance.report()}`);
+  await until(hasBegun, 180_000, () => `the first run wrote no epoch: ${appliance.report()}`);
   run.child.kill('SIGTERM');
   await endOf(run);
   const more = Array.from({ length: FILES_EACH * (partitions - 1) }, (_, number) => appliance.log(`app-${number}.log`));

@@ -21,7 +21,7 @@ const LIMITS: Partial<AgentLimits> = {
   beatIdleMs: 40,
   registryMs: 20,
   missingMs: 1_500,
-  onceWaitMs: 2_500,
+  onceWaitMs: 20_000,
   deletedQuietMs: 500,
   retryMs: 10,
   retryMsMax: 50,
@@ -54,8 +54,11 @@ export class SourceWorld {
   #stopping = new AbortController();
   #ended: Promise<unknown> | undefined;
 
-  constructor(input: AgentInput) {
+  readonly #limits: Partial<AgentLimits>;
+
+  constructor(input: AgentInput, limits: Partial<AgentLimits> = {}) {
     this.input = input;
+    this.#limits = { ...LIMITS, ...limits };
   }
 
   start(isOnce = false): void {
@@ -64,7 +67,7 @@ export class SourceWorld {
       clock: systemClock,
       log: this.store.open(),
       notify: (event) => this.events.push(event),
-      options: { dataDir: this.dataDir, inputs: [this.input], isOnce, limits: LIMITS },
+      options: { dataDir: this.dataDir, inputs: [this.input], isOnce, limits: this.#limits },
     });
     this.#ended = agent.run(this.#stopping.signal).then(
       () => undefined,
@@ -91,7 +94,7 @@ export class SourceWorld {
   }
 
   /** Runs it until it is killed at the `pass`th time that it comes to a fault point. False if it did not come there in time. */
-  async killedAt(point: FaultPoint, pass: number, withinMs = 3_000): Promise<boolean> {
+  async killedAt(point: FaultPoint, pass: number, withinMs = 30_000): Promise<boolean> {
     let left = pass;
     setFaultHandler((reached) => {
       if (reached === point && --left === 0) throw new Killed(point);

@@ -43,7 +43,7 @@ export class Tailrace {
   }
 
   /** Waits until it has said something, on stderr. */
-  async says(pattern: RegExp, withinMs = 20_000): Promise<void> {
+  async says(pattern: RegExp, withinMs = 120_000): Promise<void> {
     await until(
       () => pattern.test(this.stderr),
       withinMs,
@@ -88,13 +88,22 @@ export function processesOf(folder: string): number[] {
     });
 }
 
+/** It may end by itself between the look and the kill. */
+function killIfAlive(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
 /** A folder for one test, with whatever still runs for it killed at the end. */
 export function workFolder(): { readonly path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), 'tailrace-system-'));
   return {
     path,
     remove: () => {
-      for (const pid of processesOf(path)) process.kill(pid, 'SIGKILL');
+      for (const pid of processesOf(path)) killIfAlive(pid);
       rmSync(path, { recursive: true, force: true, maxRetries: 3 });
     },
   };

@@ -1,5 +1,8 @@
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Log, epochTopic } from '../../src/broker/broker.ts';
+import { decodeBody } from '../../src/epoch/codec.ts';
+import { foldFromStart } from '../../src/epoch/fold-start.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { type Appliance, type Environment } from './appliance.ts';
 import { isLogFree } from './log-probe.ts';
@@ -53,7 +56,7 @@ export async function twoEngines(appliance: Appliance, environment: Environment 
   const reaches = (end: number, who: string): Promise<void> =>
     until(
       async () => (await epochsEnd()) >= end,
-      90_000,
+      120_000,
       () => `the ${who} engine writes no epochs: ${appliance.report()}`,
     );
   await reaches((await epochsEnd()) + 5, 'first');
@@ -62,4 +65,35 @@ export async function twoEngines(appliance: Appliance, environment: Environment 
   await reaches((await epochsEnd()) + 3, 'second');
   first.child.kill('SIGCONT');
   return { first, second };
+}
+
+/**
+ * Keeps both at work until an epoch with lines in it does not count. The one that froze may find its connection broken and fold again, or have
+ * no line in hand when it is fenced: then it is started once more. The log must keep its epochs.
+ */
+export async function untilUncounted(
+  appliance: Appliance,
+  { first, second }: TwoEngines,
+  log: Log,
+  environment: Environment = {},
+): Promise<void> {
+  const both = [first, second];
+  const start = [() => appliance.role('engine', environment), () => startSecond(appliance, environment)];
+  const topic = epochTopic(appliance.topicPrefix, 'web', 'access');
+  const fold = await foldFromStart(log, topic, 0);
+  let isThere = false;
+  const look = async (): Promise<boolean> => {
+    for await (const messages of log.read(topic, 0, fold.nextOffset, { isFollowing: false })) {
+      for (const message of messages) {
+        const { uncounted } = fold;
+        fold.push(message);
+        if (fold.uncounted > uncounted && message.kind === 'epoch')
+          isThere ||= decodeBody(message.value).ledger.some(({ sum }) => sum.lines > 0);
+      }
+    }
+    for (const [index, { child }] of both.entries())
+      if (!isThere && (child.exitCode ?? child.signalCode) !== null) both[index] = start[index]!();
+    return isThere;
+  };
+  await until(look, 120_000, () => `every epoch counts: ${appliance.report()}`);
 }

@@ -39,10 +39,10 @@ async function decided(appliance: Appliance): Promise<void> {
   appliance.role('sink');
   const { dataDir } = appliance;
   const isDecided = (): boolean => decidedTo(dataDir) >= logEnds(dataDir).raw.end;
-  await until(isDecided, 30_000, () => `not decided: ${appliance.report()}`);
+  await until(isDecided, 120_000, () => `not decided: ${appliance.report()}`);
   await until(
     () => storedTo(dataDir) >= logEnds(dataDir).epochs.end,
-    30_000,
+    120_000,
     () => 'not stored',
   );
   await appliance.stop();

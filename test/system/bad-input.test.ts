@@ -29,7 +29,7 @@ test('a block damaged in the log is refused, missed by the audit, and healed by 
     const { dataDir } = appliance;
     const isStored = (): boolean =>
       decidedTo(dataDir) >= logEnds(dataDir).raw.end && storedTo(dataDir) >= logEnds(dataDir).epochs.end;
-    await until(isStored, 30_000, () => `${engine.stderr} ${sink.stderr}`);
+    await until(isStored, 120_000, () => `${engine.stderr} ${sink.stderr}`);
     expect(engine.stderr).toMatch(/ALARM access\/0: a block of .* was refused \(damaged\)/);
     await appliance.stop();
 

@@ -157,7 +157,7 @@ async function atWork(appliance: Appliance, run: Tailrace, since: ReturnType<typ
     now = logEnds(appliance.dataDir);
     return now.raw.end > since.raw.end && now.epochs.end > since.epochs.end;
   };
-  await until(isMoving, 30_000, () => `nothing moves: ${run.stderr}`);
+  await until(isMoving, 120_000, () => `nothing moves: ${run.stderr}`);
   return `raw +${now.raw.end - since.raw.end}, epochs +${now.epochs.end - since.epochs.end}`;
 }
 
@@ -185,7 +185,7 @@ async function oneLife(
     before = logEnds(appliance.dataDir);
     // The log can go on while the victim of the last death is still on its way back.
     const isThere = (): boolean => isAlive(appliance.pidOf(victim));
-    await until(isThere, 30_000, () => `${victim} does not run: ${run.stderr}`);
+    await until(isThere, 120_000, () => `${victim} does not run: ${run.stderr}`);
     process.kill(appliance.pidOf(victim)!, 'SIGKILL');
     killed(victim, work);
   }
@@ -231,7 +231,7 @@ test('an agent that comes after its pipeline finds the log whole', () =>
     const engine = appliance.role('engine');
     await until(
       () => logEnds(appliance.dataDir).epochs.end > 1,
-      20_000,
+      120_000,
       () => engine.stderr,
     );
     writeFileSync(appliance.log('access.log'), new AccessLoad({ seed: 1 }).lines(100));

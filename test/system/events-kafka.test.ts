@@ -22,7 +22,7 @@ const SWALLOWED = IS_SOAK ? 200 : 6;
 const FILES = 4;
 const SECOND_MS = 1000;
 /** A life ends by its kill; this is for a machine where nothing moves. */
-const LIFE_MS_MAX = 20_000;
+const LIFE_MS_MAX = 90_000;
 const START_MS = Date.UTC(2026, 0, 1);
 
 interface Event {
@@ -56,7 +56,7 @@ async function consume(kafka: Kafka, topic: string, count: number): Promise<read
   });
   await until(
     () => found.length >= count,
-    30_000,
+    120_000,
     () => `${found.length} of ${count} records`,
   ).finally(() => undefined);
   // One more would be one too many.
@@ -135,7 +135,11 @@ describeWith('kafka', 'kcat')('events on Kafka', () => {
       for (let i = 0; i < KILLS; i++) {
         // A piece for each life, so that every one of them has windows to close.
         appendLines(appliance, i);
-        while ((await appliance.logEnds()).epochs.end < 6) await systemClock.sleep(100);
+        await until(
+          async () => (await appliance.logEnds()).epochs.end >= 6,
+          120_000,
+          () => `no epochs: ${appliance.report()}`,
+        );
         const fault = `${i % 2 === 0 ? 'events.sent' : 'events.before_send'}:${1 + (i % 3 === 2 ? 1 : 0)}`;
         const sink = appliance.start(['sink', 'out', '-c', appliance.config], { TAILRACE_FAULT: fault });
         await Promise.race([sink.ended, systemClock.sleep(LIFE_MS_MAX)]);
@@ -168,38 +172,42 @@ describeWith('kafka', 'kcat')('events on Kafka', () => {
       const second = secondHost(appliance);
       const others = [appliance.role('agent'), appliance.role('engine')];
       const sink = (config: string): Tailrace => appliance.start(['sink', 'out', '-c', config]);
-      appendLines(appliance, 0);
+      let pieces = 0;
+      const appendPiece = (): void => appendLines(appliance, pieces++);
+      appendPiece();
       let holder = sink(appliance.config);
       const written = async (): Promise<number> => (await probe.ends(topic)).end;
       await until(
         async () => (await written()) > 0,
-        60_000,
+        120_000,
         () => `no events: ${appliance.report()}`,
       );
-      for (let piece = 1; piece < KILLS; piece++) {
-        const next = sink(piece % 2 === 0 ? appliance.config : second);
+      for (let round = 1; round < KILLS; round++) {
+        const next = sink(round % 2 === 0 ? appliance.config : second);
         await next.says(/another process has the turn: this one stands by/, 60_000);
         const before = await written();
-        appendLines(appliance, piece);
+        appendPiece();
         await until(
           async () => (await written()) > before,
-          60_000,
+          120_000,
           () => `no events: ${appliance.report()}`,
         );
-        const isFrozen = piece % 2 === 0;
+        const isFrozen = round % 2 === 0;
         holder.child.kill(isFrozen ? 'SIGSTOP' : 'SIGKILL');
         await next.says(/it is the turn of this one now: it goes on/, 60_000);
         if (isFrozen) {
           // It thaws while the other one writes, and has rows in hand that it believes are its own to write.
           const sofar = await written();
+          appendPiece();
           await until(
             async () => (await written()) > sofar,
-            60_000,
+            120_000,
             () => `no events: ${appliance.report()}`,
           );
           holder.child.kill('SIGCONT');
           await Promise.race([holder.ended, holder.says(/this one stands by[\s\S]*this one stands by/, 60_000)]);
-          expect([null, EXIT.fenced]).toContain(holder.child.exitCode);
+          // Frozen for longer than a request may take, it may find its own answer overdue before it hears that it is fenced.
+          expect([null, EXIT.fenced, EXIT.unreachable]).toContain(holder.child.exitCode);
           holder.child.kill('SIGKILL');
         }
         holder = next;

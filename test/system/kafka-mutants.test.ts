@@ -1,17 +1,14 @@
 import { writeFileSync } from 'node:fs';
-import { type Log, type OutgoingMessage, epochTopic, rawTopic } from '../../src/broker/broker.ts';
+import { type Log, type OutgoingMessage, rawTopic } from '../../src/broker/broker.ts';
 import { openKafkaLog } from '../../src/broker/kafka/kafka-log.ts';
-import { decodeBody } from '../../src/epoch/codec.ts';
-import { foldFromStart } from '../../src/epoch/fold-start.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { AccessLoad } from '../support/access-load.ts';
-import { type Appliance, type ApplianceOptions, endOf } from '../support/appliance.ts';
+import { type ApplianceOptions, endOf } from '../support/appliance.ts';
 import { kafkaOfBlock } from '../support/kafka-of-block.ts';
 import { beginLoad } from '../support/load-runs.ts';
 import { showsMutant } from '../support/shows-mutant.ts';
 import { describeWith } from '../support/stack/require-stack.ts';
-import { type Tailrace, until } from '../support/tailrace-process.ts';
-import { startSecond, twoEngines } from '../support/two-engines.ts';
+import { twoEngines, untilUncounted } from '../support/two-engines.ts';
 
 describeWith('kafka')('protocol mutants on Kafka', () => {
   const server = kafkaOfBlock();
@@ -27,45 +24,13 @@ describeWith('kafka')('protocol mutants on Kafka', () => {
       topics: { replicationFactor: 1, minInSync: 1, isSingleBroker: true },
     });
 
-  /**
-   * Keeps both at work until an epoch with lines in it does not count. The one that froze may find its connection broken and fold again, or have
-   * read no line when it is fenced: then it is started once more.
-   */
-  async function untilFenced(
-    appliance: Appliance,
-    both: Tailrace[],
-    start: readonly (() => Tailrace)[],
-  ): Promise<void> {
-    const log = openLog(appliance.topicPrefix);
-    const topic = epochTopic(appliance.topicPrefix, 'web', 'access');
-    const fold = await foldFromStart(log, topic, 0);
-    let isThere = false;
-    const look = async (): Promise<boolean> => {
-      for await (const messages of log.read(topic, 0, fold.nextOffset, { isFollowing: false })) {
-        for (const message of messages) {
-          const { uncounted } = fold;
-          fold.push(message);
-          if (fold.uncounted > uncounted && message.kind === 'epoch')
-            isThere ||= decodeBody(message.value).ledger.some(({ sum }) => sum.lines > 0);
-        }
-      }
-      for (const [index, { child }] of both.entries())
-        if (!isThere && (child.exitCode ?? child.signalCode) !== null) both[index] = start[index]!();
-      return isThere;
-    };
-    await until(look, 60_000, () => `both engines count: ${appliance.report()}`);
-    await log.close();
-  }
-
   // The two workers are as two of a group that both believe in a partition: whatever assigned it, the log decides.
   showsMutant('epoch.every_counts', untrimmed, async (appliance, environment) => {
     const writer = await beginLoad(appliance, 3_000);
-    const { first, second } = await twoEngines(appliance, environment);
-    await untilFenced(
-      appliance,
-      [first, second],
-      [() => appliance.role('engine', environment), () => startSecond(appliance, environment)],
-    );
+    const engines = await twoEngines(appliance, environment);
+    const log = openLog(appliance.topicPrefix);
+    await untilUncounted(appliance, engines, log, environment);
+    await log.close();
     writer.stop();
   });
 

@@ -11,7 +11,7 @@ import { beginLoad } from '../support/load-runs.ts';
 import { decidedTo, logEnds, messagesOfKind } from '../support/log-probe.ts';
 import { until } from '../support/tailrace-process.ts';
 import { showsMutant } from '../support/shows-mutant.ts';
-import { twoEngines } from '../support/two-engines.ts';
+import { twoEngines, untilUncounted } from '../support/two-engines.ts';
 
 const OPTIONS: ApplianceOptions = { outOfOrderness: '5m', idleTimeout: '10s' };
 function writeLines(appliance: Appliance, lines: number): void {
@@ -23,7 +23,7 @@ async function decided(appliance: Appliance): Promise<void> {
   const { dataDir } = appliance;
   await until(
     () => decidedTo(dataDir) >= logEnds(dataDir).raw.end,
-    20_000,
+    120_000,
     () => appliance.report(),
   );
 }
@@ -33,11 +33,16 @@ async function agentOnce(appliance: Appliance, environment: Environment): Promis
   expect((await endOf(agent)).code).toBe(0);
 }
 
-showsMutant('epoch.every_counts', OPTIONS, async (appliance, environment) => {
+showsMutant('epoch.every_counts', { ...OPTIONS, snapshotAfter: '64MiB' }, async (appliance, environment) => {
   const writer = await beginLoad(appliance, 10_000);
-  await twoEngines(appliance, environment);
-  // Both engines are at work for a while, as far as they may.
-  await systemClock.sleep(2000);
+  const engines = await twoEngines(appliance, environment);
+  const log = openEmbeddedLog({
+    path: join(appliance.dataDir, 'broker.db'),
+    clock: systemClock,
+    diskMaxBytes: 2 ** 40,
+  });
+  await untilUncounted(appliance, engines, log, environment);
+  await log.close();
   writer.stop();
 });
 
@@ -58,24 +63,31 @@ showsMutant('agent.register_before_ack', OPTIONS, async (appliance, environment)
   const agent = appliance.role('agent', environment);
   await until(
     () => readPosition(registry) > 0,
-    20_000,
+    120_000,
     () => agent.stderr,
   );
-  // It was written a moment ago. What is acknowledged now makes it due again, a second after that moment …
-  const blocks = messagesOfKind(appliance.dataDir, 'block');
-  appendFileSync(log, load.lines(10));
-  await until(
-    () => messagesOfKind(appliance.dataDir, 'block') > blocks,
-    20_000,
-    () => agent.stderr,
-  );
-  // … and until then somebody else holds the log's lock: appends wait, while the agent reads on.
   const database = new DatabaseSync(join(appliance.dataDir, 'broker.db'), { timeout: 5000 });
-  database.exec('BEGIN IMMEDIATE');
-  const writtenMs = statSync(registry).mtimeMs;
-  appendFileSync(log, load.lines(2000));
-  const endMs = systemClock.monotonicMs() + 3000;
-  while (statSync(registry).mtimeMs === writtenMs && systemClock.monotonicMs() < endMs) await systemClock.sleep(20);
+  const isMutant = Object.keys(environment).length > 0;
+  // On a busy machine the registry may be written before the last lines are read: then once more.
+  for (let round = 0; round < (isMutant ? 20 : 1); round++) {
+    // What is acknowledged now makes the registry due, a second after it was last written …
+    const blocks = messagesOfKind(appliance.dataDir, 'block');
+    appendFileSync(log, load.lines(10));
+    await until(
+      () => messagesOfKind(appliance.dataDir, 'block') > blocks,
+      120_000,
+      () => agent.stderr,
+    );
+    // … and until then somebody else holds the log's lock: appends wait, while the agent reads on.
+    database.exec('BEGIN IMMEDIATE');
+    const acknowledged = statSync(log).size;
+    const writtenMs = statSync(registry).mtimeMs;
+    appendFileSync(log, load.lines(2000));
+    const endMs = systemClock.monotonicMs() + 3000;
+    while (statSync(registry).mtimeMs === writtenMs && systemClock.monotonicMs() < endMs) await systemClock.sleep(20);
+    if (!isMutant || readPosition(registry) > acknowledged) break;
+    database.exec('ROLLBACK');
+  }
   agent.child.kill('SIGKILL');
   await endOf(agent);
   database.close();
@@ -123,7 +135,7 @@ showsMutant('trim.past_readers', OPTIONS, async (appliance, environment) => {
   // The sink is away for long enough that several snapshots come.
   await until(
     () => logEnds(appliance.dataDir).epochs.end > before.end + 60,
-    60_000,
+    120_000,
     () => engine.stderr,
   );
   writer.stop();

@@ -129,7 +129,7 @@ leadsToTheSameRows('in pieces that are read while they grow', { interval: '50ms'
       const { raw, epochs } = logEnds(appliance.dataDir);
       return raw.end > before.raw.end + 2 && epochs.end > before.epochs.end;
     };
-    await until(isAtWork, 30_000, () => `nothing moves: ${run.stderr}`);
+    await until(isAtWork, 120_000, () => `nothing moves: ${run.stderr}`);
     run.child.kill('SIGTERM');
     const { code, signal } = await endOf(run);
     expect({ code, signal }).toEqual({ code: 143, signal: null });
@@ -144,7 +144,7 @@ leadsToTheSameRows('with the registry lost in between', { snapshotAfter: '16KiB'
     const run = appliance.supervised();
     await until(
       () => logEnds(appliance.dataDir).raw.end > rawEnd + 5,
-      20_000,
+      120_000,
       () => 'nothing comes into the log',
     );
     run.child.kill('SIGTERM');

@@ -14,7 +14,7 @@ describeWith('kafka')('topics of a real Kafka', () => {
   let writers: TopicWriters;
   let topics = 0;
   beforeAll(async () => {
-    kafka = await startKafka({ sasl: SASL });
+    kafka = await startKafka({ sasl: SASL, properties: { 'log.cleaner.backoff.ms': '500' } });
     writers = new TopicWriters(kafka.direct);
     await writers.connect();
   }, SERVER_START_MS);
@@ -56,6 +56,7 @@ describeWith('kafka')('topics of a real Kafka', () => {
     const sasl = { mechanism: 'scram-sha-256', ...SASL, password: 'guess' } as const;
     const world = new SourceWorld(
       topicsInput([], { topics: [topic], client: { brokers: kafka.brokers, clientId: 'test', sasl } }),
+      { onceWaitMs: 2_500 },
     );
     await expect(world.once()).rejects.toMatchObject({ code: 'SOURCE_UNSETTLED' });
     const [problem] = world.ofType('unreadable');
@@ -210,7 +211,7 @@ describeWith('kafka')('topics of a real Kafka', () => {
         };
         await until(
           async () => (await size()) < 600,
-          30_000,
+          120_000,
           () => 'nothing was compacted',
         );
         await world.once();

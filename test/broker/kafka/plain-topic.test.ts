@@ -13,7 +13,9 @@ const TOPIC = 'final-rows';
 
 describeWith('kafka')('a topic for other programs, on three brokers', () => {
   let kafka: Kafka;
-  beforeAll(async () => void (kafka = await startKafka({ brokers: 3 })), SERVER_START_MS);
+  // A broker that stands still for a while stays a replica in sync.
+  const properties = { 'broker.session.timeout.ms': '120000', 'replica.lag.time.max.ms': '120000' };
+  beforeAll(async () => void (kafka = await startKafka({ brokers: 3, properties })), SERVER_START_MS);
   afterAll(async () => kafka?.stop());
 
   test(
@@ -51,14 +53,14 @@ describeWith('kafka')('a topic for other programs, on three brokers', () => {
         const appended = append('not yet');
         await until(
           async () => (await cluster.logEndOf(TOPIC, 0).catch(() => 0)) > committed,
-          20_000,
+          60_000,
           () => 'the leader does not take it',
         );
         expect(await cluster.endsOf(TOPIC, 0)).toEqual({ start: 0, end: committed });
         const ends = topic.ends(0);
         await until(
           () => events.some((event) => event.type === 'away' && /its leader has \d+ records/.test(event.reason)),
-          20_000,
+          60_000,
           () => JSON.stringify(events),
         );
         kafka.signal('SIGCONT', follower);

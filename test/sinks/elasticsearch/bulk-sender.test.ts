@@ -95,7 +95,7 @@ describe('documents on their way', () => {
   }> {
     const store = new Store();
     const server = await startScriptedServer(({ body }) => store.answer(body));
-    const client = openElasticsearch({ nodes: [server.url], requestTimeoutMs: 300 });
+    const client = openElasticsearch({ nodes: [server.url], requestTimeoutMs: 2_000 });
     opened.push(() => client.close().then(() => server.stop()));
     const events: SenderEvent[] = [];
     const clock = leapingClock();

@@ -93,5 +93,5 @@ test.each([
   });
   const startedMs = performance.now();
   await run(client, stop.signal);
-  expect(performance.now() - startedMs).toBeLessThan(1000);
+  expect(performance.now() - startedMs).toBeLessThan(10_000);
 });

@@ -30,7 +30,12 @@ async function roundTrip(config: Omit<KafkaConfig, 'logLevel'>, topic: string): 
 }
 
 async function connect(config: Omit<KafkaConfig, 'logLevel'>): Promise<void> {
-  const admin = new Client({ ...config, logLevel: logLevel.NOTHING, retry: { retries: 0 } }).admin();
+  const admin = new Client({
+    connectionTimeout: 10_000,
+    ...config,
+    logLevel: logLevel.NOTHING,
+    retry: { retries: 0 },
+  }).admin();
   await admin.connect().finally(() => admin.disconnect());
 }
 

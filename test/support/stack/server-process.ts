@@ -2,9 +2,10 @@
 // and ended when the test process ends in whatever way.
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import type { AddressInfo, Server } from 'node:net';
+import type { Server } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -159,15 +160,27 @@ export class ServerProcess {
   }
 }
 
+/** Below the ports that systems give to outgoing connections, which could take one while its server starts, or is down for a moment. */
+const FIRST_PORT = 15_000;
+/** Each worker of Jest takes from ports of its own. */
+const PORTS_EACH = 1_000;
+const WORKERS_MAX = 16;
+
 /** Ports of the loopback that nobody listens on now; all are held until all are known, so they differ. */
 export async function freePorts(count: number): Promise<number[]> {
-  const holders: Server[] = [];
-  for (let i = 0; i < count; i += 1) {
-    const holder = createServer().listen(0, '127.0.0.1');
-    await once(holder, 'listening');
-    holders.push(holder);
+  const first = FIRST_PORT + PORTS_EACH * (Number(process.env['JEST_WORKER_ID'] ?? 0) % WORKERS_MAX);
+  const begin = randomInt(PORTS_EACH);
+  const holders = new Map<number, Server>();
+  for (let tried = 0; tried < PORTS_EACH && holders.size < count; tried += 1) {
+    const port = first + ((begin + tried) % PORTS_EACH);
+    const holder = createServer().listen(port, '127.0.0.1');
+    const isFree = await once(holder, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (isFree) holders.set(port, holder);
   }
-  const ports = holders.map((holder) => (holder.address() as AddressInfo).port);
-  await Promise.all(holders.map((holder) => new Promise((resolve) => holder.close(resolve))));
-  return ports;
+  if (holders.size < count) throw new Error(`of ${PORTS_EACH} ports from ${first} on, not even ${count} are free`);
+  await Promise.all([...holders.values()].map((holder) => new Promise((resolve) => holder.close(resolve))));
+  return [...holders.keys()];
 }

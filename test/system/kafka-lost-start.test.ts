@@ -1,12 +1,15 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import type { Log } from '../../../src/broker/broker.ts';
-import { openKafkaLog } from '../../../src/broker/kafka/kafka-log.ts';
-import { foldFromStart } from '../../../src/epoch/fold-start.ts';
-import { systemClock } from '../../../src/lib/clock.ts';
-import { EpochChain, pipelineOf, rowsOf } from '../../support/epochs.ts';
-import { kafkaOfBlock } from '../../support/kafka-of-block.ts';
-import { describeWith } from '../../support/stack/require-stack.ts';
+import type { Log } from '../../src/broker/broker.ts';
+import { openKafkaLog } from '../../src/broker/kafka/kafka-log.ts';
+import { foldFromStart } from '../../src/epoch/fold-start.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { EpochChain, pipelineOf, rowsOf } from '../support/epochs.ts';
+import { kafkaOfBlock } from '../support/kafka-of-block.ts';
+import { describeWith } from '../support/stack/require-stack.ts';
+import { until } from '../support/tailrace-process.ts';
 
 const SEGMENT_BYTES = 1024 * 1024;
 /** An epoch is large, so that segments end everywhere in between. */
@@ -48,7 +51,12 @@ describeWith('kafka')('a broker that is killed after it has deleted whole segmen
     await log.trim(chain.topic, 0, trimmedTo);
     const other = open();
     expect(await other.ends(chain.topic)).toEqual([{ start: trimmedTo, end: EPOCHS + 1 }]);
-    await systemClock.sleep(2000);
+    const firstSegment = join(server.kafka.dataDir(), `${chain.topic}-0`, '00000000000000000000.log');
+    await until(
+      () => !existsSync(firstSegment),
+      60_000,
+      () => 'no segment was deleted',
+    );
     await server.kafka.kill();
     await server.kafka.restart();
     const [now] = await other.ends(chain.topic);
