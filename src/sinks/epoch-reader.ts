@@ -81,6 +81,20 @@ export class EpochReader {
       offset,
       ...(cursor === undefined ? {} : { chain: cursor }),
     });
+    try {
+      await this.#follow(fold, signal, take);
+    } catch (error) {
+      throw (await this.#isPassed(error, fold)) ? this.#fenced(error) : error;
+    }
+  }
+
+  async #follow(
+    fold: Fold,
+    signal: AbortSignal,
+    take: (incoming: IncomingEpoch, sizeBytes: number) => Promise<void>,
+  ): Promise<void> {
+    const { log, from, cursor } = this.#options;
+    const { nextOffset: offset } = fold;
     let sizeBytes = 0;
     for await (const messages of log.read(from.topic, from.partition, offset, {
       signal,
@@ -101,6 +115,25 @@ export class EpochReader {
         sizeBytes = 0;
       }
     }
+  }
+
+  /** What is trimmed under a reader at work was read by another process of its group: this one was frozen, and taken for dead. */
+  async #isPassed(error: unknown, { nextOffset }: Fold): Promise<boolean> {
+    if (!(error instanceof OperatingError) || error.code !== 'LOG_TRIMMED') return false;
+    const { log, group, from } = this.#options;
+    const reports = await log.reports(from.topic);
+    const report = reports.find((one) => one.group === group && one.partition === from.partition);
+    return (report?.cursor?.offset ?? 0) > nextOffset;
+  }
+
+  #fenced(cause: unknown): OperatingError {
+    const { group } = this.#options;
+    return new OperatingError(`${this.#name}: another process of group ${group} has gone on where this one stood`, {
+      code: 'FENCED',
+      exitCode: EXIT.fenced,
+      hint: `nothing is lost; stop the other one, if ${this.#reader.who} should run here`,
+      cause,
+    });
   }
 
   /** The offset to read from: the cursor's, if the log is the one it was written for, else the first message there is. */

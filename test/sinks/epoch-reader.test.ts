@@ -98,6 +98,23 @@ describe('the log it reads', () => {
     expect(batches).toBeGreaterThan(1);
   });
 
+  test.each([
+    ['was passed by another process of its group', 'FENCED', { offset: 4, id: 'x' }],
+    ['was passed by nobody', 'LOG_TRIMMED', undefined],
+  ] as const)('trimmed while it follows, a reader that %s ends with %s', async (_, code, passed) => {
+    for (const body of [snapshot, {}, snapshot, {}]) await chain.append(body);
+    const from = { stream: 'access', topic: chain.topic, partition: 0 };
+    const cursor = { offset: 2, id: '1'.padStart(32, 'a'), n: 1, to: 1 };
+    await log.report('sink', chain.topic, 0, passed ?? cursor);
+    const reader = new EpochReader({ log, group: 'sink', from, cursor, isReporting: false });
+    // The first batch is its look whether the log is the one it knows.
+    let batches = 0;
+    store.beforeBatch = () => {
+      if (++batches === 2) store.trim(chain.topic, 0, 3);
+    };
+    await expect(reader.run(new AbortController().signal, async () => {})).rejects.toMatchObject({ code });
+  });
+
   test('a log that has lost its end, and another log, stop it', async () => {
     await chain.append(snapshot);
     await chain.append({ rows: rows(1) });
