@@ -22,7 +22,7 @@ const SWALLOWED = IS_SOAK ? 200 : 6;
 const FILES = 4;
 const SECOND_MS = 1000;
 /** A life ends by its kill; this is for a machine where nothing moves. */
-const LIFE_MS_MAX = 90_000;
+const LIFE_MS_MAX = 30_000;
 const START_MS = Date.UTC(2026, 0, 1);
 
 interface Event {
