@@ -6,24 +6,27 @@ export interface TrimmablePartition {
   readonly partition: number;
 }
 
+/** A log that is trimmed under each of so many tries is trimmed faster than it can be read. */
+const TRIES_MAX = 10;
+
 /**
  * Does `read`, which begins at the partitions' starts, again when one of them has moved on under it: whoever runs trims its log, and asks
- * no reader that has only begun. A broker that was killed may even give back what was trimmed, and trim it a moment later. Where no start
- * has moved, the `LOG_TRIMMED` is the reader's own: it stood at an offset that is gone for good.
+ * no reader that has only begun. A broker that was killed may even give back what was trimmed, and trim it a moment later, so that the start
+ * is where it was: then once more tells. A `LOG_TRIMMED` that stays is the reader's own: it stood at an offset that is gone for good.
  */
 export async function pastTrims<T>(
   log: Log,
   partitions: readonly TrimmablePartition[],
   read: () => Promise<T>,
 ): Promise<T> {
-  for (;;) {
+  for (let tries = 1; ; tries++) {
     const before = await startsOf(log, partitions);
     try {
       return await read();
     } catch (error) {
-      if (!(error instanceof OperatingError) || error.code !== 'LOG_TRIMMED') throw error;
+      if (!(error instanceof OperatingError) || error.code !== 'LOG_TRIMMED' || tries === TRIES_MAX) throw error;
       const now = await startsOf(log, partitions);
-      if (now.every((start, index) => start <= before[index]!)) throw error;
+      if (tries > 1 && now.every((start, index) => start <= before[index]!)) throw error;
     }
   }
 }

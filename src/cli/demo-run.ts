@@ -146,7 +146,8 @@ export class DemoRun {
     process.kill(pid, 'SIGKILL');
     const killedMs = systemClock.monotonicMs();
     const isBack = async (): Promise<boolean> => {
-      const isAnother = this.#supervisor.pidOf(service) !== pid;
+      const now = this.#supervisor.pidOf(service);
+      const isAnother = now !== undefined && now !== pid;
       if (service !== 'engine') return isAnother && (await this.#ask('SELECT 1')) !== undefined;
       const { linesDecided, isDecided } = await watch.look();
       // It may have been killed when nothing was left to decide.

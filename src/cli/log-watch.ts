@@ -14,7 +14,7 @@ export interface LogState {
   readonly linesDecided: number;
   /** Every raw message that was there at the last look is decided. */
   readonly isDecided: boolean;
-  /** Where it is not, for people: `access/0 at 17 of 20`. */
+  /** Where it is not, for people: `tailrace.raw.access/0 at 17 of 20`. */
   readonly undecided?: string;
 }
 

@@ -3,6 +3,7 @@ import { pastTrims } from '../broker/past-trims.ts';
 import type { EpochBody } from '../epoch/epoch.ts';
 import { fingerprints, isSamePipeline } from '../epoch/fingerprint.ts';
 import { windowStart } from '../epoch/finality.ts';
+import { noSnapshotError } from '../epoch/fold-start.ts';
 import type { CountedEpoch, Fold } from '../epoch/fold.ts';
 import type { Pipeline, TaskId } from '../epoch/pipeline.ts';
 import { present } from '../lib/assert.ts';
@@ -62,6 +63,8 @@ async function restoreFromStart(request: RestoreRequest): Promise<Restored> {
   const last = snapshots.at(-1);
   const fresh = { fold, snapshots: snapshots.map((epoch) => epoch.firstOffset), epochs: counted.length };
   if (last === undefined) {
+    // The first epoch of all is a snapshot: without one nothing has been written behind the genesis.
+    if (fold.chain?.n !== 0) throw noSnapshotError(`${request.epochTopic}/${task.partition}`, fold.nextOffset);
     const rawLog = await rawLogId(request, rawStart);
     const { pipeline, generation = 1 } = options;
     const state = buildState({ ...request, pipeline, rawLog, rollupSinceMs: {}, generation });

@@ -308,12 +308,17 @@ export class Task {
   }
 
   #fenced(cause?: OperatingError): OperatingError {
-    return new OperatingError(`${this.#name()}: another engine writes this task's epochs; mine do not count`, {
-      code: 'FENCED',
-      exitCode: EXIT.fenced,
-      hint: `stop the other engine, if pipeline ${this.#deps.options.pipeline.name} should have one`,
-      ...(cause === undefined ? {} : { cause }),
-    });
+    const fate = { code: 'FENCED', exitCode: EXIT.fenced };
+    const { name } = this.#deps.options.pipeline;
+    if (cause === undefined) {
+      const hint = `stop the other engine, if pipeline ${name} should have one`;
+      return new OperatingError(`${this.#name()}: another engine writes this task's epochs; mine do not count`, {
+        ...fate,
+        hint,
+      });
+    }
+    const what = 'the log was trimmed past where this task stands: another engine has gone on, or messages are gone';
+    return new OperatingError(`${this.#name()}: ${what}`, { ...fate, hint: 'the next start tells which', cause });
   }
 
   async #trim(): Promise<void> {

@@ -21,6 +21,7 @@ export async function foldableEnds(log: Log, topic: string, partition: number): 
   if (start === 0 || start === end) return { start, end };
   // Bound: the snapshots of writers that died before their first one counted.
   const candidates = new Map<string, number>();
+  let firstId: string | undefined;
   let isFirstWhole = false;
   for await (const messages of log.read(topic, partition, start, { isFollowing: false, hasValues: false })) {
     for (const { offset, kind, header, damaged } of messages) {
@@ -29,19 +30,24 @@ export async function foldableEnds(log: Log, topic: string, partition: number): 
       const { id, prev, isSnapshot, part } = envelope;
       const known = candidates.get(prev);
       if (known !== undefined) return { start: known, end };
-      if (!isSnapshot || part !== 0) continue;
-      if (!candidates.has(id)) candidates.set(id, offset);
-      isFirstWhole ||= offset === start;
+      if (isSnapshot && part === 0 && !candidates.has(id)) candidates.set(id, offset);
+      if (isSnapshot && part === 0 && offset === start) firstId = id;
+      isFirstWhole ||= kind === 'epoch' && id === firstId;
     }
   }
   // Nothing follows: where it was trimmed to its only snapshot, that counts by definition.
   if (isFirstWhole) return { start, end };
-  throw new OperatingError(
+  throw noSnapshotError(name, start);
+}
+
+/** An epoch partition without its genesis, and without a snapshot that counts: nobody can go on from it. */
+export function noSnapshotError(name: string, start: number): OperatingError {
+  return new OperatingError(
     `${name} begins at ${start} in the middle of its epochs, and holds no snapshot that counts`,
     {
       code: 'LOG_DAMAGED',
       exitCode: EXIT.mismatch,
-      hint: 'restore the log from a copy; or, to go on with what raw still has, give the pipeline another name',
+      hint: 'restore the log from a copy; or, to go on with what raw still has, give the pipeline (of documents: the sink) another name',
     },
   );
 }

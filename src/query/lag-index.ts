@@ -112,6 +112,7 @@ export class EpochIndex {
   readonly #name: PartitionName;
   #entries: EpochEntry[] = [];
   #fold: Fold | undefined;
+  #beginning: Promise<Fold> | undefined;
   #isComplete = false;
 
   constructor(log: Log, name: PartitionName) {
@@ -130,11 +131,10 @@ export class EpochIndex {
 
   /** Reads envelopes up to `end`; those before `from`, which every reader has passed, are forgotten, but for the last. */
   async advance(from: number, end: number, budget: ScanBudget): Promise<void> {
-    const { topic, partition } = this.#name;
     // Nobody has made the topic yet.
     this.#isComplete = end === 0;
-    if (end === 0) return;
-    const fold = (this.#fold ??= await foldFromStart(this.#log, topic, partition));
+    const fold = end === 0 ? undefined : await this.#begun(budget);
+    if (fold === undefined) return;
     if (fold.nextOffset < end) {
       const isTrimmed = await scanHeaders(this.#log, this.#name, fold.nextOffset, budget, (message) => {
         if (message.offset >= end) return false;
@@ -152,6 +152,26 @@ export class EpochIndex {
     const passed = this.#entries.findIndex(({ offset }) => offset >= from);
     const drop = passed === -1 ? this.#entries.length - 1 : passed - 1;
     if (drop > 0) this.#entries = this.#entries.slice(drop);
+  }
+
+  /** The fold; undefined where it takes longer than the budget to find where one may begin: then the next look asks again. */
+  async #begun({ clock, untilMs }: ScanBudget): Promise<Fold | undefined> {
+    if (this.#fold !== undefined) return this.#fold;
+    const { topic, partition } = this.#name;
+    this.#beginning ??= foldFromStart(this.#log, topic, partition);
+    this.#beginning.catch(() => undefined);
+    const done = new AbortController();
+    const time = clock.sleep(Math.max(0, untilMs - clock.monotonicMs()), done.signal).then(() => undefined);
+    try {
+      this.#fold = await Promise.race([this.#beginning, time]);
+      if (this.#fold !== undefined) this.#beginning = undefined;
+      return this.#fold;
+    } catch (error) {
+      this.#beginning = undefined;
+      throw error;
+    } finally {
+      done.abort();
+    }
   }
 
   #add({ envelope }: CountedEpoch, { offset, appendedAtMs }: Message): void {

@@ -117,11 +117,15 @@ export class EpochReader {
     }
   }
 
-  /** What is trimmed under a reader at work was read by another process of its group: this one was frozen, and taken for dead. */
+  /**
+   * What is trimmed under a reader at work was read by another process of its group: this one was frozen, and taken for dead. One that reports
+   * what is in a store of its own has no such other.
+   */
   async #isPassed(error: unknown, { nextOffset }: Fold): Promise<boolean> {
     if (!(error instanceof OperatingError) || error.code !== 'LOG_TRIMMED') return false;
-    const { log, group, from } = this.#options;
-    const reports = await log.reports(from.topic);
+    const { log, group, from, isReporting } = this.#options;
+    if (isReporting !== false) return false;
+    const reports = await log.reports(from.topic).catch(() => []);
     const report = reports.find((one) => one.group === group && one.partition === from.partition);
     return (report?.cursor?.offset ?? 0) > nextOffset;
   }

@@ -66,6 +66,23 @@ test('one that stands at what is gone for good is told so, also where the start 
   });
 });
 
+test('one whose start was given back, and trimmed again to where it was, looks once more', async () => {
+  store.trim(TOPIC, 1, 3);
+  let reads = 0;
+  const read = async (): Promise<number[]> => offsetsFrom(++reads === 1 ? 1 : await startOf());
+  expect(await pastTrims(log, [{ topic: TOPIC, partition: 1 }], read)).toEqual([3, 4]);
+});
+
+test('a log that is always trimmed before it is read is given up', async () => {
+  const messages = Array.from({ length: 20 }, () => ({ kind: 'block' as const, header: EMPTY, value: EMPTY }));
+  await log.append(TOPIC, 1, messages);
+  let reads = 0;
+  store.beforeBatch = () => store.trim(TOPIC, 1, ++reads);
+  const read = async (): Promise<number[]> => offsetsFrom(await startOf());
+  await expect(pastTrims(log, [{ topic: TOPIC, partition: 1 }], read)).rejects.toMatchObject({ code: 'LOG_TRIMMED' });
+  expect(reads).toBe(10);
+});
+
 test('every other error is the reader’s', async () => {
   let reads = 0;
   const read = async (): Promise<never> => {

@@ -178,6 +178,25 @@ describe('trimmed while it is read, by whoever ran before,', () => {
   });
 });
 
+describe('an epoch partition that is not whole', () => {
+  test('because everything in it is gone is no new one', async () => {
+    await writer.epoch(true);
+    await log.trim(EPOCHS, 0, 2);
+    await expect(restore()).rejects.toEqual(refusal('LOG_DAMAGED'));
+  });
+
+  test('because it ends within the snapshot that it begins with is no new one', async () => {
+    await writer.epoch(true);
+    const { envelope, body } = await writer.epoch(true);
+    store.loseTail(EPOCHS, 0, 1);
+    const [part] = encodeEpoch({ envelope, body }, 50);
+    expect(part!.kind).toBe('part');
+    const offset = await log.append(EPOCHS, 0, [part!]);
+    await log.trim(EPOCHS, 0, offset);
+    await expect(restore()).rejects.toEqual(refusal('LOG_DAMAGED'));
+  });
+});
+
 describe('a new pipeline on raw that was trimmed', () => {
   test('says where its history begins, and knows the log by the first beat that is whole', async () => {
     await raw(

@@ -1,4 +1,5 @@
 import type { Log } from '../../broker/broker.ts';
+import { pastTrims } from '../../broker/past-trims.ts';
 import type { KafkaRecord } from '../../broker/kafka/record-batch.ts';
 import { foldableEnds } from '../../epoch/fold-start.ts';
 import { Fold } from '../../epoch/fold.ts';
@@ -228,7 +229,7 @@ async function foldAgain(
   take: (incoming: IncomingEpoch) => void,
 ): Promise<StoredCursor | undefined> {
   const name = `${from.topic}/${from.partition}`;
-  const { start, end } = await foldableEnds(log, from.topic, from.partition);
+  const { start, end } = await pastTrims(log, [from], () => foldableEnds(log, from.topic, from.partition));
   const offset = cursor?.offset ?? start;
   let last = cursor;
   if (until.n <= (cursor?.n ?? 0) && until.offset <= offset) return last;
