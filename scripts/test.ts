@@ -13,7 +13,9 @@ interface JestResults {
 }
 
 function runJest(outputFile: string): number {
-  const jest = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'];
+  // Compilers in other threads may hold up the exit of Jest and its workers for ever: nodejs/node#54918.
+  const flags = ['--disable-warning=ExperimentalWarning', '--no-concurrent-sparkplug', '--no-concurrent-recompilation'];
+  const jest = ['--experimental-vm-modules', ...flags, 'node_modules/jest/bin/jest.js'];
   const report = ['--json', `--outputFile=${outputFile}`];
   const { status, error } = spawnSync(process.execPath, [...jest, ...report, ...process.argv.slice(2)], {
     stdio: ['ignore', 'ignore', 'inherit'],

@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { afterEach, expect, test } from '@jest/globals';
 import { systemClock } from '../../src/lib/clock.ts';
 import { type Script, type ScriptedServer, startScriptedServer } from '../support/scripted-http.ts';
+import { NODE_FLAGS } from '../support/node-flags.ts';
 
 const PATIENCE_MS = 60_000;
 
@@ -34,7 +35,7 @@ rollups: { traffic: { from: access, by: [url.path], window: { type: tumbling, si
 sinks: { search: { type: elasticsearch, nodes: ['${server.url}'], documents: [] } }
 `,
   );
-  const main = ['--disable-warning=ExperimentalWarning', resolve('src/main.ts')];
+  const main = [...NODE_FLAGS, resolve('src/main.ts')];
   const child = spawn(process.execPath, [...main, 'sink', 'search', '-c', config], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });

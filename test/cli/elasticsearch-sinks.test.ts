@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type Script, startScriptedServer } from '../support/scripted-http.ts';
+import { NODE_FLAGS } from '../support/node-flags.ts';
 
 /** Longer than for an answer that comes at once: three seconds for who takes a connection and answers nothing, and what a busy machine adds. */
 const WAIT_MS_MAX = 20_000;
@@ -32,7 +33,7 @@ sinks: { search: { type: elasticsearch, nodes: ['${url}'] } }
 `,
   );
   const startedMs = performance.now();
-  const main = ['--disable-warning=ExperimentalWarning', resolve('src/main.ts')];
+  const main = [...NODE_FLAGS, resolve('src/main.ts')];
   const child = spawn(process.execPath, [...main, ...args, '-c', config], { stdio: ['ignore', 'pipe', 'pipe'] });
   const [said, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
   return { code: code as number, said, tookMs: performance.now() - startedMs };

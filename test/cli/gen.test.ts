@@ -4,8 +4,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { NODE_FLAGS } from '../support/node-flags.ts';
 
-const gen = (...args: string[]) => spawnSync(process.execPath, ['src/main.ts', 'gen', ...args], { encoding: 'latin1' });
+const gen = (...args: string[]) =>
+  spawnSync(process.execPath, [...NODE_FLAGS, 'src/main.ts', 'gen', ...args], { encoding: 'latin1' });
 
 let folder = '';
 beforeEach(() => {
@@ -25,7 +27,17 @@ describe('tailrace gen', () => {
 
   test('holds the rate, and ends cleanly on SIGINT with a truth of what it wrote', async () => {
     const [file, truth] = [join(folder, 'a.log'), join(folder, 'truth.json')];
-    const child = spawn(process.execPath, ['src/main.ts', 'gen', '-r', '2000', '-o', file, '--truth', truth]);
+    const child = spawn(process.execPath, [
+      ...NODE_FLAGS,
+      'src/main.ts',
+      'gen',
+      '-r',
+      '2000',
+      '-o',
+      file,
+      '--truth',
+      truth,
+    ]);
     const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
     while (!existsSync(file) || statSync(file).size < 100_000) await sleep(20);
     child.kill('SIGINT');

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { accessLines } from '../support/access-lines.ts';
 import { scrapeUntil } from '../support/scrape.ts';
 import { Tailrace, tailrace, workFolder } from '../support/tailrace-process.ts';
+import { NODE_FLAGS } from '../support/node-flags.ts';
 
 const folder = workFolder();
 afterAll(() => folder.remove());
@@ -69,7 +70,7 @@ test('the exporter serves what lag says, until it is stopped', async () => {
 test('an exporter for other machines needs a guard', () => {
   const { status, stderr } = spawnSync(
     process.execPath,
-    ['dist/main.js', 'lag', '--listen', '0.0.0.0:0', '--data-dir', join(folder.path, 'tailrace-data')],
+    [...NODE_FLAGS, 'dist/main.js', 'lag', '--listen', '0.0.0.0:0', '--data-dir', join(folder.path, 'tailrace-data')],
     { encoding: 'utf8' },
   );
   expect(status).toBe(2);

@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { commandName } from '../../src/cli/command-name.ts';
 import { accessLines } from '../support/access-lines.ts';
 import { RIGHT_CONFIG } from '../support/broken-config.ts';
+import { NODE_FLAGS } from '../support/node-flags.ts';
 
 let folder = '';
 beforeAll(() => {
@@ -16,12 +17,16 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const MAIN = resolve('src/main.ts');
 
 function tailrace(...args: string[]): SpawnSyncReturns<string> {
-  return spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...args], {
+  return spawnSync(process.execPath, [...NODE_FLAGS, MAIN, ...args], {
     cwd: folder,
     encoding: 'utf8',
     timeout: 60_000,
   });
 }
+
+test('the launcher starts Node as the tests do', () => {
+  expect(readFileSync(resolve('tailrace'), 'utf8')).toContain(` ${NODE_FLAGS.join(' ')} `);
+});
 
 describe('wrong usage is one line, with the way out', () => {
   test.each([

@@ -4,6 +4,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { RIGHT_CONFIG } from '../support/broken-config.ts';
+import { NODE_FLAGS } from '../support/node-flags.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tailrace-search-'));
 // Nobody answers there: what is wrong is said before anybody is asked.
@@ -12,7 +13,7 @@ writeFileSync(join(folder, 'tailrace.yaml'), `${RIGHT_CONFIG}${SINK}`);
 
 function search(...args: string[]): SpawnSyncReturns<string> {
   const main = [resolve('src/main.ts'), 'search', ...args];
-  return spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', ...main], {
+  return spawnSync(process.execPath, [...NODE_FLAGS, ...main], {
     cwd: folder,
     encoding: 'utf8',
     timeout: 60_000,

@@ -39,6 +39,12 @@ test('arguments go in; lines, messages and the exit code come out', async () => 
   expect(messages).toEqual([{ at: 1 }]);
 });
 
+test('nothing of a role is compiled in another thread, which could hold up its exit for ever', async () => {
+  const { messages, child } = startProgram('process.send(process.execArgv); process.disconnect();');
+  await child.exited;
+  expect(messages).toEqual([expect.arrayContaining(['--no-concurrent-sparkplug', '--no-concurrent-recompilation'])]);
+});
+
 test.each([
   ['before', 100],
   ['after', 0],

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { AppendJob } from './log-child.ts';
 import type { LogHarness } from './log-harness.ts';
+import { NODE_FLAGS } from './node-flags.ts';
 
 const SCRIPT = join(import.meta.dirname, 'log-child.ts');
 
@@ -28,7 +29,7 @@ export function startChild(
   options: ChildOptions = {},
 ): LogChild {
   const env = { ...process.env, ...(options.fault === undefined ? {} : { TAILRACE_FAULT: options.fault }) };
-  const args = ['--disable-warning=ExperimentalWarning', SCRIPT, child.module, child.argument, JSON.stringify(job)];
+  const args = [...NODE_FLAGS, SCRIPT, child.module, child.argument, JSON.stringify(job)];
   const stdio: ['ignore', 'pipe', 'inherit'] = ['ignore', 'pipe', 'inherit'];
   const started =
     options.shell === undefined

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { systemClock } from '../../src/lib/clock.ts';
+import { NODE_FLAGS } from './node-flags.ts';
 
 const PROGRAM = resolve('dist/main.js');
 
@@ -28,7 +29,7 @@ export class Tailrace {
 
   constructor(args: readonly string[], { cwd, environment = {} }: StartOptions) {
     if (!existsSync(PROGRAM)) throw new Error(`there is no ${PROGRAM}: run make build`);
-    this.child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', PROGRAM, ...args], {
+    this.child = spawn(process.execPath, [...NODE_FLAGS, PROGRAM, ...args], {
       cwd,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...environment },
