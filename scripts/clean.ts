@@ -36,7 +36,7 @@ function forgetContainers(): string | undefined {
 
 function remove(paths: readonly string[]): void {
   const there = paths.filter((path) => existsSync(path));
-  for (const path of there) rmSync(path, { recursive: true, force: true, maxRetries: 3 });
+  for (const path of there) rmSync(path, { recursive: true, force: true, maxRetries: 10 });
   console.log(there.length === 0 ? 'nothing to remove' : `removed ${there.join(', ')}`);
 }
 

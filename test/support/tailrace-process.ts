@@ -105,7 +105,7 @@ export function workFolder(): { readonly path: string; remove(): void } {
     path,
     remove: () => {
       for (const pid of processesOf(path)) killIfAlive(pid);
-      rmSync(path, { recursive: true, force: true, maxRetries: 3 });
+      rmSync(path, { recursive: true, force: true, maxRetries: 10 });
     },
   };
 }

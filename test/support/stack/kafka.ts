@@ -256,7 +256,7 @@ class KafkaCluster implements Kafka {
     // A folder that stays is worth a clean shutdown; of one that goes, nothing need be tidy.
     const signal = this.#options.folder === undefined ? 'SIGKILL' : 'SIGTERM';
     await Promise.all([...this.#running.values()].map((server) => server.end(signal)));
-    if (this.#options.folder === undefined) await rm(this.#folder, { recursive: true, force: true, maxRetries: 3 });
+    if (this.#options.folder === undefined) await rm(this.#folder, { recursive: true, force: true, maxRetries: 10 });
   }
 }
 
