@@ -143,7 +143,10 @@ export class EpochReader {
   /** The offset to read from: the cursor's, if the log is the one it was written for, else the first message there is. */
   async #start(): Promise<number> {
     const { cursor } = this.#options;
-    if (cursor === undefined) return (await this.#foldableEnds()).start;
+    if (cursor === undefined) {
+      const { log, from } = this.#options;
+      return (await pastTrims(log, [from], () => foldableEnds(log, from.topic, from.partition))).start;
+    }
     const ends = await this.#ends();
     if (cursor.offset < ends.start) {
       throw new OperatingError(
@@ -168,7 +171,7 @@ export class EpochReader {
   async #checkChain(last: ChainEnd, before: number): Promise<void> {
     const { log, from } = this.#options;
     await pastTrims(log, [from], async () => {
-      const { start } = await this.#foldableEnds();
+      const { start } = await foldableEnds(log, from.topic, from.partition);
       if (start >= before) return;
       const fold = new Fold({ name: this.#name, hasBodies: false, offset: start });
       const options = { isFollowing: false, hasValues: false };
@@ -181,11 +184,6 @@ export class EpochReader {
         `epoch ${last.n}, which ${this.#reader.who} has read, is not what counts before offset ${before}`,
       );
     });
-  }
-
-  async #foldableEnds(): Promise<PartitionEnds> {
-    const { log, from } = this.#options;
-    return pastTrims(log, [from], () => foldableEnds(log, from.topic, from.partition));
   }
 
   async #ends(): Promise<PartitionEnds> {
