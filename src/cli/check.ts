@@ -4,6 +4,7 @@ import { shownPath } from '../config/load.ts';
 import { withoutSecrets } from '../config/secrets.ts';
 import { workerNotes } from '../config/workers.ts';
 import type { MeasureSpec, RollupSpec } from '../epoch/pipeline.ts';
+import { escapeText } from '../lib/escape.ts';
 import { formatDuration } from '../lib/units.ts';
 import { loadNamedConfig } from './config-option.ts';
 import { print, printJson } from './output.ts';
@@ -83,7 +84,7 @@ export function describeTable(name: string, rollup: RollupSpec): string {
   const { from, by, measures, window } = rollup;
   const rows: (readonly [string, string, string])[] = [
     ['window_start, window_end', 'TIMESTAMPTZ', ''],
-    ...by.map(({ column, type, field }) => [column, SQL_TYPES[type], `key ${field}`] as const),
+    ...by.map(({ column, type, field }) => [column, SQL_TYPES[type], `key ${escapeText(field)}`] as const),
     ...measures.map((measure) => [measure.name, measureType(measure), measureText(measure)] as const),
     [RESERVED_COLUMNS.filter((column) => OWN_COLUMNS.includes(column)).join(', '), '', ''],
   ];

@@ -1,20 +1,11 @@
 import { resolve } from 'node:path';
 import type { z } from 'zod';
 import type { fileOptions } from '../agent/sources/file.ts';
-import { AGGREGATES, CODECS } from '../components.ts';
+import { CODECS } from '../components.ts';
 import type { EventTimeSpec, Pipeline, RollupSpec, StreamSpec } from '../epoch/pipeline.ts';
 import { present } from '../lib/assert.ts';
 import type { FieldType } from '../record/batch.ts';
-import {
-  type BrokerConfig,
-  type Config,
-  type InputConfig,
-  RESERVED_COLUMNS,
-  type SinkConfig,
-  TOPIC_PREFIX,
-  columnOf,
-  isShared,
-} from './config.ts';
+import { type BrokerConfig, type Config, type InputConfig, type SinkConfig, TOPIC_PREFIX, isShared } from './config.ts';
 import type { ConfigDocument, Path } from './document.ts';
 import { checkEventsSink, resolveEventsSink } from './events-sink.ts';
 import { checkElasticsearchSink, documentStreams, resolveElasticsearchSink } from './elasticsearch-sink.ts';
@@ -22,9 +13,10 @@ import { dotted, problemsOfIssues } from './issues.ts';
 import { checkKafkaBroker, resolveKafkaBroker } from './kafka-broker.ts';
 import { type KafkaSource, checkKafkaSources, resolveKafkaSource } from './kafka-source.ts';
 import { earlierPatterns } from './kafka-topics.ts';
-import { isMeasureError, parseMeasure, unknownField } from './measures.ts';
+import { unknownField } from './measures.ts';
 import { suggestion } from './nearest.ts';
 import type { Problem } from './problem.ts';
+import { checkDocumentKeys, resolveColumns } from './rollup-columns.ts';
 import { type ConfigFile, configSchema, rollupSection, streamSection } from './schema.ts';
 import { checkAssignment } from './workers.ts';
 
@@ -76,6 +68,7 @@ export function resolveConfig(
   const neighbours = { ...sections, pipeline, broker, eventsSinks: ofType('events', sections.sinks) };
   checkKafkaSources(ofType('kafka', sections.sources), neighbours, report);
   checkSinks(sections, broker !== undefined, report);
+  checkDocumentKeys(rollups, indexedRollups(sections.sinks, Object.keys(rollups)), report);
   if (parsed.success) checkAssignment(parsed.data, report);
   if (!parsed.success || problems.length > 0) return { config: undefined, problems };
   return { config: assemble(parsed.data, streams, rollups, context), problems };
@@ -191,41 +184,6 @@ function resolveRollups(
   return rollups;
 }
 
-/** Keys and measures: what they name must be there, and no two of them may be the same column. */
-function resolveColumns(path: Path, raw: Section, fields: Fields, report: Report): Pick<RollupSpec, 'by' | 'measures'> {
-  const owners = new Map<string, string>(RESERVED_COLUMNS.map((column) => [column, `every table's own ${column}`]));
-  const claim = (column: string, what: string, at: Path, part: 'key' | 'value'): void => {
-    const owner = owners.get(column.toLowerCase());
-    if (owner === undefined) {
-      owners.set(column.toLowerCase(), what);
-      return;
-    }
-    const message = `${what} and ${owner} would both be the column ${column}`;
-    report(at, part, {
-      code: 'CONFIG_COLUMN_CLASH',
-      message,
-      hint: part === 'key' ? 'choose another name' : 'leave one out',
-    });
-  };
-  const keys = rollupSection.shape.by.safeParse(raw['by']);
-  const by = (keys.data ?? []).map((field, i) => {
-    const type = Object.hasOwn(fields, field) ? fields[field] : undefined;
-    if (type === undefined) report([...path, 'by', i], 'value', unknownField(field, fields));
-    else claim(columnOf(field), `the key ${field}`, [...path, 'by', i], 'value');
-    return { field, type: type ?? ('keyword' as const), column: columnOf(field) };
-  });
-  const named = rollupSection.shape.measures.safeParse(raw['measures']);
-  const measures = Object.entries(named.data ?? {}).flatMap(([name, text]) => {
-    const at = [...path, 'measures', name];
-    claim(name, `the measure ${name}`, at, 'key');
-    const measure = parseMeasure(name, text, { aggregates: AGGREGATES, fields });
-    if (!isMeasureError(measure)) return [measure];
-    report(at, 'value', measure);
-    return [];
-  });
-  return { by, measures };
-}
-
 /**
  * Every stream is fed by a source and read by a rollup, and both name streams that are there. Where a section is missing or
  * a name is wrong, that is the error: what follows from it is not another one.
@@ -260,6 +218,15 @@ function checkSinks({ streams, rollups, sinks }: Sections, hasOwnCluster: boolea
   for (const [name, sink] of ofType('elasticsearch', sinks))
     checkElasticsearchSink(['sinks', name], sink, known, report);
   for (const [name, sink] of ofType('events', sinks)) checkEventsSink(['sinks', name], sink, known, report);
+}
+
+/** Rollups whose rows become documents. */
+function indexedRollups(sinks: Section | undefined, rollups: readonly string[]): ReadonlySet<string> {
+  return new Set(
+    ofType('elasticsearch', sinks).flatMap(([, { rollups: named }]) =>
+      Array.isArray(named) ? named.filter((name): name is string => typeof name === 'string') : rollups,
+    ),
+  );
 }
 
 /** The streams that the entries of a section name; undefined when one of them is not known. */

@@ -100,13 +100,19 @@ export const windowSection = z.discriminatedUnion('type', [
   }),
 ]);
 
+const KEY_FORM = 'expects the name of a field, or { field, as }';
+/** A key by its field, or with a name of its own where the field's is taken. */
+const keySection = z.union([text, z.strictObject({ field: text, as: sqlName.optional() })], { error: () => KEY_FORM });
+
 export const rollupSection = z.strictObject({
   from: text.describe('The stream it reads.'),
   by: z
-    .array(text, { error: () => 'expects a list of fields' })
+    .array(keySection, { error: () => 'expects a list of fields' })
     .max(8, { error: () => 'takes at most 8 fields' })
     .prefault([])
-    .describe('Key fields, in the order of the columns. None: one row a window.'),
+    .describe(
+      'Key fields, at most 8, in the order of the columns. None: one row a window. `{ field: status, as: http_status }` calls the column otherwise.',
+    ),
   window: windowSection,
   allowed_lateness: duration({ min: '0s', max: '31d' })
     .prefault('0s')

@@ -40,6 +40,8 @@ export interface KeySpec {
   readonly type: FieldType;
   /** The column's name in the view: dots become underscores. */
   readonly column: string;
+  /** The name it was given in place of its field's, for columns and documents alike. */
+  readonly as?: string;
 }
 
 export interface WindowSpec {

@@ -52,6 +52,73 @@ refuses(
   '12:20 COLUMN_CLASH: the key url.path and the key url.path would both be the column url_path — leave one out',
 );
 refuses(
+  'the same key twice, once in a map',
+  '[url.path]',
+  '[url.path, { field: url.path }]',
+  '12:20 COLUMN_CLASH: the key url.path and the key url.path would both be the column url_path — leave one out',
+);
+const OF_JSON = (by: string): readonly [string, string] => [
+  'codec: { type: combined }\n    event_time: { out_of_orderness: 60s }\nrollups:\n  traffic:\n    from: access\n    by: [url.path]',
+  `codec: { type: json, fields: { time: date, status: long, a.b: keyword, a_b: keyword, é: keyword } }\n    event_time: { field: time }\nrollups:\n  traffic:\n    from: access\n    by: ${by}`,
+];
+const named = (by: string): string => changed(...OF_JSON(by)).replace(', bytes: sum(http.response.body.bytes)', '');
+
+test.each([
+  [
+    '[status]',
+    "12:10 COLUMN_CLASH: the key status and every table's own status would both be the column status — name it: { field: status, as: http_status }",
+  ],
+  [
+    '[a.b, a_b]',
+    '12:15 COLUMN_CLASH: the key a_b and the key a.b would both be the column a_b — name it: { field: a_b, as: log_a_b }',
+  ],
+  [
+    '[status, { field: a_b, as: http_status }]',
+    "12:10 COLUMN_CLASH: the key status and every table's own status would both be the column status — name it: { field: status, as: http_status }",
+  ],
+  [
+    '[{ field: a_b, as: http_status }, status]',
+    "12:43 COLUMN_CLASH: the key status and every table's own status would both be the column status — name it: { field: status, as: http_status_2 }",
+  ],
+  [
+    '[é, { field: a_b, as: _ }]',
+    '12:31 COLUMN_CLASH: the key a_b and the key é would both be the column _ — name it: { field: a_b, as: log_a_b }',
+  ],
+  [
+    '[{ field: a_b, as: lines }]',
+    "12:28 COLUMN_CLASH: the key a_b and every table's own lines would both be the column lines — name it: { field: a_b, as: log_a_b }",
+  ],
+  ['[{ field: a-b, as: x }]', '12:19 UNKNOWN_FIELD: the stream\'s lines have no field "a-b" — did you mean "a.b"?'],
+  [
+    '[{ field: status, as: Http-Status }]',
+    '12:31 VALUE: rollups.traffic.by[0].as is "Http-Status" — expects a name for SQL: lower-case letters, digits and _, at most 63, not beginning with a digit',
+  ],
+  ['[{ as: x }]', '12:10 MISSING_KEY: "field" is missing in rollups.traffic.by[0] — it is text'],
+  ['[7]', '12:10 VALUE: rollups.traffic.by[0] is 7 — expects the name of a field, or { field, as }'],
+  ['[{ field: status, az: x }]', '12:27 UNKNOWN_KEY: unknown key "az" in rollups.traffic.by[0] — did you mean "as"?'],
+])('by: %s is refused', (by, problem) => expect(problemsOf(named(by))).toEqual([problem]));
+
+test('a key that every document has itself is refused where rows become documents', () => {
+  const sinks = "sinks: { search: { type: elasticsearch, nodes: ['http://e:9200'] } }\n";
+  const of = (by: string): string[] =>
+    problemsOf(
+      `${named(by)}${sinks}`.replace('time: date', '"@timestamp": date').replace('field: time', 'field: "@timestamp"'),
+    );
+  expect(of('["@timestamp"]')).toEqual([
+    '12:10 COLUMN_CLASH: the key @timestamp and a field of every document would both be @timestamp — name it: { field: "@timestamp", as: log_timestamp }',
+  ]);
+  expect(of('[{ field: "@timestamp", as: log_timestamp }]')).toEqual([]);
+});
+
+test('a key column is named as the file says', () => {
+  const { config } = resolveText(named('[{ field: status, as: http_status }, { field: a.b }]'), 'tailrace.yaml', {});
+  expect(config.pipeline.rollups['traffic']?.by).toEqual([
+    { field: 'status', type: 'long', column: 'http_status', as: 'http_status' },
+    { field: 'a.b', type: 'keyword', column: 'a_b' },
+  ]);
+});
+
+refuses(
   'an offset as long as its window',
   'size: 1m',
   'size: 1m, offset: 60s',

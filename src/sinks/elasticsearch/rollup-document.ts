@@ -54,7 +54,9 @@ export function rowDocument(row: FoldedRow, status: RowStatus, context: Document
   return {
     '@timestamp': new Date(windowStartMs).toISOString(),
     'ecs.version': ECS_VERSION,
-    ...Object.fromEntries(spec.by.map(({ field, type }, index) => [field, keyJson(row.key[index] ?? null, type)])),
+    ...Object.fromEntries(
+      spec.by.map(({ field, as = field, type }, index) => [as, keyJson(row.key[index] ?? null, type)]),
+    ),
     tailrace: {
       pipeline: context.pipeline,
       rollup,

@@ -96,11 +96,11 @@ function mappingsOf(fields: Readonly<Record<string, FieldType>>): Mappings {
   return Object.fromEntries(Object.entries(fields).map(([name, type]) => [name, FIELD_MAPPINGS[type]]));
 }
 
-/** Keys under their own names, which are ECS; measures under `tailrace.measures`, so that none can be a key's parent. */
+/** Keys under their own names, which are ECS, or the names they were given; measures under `tailrace.measures`, so that none can be a key's parent. */
 function rollupMappings({ by, measures }: RollupSpec): Mappings {
   return {
     ...ROLLUP_FIELDS,
-    ...mappingsOf(Object.fromEntries(by.map(({ field, type }) => [field, type]))),
+    ...mappingsOf(Object.fromEntries(by.map(({ field, as = field, type }) => [as, type]))),
     '@timestamp': FIELD_MAPPINGS.date,
     ...Object.fromEntries(measures.map(({ name }) => [measureField(name), FIELD_MAPPINGS.double])),
   };

@@ -1,0 +1,129 @@
+import { AGGREGATES } from '../components.ts';
+import type { KeySpec, RollupSpec } from '../epoch/pipeline.ts';
+import type { FieldType } from '../record/batch.ts';
+import { RESERVED_COLUMNS, columnOf } from './config.ts';
+import type { Path } from './document.ts';
+import { isMeasureError, parseMeasure, unknownField } from './measures.ts';
+import type { Problem } from './problem.ts';
+import { rollupSection } from './schema.ts';
+
+type Report = (path: Path, part: 'key' | 'value', problem: Omit<Problem, 'position'>) => void;
+
+/** Names that people give to the columns of fields whose own name is taken. */
+const USUAL_NAMES: Readonly<Record<string, string>> = { status: 'http_status' };
+
+/** The columns of a table, each with what has it. SQL knows no difference between `a` and `A`. */
+export class TableColumns {
+  readonly #owners = new Map<string, string>();
+
+  constructor() {
+    for (const column of RESERVED_COLUMNS) this.take(column, `every table's own ${column}`);
+  }
+
+  ownerOf(column: string): string | undefined {
+    return this.#owners.get(column.toLowerCase());
+  }
+
+  take(column: string, owner: string): void {
+    this.#owners.set(column.toLowerCase(), owner);
+  }
+
+  /** A name that a field's column may have when its own is taken. */
+  freeName(field: string): string {
+    const plain = columnOf(field)
+      .toLowerCase()
+      .replaceAll(/_+/g, '_')
+      .replaceAll(/^_|_$/g, '')
+      .slice(0, NAME_SHOWN_MAX);
+    const usual = USUAL_NAMES[plain] ?? (plain === '' ? 'log_field' : `log_${plain}`);
+    for (let number = 1; ; number++) {
+      const name = number === 1 ? usual : `${usual}_${number}`;
+      if (this.ownerOf(name) === undefined) return name;
+    }
+  }
+}
+
+/** Room for `log_` and a number within the 63 characters of a name. */
+const NAME_SHOWN_MAX = 50;
+
+/** Keys and measures: what they name must be there, and no two of them may be the same column. */
+export function resolveColumns(
+  path: Path,
+  raw: Readonly<Record<string, unknown>>,
+  fields: Readonly<Record<string, FieldType>>,
+  report: Report,
+): Pick<RollupSpec, 'by' | 'measures'> {
+  const columns = new TableColumns();
+  const given = rollupSection.shape.by.safeParse(raw['by']).data ?? [];
+  const by = given.map((key, i) => {
+    const spec = keySpec(key, fields);
+    const isNamed = spec.as !== undefined;
+    const at = [...path, 'by', i];
+    if (!Object.hasOwn(fields, spec.field))
+      report(typeof key === 'string' ? at : [...at, 'field'], 'value', unknownField(spec.field, fields));
+    else {
+      const owner = columns.ownerOf(spec.column);
+      const what = `the key ${spec.field}`;
+      if (owner === undefined) columns.take(spec.column, what);
+      else {
+        const hint =
+          !isNamed && owner === what
+            ? 'leave one out'
+            : `name it: { field: ${yamlText(spec.field)}, as: ${columns.freeName(spec.field)} }`;
+        report(isNamed ? [...at, 'as'] : at, 'value', clash(what, owner, spec.column, hint));
+      }
+    }
+    return spec;
+  });
+  const named = rollupSection.shape.measures.safeParse(raw['measures']);
+  const measures = Object.entries(named.data ?? {}).flatMap(([name, text]) => {
+    const at = [...path, 'measures', name];
+    const owner = columns.ownerOf(name);
+    if (owner === undefined) columns.take(name, `the measure ${name}`);
+    else report(at, 'key', clash(`the measure ${name}`, owner, name, 'choose another name'));
+    const measure = parseMeasure(name, text, { aggregates: AGGREGATES, fields });
+    if (!isMeasureError(measure)) return [measure];
+    report(at, 'value', measure);
+    return [];
+  });
+  return { by, measures };
+}
+
+/** What the document of a row says itself. */
+const OWN_DOCUMENT_FIELD = /^(@timestamp|(ecs|tailrace)(\..*)?)$/;
+
+/** In Elasticsearch keys are fields under their own names, dots and all. */
+export function checkDocumentKeys(
+  rollups: Readonly<Record<string, Pick<RollupSpec, 'by'>>>,
+  indexed: ReadonlySet<string>,
+  report: Report,
+): void {
+  for (const [name, { by }] of Object.entries(rollups)) {
+    if (!indexed.has(name)) continue;
+    for (const [i, { field, as = field }] of by.entries()) {
+      if (!OWN_DOCUMENT_FIELD.test(as)) continue;
+      const hint = `name it: { field: ${yamlText(field)}, as: ${new TableColumns().freeName(field)} }`;
+      const message = `the key ${as} and a field of every document would both be ${as}`;
+      report(['rollups', name, 'by', i], 'value', { code: 'CONFIG_COLUMN_CLASH', message, hint });
+    }
+  }
+}
+
+/** An unknown field is said elsewhere; here it passes as text. */
+function keySpec(
+  key: string | { readonly field: string; readonly as?: string | undefined },
+  fields: Readonly<Record<string, FieldType>>,
+): KeySpec {
+  const { field, as } = typeof key === 'string' ? { field: key } : key;
+  const type = Object.hasOwn(fields, field) ? fields[field]! : 'keyword';
+  return as === undefined ? { field, type, column: columnOf(field) } : { field, type, column: as, as };
+}
+
+function clash(what: string, owner: string, column: string, hint: string): Omit<Problem, 'position'> {
+  return { code: 'CONFIG_COLUMN_CLASH', message: `${what} and ${owner} would both be the column ${column}`, hint };
+}
+
+/** A text as YAML takes it inside braces. */
+function yamlText(text: string): string {
+  return /^[A-Za-z_][A-Za-z0-9_.]*$/.test(text) ? text : JSON.stringify(text);
+}

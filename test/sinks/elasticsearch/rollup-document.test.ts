@@ -1,0 +1,41 @@
+import { expect, test } from '@jest/globals';
+import { AGGREGATES } from '../../../src/components.ts';
+import type { RollupSpec } from '../../../src/epoch/pipeline.ts';
+import { rowDocument } from '../../../src/sinks/elasticsearch/rollup-document.ts';
+import { templatesOf } from '../../../src/sinks/elasticsearch/templates.ts';
+
+const SPEC: RollupSpec = {
+  from: 'access',
+  by: [
+    { field: 'status', type: 'long', column: 'http_status', as: 'http_status' },
+    { field: 'url.path', type: 'keyword', column: 'url_path' },
+  ],
+  window: { type: 'tumbling', sizeMs: 60_000, offsetMs: 0 },
+  allowedLatenessMs: 0,
+  measures: [{ name: 'requests', aggregate: 'count' }],
+};
+
+test('a key is a field under the name it was given, in documents and in their mapping', () => {
+  const aggregates = Object.fromEntries(AGGREGATES.map((one) => [one.name, one]));
+  const part = { n: 1, log: 'l', revision: 0, lines: 2, accumulators: [2] };
+  const row = {
+    rollup: 'traffic',
+    spec: SPEC,
+    windowStartMs: 0,
+    windowEndMs: 60_000,
+    key: [404, '/p'],
+    parts: new Map([[0, part]]),
+  };
+  const document = rowDocument(row, 'final', { pipeline: 'web', aggregates });
+  expect(document).toMatchObject({ http_status: 404, 'url.path': '/p', tailrace: { status: 'final' } });
+  expect(document).not.toHaveProperty('status');
+
+  const pipeline = { version: 1 as const, name: 'web', streams: {}, rollups: { traffic: SPEC } };
+  const templates = templatesOf({ prefix: 'p', shards: 1, replicas: 0, pipeline, documents: {}, rollups: ['traffic'] });
+  const { properties } = templates.find(({ name }) => name === 'p-rollup-traffic')!.body.template.mappings;
+  expect(properties).toMatchObject({
+    http_status: { type: 'long' },
+    url: { properties: { path: { type: 'keyword' } } },
+  });
+  expect(properties).not.toHaveProperty('status');
+});
