@@ -8,11 +8,12 @@ const HINTS: Readonly<Record<string, readonly [string, string]>> = {
   EACCES: ['permission denied', 'let the agent read it: run it as a user or in a group that may'],
   EPERM: ['permission denied', 'let the agent read it: run it as a user or in a group that may'],
   ENOENT: ['no such file', 'create it or correct the path; it is looked for each second'],
-  ELOOP: ['too many symbolic links', 'correct the link'],
-  EMFILE: ['too many open files in this process', 'raise `ulimit -n`'],
-  ENFILE: ['too many open files on this machine', 'raise fs.file-max'],
+  ELOOP: ['its symbolic links lead in a circle', 'mend the link or remove it; it is looked at each second'],
+  EMFILE: ['too many open files in this process', 'it is tried again each second; raise `ulimit -n`'],
+  ENFILE: ['too many open files on this machine', 'it is tried again each second; raise fs.file-max'],
   EIO: ['the disk gives an error', 'check the disk'],
-  ENXIO: ['not a regular file', NOT_REGULAR_HINT],
+  ENAMETOOLONG: ['the name is longer than the file system takes', 'correct the path'],
+  ENXIO: ['is not a regular file', NOT_REGULAR_HINT],
 };
 
 /** A system error in the words of the person who has to act. */
@@ -20,8 +21,14 @@ export function problemOf(path: string, error: unknown): ScanProblem {
   if (error instanceof OperatingError)
     return { path, reason: error.message.replace(`${path}: `, ''), hint: error.hint ?? '' };
   const code = systemErrorCode(error) ?? 'unknown error';
+  if (code === 'ENOENT' && path.includes('\ufffd')) return notUtf8(path);
   const [reason, hint] = HINTS[code] ?? [code, 'see the system error; it is tried again each second'];
-  return { path, reason, hint };
+  return { path, reason, hint, isAbsent: code === 'ENOENT' };
+}
+
+/** Names of files are bytes, and here they are text: what is not UTF-8 cannot be opened by the name that is left of it. */
+export function notUtf8(path: string): ScanProblem {
+  return { path, reason: 'its name is not UTF-8', hint: 'rename it: convmv shows how, or exclude it by a pattern' };
 }
 
 /** Whether it is the source's own failure, and not a defect of this program. */

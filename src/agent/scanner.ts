@@ -208,9 +208,7 @@ export class Scanner implements SourceInput {
     if (source.ending !== undefined) return;
     if (source.handle === undefined) {
       if (source.until !== Infinity) return this.#openRewound(source);
-      source.isUnreadable = problems.some(
-        (problem) => source.path === problem.path && problem.reason !== 'no such file',
-      );
+      source.isUnreadable = problems.some((problem) => source.path === problem.path && problem.isAbsent !== true);
       if (!source.isUnreadable && (isOnce || nowMs - source.lastSeenMs >= limits.missingMs)) source.ending = 'missing';
       return;
     }

@@ -34,6 +34,8 @@ export interface ScanProblem {
   readonly path: string;
   readonly reason: string;
   readonly hint: string;
+  /** There is nothing at the path: a source that was there may be over. */
+  readonly isAbsent?: boolean;
 }
 
 export interface ScanResult {

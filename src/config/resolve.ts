@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { z } from 'zod';
 import type { fileOptions } from '../agent/sources/file.ts';
+import { absolutePatterns } from '../agent/sources/glob.ts';
 import { CODECS } from '../components.ts';
 import type { EventTimeSpec, Pipeline, RollupSpec, StreamSpec } from '../epoch/pipeline.ts';
 import { present } from '../lib/assert.ts';
@@ -335,9 +336,11 @@ function inputOf(
     name,
     type: source.type,
     stream: source.stream,
-    include: source.include.map((pattern) => resolve(folder, pattern)),
+    include: source.include.flatMap((pattern) => absolutePatterns(folder, pattern)),
     // A pattern without a slash is one of names, wherever the file lies.
-    exclude: source.exclude.map((pattern) => (pattern.includes('/') ? resolve(folder, pattern) : pattern)),
+    exclude: source.exclude.flatMap((pattern) =>
+      pattern.includes('/') ? absolutePatterns(folder, pattern) : [pattern],
+    ),
     lineBytesMax: source.line_bytes_max,
   };
 }

@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { literalPattern } from '../agent/sources/glob.ts';
 import { CODECS } from '../components.ts';
 import { assert } from '../lib/assert.ts';
 import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
@@ -38,7 +39,7 @@ export function configOfLogs(paths: readonly string[], dataDir: string): Config 
     version: 1,
     name: 'logs',
     data_dir: dataDir,
-    sources: { logs: { type: 'file', include: paths.map((path) => resolve(path)), stream: codec } },
+    sources: { logs: { type: 'file', include: paths.map((path) => literalPattern(resolve(path))), stream: codec } },
     streams: { [codec]: stream },
     rollups,
   };
@@ -64,7 +65,7 @@ function sampleLines(path: string): Uint8Array[] {
     descriptor = openSync(path, 'r');
   } catch (error) {
     const code = systemErrorCode(error);
-    if (code === 'ENOENT') throw refusal(path, 'does not exist', 'check the path');
+    if (code === 'ENOENT') throw refusal(path, 'does not exist', absenceHint(path));
     if (code === 'EACCES' || code === 'EPERM')
       throw refusal(path, 'cannot be read: permission denied', `see ls -l ${path}`);
     throw error;
@@ -76,6 +77,12 @@ function sampleLines(path: string): Uint8Array[] {
   } finally {
     closeSync(descriptor);
   }
+}
+
+function absenceHint(path: string): string {
+  // What a shell gives as bytes that are no text arrives as these.
+  if (path.includes('\ufffd')) return 'its name is not UTF-8: rename it, convmv shows how';
+  return path.startsWith('~') ? 'a shell expands ~ only outside quotes' : 'check the path';
 }
 
 function refusal(path: string, what: string, hint: string): OperatingError {

@@ -294,7 +294,11 @@ describe('what cannot be read', () => {
     if (!isRoot) chmodSync(world.path('door/a.log'), 0);
     await world.pass(3_000);
     const reasons = world.ofType('unreadable').map(({ reason }) => reason);
-    expect(reasons).toEqual(['no such file', 'is a directory', ...(isRoot ? [] : ['permission denied'])]);
+    expect(reasons).toEqual([
+      'no such file',
+      'is a folder, not a regular file',
+      ...(isRoot ? [] : ['permission denied']),
+    ]);
     writeFileSync(world.path('missing.log'), 'here\n');
     chmodSync(world.path('door/a.log'), 0o644);
     await world.pass(2_500);

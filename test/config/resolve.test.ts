@@ -10,6 +10,24 @@ refuses(
   '4:59 UNKNOWN_STREAM: there is no stream "acess" — did you mean "access"?',
 );
 refuses(
+  'a class that runs backwards in a pattern',
+  '[logs/access.log*]',
+  '["logs/app[a-Z].log"]',
+  '4:32 VALUE: sources.web.include[0] is "logs/app[a-Z].log" — the range a-Z runs backwards: write [A-Za-z], or \\[ for a bracket that is meant',
+);
+refuses(
+  'a class that runs backwards in what is left out',
+  '[logs/access.log*]',
+  '[logs/access.log*], exclude: ["*.gz", "[9-0]"]',
+  '4:69 VALUE: sources.web.exclude[1] is "[9-0]" — the range 9-0 runs backwards: write [0-9], or \\[ for a bracket that is meant',
+);
+refuses(
+  'a folder that only a shell finds',
+  '[logs/access.log*]',
+  '["~/logs/*.log"]',
+  '4:32 VALUE: sources.web.include[0] is "~/logs/*.log" — ~ is for a shell: write the folder out, or ./~ for one that is called so',
+);
+refuses(
   'an event time that no line has',
   '{ out_of',
   '{ field: timestamp, out_of',

@@ -2,7 +2,10 @@ import { afterAll, expect, test } from '@jest/globals';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FileFinder } from '../../src/agent/sources/file.ts';
+import { inputPlaces } from '../../src/cli/input-places.ts';
 import { configOfLogs } from '../../src/config/zero-config.ts';
+import { describeError } from '../../src/lib/errors.ts';
 import { accessLines } from '../support/access-lines.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tailrace-zero-'));
@@ -55,4 +58,29 @@ test('a line that is cut by the end of the sample does no harm', () => {
 test('prose and an empty file are refused', () => {
   expect(() => configOfLogs([logOf('prose.log', 'once upon\na time\n')], folder)).toThrow(/is not known/);
   expect(() => configOfLogs([logOf('empty.log', '')], folder)).toThrow(/has no lines yet/);
+});
+
+test.each(['app[1].log', 'a*b.log', 'what?.log', '{a,b}.log', '!important.log', 'back\\slash.log', '[z-a].log', '~'])(
+  'a file called %s is that file and no pattern',
+  (name) => {
+    const path = logOf(name, accessLines(10));
+    logOf('app1.log', accessLines(10));
+    const [input] = configOfLogs([path], folder).inputs;
+    const { include } = input as { readonly include: readonly string[] };
+    expect(new FileFinder({ include, exclude: [] }).scan().found.map((file) => file.path)).toEqual([path]);
+    expect(inputPlaces(input!)).toEqual([path]);
+  },
+);
+
+test('a name that a shell did not expand, or that is no text, is said to be so', () => {
+  const hintOf = (path: string): string => {
+    try {
+      configOfLogs([path], folder);
+    } catch (error) {
+      return describeError(error);
+    }
+    return '';
+  };
+  expect(hintOf('~/access.log')).toBe('~/access.log does not exist (a shell expands ~ only outside quotes)');
+  expect(hintOf('caf\ufffd.log')).toContain('its name is not UTF-8');
 });

@@ -1,9 +1,20 @@
-import { closeSync, constants, fstatSync, openSync, readSync, statSync, type Stats } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  readSync,
+  statSync,
+  type Stats,
+} from 'node:fs';
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import { OperatingError } from '../../lib/errors.ts';
 import { size } from '../../lib/units.ts';
 import { fileKey } from '../../record/file-identity.ts';
-import { NOT_REGULAR_HINT, problemOf } from '../scan-problem.ts';
+import { NOT_REGULAR_HINT, notUtf8, problemOf } from '../scan-problem.ts';
 import type {
   FoundSource,
   ScanProblem,
@@ -13,23 +24,32 @@ import type {
   SourceHandle,
   SourceLook,
 } from '../source.ts';
-import { compileExclude, Glob } from './glob.ts';
+import { compileExclude, Glob, patternProblem } from './glob.ts';
 
 /** Long enough for stack traces and fat JSON, short enough that a line is never a large part of a block. */
 const LINE_BYTES_MAX_DEFAULT = '256KiB';
 
-const pattern = z.string({ error: () => 'expects text' }).min(1, { error: () => 'must not be empty' });
-const PATTERNS_FORM = 'expects a list of paths or patterns';
+/** Each one is looked for at every scan. */
+const PATTERNS_MAX = 1000;
+
+const pattern = z
+  .string({ error: () => 'expects text' })
+  .min(1, { error: () => 'must not be empty' })
+  .superRefine((text, context) => {
+    const message = patternProblem(text);
+    if (message !== undefined) context.addIssue({ code: 'custom', message });
+  });
+const patterns = z
+  .array(pattern, { error: () => 'expects a list of paths or patterns' })
+  .max(PATTERNS_MAX, { error: () => `takes at most ${PATTERNS_MAX} patterns` });
 
 export const fileOptions = z.strictObject({
-  include: z
-    .array(pattern, { error: () => PATTERNS_FORM })
+  include: patterns
     .min(1, { error: () => 'must not be empty' })
-    .describe('Paths or patterns (`*`, `?`, `[a-z]`, `{a,b}`, `**`). Include the rotated names too.'),
-  exclude: z
-    .array(pattern, { error: () => PATTERNS_FORM })
-    .default([])
-    .describe('Patterns of paths, or of names where there is no slash, that are left out.'),
+    .describe(
+      'Paths or patterns (`*`, `?`, `[a-z]`, `{a,b}`, `**`; a backslash before a character that stands for itself). Include the rotated names too. `~` is not expanded.',
+    ),
+  exclude: patterns.default([]).describe('Patterns of paths, or of names where there is no slash, that are left out.'),
   line_bytes_max: size({ min: '64B', max: '511KiB' })
     .prefault(LINE_BYTES_MAX_DEFAULT)
     .describe('Bytes of a line that are kept; a longer line is cut and flagged. Less than a block.'),
@@ -65,7 +85,8 @@ export class FileFinder implements SourceFinder {
     const problems: ScanProblem[] = [];
     for (const glob of this.#globs) {
       // A name that happens to hold pattern characters, such as `app[1].log`, is meant as it is written.
-      const asWritten = glob.literal === undefined && isThere(glob.pattern) ? [glob.pattern] : [];
+      const written = resolve(glob.pattern.replaceAll(/\\(.)/g, '$1'));
+      const asWritten = glob.literal === undefined && isThere(written) ? [written] : [];
       const paths = glob.expand((directory, error) => problems.push(problemOf(directory, error)));
       for (const path of [...asWritten, ...paths]) {
         if (found.has(path) || this.#isExcluded(path)) continue;
@@ -104,7 +125,7 @@ class FileHandle implements SourceHandle {
   constructor(descriptor: number, path: string) {
     const stats = fstatSync(descriptor, { bigint: true });
     if (!stats.isFile()) {
-      throw new OperatingError(`${path}: not a regular file`, {
+      throw new OperatingError(`${path}: is not a regular file`, {
         code: 'SOURCE_UNREADABLE',
         isRetryable: true,
         hint: NOT_REGULAR_HINT,
@@ -143,19 +164,45 @@ function lookAt(path: string, isLiteral: boolean, found: Map<string, FoundSource
     return;
   }
   if (stats === undefined) {
-    if (isLiteral)
-      problems.push({
-        path,
-        reason: 'no such file',
-        hint: 'create it or correct the path; it is looked for each second',
-      });
+    const problem = absence(path, isLiteral);
+    if (problem !== undefined) problems.push(problem);
   } else if (stats.isFile()) {
     found.set(path, { path, place: placeOf(path, stats), sizeBytes: stats.size, modifiedMs: stats.mtimeMs });
-  } else if (stats.isDirectory()) {
-    if (isLiteral) problems.push({ path, reason: 'is a directory', hint: `write ${path}/* to read the files in it` });
-  } else {
-    problems.push({ path, reason: 'not a regular file', hint: NOT_REGULAR_HINT });
+  } else if (!stats.isDirectory()) {
+    problems.push({ path, reason: `is ${kindOf(stats)}, not a regular file`, hint: NOT_REGULAR_HINT });
+  } else if (isLiteral) {
+    // A pattern finds folders beside files, and means the files.
+    const hint = `write ${path}/* to read the files in it`;
+    problems.push({ path, reason: 'is a folder, not a regular file', hint });
   }
+}
+
+/** Why there is nothing at a path that was named or listed; undefined for what a listing saw and is gone since. */
+function absence(path: string, isLiteral: boolean): ScanProblem | undefined {
+  const target = linkTarget(path);
+  if (target !== undefined) {
+    const hint = 'mend the link or remove it; it is looked at each second';
+    return { path, reason: `is a link to ${target}, which is not there`, hint, isAbsent: true };
+  }
+  // What stands in place of bytes that are no text: no system call finds the file by such a name.
+  if (path.includes('\ufffd')) return notUtf8(path);
+  if (!isLiteral) return undefined;
+  const hint = 'create it or correct the path; it is looked for each second';
+  return { path, reason: 'no such file', hint, isAbsent: true };
+}
+
+function linkTarget(path: string): string | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true ? readlinkSync(path) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function kindOf(stats: Stats): string {
+  if (stats.isFIFO()) return 'a pipe';
+  if (stats.isSocket()) return 'a socket';
+  return stats.isCharacterDevice() || stats.isBlockDevice() ? 'a device' : 'something else';
 }
 
 function placeOf(path: string, stats: Stats): string {

@@ -2,7 +2,13 @@ import { expect, test } from '@jest/globals';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { compileExclude, Glob } from '../../../src/agent/sources/glob.ts';
+import {
+  absolutePatterns,
+  compileExclude,
+  Glob,
+  literalPattern,
+  patternProblem,
+} from '../../../src/agent/sources/glob.ts';
 
 const TREE = ['a.log', 'a.log.1', 'b.log', '.hidden.log', 'x[1].log', 'deep/c.log', 'deep/er/d.log', 'other/c.log'];
 
@@ -53,4 +59,37 @@ test('names and paths are excluded', () => {
     false,
     false,
   ]);
+});
+
+test.each(['a[1].log', 'a*b', 'a?', '{a,b}', '!a', 'a\\b', '+(a|b)', '~', 'a}{', '[!x]', 'a,b', '**'])(
+  'the literal pattern of %s matches it alone',
+  (name) => {
+    const glob = new Glob(literalPattern(`/x/${name}`));
+    expect(glob.literal).toBe(`/x/${name}`);
+    expect(['a1.log', 'ab', 'aa', 'a', 'b'].filter((other) => glob.matches(`/x/${other}`))).toEqual([]);
+  },
+);
+
+test('a folder whose name looks like a pattern is a folder', () => {
+  const glob = (pattern: string): Glob[] => absolutePatterns('/srv/[ab]{1,2}', pattern).map((text) => new Glob(text));
+  expect(glob('*.log').map((one) => one.matches('/srv/[ab]{1,2}/x.log'))).toEqual([true]);
+  expect(glob('*.log').map((one) => one.matches('/srv/a1/x.log'))).toEqual([false]);
+  expect(glob('{/var/log/a,b}.log').map(({ literal }) => literal)).toEqual(['/var/log/a.log', '/srv/[ab]{1,2}/b.log']);
+});
+
+test.each([
+  ['logs/app[a-Z].log', 'runs backwards'],
+  ['~/logs/*.log', '~ is for a shell'],
+  ['~root/x.log', '~ is for a shell'],
+  ['!*.gz', 'list under exclude'],
+  ['a\0b', 'no path has a NUL in it'],
+  [`/x/${'a'.repeat(5000)}`, 'has 5003 characters'],
+  ['/a/**/b/**/c/**/d', 'takes at most 2 times **'],
+  [`${'{a,b}'.repeat(20)}.log`, 'more than 1000 alternatives'],
+])('%s is refused', (pattern, message) => {
+  expect(patternProblem(pattern)).toContain(message);
+});
+
+test('a backup and a name that ends with a tilde are names', () => {
+  for (const pattern of ['*~', 'a~', '~backup.log', './~/x']) expect(patternProblem(pattern)).toBeUndefined();
 });
