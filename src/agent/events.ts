@@ -29,7 +29,14 @@ export type AgentEvent =
       /** Bytes that were in the file and were never read. */
       readonly possibleLossBytes: number;
     }
-  | { readonly type: 'unreadable'; readonly path: string; readonly reason: string; readonly hint: string }
+  | {
+      readonly type: 'unreadable';
+      readonly path: string;
+      readonly reason: string;
+      readonly hint: string;
+      /** Not what a pattern was meant to find, such as a log that its rotation has compressed: nothing is missing. */
+      readonly isLeftOut?: boolean;
+    }
   | { readonly type: 'readable'; readonly path: string }
   /** Records of a topic that were gone, or could not be read, before anybody had read them. */
   | {

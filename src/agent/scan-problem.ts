@@ -44,7 +44,7 @@ export function reasonOf(error: unknown): string {
 /** Tells each problem of an input once, and when it has gone. */
 export class ProblemBoard {
   readonly #notify: Notify;
-  readonly #told = new Map<string, string>();
+  readonly #told = new Map<string, ScanProblem>();
 
   constructor(notify: Notify) {
     this.#notify = notify;
@@ -53,18 +53,18 @@ export class ProblemBoard {
   /** All problems there are now. */
   show(problems: readonly ScanProblem[]): void {
     const now = new Set(problems.map((problem) => problem.path));
-    for (const path of this.#told.keys()) {
+    for (const [path, { isLeftOut }] of this.#told) {
       if (now.has(path)) continue;
       this.#told.delete(path);
-      this.#notify({ type: 'readable', path });
+      if (isLeftOut !== true) this.#notify({ type: 'readable', path });
     }
     for (const problem of problems) this.add(problem);
   }
 
   /** One more; it stays until the next `show`. */
   add(problem: ScanProblem): void {
-    if (this.#told.get(problem.path) === problem.reason) return;
-    this.#told.set(problem.path, problem.reason);
+    if (this.#told.get(problem.path)?.reason === problem.reason) return;
+    this.#told.set(problem.path, problem);
     this.#notify({ type: 'unreadable', ...problem });
   }
 }

@@ -2,6 +2,7 @@ import { present } from '../lib/assert.ts';
 import { OperatingError } from '../lib/errors.ts';
 import { EMPTY_TAIL } from '../record/source.ts';
 import type { Notify } from './events.ts';
+import { ForeignFiles } from './foreign-files.ts';
 import { hasIdentity, type Head, identityOf, readHead, tailAt } from './identity.ts';
 import type { AgentLimits } from './limits.ts';
 import type { RegistryEntry } from './registry.ts';
@@ -40,6 +41,7 @@ export class Scanner implements SourceInput {
   readonly #byPlace = new Map<string, TrackedFile>();
   /** Files that are no source now, and need no second look until they change: closed ones, and those without a whole line. */
   readonly #settled = new Map<string, { readonly sizeBytes: number; readonly modifiedMs: number }>();
+  readonly #foreign = new ForeignFiles();
   readonly #problems: ProblemBoard;
   /** Known sources that could not be opened or read, until that succeeds. */
   readonly #failures = new Map<string, ScanProblem>();
@@ -73,7 +75,7 @@ export class Scanner implements SourceInput {
     candidates.sort((left, right) => left.modifiedMs - right.modifiedMs || (left.path < right.path ? -1 : 1));
     const all = [...problems];
     if (admits) for (const file of candidates) this.#identify(file, nowMs, wallMs, all);
-    this.#problems.show([...all, ...this.#failures.values()]);
+    this.#problems.show([...all, ...this.#foreign.problems(found), ...this.#failures.values()]);
     for (const source of this.#sources) {
       if (source.closedBy === undefined && (source.place === undefined || !seen.has(source.place)))
         this.#lookAtUnseen(source, nowMs, all);
@@ -188,6 +190,7 @@ export class Scanner implements SourceInput {
   }
 
   #isCandidate(file: FoundSource): boolean {
+    if (this.#foreign.has(file)) return false;
     const settled = this.#settled.get(file.place);
     return settled === undefined || settled.sizeBytes !== file.sizeBytes || settled.modifiedMs !== file.modifiedMs;
   }
@@ -252,6 +255,7 @@ export class Scanner implements SourceInput {
     }
     const continues = isSame && known?.closedBy !== 'truncated';
     const isOver = continues && file.sizeBytes <= known!.position;
+    if (!continues && this.#foreign.take(handle, file)) return handle.close();
     const isTooShort = !head.isComplete && !(this.#options.isOnce && head.bytes.length > 0);
     if (isOver || (isTooShort && !continues)) {
       handle.close();

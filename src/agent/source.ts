@@ -27,6 +27,8 @@ export interface FoundSource {
   readonly place: string;
   readonly sizeBytes: number;
   readonly modifiedMs: number;
+  /** The user named it itself, not a pattern that finds it. */
+  readonly isNamed?: boolean;
 }
 
 /** Something the user asked for that cannot be read, and the way out. */
@@ -36,6 +38,8 @@ export interface ScanProblem {
   readonly hint: string;
   /** There is nothing at the path: a source that was there may be over. */
   readonly isAbsent?: boolean;
+  /** It is left out on purpose: said once, and nothing is missing. */
+  readonly isLeftOut?: boolean;
 }
 
 export interface ScanResult {

@@ -29,15 +29,17 @@ export interface ResultsOptions {
   readonly isJson: boolean;
   /** Files that should have been read and could not: the audit knows nothing of their lines. */
   readonly unread: readonly string[];
+  /** Files that patterns found and that are no logs to read, such as those a rotation has compressed. */
+  readonly leftOut: readonly string[];
 }
 
 /** What a run that has ended made: the largest rows of each table, and the audit. Resolves to the exit code. */
 export async function showResults(
   config: Config,
   dataDir: DataDir,
-  { isJson, unread }: ResultsOptions,
+  { isJson, unread, leftOut }: ResultsOptions,
 ): Promise<number> {
-  if (!hasWarehouse(config)) return showNoTables({ isJson, unread });
+  if (!hasWarehouse(config)) return showNoTables({ isJson, unread, leftOut });
   const tables: TableResult[] = [];
   // One after the other, as the warehouse answers them: it turns away whoever finds many waiting.
   for (const table of Object.keys(config.pipeline.rollups)) tables.push(await readTable(dataDir, table));
@@ -49,6 +51,7 @@ export async function showResults(
       tables: tables.map(({ table, rows, top }) => ({ table, rows, columns: top.columns, top: top.rows })),
       audit: result,
       unread,
+      leftOut,
     });
   } else {
     for (const { table, rows, top } of tables) {
@@ -58,6 +61,7 @@ export async function showResults(
     print(auditText(result));
   }
   sayUnread(unread);
+  sayLeftOut(leftOut);
   if (unread.length === 0 && result.sources.length === 0) {
     say(`tailrace: nothing was read: ${config.inputs.map((input) => escapeText(nothingIn(input))).join(', ')}`);
   }
@@ -66,16 +70,21 @@ export async function showResults(
 }
 
 /** All lines are where their sinks put them; there is nothing here to count them by. */
-function showNoTables({ isJson, unread }: ResultsOptions): number {
-  if (isJson) printJson({ tables: [], audit: null, unread });
+function showNoTables({ isJson, unread, leftOut }: ResultsOptions): number {
+  if (isJson) printJson({ tables: [], audit: null, unread, leftOut });
   else say(`tailrace: ${NO_WAREHOUSE} (${NO_WAREHOUSE_HINT})`);
   sayUnread(unread);
+  sayLeftOut(leftOut);
   return unread.length > 0 ? EXIT.unreachable : 0;
 }
 
 function sayUnread(unread: readonly string[]): void {
   if (unread.length > 0)
     say(`tailrace: not in this result, since they cannot be read: ${unread.map(shown).join(', ')}`);
+}
+
+function sayLeftOut(leftOut: readonly string[]): void {
+  if (leftOut.length > 0) say(`tailrace: not read, since they are compressed: ${leftOut.map(shown).join(', ')}`);
 }
 
 function shown(path: string): string {

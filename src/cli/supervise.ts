@@ -52,6 +52,8 @@ class SupervisedRun {
   readonly #progress: Progress;
   readonly #supervisor: Supervisor;
   readonly #unread = new Set<string>();
+  /** What patterns found that is no log to read. */
+  readonly #leftOut = new Set<string>();
   /** Roles that the cluster does not answer, this process among them. */
   readonly #away = new Set<string>();
   readonly #alive = new Set<string>(['run']);
@@ -79,7 +81,7 @@ class SupervisedRun {
       onMessage: (service, message) => {
         if (isFileProgress(message)) this.#files = message;
         if (isOfCluster(message)) this.#ofCluster(service, message.state, message.line);
-        if (isReadability(message)) this.#unread[message.type === 'unreadable' ? 'add' : 'delete'](message.path);
+        if (isReadability(message)) this.#noteReadability(message);
       },
     });
     this.#supervisor = new Supervisor(
@@ -126,6 +128,11 @@ class SupervisedRun {
     return this.#supervisor.exitCode;
   }
 
+  #noteReadability({ type, path, isLeftOut }: Readability): void {
+    if (type === 'readable') this.#unread.delete(path);
+    else (isLeftOut === true ? this.#leftOut : this.#unread).add(path);
+  }
+
   /** Everything there is, then the results. */
   async #once(log: Log, agentEnded: Promise<void>): Promise<number> {
     let hasAgentEnded = false;
@@ -134,7 +141,11 @@ class SupervisedRun {
     if (!isDone) return this.#supervisor.exitCode;
     // Loaded only now: a run that follows has no use for a database client.
     const { showResults } = await import('./results.ts');
-    return showResults(this.#config, this.#dataDir, { isJson: this.#options.isJson, unread: [...this.#unread] });
+    return showResults(this.#config, this.#dataDir, {
+      isJson: this.#options.isJson,
+      unread: [...this.#unread],
+      leftOut: [...this.#leftOut],
+    });
   }
 
   /** Resolves to true when all that was sent is decided and stored, to false when everything stops before that. */
@@ -222,6 +233,7 @@ function isOfCluster(message: unknown): message is ClusterMessage {
 interface Readability {
   readonly type: 'unreadable' | 'readable';
   readonly path: string;
+  readonly isLeftOut?: boolean;
 }
 
 function isReadability(message: unknown): message is Readability {

@@ -4,6 +4,7 @@ import { literalPattern } from '../agent/sources/glob.ts';
 import { CODECS } from '../components.ts';
 import { assert } from '../lib/assert.ts';
 import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
+import { CONTENT_SAMPLE_BYTES, foreignContent } from '../lib/file-content.ts';
 import type { Config } from './config.ts';
 import { describeJsonSample } from './json-sample.ts';
 import { resolveConfig } from './resolve.ts';
@@ -73,6 +74,8 @@ function sampleLines(path: string): Uint8Array[] {
   try {
     const bytes = Buffer.alloc(SAMPLE_BYTES);
     const length = readSync(descriptor, bytes, 0, SAMPLE_BYTES, 0);
+    const foreign = foreignContent(bytes.subarray(0, Math.min(length, CONTENT_SAMPLE_BYTES)));
+    if (foreign !== undefined) throw refusal(path, foreign.reason, foreign.hint);
     return splitLines(bytes.subarray(0, length));
   } finally {
     closeSync(descriptor);

@@ -2,6 +2,7 @@ import { afterAll, expect, test } from '@jest/globals';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { FileFinder } from '../../src/agent/sources/file.ts';
 import { inputPlaces } from '../../src/cli/input-places.ts';
 import { configOfLogs } from '../../src/config/zero-config.ts';
@@ -53,6 +54,13 @@ test('JSON lines without a time are counted by the time they are read', () => {
 test('a line that is cut by the end of the sample does no harm', () => {
   const config = configOfLogs([logOf('large.log', accessLines(2000))], folder);
   expect(config.inputs[0]?.stream).toBe('combined');
+});
+
+test('a file that holds no lines is refused by what it is', () => {
+  const path = join(folder, 'access.log.gz');
+  writeFileSync(path, gzipSync(accessLines(10)));
+  expect(() => configOfLogs([path], folder)).toThrow(`${path} is compressed (gzip)`);
+  expect(() => configOfLogs([logOf('list.json', '[\n{"a":1},\n{"a":2}\n]\n')], folder)).toThrow(/is a JSON array/);
 });
 
 test('prose and an empty file are refused', () => {

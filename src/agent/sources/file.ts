@@ -167,7 +167,14 @@ function lookAt(path: string, isLiteral: boolean, found: Map<string, FoundSource
     const problem = absence(path, isLiteral);
     if (problem !== undefined) problems.push(problem);
   } else if (stats.isFile()) {
-    found.set(path, { path, place: placeOf(path, stats), sizeBytes: stats.size, modifiedMs: stats.mtimeMs });
+    const { size: sizeBytes, mtimeMs: modifiedMs } = stats;
+    found.set(path, {
+      path,
+      place: placeOf(path, stats),
+      sizeBytes,
+      modifiedMs,
+      ...(isLiteral ? { isNamed: true } : {}),
+    });
   } else if (!stats.isDirectory()) {
     problems.push({ path, reason: `is ${kindOf(stats)}, not a regular file`, hint: NOT_REGULAR_HINT });
   } else if (isLiteral) {
