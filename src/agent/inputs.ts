@@ -2,6 +2,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { AgentInput } from './agent.ts';
 import type { Notify } from './events.ts';
 import type { AgentLimits } from './limits.ts';
+import type { OpenFiles } from './open-files.ts';
 import type { RegistryEntry } from './registry.ts';
 import { Scanner } from './scanner.ts';
 import type { SourceInput } from './source.ts';
@@ -20,6 +21,8 @@ export interface InputDeps {
   readonly notify: Notify;
   readonly isOnce: boolean;
   readonly limits: AgentLimits;
+  /** Of all inputs. */
+  readonly openFiles: OpenFiles;
   /** Whether one more source may be made. */
   readonly hasRoom: () => boolean;
   /** A number that no source has; it is written down before anything speaks of it. */

@@ -9,7 +9,7 @@ export interface AgentLimits {
   readonly scanMs: number;
   /** Sources in the registry, closed ones included: about 100 MB. A file beyond waits until one is forgotten, and is named as unreadable. */
   readonly sourcesMax: number;
-  /** Open files of all inputs; beyond it quiet files are closed and opened again when they grow. Far below common hard limits. */
+  /** Open files of all inputs; beyond it they take turns. The process's own limit may be lower: see `openFilesWithin`. */
   readonly openFilesMax: number;
   /** Memory for blocks that are read and not yet acknowledged, over all partitions: at the bound reading waits (back-pressure). */
   readonly bufferBytesMax: number;

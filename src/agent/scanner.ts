@@ -5,6 +5,7 @@ import type { Notify } from './events.ts';
 import { ForeignFiles } from './foreign-files.ts';
 import { hasIdentity, type Head, identityOf, readHead, tailAt } from './identity.ts';
 import type { AgentLimits } from './limits.ts';
+import type { OpenFiles } from './open-files.ts';
 import type { RegistryEntry } from './registry.ts';
 import { ProblemBoard, isSourceFailure, problemOf } from './scan-problem.ts';
 import type {
@@ -23,6 +24,7 @@ export interface ScannerOptions {
   readonly topic: string;
   readonly isOnce: boolean;
   readonly limits: AgentLimits;
+  readonly openFiles: OpenFiles;
   readonly finder: SourceFinder;
   readonly notify: Notify;
   /** Whether one more source may be made. */
@@ -130,7 +132,8 @@ export class Scanner implements SourceInput {
 
   /** Opens a file again that was closed to stay within the limit of open files. False if it cannot be had now. */
   reopen(source: TrackedFile): boolean {
-    const handle = this.attempt(source, () => this.#options.finder.open(source.path));
+    const { finder, openFiles } = this.#options;
+    const handle = this.attempt(source, () => openFiles.open(source, () => finder.open(source.path)));
     if (handle === undefined) return false;
     if (handle.key === source.file) {
       source.handle = handle;
@@ -229,7 +232,7 @@ export class Scanner implements SourceInput {
   #identify(file: FoundSource, nowMs: number, wallMs: number, problems: ScanProblem[]): void {
     let handle: SourceHandle | undefined;
     try {
-      handle = this.#options.finder.open(file.path);
+      handle = this.#options.openFiles.openToLook(() => this.#options.finder.open(file.path));
       // Between the look and the open another file may have come to this path: the next scan sees it.
       if (handle.key.startsWith(`${file.place}:`)) this.#place(handle, file, nowMs, wallMs);
       else handle.close();
@@ -290,6 +293,7 @@ export class Scanner implements SourceInput {
     this.#settled.delete(file.place);
     if (!source.attach(handle) || !source.see(file)) return this.replace(source);
     this.#byPlace.set(file.place, source);
+    this.#options.openFiles.keep(source);
   }
 
   /** A rewound source that another has gone on from: it is read again beside it, to where it ended. */

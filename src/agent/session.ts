@@ -10,6 +10,7 @@ import type { Notify } from './events.ts';
 import { isOfInput, openInput } from './inputs.ts';
 import { Lane } from './lane.ts';
 import { type AgentLimits, slabBlocks } from './limits.ts';
+import { OpenFiles } from './open-files.ts';
 import { laneKey, type LaneName } from './recovery.ts';
 import type { Registry, RegistryEntry } from './registry.ts';
 import { RegistryWriter } from './registry-writer.ts';
@@ -49,6 +50,7 @@ export class AgentSession {
   readonly #lanes = new Map<string, LaneState>();
   readonly #inputs: SourceInput[] = [];
   readonly #served = new Map<TrackedSource, Served>();
+  readonly #openFiles: OpenFiles;
   readonly #desk: BeatDesk;
   readonly #writer: RegistryWriter;
   /** Sources of topics that no input has now: they are remembered, for the day it comes back. */
@@ -67,6 +69,7 @@ export class AgentSession {
     this.#deps = deps;
     this.#limits = options.limits;
     this.#isOnce = options.isOnce;
+    this.#openFiles = new OpenFiles(this.#limits.openFilesMax);
     this.#nextNumber = registry.nextNumber;
     this.#addLanes();
     this.#desk = new BeatDesk({
@@ -140,6 +143,7 @@ export class AgentSession {
       notify,
       isOnce: options.isOnce,
       limits: this.#limits,
+      openFiles: this.#openFiles,
       hasRoom: () => this.#served.size + this.#unserved.length < this.#limits.sourcesMax,
       giveNumber: () => {
         this.#writer.numberGiven();
@@ -175,7 +179,6 @@ export class AgentSession {
     // What an input says of its sources may have been found out before this scan: beats then speak of that moment.
     let seenMs = scanTimeMs;
     for (const input of this.#inputs) seenMs = Math.min(seenMs, input.scan(nowMs, scanTimeMs, admits));
-    this.#limitOpenFiles();
     this.#forgetOld(scanTimeMs);
     if (this.#writer.hasNewNumbers) this.#writer.save();
     if (this.#desk.scanned(nowMs, seenMs)) this.#writer.changed();
@@ -335,15 +338,6 @@ export class AgentSession {
       logs: { ...registry.logs, ...Object.fromEntries(ends) },
       sources: [...this.#unserved, ...[...this.#served.keys()].map((source) => source.entry())],
     };
-  }
-
-  #limitOpenFiles(): void {
-    const open = [...this.#served.keys()].filter((source) => source.isOpen);
-    const excess = open.length - this.#limits.openFilesMax;
-    if (excess <= 0) return;
-    const quiet = open.filter((source) => source.isAtRest);
-    quiet.sort((left, right) => left.quietSinceMs - right.quietSinceMs);
-    for (const source of quiet.slice(0, excess)) source.detach();
   }
 
   /** Drops closed sources whose file is long gone, once a beat has said so. */

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { Agent, type AgentEvent, type AgentInput } from '../agent/agent.ts';
+import { Agent, type AgentEvent, type AgentInput, DEFAULT_LIMITS } from '../agent/agent.ts';
+import { openFilesWithin, processFilesMax } from '../agent/open-files.ts';
 import { rawTopic } from '../broker/broker.ts';
 import type { Config } from '../config/config.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
@@ -45,7 +46,8 @@ function registerResend(agent: Command): void {
 }
 
 async function runAgent({ config, dataDir, clock, log, signal }: RoleContext, isOnce: boolean): Promise<void> {
-  const options = { dataDir: dataDir.root, inputs: agentInputs(config), isOnce, ...agentId(config) };
+  const limits = { openFilesMax: openFilesWithin(processFilesMax(), DEFAULT_LIMITS.openFilesMax) };
+  const options = { dataDir: dataDir.root, inputs: agentInputs(config), isOnce, limits, ...agentId(config) };
   const held = new HeldPartitions();
   const notify = (event: AgentEvent): void => {
     // The supervisor draws its progress line from these, and says which files are not in the result; nobody else listens.

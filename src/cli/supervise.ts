@@ -1,7 +1,9 @@
+import { processFilesMax } from '../agent/open-files.ts';
 import type { Log } from '../broker/broker.ts';
 import { type Config, rollupGroup, sinkGroup } from '../config/config.ts';
 import type { DataDir } from '../config/data-dir.ts';
 import { systemClock } from '../lib/clock.ts';
+import { OperatingError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 import { acquireRoleLock } from '../lib/role-lock.ts';
 import { checkSocketPath } from '../sinks/duckdb/socket-path.ts';
@@ -33,6 +35,7 @@ const LOOK_MS = 100;
 
 /** A supervised run, from the lock on its data_dir to its last process. Resolves to the exit code. `announce` is called once it is ours. */
 export async function superviseRun(config: Config, options: RunOptions, announce: () => void): Promise<number> {
+  checkOpenFiles();
   const dataDir = makeDataDir(config.dataDir);
   // What the sink would find out only later, and then again and again.
   checkSocketPath(dataDir.sqlSocket);
@@ -43,6 +46,18 @@ export async function superviseRun(config: Config, options: RunOptions, announce
   const exitCode = await run.run();
   lock.release();
   return exitCode;
+}
+
+/** With fewer a role's start fails in the middle, or waits for ever. */
+const OPEN_FILES_MIN = 64;
+
+function checkOpenFiles(): void {
+  const max = processFilesMax();
+  if (max >= OPEN_FILES_MIN) return;
+  throw new OperatingError(`a process may have ${max} open files here, and a run needs ${OPEN_FILES_MIN}`, {
+    code: 'OPEN_FILES',
+    hint: 'raise ulimit -n, best to 1024 or more',
+  });
 }
 
 class SupervisedRun {

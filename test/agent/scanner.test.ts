@@ -2,6 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import type { AgentEvent } from '../../src/agent/events.ts';
 import { DEFAULT_LIMITS } from '../../src/agent/limits.ts';
+import { OpenFiles } from '../../src/agent/open-files.ts';
 import { Scanner } from '../../src/agent/scanner.ts';
 import type { SourceHandle } from '../../src/agent/source.ts';
 import { TrackedFile } from '../../src/agent/tracked-file.ts';
@@ -41,7 +42,9 @@ function failingDisk(content: Buffer): {
     return source;
   };
   const notify = (event: AgentEvent): void => void events.push(event);
-  const options = { topic: 't', isOnce: false, limits: DEFAULT_LIMITS, finder, notify, hasRoom: () => true, create };
+  const openFiles = new OpenFiles(100);
+  const hasRoom = (): boolean => true;
+  const options = { topic: 't', isOnce: false, limits: DEFAULT_LIMITS, openFiles, finder, notify, hasRoom, create };
   const disk = { isFailing: false, opened: 0, scanner: new Scanner(options, []), events, sources };
   return disk;
 }

@@ -18,6 +18,8 @@ export interface Ended {
 export interface StartOptions {
   readonly cwd: string;
   readonly environment?: Readonly<Record<string, string>>;
+  /** What `ulimit -n` sets. */
+  readonly openFilesMax?: number;
 }
 
 /** A running `tailrace`, as built in dist. */
@@ -27,9 +29,12 @@ export class Tailrace {
   stdout = '';
   stderr = '';
 
-  constructor(args: readonly string[], { cwd, environment = {} }: StartOptions) {
+  constructor(args: readonly string[], { cwd, environment = {}, openFilesMax }: StartOptions) {
     if (!existsSync(PROGRAM)) throw new Error(`there is no ${PROGRAM}: run make build`);
-    this.child = spawn(process.execPath, [...NODE_FLAGS, PROGRAM, ...args], {
+    const command = [process.execPath, ...NODE_FLAGS, PROGRAM, ...args];
+    const limited = ['sh', '-c', `ulimit -n ${openFilesMax}; exec "$0" "$@"`, ...command];
+    const [program = '', ...rest] = openFilesMax === undefined ? command : limited;
+    this.child = spawn(program, rest, {
       cwd,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...environment },
