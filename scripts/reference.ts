@@ -85,7 +85,7 @@ engine: { checkpoint: { interval: 1s } }
 
 const COLUMNS = `Every rollup is a view of its name. Its columns are \`window_start\`, \`window_end\`, the keys (what SQL would need quotes for
 becomes an underscore: \`url.path\` is \`url_path\`; or the name they are given: \`{ field: status, as: http_status }\`), the measures, and \`status\` (\`open\`, \`final\`, \`revised\`), \`revision\`, \`lines\`,
-\`late_lines\`, \`overflow\`. Names that are taken: ${RESERVED_COLUMNS.map((name) => `\`${name}\``).join(', ')}.
+\`late_lines\`, \`overflow\`, \`is_other\` (the row of all keys over \`rows_max\`; its own are NULL). Names that are taken: ${RESERVED_COLUMNS.map((name) => `\`${name}\``).join(', ')}.
 `;
 
 function configPage(): string {

@@ -81,7 +81,7 @@ function workersText(config: Config): string[] {
 }
 
 export function describeTable(name: string, rollup: RollupSpec): string {
-  const { from, by, measures, window } = rollup;
+  const { from, by, measures, window, rowsMax } = rollup;
   const rows: (readonly [string, string, string])[] = [
     ['window_start, window_end', 'TIMESTAMPTZ', ''],
     ...by.map(({ column, type, field }) => [column, SQL_TYPES[type], `key ${escapeText(field)}`] as const),
@@ -90,10 +90,14 @@ export function describeTable(name: string, rollup: RollupSpec): string {
   ];
   const widths = [0, 1].map((i) => Math.min(30, Math.max(...rows.slice(0, -1).map((row) => row[i]!.length))));
   const lines = rows.map((row) => `  ${row[0].padEnd(widths[0]!)}  ${row[1].padEnd(widths[1]!)}  ${row[2]}`.trimEnd());
-  return [`table ${name}: windows of ${formatDuration(window.sizeMs)} over ${from}`, ...lines].join('\n');
+  // Without keys there is one row.
+  const cap = by.length === 0 ? '' : `, up to ${ROWS.format(rowsMax)} keys a window and partition`;
+  return [`table ${name}: windows of ${formatDuration(window.sizeMs)} over ${from}${cap}`, ...lines].join('\n');
 }
 
-const OWN_COLUMNS = ['status', 'revision', 'lines', 'late_lines', 'overflow'];
+const ROWS = new Intl.NumberFormat('en');
+
+const OWN_COLUMNS = ['status', 'revision', 'lines', 'late_lines', 'overflow', 'is_other'];
 
 const SQL_TYPES = {
   keyword: 'VARCHAR',

@@ -8,6 +8,7 @@ import { type Config, isShared } from '../config/config.ts';
 import { ENGINE_DEFAULTS, Engine, type EngineEvent } from '../engine/engine.ts';
 import type { Clock } from '../lib/clock.ts';
 import { EXIT, OperatingError, describeError } from '../lib/errors.ts';
+import { escapeText } from '../lib/escape.ts';
 import { withExamples } from './examples.ts';
 import { asGeneration } from './generation-options.ts';
 import { kafkaClientOptions } from './kafka-broker.ts';
@@ -29,6 +30,9 @@ const EXAMPLES = `Examples:
 
 /** From this fence in a row on, somebody should look: another worker holds the partition for good. */
 const FENCED_ALARM_AT = 3;
+
+/** Characters of a key that are enough to recognise it. */
+const KEY_SHOWN_MAX = 200;
 
 export function registerEngine(program: Command): void {
   const command = program
@@ -146,6 +150,7 @@ function describeEngineEvent(event: EngineEvent, isFixed: boolean): string | und
   if (event.type === 'history_from')
     return `${task}: the raw log was trimmed before: history begins at offset ${event.offset}`;
   if (event.type === 'trim_failed') return describeTrimFailure(event);
+  if (event.type === 'rows_full') return describeFullTable(task, event);
   if (event.type === 'fenced') {
     const alarm = event.inARow >= FENCED_ALARM_AT ? 'ALARM ' : '';
     return `${alarm}${task}: fenced ${event.inARow} in a row, another worker wrote its epochs: asks in ${event.pauseMs} ms whether it is still ours`;
@@ -154,6 +159,13 @@ function describeEngineEvent(event: EngineEvent, isFixed: boolean): string | und
     return `${task}: state restored from ${event.epochs} epochs in ${Math.round(event.tookMs)} ms, ${event.rawEnd - event.to} messages behind`;
   }
   return undefined;
+}
+
+/** The key comes from whoever sends requests. */
+function describeFullTable(task: string, { rollup, first }: Extract<EngineEvent, { type: 'rows_full' }>): string {
+  const key = escapeText(first.key.map((value) => value ?? 'NULL').join(', ')).slice(0, KEY_SHOWN_MAX);
+  const window = new Date(first.windowStartMs).toISOString();
+  return `ALARM ${task}: table ${rollup} has no row left for the key ${key} in the window of ${window}: rows_max is ${first.rowsMax}, and the lines of all further keys go into one row, where is_other is true (see docs/runbook.md, A table is full)`;
 }
 
 /** Silent about what a worker has for good: only what moves is news, and a worker that has nothing. */

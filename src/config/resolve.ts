@@ -179,6 +179,7 @@ function resolveRollups(
       from: parsed.data.from,
       window: { type, sizeMs: size, offsetMs: offset },
       allowedLatenessMs: parsed.data.allowed_lateness,
+      rowsMax: parsed.data.rows_max,
       ...columns,
     };
   }

@@ -104,6 +104,10 @@ const KEY_FORM = 'expects the name of a field, or { field, as }';
 /** A key by its field, or with a name of its own where the field's is taken. */
 const keySection = z.union([text, z.strictObject({ field: text, as: sqlName.optional() })], { error: () => KEY_FORM });
 
+/** Tens of thousands of rows a second are written; a row takes 150 bytes of memory, and its key. */
+const ROWS_MAX = { usual: 1_000_000, most: 10_000_000 };
+const ROWS_MAX_FORM = `must be a whole number between 1 and ${ROWS_MAX.most}`;
+
 export const rollupSection = z.strictObject({
   from: text.describe('The stream it reads.'),
   by: z
@@ -117,6 +121,14 @@ export const rollupSection = z.strictObject({
   allowed_lateness: duration({ min: '0s', max: '31d' })
     .prefault('0s')
     .describe('A closed window stays open for late lines this long, in event time; they revise its row.'),
+  rows_max: z
+    .int({ error: () => ROWS_MAX_FORM })
+    .min(1, { error: () => ROWS_MAX_FORM })
+    .max(ROWS_MAX.most, { error: () => ROWS_MAX_FORM })
+    .prefault(ROWS_MAX.usual)
+    .describe(
+      'Keys that get a row of their own, of one window in one partition. Who sends requests may choose the keys: the lines of all further ones share one row, whose key is NULL and whose `is_other` is true.',
+    ),
   measures: z.record(sqlName, text).describe('Column name → aggregate, such as `sum(http.response.body.bytes)`.'),
 });
 

@@ -23,6 +23,17 @@ export interface OperatorOutput {
   late(line: LateLine): void;
   /** `lines` lines with the hash sums `a` and `b` had this fate with this consumer. Called at most once per batch and fate. */
   fate(consumer: string, fate: Fate, reason: string, lines: number, a: number, b: number): void;
+  /** Of the lines that were rolled up, so many went into the row of all keys that have none of their own. Called at most once per batch. */
+  others(consumer: string, lines: number, first: OtherKey): void;
+}
+
+/** A key that has no row of its own. */
+export interface OtherKey {
+  readonly windowStartMs: number;
+  /** Its values as text, one a key field; null is NULL. */
+  readonly key: readonly (string | null)[];
+  /** How many there may be that have one. */
+  readonly rowsMax: number;
 }
 
 /** Where an operator says what became of lines of earlier batches, of any source. */

@@ -9,6 +9,7 @@ export class RowCollector {
   readonly #rollup: string;
   readonly #numbers: Float64Array[];
   readonly #words: Uint32Array[];
+  #isOther = new Uint8Array(CAPACITY_FIRST);
   readonly #keyNumbers: (Float64Array | undefined)[];
   readonly #keyTexts: ({ offsets: Uint32Array; nulls: Uint8Array; bytes: ByteWriter } | undefined)[];
   #capacity = CAPACITY_FIRST;
@@ -33,6 +34,11 @@ export class RowCollector {
     );
   }
 
+  /** Bytes of the keys' text. */
+  get textBytes(): number {
+    return this.#keyTexts.reduce((sum, text) => sum + (text?.bytes.length ?? 0), 0);
+  }
+
   /** Copies one row. */
   add(table: WindowTable, row: number): void {
     if (this.length === this.#capacity) this.#grow();
@@ -44,6 +50,7 @@ export class RowCollector {
     this.#words[0]![at] = table.sumA[row]!;
     this.#words[1]![at] = table.sumB[row]!;
     this.#words[2]![at] = table.revision[row]!;
+    this.#isOther[at] = row === table.otherRow ? 1 : 0;
     for (let k = 0; k < table.keys.length; k++) {
       const key = table.keys[k]!;
       if (key.kind === 'number') {
@@ -81,6 +88,7 @@ export class RowCollector {
       revision: revision!,
       sumA: sumA!,
       sumB: sumB!,
+      isOther: this.#isOther.subarray(0, n),
       keys,
       accumulators,
     };
@@ -95,6 +103,7 @@ export class RowCollector {
     const capacity = this.#capacity;
     this.#numbers.forEach((values, i) => (this.#numbers[i] = wider(values, new Float64Array(capacity))));
     this.#words.forEach((values, i) => (this.#words[i] = wider(values, new Uint32Array(capacity))));
+    this.#isOther = wider(this.#isOther, new Uint8Array(capacity));
     this.#keyNumbers.forEach((values, i) => {
       if (values !== undefined) this.#keyNumbers[i] = wider(values, new Float64Array(capacity));
     });

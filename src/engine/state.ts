@@ -23,7 +23,7 @@ import { Admission } from './admission.ts';
 import { linesFrom } from './block-lines.ts';
 import { Ledger } from './ledger.ts';
 import { Marks, type OpenMark } from './marks.ts';
-import type { LaterOutput, Operator, OperatorOutput } from './operator.ts';
+import type { LaterOutput, Operator, OperatorOutput, OtherKey } from './operator.ts';
 import type { Outlet } from './task-kind.ts';
 import { Watermark } from './watermark.ts';
 
@@ -68,11 +68,18 @@ export class TaskState implements OperatorOutput, LaterOutput {
   rawId = '';
   generation = 1;
   rollupSinceMs: Record<string, number> = {};
+  /** Rollup → lines that went into rows of other keys. */
+  readonly otherLines = new Map<string, number>();
+  /** Rollup → the first such key since this process began: that it is said once. */
+  readonly #otherKeys = new Map<string, OtherKey>();
+  #unsaid: string[] = [];
   fingerprints: Readonly<Record<string, string>>;
 
   constructor(options: TaskStateOptions) {
     this.#options = options;
     this.fingerprints = options.fingerprints;
+    for (const { name } of options.operators)
+      if (Object.hasOwn(options.pipeline.rollups, name)) this.otherLines.set(name, 0);
     this.#watermark = new Watermark(options.eventTime, this.marks);
     this.#admission = new Admission(options.batch);
   }
@@ -174,6 +181,7 @@ export class TaskState implements OperatorOutput, LaterOutput {
     this.to = envelope.to;
     this.rawId = envelope.rawId;
     this.generation = envelope.generation;
+    for (const rollup of this.otherLines.keys()) this.otherLines.set(rollup, otherLinesOf(envelope, rollup));
     this.#watermark.watermarkMs = body.watermarkMs;
     this.#watermark.logTimeMs = body.logTimeMs;
     this.#watermark.lastAppendedAtMs = body.lastAppendedAtMs;
@@ -194,6 +202,21 @@ export class TaskState implements OperatorOutput, LaterOutput {
 
   fate(consumer: string, fate: Fate, reason: string, lines: number, a: number, b: number): void {
     this.#ledger.add(this.#admission.source, consumer, fate, reason, { lines, a, b });
+  }
+
+  others(consumer: string, lines: number, first: OtherKey): void {
+    this.otherLines.set(consumer, this.otherLines.get(consumer)! + lines);
+    if (this.#otherKeys.has(consumer)) return;
+    this.#otherKeys.set(consumer, first);
+    this.#unsaid.push(consumer);
+  }
+
+  /** The rollups that have a key without a row of its own for the first time, with that key. */
+  takeOtherKeys(): readonly (readonly [rollup: string, first: OtherKey])[] {
+    if (this.#unsaid.length === 0) return [];
+    const rollups = this.#unsaid;
+    this.#unsaid = [];
+    return rollups.map((rollup) => [rollup, this.#otherKeys.get(rollup)!]);
   }
 
   fateOf(source: SourceId, consumer: string, fate: Fate, reason: string, sum: Readonly<LineSum>): void {
@@ -345,4 +368,8 @@ export class TaskState implements OperatorOutput, LaterOutput {
     if (seeds === undefined) this.#seeds.set(source, (seeds = lineHashSeeds(source)));
     return seeds;
   }
+}
+
+function otherLinesOf({ otherLines }: EpochEnvelope, rollup: string): number {
+  return Object.hasOwn(otherLines, rollup) ? otherLines[rollup]! : 0;
 }

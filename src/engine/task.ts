@@ -7,6 +7,7 @@ import { EXIT, OperatingError } from '../lib/errors.ts';
 import { faultPoint } from '../lib/fault-point.ts';
 import { isMutant } from '../lib/mutant.ts';
 import type { EngineDependencies } from './engine.ts';
+import type { OtherKey } from './operator.ts';
 import { type Restored, restoreTask } from './restore.ts';
 import { EPOCH_BYTES_MAX } from './state.ts';
 import { type TaskKind, rollupTasks } from './task-kind.ts';
@@ -37,6 +38,13 @@ export type TaskEvent =
   | { readonly type: 'trimmed'; readonly task: TaskId; readonly rawBefore: number; readonly epochsBefore: number }
   /** Said once, until it works again: nothing is lost, and the log grows. */
   | { readonly type: 'trim_failed'; readonly task: TaskId; readonly error: OperatingError }
+  /** A table has more keys than it has rows for: the lines of all further ones share a row. Said once a table. */
+  | {
+      readonly type: 'rows_full';
+      readonly task: TaskId;
+      readonly rollup: string;
+      readonly first: OtherKey;
+    }
   | { readonly type: 'history_from'; readonly task: TaskId; readonly offset: number };
 
 /** How long the raw reader waits for a message before the task looks at the clock again. */
@@ -148,6 +156,9 @@ export class Task {
       if (state.outlet !== undefined && !(await state.outlet.room(this.#signal))) return;
       state.accept(message);
     }
+    for (const [rollup, first] of state.takeOtherKeys()) {
+      this.#deps.notify({ type: 'rows_full', task: this.#id, rollup, first });
+    }
     if (messages.length > 0) faultPoint('engine.processed');
   }
 
@@ -197,6 +208,7 @@ export class Task {
       rawId: state.rawId,
       isSnapshot,
       generation: state.generation,
+      otherLines: Object.fromEntries(state.otherLines),
       part: 0,
       parts: 1,
     };

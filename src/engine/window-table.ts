@@ -5,8 +5,10 @@ import { escapeInvalidUtf8 } from '../lib/text.ts';
 const CAPACITY_MIN = 64;
 /** A table is not made larger than this on the word of the one before it. */
 const CAPACITY_FIRST_MAX = 65_536;
-/** Marks an empty slot. */
+/** Marks an empty slot, and a row that is not there. */
 export const EMPTY = -1;
+/** Text of the keys of one window: a visitor may send keys of kilobytes, and positions in the arena are 32 bits wide. */
+const KEY_BYTES_MAX = 256 * 1024 * 1024;
 
 export interface StringKeys {
   readonly kind: 'string';
@@ -19,15 +21,32 @@ export interface NumberKeys {
   values: Float64Array;
 }
 
+export interface WindowTableOptions {
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly keyKinds: readonly ('string' | 'number')[];
+  /** Of each accumulator. */
+  readonly initial: readonly number[];
+  /** Keys that get a row of their own. */
+  readonly rowsMax: number;
+  /** Bytes of text that these keys may have together. Default 256 MiB. */
+  readonly keyBytesMax?: number;
+  /** What the window before had: most tables never grow. */
+  readonly expectedRows?: number;
+}
+
 /**
  * The rows of one open window, by key: open addressing over typed arrays, no object per row. It lives as long as its window, so a key
- * costs memory only while a window with it is open. Generated code reads the fields directly (operators/tumbling-window.ts) and takes
+ * costs memory only while a window with it is open. Who sends requests may choose the keys: when there are as many as there may be, the lines
+ * of every further key share one row, which no key leads to. Generated code reads the fields directly (operators/tumbling-window.ts) and takes
  * them again after `insert`, which may replace any of them.
  */
 export class WindowTable {
   readonly startMs: number;
   readonly endMs: number;
   size = 0;
+  /** The row of all keys that have none of their own, or EMPTY. */
+  otherRow = EMPTY;
   /** Slot → row, or EMPTY. A power of two, at most half full. */
   slots: Int32Array;
   hashes: Int32Array;
@@ -45,15 +64,11 @@ export class WindowTable {
   changedCount = 0;
   readonly accumulators: Float64Array[];
   readonly #initial: readonly number[];
+  readonly #rowsMax: number;
+  readonly #keyBytesMax: number;
 
-  /** `expectedRows` is what the window before had: most tables never grow. */
-  constructor(
-    startMs: number,
-    endMs: number,
-    keyKinds: readonly ('string' | 'number')[],
-    initial: readonly number[],
-    expectedRows = 0,
-  ) {
+  constructor(options: WindowTableOptions) {
+    const { startMs, endMs, keyKinds, initial, rowsMax, keyBytesMax = KEY_BYTES_MAX, expectedRows = 0 } = options;
     const wanted = Math.min(CAPACITY_FIRST_MAX, Math.max(CAPACITY_MIN, expectedRows + (expectedRows >> 3)));
     const capacity = 2 ** Math.ceil(Math.log2(wanted));
     this.startMs = startMs;
@@ -74,32 +89,41 @@ export class WindowTable {
     this.isChanged = new Uint8Array(capacity);
     this.changed = new Int32Array(capacity);
     this.#initial = initial;
+    this.#rowsMax = rowsMax;
+    this.#keyBytesMax = keyBytesMax;
     this.accumulators = initial.map((value) => new Float64Array(capacity).fill(value));
   }
 
   /**
-   * The row of a key that probing did not find under `hash`: a new one, unless the key is not valid UTF-8 and its escaped text is
-   * there already. Tables hold text only: two byte strings that would be shown alike are one key.
+   * The row of a key that probing did not find under `hash`: a new one, or the row of all others where the table is full, unless the key is
+   * not valid UTF-8 and its escaped text is there already. Tables hold text only: two byte strings that would be shown alike are one key.
    */
   insert(batch: Batch, columns: readonly Column[], line: number, hash: number): number {
     const cells = columns.map((column) =>
       column.kind === 'number' ? column.values[line]! : (batch.stringBytes(column, line) ?? null),
     );
-    if (cells.every((cell) => !(cell instanceof Uint8Array) || isUtf8(cell))) return this.#add(cells, hash);
-    return this.upsert(
-      cells.map((cell) => (cell instanceof Uint8Array && !isUtf8(cell) ? escapeInvalidUtf8(cell) : cell)),
-    );
+    if (cells.every((cell) => !(cell instanceof Uint8Array) || isUtf8(cell))) return this.#addOrOther(cells, hash);
+    const shown = cells.map((cell) => (cell instanceof Uint8Array && !isUtf8(cell) ? escapeInvalidUtf8(cell) : cell));
+    const shownHash = hashKey(shown);
+    const row = this.#find(shown, shownHash);
+    return row === EMPTY ? this.#addOrOther(shown, shownHash) : row;
   }
 
-  /** The row of a key given cell by cell: text as UTF-8 bytes, NULL as null or NaN. For restoring, and for keys that had to be escaped. */
+  /** The row of a key given cell by cell: text as UTF-8 bytes, NULL as null or NaN. For restoring: what had a row has it again. */
   upsert(cells: readonly (Uint8Array | number | null)[]): number {
     const hash = hashKey(cells);
-    const mask = this.slots.length - 1;
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const row = this.slots[slot]!;
-      if (row === EMPTY) return this.#add(cells, hash);
-      if (this.hashes[row] === hash && this.#equals(row, cells)) return row;
-    }
+    const row = this.#find(cells, hash);
+    return row === EMPTY ? this.#add(cells, hash) : row;
+  }
+
+  /** The row of all keys that have none of their own. */
+  other(): number {
+    if (this.otherRow === EMPTY)
+      this.otherRow = this.#addRow(
+        this.keys.map(() => null),
+        0,
+      );
+    return this.otherRow;
   }
 
   /** The text of a string key, or undefined for NULL: a view. */
@@ -119,6 +143,14 @@ export class WindowTable {
     this.changedCount = 0;
   }
 
+  #find(cells: readonly (Uint8Array | number | null)[], hash: number): number {
+    const mask = this.slots.length - 1;
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const row = this.slots[slot]!;
+      if (row === EMPTY || (this.hashes[row] === hash && this.#equals(row, cells))) return row;
+    }
+  }
+
   #equals(row: number, cells: readonly (Uint8Array | number | null)[]): boolean {
     return this.keys.every((key, i) => {
       const cell = cells[i]!;
@@ -129,16 +161,29 @@ export class WindowTable {
     });
   }
 
+  #addOrOther(cells: readonly (Uint8Array | number | null)[], hash: number): number {
+    const rows = this.otherRow === EMPTY ? this.size : this.size - 1;
+    const keyBytes = cells.reduce<number>((sum, cell) => (cell instanceof Uint8Array ? sum + cell.length : sum), 0);
+    const hasRoom = rows < this.#rowsMax && this.arenaLength + keyBytes <= this.#keyBytesMax;
+    return hasRoom ? this.#add(cells, hash) : this.other();
+  }
+
   #add(cells: readonly (Uint8Array | number | null)[], hash: number): number {
+    const row = this.#addRow(cells, hash);
+    this.#occupy(hash, row);
+    return row;
+  }
+
+  /** A row that no slot leads to yet. */
+  #addRow(cells: readonly (Uint8Array | number | null)[], hash: number): number {
     if (this.size === this.hashes.length) this.#grow();
     const row = this.size++;
     this.hashes[row] = hash;
     this.keys.forEach((key, i) => {
       const cell = cells[i]!;
-      if (key.kind === 'number') key.values[row] = cell as number;
+      if (key.kind === 'number') key.values[row] = (cell ?? Number.NaN) as number;
       else this.#storeText(key, row, cell as Uint8Array | null);
     });
-    this.#occupy(hash, row);
     return row;
   }
 
@@ -184,7 +229,7 @@ export class WindowTable {
       this.accumulators[i] = grown(this.accumulators[i]!, new Float64Array(capacity).fill(value));
     });
     this.slots = new Int32Array(capacity * 2).fill(EMPTY);
-    for (let row = 0; row < this.size; row++) this.#occupy(this.hashes[row]!, row);
+    for (let row = 0; row < this.size; row++) if (row !== this.otherRow) this.#occupy(this.hashes[row]!, row);
   }
 }
 

@@ -18,6 +18,7 @@ const ENVELOPE_SHAPE = {
   rawId: 'text',
   isSnapshot: 'flag',
   generation: 'count',
+  otherLines: 'counts',
   part: 'count',
   parts: 'count',
 } as const;
@@ -80,8 +81,8 @@ export function decodeBody(bytes: Uint8Array): EpochBody {
 }
 
 function encodeRows(out: SectionWriter, rows: RollupRows): object {
-  const { windowStartMs, windowEndMs, revision, lines, sumA, sumB, keys, accumulators, rollup, length } = rows;
-  const arrays = [windowStartMs, windowEndMs, lines, revision, sumA, sumB, ...accumulators];
+  const { windowStartMs, windowEndMs, revision, lines, sumA, sumB, isOther, keys, accumulators, rollup, length } = rows;
+  const arrays = [windowStartMs, windowEndMs, lines, revision, sumA, sumB, isOther, ...accumulators];
   assert(
     arrays.every((array) => array.length === length),
     `rows of ${rollup}: every column has ${length} values`,
@@ -95,6 +96,7 @@ function encodeRows(out: SectionWriter, rows: RollupRows): object {
     lines: out.add(lines),
     sumA: out.add(sumA),
     sumB: out.add(sumB),
+    isOther: out.add(isOther),
     keys: keys.map((key) => encodeKey(out, key)),
     accumulators: accumulators.map((values) => out.add(values)),
   };
@@ -115,6 +117,7 @@ function decodeRows(sections: SectionReader, rows: Record<string, any>): RollupR
     lines: sections.f64(rows['lines']),
     sumA: sections.u32(rows['sumA']),
     sumB: sections.u32(rows['sumB']),
+    isOther: sections.u8(rows['isOther']),
     keys: (rows['keys'] as Record<string, any>[]).map((key) =>
       key['kind'] === 'number'
         ? { kind: 'number', values: sections.f64(key['values']) }

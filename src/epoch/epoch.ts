@@ -26,6 +26,8 @@ export interface EpochEnvelope {
   readonly isSnapshot: boolean;
   /** Grows by 1 when a snapshot switches to a changed pipeline. */
   readonly generation: number;
+  /** Rollup → lines that went into rows of other keys, since the pipeline began: in the envelope, where a look at headers finds it. */
+  readonly otherLines: Readonly<Record<string, number>>;
   /** Which part this message carries, from 0; the last, `parts` − 1, is the epoch message that counts. */
   readonly part: number;
   readonly parts: number;
@@ -122,6 +124,8 @@ export interface RollupRows {
   /** Line-id hash sum of the row's own lines, two lanes. */
   readonly sumA: Uint32Array;
   readonly sumB: Uint32Array;
+  /** 1 for the row of all keys that have none of their own: its key is NULL, and it is another row than that of the NULL key. */
+  readonly isOther: Uint8Array;
   readonly keys: readonly KeyColumn[];
   /** One array an accumulator, measures in the order of the rollup's definition. */
   readonly accumulators: readonly Float64Array[];

@@ -32,6 +32,8 @@ export interface RollupSpec {
   readonly by: readonly KeySpec[];
   readonly window: WindowSpec;
   readonly allowedLatenessMs: number;
+  /** Keys that get a row of their own, of one window in one partition; the lines of all others share one row. */
+  readonly rowsMax: number;
   readonly measures: readonly MeasureSpec[];
 }
 

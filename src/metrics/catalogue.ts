@@ -77,6 +77,12 @@ export const METRICS = {
     OF_TASK,
     'Epochs that count since the pipeline began: the number of the last one.',
   ),
+  otherLines: counter(
+    'tailrace_rollup_other_lines_total',
+    'lines',
+    [...OF_TASK, 'rollup'],
+    'Lines that went into the row of all keys that have none of their own, since the pipeline began: the table has as many rows as `rows_max` allows.',
+  ),
   consumerLag: gauge(
     'kafka_consumergroup_lag',
     'messages',

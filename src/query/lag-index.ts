@@ -114,6 +114,8 @@ export class EpochIndex {
   #fold: Fold | undefined;
   #beginning: Promise<Fold> | undefined;
   #isComplete = false;
+  /** Of the last epoch that counts: rollup → lines in rows of other keys. */
+  otherLines: Readonly<Record<string, number>> = {};
 
   constructor(log: Log, name: PartitionName) {
     this.#log = log;
@@ -176,6 +178,7 @@ export class EpochIndex {
 
   #add({ envelope }: CountedEpoch, { offset, appendedAtMs }: Message): void {
     if (this.#entries.length >= INDEX_ENTRIES_MAX) this.#entries.shift();
+    this.otherLines = envelope.otherLines;
     this.#entries.push({ offset, appendedAtMs, n: envelope.n, from: envelope.from, to: envelope.to });
   }
 

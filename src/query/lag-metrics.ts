@@ -16,6 +16,7 @@ const OF_LOOK: readonly MetricDefinition[] = [
   METRICS.lagIsEstimated,
   METRICS.checkpointTimestamp,
   METRICS.checkpoints,
+  METRICS.otherLines,
   METRICS.consumerLag,
   METRICS.consumerLagSum,
   METRICS.consumerOffset,
@@ -60,10 +61,12 @@ export class LagMetrics {
     this.#set.empty(OF_LOOK);
     this.#lags(look);
     this.#offsets(look);
-    for (const { stream, partition, n, appendedAtMs } of look.checkpoints) {
+    for (const { stream, partition, n, appendedAtMs, otherLines } of look.checkpoints) {
       const labels = { pipeline: this.#options.pipeline, stream, partition };
       this.#set.set(METRICS.checkpointTimestamp, labels, appendedAtMs / 1000);
       this.#set.set(METRICS.checkpoints, labels, n);
+      for (const [rollup, lines] of Object.entries(otherLines))
+        this.#set.set(METRICS.otherLines, { ...labels, rollup }, lines);
     }
     this.#set.set(METRICS.exporterUp, {}, 1);
     this.#set.set(METRICS.exporterLookSeconds, {}, tookMs / 1000);

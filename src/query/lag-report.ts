@@ -48,10 +48,12 @@ function sumOf(values: readonly (number | null)[]): number | null {
 }
 
 /** For programs: times as ISO 8601, all else as it is. */
-export function lagJson({ atMs, lags }: LagLook): object {
+export function lagJson(look: LagLook): object {
+  const { atMs, lags } = look;
   return {
     at: new Date(atMs).toISOString(),
     groups: groupLags(lags),
+    fullTables: fullTables(look),
     partitions: lags.map(({ reportedAtMs, ...lag }) => ({ ...lag, reportedAt: new Date(reportedAtMs).toISOString() })),
   };
 }
@@ -60,8 +62,17 @@ export type StatusPainter = (status: LagStatus, text: string) => string;
 
 const NUMBER = new Intl.NumberFormat('en');
 
+/** Tables with fewer rows than keys, and the lines of the keys that have none, over all partitions. */
+function fullTables({ checkpoints }: LagLook): { readonly rollup: string; readonly lines: number }[] {
+  const lines = new Map<string, number>();
+  for (const { otherLines } of checkpoints)
+    for (const [rollup, more] of Object.entries(otherLines)) lines.set(rollup, (lines.get(rollup) ?? 0) + more);
+  return [...lines].filter(([, count]) => count > 0).map(([rollup, count]) => ({ rollup, lines: count }));
+}
+
 /** For people: the groups, then what is behind them. The status is a word; colour only underlines it. */
-export function lagText({ lags }: LagLook, paint: StatusPainter): string {
+export function lagText(look: LagLook, paint: StatusPainter): string {
+  const { lags } = look;
   if (lags.length === 0) return 'nobody reads these topics yet';
   const groups = groupLags(lags);
   const groupRows = groups.map(({ group, lines, bytes, seconds, isEstimated, worst, status }) => ({
@@ -94,6 +105,10 @@ export function lagText({ lags }: LagLook, paint: StatusPainter): string {
     ...(lags.some(({ isEstimated }) => isEstimated)
       ? ['~ estimated: there was no time to read every header; it is exact once they are read (--watch goes on)']
       : []),
+    ...fullTables(look).map(
+      ({ rollup, lines }) =>
+        `table ${rollup} is full: ${NUMBER.format(lines)} lines went into rows of other keys (is_other), since a window has as many keys as rows_max allows`,
+    ),
   ].join('\n\n');
 }
 

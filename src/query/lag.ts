@@ -47,6 +47,8 @@ export interface Checkpoint {
   readonly partition: number;
   readonly n: number;
   readonly appendedAtMs: number;
+  /** Rollup → lines that went into rows of other keys, since the pipeline began. */
+  readonly otherLines: Readonly<Record<string, number>>;
 }
 
 export interface LagLook {
@@ -177,7 +179,7 @@ export class LagBoard {
       const [{ index: engine }] = folded as [EpochPartition, ...EpochPartition[]];
       if (engine.last !== undefined && engine.isComplete) {
         const { n, appendedAtMs } = engine.last;
-        checkpoints.push({ stream: stream.stream, partition, n, appendedAtMs });
+        checkpoints.push({ stream: stream.stream, partition, n, appendedAtMs, otherLines: engine.otherLines });
       }
     }
     const offsets = [{ topic: stream.raw, ends: rawEnds }, ...topics].flatMap(({ topic, ends }) =>

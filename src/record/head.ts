@@ -4,8 +4,8 @@ import { EXIT, OperatingError } from '../lib/errors.ts';
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-/** What a field of a head must be. `count` is an integer from 0 to 2^53 − 1; `text` a string, `flag` a boolean, `list` an array. */
-export type FieldShape = 'count' | 'number' | 'text' | 'flag' | 'list';
+/** What a field of a head must be. `count` is an integer from 0 to 2^53 − 1; `text` a string, `flag` a boolean, `list` an array, `counts` an object of counts. */
+export type FieldShape = 'count' | 'number' | 'text' | 'flag' | 'list' | 'counts';
 export type HeadShape = Readonly<Record<string, FieldShape>>;
 
 /** Every format begins alike: one byte that names it, one byte of version, a varint length, and a JSON object of that length. */
@@ -49,6 +49,10 @@ export function checkShape(head: Readonly<Record<string, unknown>>, shape: HeadS
 function hasShape(value: unknown, shape: FieldShape): boolean {
   if (shape === 'count') return Number.isSafeInteger(value) && (value as number) >= 0;
   if (shape === 'list') return Array.isArray(value);
+  if (shape === 'counts') {
+    const isMap = typeof value === 'object' && value !== null && !Array.isArray(value);
+    return isMap && Object.values(value).every((count) => hasShape(count, 'count'));
+  }
   return typeof value === (shape === 'text' ? 'string' : shape === 'flag' ? 'boolean' : 'number');
 }
 

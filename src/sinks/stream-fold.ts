@@ -24,6 +24,8 @@ export interface FoldedRow {
   readonly windowEndMs: number;
   /** One value a key field: text, a number, or null. */
   readonly key: readonly (string | number | null)[];
+  /** The row of all keys that have none of their own; its own key is NULL. */
+  readonly isOther: boolean;
   /** By partition. */
   readonly parts: Map<number, FoldedPart>;
 }
@@ -167,6 +169,7 @@ export class StreamFold {
         windowStartMs: rows.windowStartMs[at]!,
         windowEndMs: rows.windowEndMs[at]!,
         key: rows.keys.map((column) => keyValue(column, at)),
+        isOther: rows.isOther[at] === 1,
         parts: new Map(),
       });
       const known = row.parts.get(partition);
@@ -217,8 +220,8 @@ function rowIn({ windows }: KnownRollup, row: FoldedRow): FoldedRow {
   return row;
 }
 
-function idOf({ windowStartMs, key }: FoldedRow): string {
-  return `${windowStartMs} ${JSON.stringify(key)}`;
+function idOf({ windowStartMs, key, isOther }: FoldedRow): string {
+  return `${windowStartMs} ${isOther ? 'other' : JSON.stringify(key)}`;
 }
 
 function keyValue(column: KeyColumn, at: number): string | number | null {

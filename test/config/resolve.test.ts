@@ -203,6 +203,7 @@ test('what the file leaves out is filled in, and every path is absolute', () => 
       rollups: {
         traffic: {
           from: 'access',
+          rowsMax: 1_000_000,
           by: [{ field: 'url.path', type: 'keyword', column: 'url_path' }],
           window: { type: 'tumbling', sizeMs: 60_000, offsetMs: 0 },
           allowedLatenessMs: 0,

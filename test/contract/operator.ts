@@ -14,16 +14,18 @@ export interface OperatorUnderTest {
 export function operatorContract(what: string, { create, fields, lines }: OperatorUnderTest): void {
   const run = (cuts: readonly Cut[]): RunResult => runOperator({ create, fields, lines, cuts, endMs: 2 ** 50 });
   const whole = run(['none']);
-  const endOf = ({ table, late, fates }: RunResult): object => ({
+  const endOf = ({ table, late, fates, others }: RunResult): object => ({
     table: [...table].sort(([x], [y]) => (x < y ? -1 : 1)),
     late,
     fates,
+    others,
   });
 
   describe(`${what} keeps the contract of operators:`, () => {
     test('an empty batch does nothing', () => {
       const calls: string[] = [];
-      const out: OperatorOutput = { late: () => void calls.push('late'), fate: () => void calls.push('fate') };
+      const say = (what: string) => () => void calls.push(what);
+      const out: OperatorOutput = { late: say('late'), fate: say('fate'), others: say('others') };
       const operator = create();
       operator.process(admittedBatch([], fields), out);
       expect(calls).toEqual([]);
@@ -54,7 +56,7 @@ export function operatorContract(what: string, { create, fields, lines }: Operat
     });
 
     test('a checkpoint takes what changed, once; a snapshot all that is open, each row once', () => {
-      const out: OperatorOutput = { late: () => undefined, fate: () => undefined };
+      const out: OperatorOutput = { late: () => undefined, fate: () => undefined, others: () => undefined };
       const operator = create();
       operator.process(admittedBatch(lines, fields), out);
       expect(operator.changedBytes()).toBeGreaterThan(0);
@@ -65,7 +67,7 @@ export function operatorContract(what: string, { create, fields, lines }: Operat
     });
 
     test('fires when the last timer is due, and not before', () => {
-      const out: OperatorOutput = { late: () => undefined, fate: () => undefined };
+      const out: OperatorOutput = { late: () => undefined, fate: () => undefined, others: () => undefined };
       const operator = create();
       operator.process(admittedBatch(lines, fields), out);
       const lastMs = operator.lastTimerMs();

@@ -67,7 +67,17 @@ class Writer {
     const { to, rawId } = this.state;
     const n = this.#n + 1;
     const range = { id: `epoch${n}`, prev: this.#id, n, from: this.#to, to, rawId };
-    const envelope = { ...range, task: TASK, rawLog, isSnapshot, generation: 1, part: 0, parts: 1, ...change };
+    const envelope = {
+      ...range,
+      task: TASK,
+      rawLog,
+      isSnapshot,
+      generation: 1,
+      otherLines: {},
+      part: 0,
+      parts: 1,
+      ...change,
+    };
     const epoch = { envelope, body: this.state.takeBody(isSnapshot) };
     await log.append(EPOCHS, 0, encodeEpoch(epoch));
     [this.#id, this.#n, this.#to] = [envelope.id, n, to];

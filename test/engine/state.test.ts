@@ -27,16 +27,41 @@ const GOLDEN = '../shared/data/apache_access_combined.log';
 describe('the same lines come to the same rows, fates, late lines and watermark', () => {
   test('whatever blocks carry them, however often, and wherever the task writes epochs and dies', () => {
     const late: number[] = [];
+    const others: number[] = [];
     fc.assert(
       fc.property(worlds, fc.nat(), (world, seed) => {
         const expected = outcomeOf(messagesOf(world));
         expect(outcomeOf(messagesOf(world, new Random(seed)))).toEqual(expected);
         expect(outcomeOf(messagesOf(world, new Random(seed)), new Random(seed + 1))).toEqual(expected);
         late.push(expected.late.length);
+        others.push(expected.otherLines.get('lenient')!);
       }),
       { seed: 13, numRuns: 250 },
     );
     expect(late.filter((count) => count > 0).length).toBeGreaterThan(30);
+    expect(others.filter((count) => count > 0).length).toBeGreaterThan(30);
+  });
+
+  test('a key without a row of its own is told once, and its lines are counted through restarts', () => {
+    const pipeline = plainPipeline({ traffic: { ...BY_KEY, rowsMax: 1 } });
+    const file = new TestFile('a/1', [`${NOW} a 1`, `${NOW} b 2`, `${NOW} c 3`, `${NOW} d 4`]);
+    file.readAtMs = NOW;
+    const feed = new Feed(plainState(pipeline)).beat(NOW, [file.report('announced')]);
+    feed.send(file.block(0, file.at(2)));
+    const windowStartMs = NOW - (NOW % MINUTE);
+    expect(feed.state.takeOtherKeys()).toEqual([['traffic', { windowStartMs, key: ['b'], rowsMax: 1 }]]);
+    feed.send(file.block(file.at(2), file.at(3)));
+    expect(feed.state.takeOtherKeys()).toEqual([]);
+    const next = new Feed(plainState(pipeline));
+    next.state.restore(envelopeAt(feed.state), feed.state.takeBody(true));
+    next.appendedAtMs = feed.appendedAtMs;
+    next.send(file.block(file.at(3)));
+    expect(next.state.otherLines).toEqual(new Map([['traffic', 3]]));
+    const [rows] = next.state.takeBody(true).rows;
+    expect([[...rows!.isOther], [...rows!.lines]]).toEqual([
+      [0, 1],
+      [1, 3],
+    ]);
   });
 });
 

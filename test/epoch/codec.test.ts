@@ -33,6 +33,7 @@ function rowsOfLength(length: number): fc.Arbitrary<RollupRows> {
     lines: f64,
     sumA: u32,
     sumB: u32,
+    isOther: u32.map((values) => Uint8Array.from(values, (value) => value & 1)),
     keys: fc.array(key, { maxLength: 3 }),
     accumulators: fc.array(f64, { maxLength: 4 }),
   });

@@ -51,6 +51,21 @@ test('colour underlines the word and never moves a column', () => {
   expect(painted.replaceAll(/<[^>]*>/g, '')).toBe(lagText(look, plain));
 });
 
+test('a table that is full says so, over all partitions', () => {
+  const checkpoint = { stream: 'access', n: 1, appendedAtMs: 0 };
+  const look = {
+    ...lookOf(lagOf({})),
+    checkpoints: [
+      { ...checkpoint, partition: 0, otherLines: { traffic: 1000, clients: 0 } },
+      { ...checkpoint, partition: 1, otherLines: { traffic: 234, clients: 0 } },
+    ],
+  };
+  expect(lagText(look, plain).split('\n').at(-1)).toBe(
+    'table traffic is full: 1,234 lines went into rows of other keys (is_other), since a window has as many keys as rows_max allows',
+  );
+  expect(lagJson(look)).toMatchObject({ fullTables: [{ rollup: 'traffic', lines: 1234 }] });
+});
+
 test('an estimate says so', () => {
   const text = lagText(lookOf(lagOf({ isEstimated: true })), plain);
   expect(text).toContain('~1,500');

@@ -142,14 +142,17 @@ describe('a reader of epochs', () => {
     const a = await appendBlock(3);
     await chain.append({}, { from: 0, to: a + 1 });
     const b = await appendBlock(4);
-    const [second] = [await chain.append({}, { from: a + 1, to: b + 1 })];
+    const otherLines = { traffic: 7 };
+    const [second] = [await chain.append({}, { from: a + 1, to: b + 1, otherLines })];
     await appendBlock(5);
     await clock.advance(2000);
     await log.report('web.warehouse', EPOCHS, 0, { offset: second!, id: 'x' });
     const look = await boardOf().look();
     // The third block is decided by nobody yet: that is the engine's lag, not the warehouse's.
     expect(lagOf(look, 'web.warehouse')).toMatchObject({ lines: 4, bytes: 40, seconds: 2, messages: 1 });
-    expect(look.checkpoints).toEqual([{ stream: 'access', partition: 0, n: 2, appendedAtMs: clock.nowMs() - 2000 }]);
+    expect(look.checkpoints).toEqual([
+      { stream: 'access', partition: 0, n: 2, appendedAtMs: clock.nowMs() - 2000, otherLines },
+    ]);
   });
 
   test('of several topics is behind in each', async () => {

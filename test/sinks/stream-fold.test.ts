@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { EpochBody, SourceMark } from '../../src/epoch/epoch.ts';
+import { AGGREGATES_BY_NAME } from '../../src/components.ts';
+import { type StoredRow, rowDocument, rowId, storedRow } from '../../src/sinks/elasticsearch/rollup-document.ts';
 import { type FoldedRow, StreamFold } from '../../src/sinks/stream-fold.ts';
 import { type TestRow, TRAFFIC, bodyOf, pipelineOf, rowsOf } from '../support/epochs.ts';
 
@@ -27,6 +29,7 @@ function apply(partition: number, body: Partial<EpochBody>, log = `raw${partitio
     rawId: '',
     isSnapshot: body.pipeline !== undefined,
     generation: 1,
+    otherLines: {},
     part: 0,
     parts: 1,
   };
@@ -82,6 +85,22 @@ describe('rows of one partition', () => {
     expect(apply(0, { watermarkMs: 2 * MINUTE })).toEqual([]);
   });
 
+  test('of all other keys are not those of the NULL key', () => {
+    const [none, other] = [row(1, [null, null]), { ...row(2, [null, null]), isOther: true }];
+    const changed = apply(0, { ...snapshot, ...rows(none, other) });
+    expect(changed.map(({ isOther, parts }) => [isOther, parts.get(0)!.lines])).toEqual([
+      [false, 1],
+      [true, 2],
+    ]);
+    const [context, [ofNone, ofOther]] = [{ pipeline: 'web', aggregates: AGGREGATES_BY_NAME }, changed];
+    expect(rowId({ ...ofNone!, pipeline: 'web' })).not.toBe(rowId({ ...ofOther!, pipeline: 'web' }));
+    const document = rowDocument(ofOther!, 'open', context);
+    expect(document).toMatchObject({ 'url.path': null, tailrace: { is_other: true, lines: 2 } });
+    const { spec: _spec, ...stored } = ofOther!;
+    expect(storedRow(document['tailrace'] as StoredRow)).toEqual(stored);
+    expect(apply(0, rows({ ...other, lines: 5 })).map(({ isOther }) => isOther)).toEqual([true]);
+  });
+
   test('of other rollups are passed over, and of undefined ones refused', () => {
     const other = { ...TRAFFIC, measures: [] };
     const body = { pipeline: pipelineOf({ other }), rows: [rowsOf('other', [row(1)], other)] };
@@ -135,6 +154,7 @@ describe('rows that the store has', () => {
     windowStartMs: 0,
     windowEndMs: MINUTE,
     key: ['/a', 200],
+    isOther: false,
     parts: new Map([[0, { n, log, lines, revision: 0, accumulators: [lines * 10, lines] }]]),
   });
 

@@ -15,6 +15,7 @@ export interface TestRow {
   readonly revision?: number;
   readonly sumA?: number;
   readonly sumB?: number;
+  readonly isOther?: boolean;
 }
 
 export const TRAFFIC: RollupSpec = {
@@ -25,6 +26,7 @@ export const TRAFFIC: RollupSpec = {
   ],
   window: { type: 'tumbling', sizeMs: 60_000, offsetMs: 0 },
   allowedLatenessMs: 0,
+  rowsMax: 1_000_000,
   measures: [
     { name: 'requests', aggregate: 'count' },
     { name: 'bytes', aggregate: 'sum', field: 'http.response.body.bytes', fieldType: 'long' },
@@ -57,6 +59,7 @@ export function rowsOf(rollup: string, rows: readonly TestRow[], spec: RollupSpe
     lines: Float64Array.from(rows, (row) => row.lines),
     sumA: Uint32Array.from(rows, (row) => row.sumA ?? 0),
     sumB: Uint32Array.from(rows, (row) => row.sumB ?? 0),
+    isOther: Uint8Array.from(rows, (row) => (row.isOther === true ? 1 : 0)),
     keys: spec.by.map(({ type }, index) =>
       keyColumn(
         rows.map((row) => row.key[index] ?? null),
@@ -150,6 +153,7 @@ export class EpochChain {
         rawId: '',
         isSnapshot: body.pipeline !== undefined && body.pipeline !== null,
         generation: 1,
+        otherLines: {},
         part: 0,
         parts: 1,
         ...envelope,

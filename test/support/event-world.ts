@@ -59,6 +59,7 @@ export interface WrittenEvent {
   readonly lines: number;
   readonly revision: number;
   readonly status: string;
+  readonly is_other: boolean;
   readonly tailrace: { readonly id: string; readonly partitions: readonly number[] };
 }
 

@@ -85,6 +85,7 @@ const PIPELINE_V1: Pipeline = {
       ],
       window: { type: 'tumbling', sizeMs: 60_000, offsetMs: 0 },
       allowedLatenessMs: 0,
+      rowsMax: 1_000_000,
       measures: [
         { name: 'requests', aggregate: 'count' },
         { name: 'bytes', aggregate: 'sum', field: 'http.response.body.bytes', fieldType: 'long' },
@@ -105,6 +106,7 @@ export const EPOCH_V1: Epoch = {
     rawId: '0123456789abcdef',
     isSnapshot: true,
     generation: 2,
+    otherLines: { traffic: 12 },
     part: 0,
     parts: 1,
   },
@@ -154,6 +156,7 @@ export const EPOCH_V1: Epoch = {
         },
         { startMs: 0, endMs: 60_000, key: [null, null], accumulators: [Number.NaN, 0], lines: 1 },
         { startMs: 0, endMs: 60_000, key: ['', -0.5], accumulators: [-1, 1], lines: 2 },
+        { startMs: 0, endMs: 60_000, key: [null, null], accumulators: [5, 1], lines: 1, isOther: true },
       ]),
     ],
     late: [

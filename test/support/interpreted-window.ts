@@ -1,5 +1,5 @@
 import type { AggregateDefinition } from '../../src/aggregates/aggregate.ts';
-import type { AdmittedBatch, Operator, OperatorOutput } from '../../src/engine/operator.ts';
+import type { AdmittedBatch, Operator, OperatorOutput, OtherKey } from '../../src/engine/operator.ts';
 import type { TumblingWindowOptions } from '../../src/engine/operators/tumbling-window.ts';
 import type { KeyColumn, RollupRows } from '../../src/epoch/epoch.ts';
 import { type FieldType, isStringType } from '../../src/record/batch.ts';
@@ -10,7 +10,8 @@ type Key = readonly (string | number | null)[];
 
 interface Row {
   readonly startMs: number;
-  readonly key: Key;
+  /** Null for the row of all keys that have none of their own. */
+  readonly key: Key | null;
   readonly sum: LineSum;
   revision: number;
   isChanged: boolean;
@@ -35,6 +36,7 @@ export class InterpretedWindow implements Operator {
   process(admitted: AdmittedBatch, out: OperatorOutput): void {
     const { spec, sinceMs } = this.#options;
     const sums = { rolled_up: emptySum(), late: emptySum(), filtered: emptySum() };
+    const others: OtherKey[] = [];
     const { batch, hashA, hashB, watermarkBeforeMs } = admitted;
     for (let line = 0; line < batch.length; line++) {
       if (batch.reason[line] !== 0) continue;
@@ -45,12 +47,16 @@ export class InterpretedWindow implements Operator {
       const sum = { lines: 1, a: hashA[line]!, b: hashB[line]! };
       addSum(sums[fate], sum);
       if (fate === 'late') this.#late(admitted, line, startMs, out);
-      if (fate === 'rolled_up') this.#take(admitted, line, startMs, sum, lastMs <= watermarkBeforeMs[line]!);
+      if (fate !== 'rolled_up') continue;
+      const isRevision = lastMs <= watermarkBeforeMs[line]!;
+      if (this.#take(admitted, line, startMs, sum, isRevision).key !== null) continue;
+      others.push({ windowStartMs: startMs, key: this.#keyText(batch, line), rowsMax: spec.rowsMax });
     }
     for (const fate of ['rolled_up', 'late', 'filtered'] as const) {
       const { lines, a, b } = sums[fate];
       if (lines > 0) out.fate(this.name, fate, fate === 'filtered' ? 'before_rollup' : '', lines, a, b);
     }
+    if (others.length > 0) out.others(this.name, others.length, others[0]!);
   }
 
   onWatermark(watermarkMs: number): boolean {
@@ -81,7 +87,7 @@ export class InterpretedWindow implements Operator {
   restore(rows: RollupRows): void {
     for (let i = 0; i < rows.length; i++) {
       const key = rows.keys.map((column) => cellOf(column, i));
-      const row = this.#rowOf(rows.windowStartMs[i]!, key);
+      const row = this.#rowOf(rows.windowStartMs[i]!, rows.isOther[i] === 1 ? null : key);
       Object.assign(row.sum, { lines: rows.lines[i]!, a: rows.sumA[i]!, b: rows.sumB[i]! });
       row.revision = rows.revision[i]!;
       let next = 0;
@@ -89,8 +95,8 @@ export class InterpretedWindow implements Operator {
     }
   }
 
-  #take({ batch }: AdmittedBatch, line: number, startMs: number, sum: LineSum, isRevision: boolean): void {
-    const row = this.#rowOf(startMs, this.#keyOf(batch, line));
+  #take({ batch }: AdmittedBatch, line: number, startMs: number, sum: LineSum, isRevision: boolean): Row {
+    const row = this.#rowOrOther(startMs, this.#keyOf(batch, line));
     addSum(row.sum, sum);
     row.isChanged = true;
     if (isRevision) row.revision += 1;
@@ -100,6 +106,7 @@ export class InterpretedWindow implements Operator {
       const value = cell === null ? Number.NaN : typeof cell === 'string' ? 1 : cell;
       this.#aggregate(measure.aggregate).add(row.accumulators[m]!, value, measure.fieldType);
     }
+    return row;
   }
 
   #late({ batch, source, watermarkBeforeMs }: AdmittedBatch, line: number, startMs: number, out: OperatorOutput): void {
@@ -111,11 +118,23 @@ export class InterpretedWindow implements Operator {
       windowStartMs: startMs,
       windowEndMs: startMs + this.#options.spec.window.sizeMs,
       watermarkMs: watermarkBeforeMs[line]!,
-      key: this.#keyOf(batch, line).map((cell) => (cell === null ? null : String(cell))),
+      key: this.#keyText(batch, line),
     });
   }
 
-  #rowOf(startMs: number, key: Key): Row {
+  /** The row of a key that has one, or may have one. */
+  #rowOrOther(startMs: number, key: Key): Row {
+    const isThere = this.#rows.has(JSON.stringify([startMs, key]));
+    return this.#rowOf(startMs, isThere || this.#keysOf(startMs) < this.#options.spec.rowsMax ? key : null);
+  }
+
+  #keysOf(startMs: number): number {
+    let keys = 0;
+    for (const row of this.#rows.values()) if (row.startMs === startMs && row.key !== null) keys++;
+    return keys;
+  }
+
+  #rowOf(startMs: number, key: Key | null): Row {
     const id = JSON.stringify([startMs, key]);
     let row = this.#rows.get(id);
     if (row === undefined) {
@@ -128,6 +147,10 @@ export class InterpretedWindow implements Operator {
       this.#rows.set(id, row);
     }
     return row;
+  }
+
+  #keyText(batch: AdmittedBatch['batch'], line: number): (string | null)[] {
+    return this.#keyOf(batch, line).map((cell) => (cell === null ? null : String(cell)));
   }
 
   #keyOf(batch: AdmittedBatch['batch'], line: number): Key {
@@ -168,9 +191,10 @@ export class InterpretedWindow implements Operator {
       revision: Uint32Array.from(rows, (row) => row.revision),
       sumA: Uint32Array.from(rows, (row) => row.sum.a),
       sumB: Uint32Array.from(rows, (row) => row.sum.b),
+      isOther: Uint8Array.from(rows, (row) => (row.key === null ? 1 : 0)),
       keys: spec.by.map(({ type }, k) =>
         keyColumn(
-          rows.map((row) => row.key[k]!),
+          rows.map((row) => row.key?.[k] ?? null),
           type,
         ),
       ),

@@ -1,5 +1,5 @@
 // Runs an operator over lines as a task would: batches, watermarks, checkpoints, and restarts from what the checkpoints held.
-import type { AdmittedBatch, Operator } from '../../src/engine/operator.ts';
+import type { AdmittedBatch, Operator, OtherKey } from '../../src/engine/operator.ts';
 import type { LateLine, RollupRows } from '../../src/epoch/epoch.ts';
 import { Batch, type FieldType, REASON_MALFORMED, REASON_NONE } from '../../src/record/batch.ts';
 import { type LineSum, addSum, emptySum, laneA, laneB } from '../../src/record/line-id.ts';
@@ -34,6 +34,8 @@ export interface RunResult {
   readonly table: Map<string, string>;
   readonly late: LateLine[];
   readonly fates: Map<string, LineSum>;
+  /** Lines without a row of their own, and the first of their keys. */
+  readonly others: { lines: number; first: OtherKey | undefined };
   readonly fired: boolean[];
   readonly timers: number[];
 }
@@ -49,7 +51,15 @@ export interface RunRequest {
 }
 
 export function runOperator({ create, fields, lines, cuts, endMs }: RunRequest): RunResult {
-  const result: RunResult = { checkpoints: [], table: new Map(), late: [], fates: new Map(), fired: [], timers: [] };
+  const result: RunResult = {
+    checkpoints: [],
+    table: new Map(),
+    late: [],
+    fates: new Map(),
+    others: { lines: 0, first: undefined },
+    fired: [],
+    timers: [],
+  };
   let operator = create();
   let since: RollupRows[] = [];
   const out = {
@@ -59,6 +69,10 @@ export function runOperator({ create, fields, lines, cuts, endMs }: RunRequest):
       const sum = result.fates.get(name) ?? emptySum();
       addSum(sum, { lines: count, a, b });
       result.fates.set(name, sum);
+    },
+    others(_consumer: string, count: number, first: OtherKey) {
+      result.others.lines += count;
+      result.others.first ??= first;
     },
   };
   const checkpoint = (cut: Cut, watermarkMs: number): void => {
@@ -144,7 +158,12 @@ export function admittedBatch(
 /** Every row as [what names it, what it says]. */
 export function namedRows(rows: RollupRows): [string, string][] {
   return Array.from({ length: rows.length }, (_, i) => [
-    JSON.stringify([rows.windowStartMs[i], rows.windowEndMs[i], ...rows.keys.map((key) => cellOf(key, i))]),
+    JSON.stringify([
+      rows.windowStartMs[i],
+      rows.windowEndMs[i],
+      ...rows.keys.map((key) => cellOf(key, i)),
+      ...(rows.isOther[i] === 1 ? ['other row'] : []),
+    ]),
     [rows.lines, rows.sumA, rows.sumB, rows.revision, ...rows.accumulators]
       .map((column) => String(column[i]))
       .join(' '),

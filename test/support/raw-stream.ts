@@ -20,6 +20,7 @@ export const BY_KEY: RollupSpec = {
   by: [{ field: 'key', type: 'keyword', column: 'key' }],
   window: { type: 'tumbling', sizeMs: 60_000, offsetMs: 0 },
   allowedLatenessMs: 0,
+  rowsMax: 1_000_000,
   measures: [
     { name: 'lines', aggregate: 'count' },
     { name: 'total', aggregate: 'sum', field: 'value', fieldType: 'long' },

@@ -14,7 +14,12 @@ export const NOW = 1_000_000_000;
 export const MINUTE = 60_000;
 export const ROLLUPS: Record<string, RollupSpec> = {
   traffic: BY_KEY,
-  lenient: { ...BY_KEY, window: { type: 'tumbling', sizeMs: 10_000, offsetMs: 3_000 }, allowedLatenessMs: 20_000 },
+  lenient: {
+    ...BY_KEY,
+    window: { type: 'tumbling', sizeMs: 10_000, offsetMs: 3_000 },
+    allowedLatenessMs: 20_000,
+    rowsMax: 1,
+  },
 };
 export const PIPELINE = plainPipeline(ROLLUPS, { outOfOrdernessMs: 2_000, maxFutureMs: MINUTE });
 
@@ -150,6 +155,8 @@ interface Outcome {
   readonly late: LateLine[];
   readonly deadLetters: DeadLetter[];
   readonly watermarkMs: number;
+  /** Rollup → lines in rows of other keys. */
+  readonly otherLines: ReadonlyMap<string, number>;
   readonly sources: Partial<SourceMark>[];
 }
 
@@ -157,7 +164,15 @@ interface Outcome {
 export function outcomeOf(messages: readonly OutgoingMessage[], random?: Random): Outcome {
   let feed = new Feed(plainState(PIPELINE));
   let held: EpochBody[] = [];
-  const outcome: Outcome = { rows: new Map(), ledger: [], late: [], deadLetters: [], watermarkMs: 0, sources: [] };
+  const outcome: Outcome = {
+    rows: new Map(),
+    ledger: [],
+    late: [],
+    deadLetters: [],
+    watermarkMs: 0,
+    otherLines: new Map(),
+    sources: [],
+  };
   const ledger = new Map<string, LedgerEntry>();
   const checkpoint = (isSnapshot: boolean): EpochBody => {
     const body = decodeBody(encodeBody(feed.state.takeBody(isSnapshot)));
@@ -194,11 +209,13 @@ export function outcomeOf(messages: readonly OutgoingMessage[], random?: Random)
     rows: new Map([...outcome.rows].sort(([x], [y]) => (x < y ? -1 : 1))),
     ledger: entries.map(([, entry]) => entry),
     watermarkMs: last.watermarkMs,
+    otherLines: feed.state.otherLines,
     sources,
   };
 }
 
-export function envelopeAt({ to, rawId }: TaskState): EpochEnvelope {
-  const rest = { n: 1, from: 0, isSnapshot: false, generation: 1, part: 0, parts: 1 };
+export function envelopeAt({ to, rawId, otherLines: others }: TaskState): EpochEnvelope {
+  const otherLines = Object.fromEntries(others);
+  const rest = { n: 1, from: 0, isSnapshot: false, generation: 1, otherLines, part: 0, parts: 1 };
   return { id: '', prev: '', task: TASK, rawLog: RAW_LOG, to, rawId, ...rest };
 }

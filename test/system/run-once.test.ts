@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { accessLines } from '../support/access-lines.ts';
+import { accessLine, accessLines } from '../support/access-lines.ts';
 import { type Ended, tailrace, workFolder } from '../support/tailrace-process.ts';
 
 let folder: ReturnType<typeof workFolder>;
@@ -81,6 +81,36 @@ rollups:
   expect(stdout).toContain('/\\x1b]0;owned\\x07');
   // oxlint-disable-next-line no-control-regex
   expect(stdout).not.toMatch(/[\u001b\u0007]/);
+});
+
+test('a visitor who makes up keys fills a table no further than rows_max, and no line is lost', async () => {
+  const line = (path: string): string => accessLine(1, Date.UTC(2026, 0, 1)).replace('/page/1', path);
+  const paths = ['/a', '/b', ...Array.from({ length: 500 }, (_, i) => `/\u001b]0;owned\u0007${i}`), '/a', '/b'];
+  writeFileSync(join(folder.path, 'access.log'), `${paths.map(line).join('\n')}\n`);
+  writeFileSync(
+    join(folder.path, 'tailrace.yaml'),
+    `version: 1
+name: web
+sources: { web: { type: file, include: [access.log], stream: access } }
+streams: { access: { codec: { type: combined } } }
+rollups:
+  pages: { from: access, by: [url.path], rows_max: 2, window: { type: tumbling, size: 1h }, measures: { hits: count } }
+`,
+  );
+  const checked = await tailrace(['check'], { cwd: folder.path });
+  expect(checked.stdout).toContain('table pages: windows of 1h over access, up to 2 keys a window and partition');
+  const ran = await tailrace(['run', '--once', '--json'], { cwd: folder.path });
+  expect(resultOf(ran).audit).toMatchObject({ sent: 504, stored: 504, lost: 0, doubled: 0 });
+  expect(ran.stderr).toContain('ALARM access/0: table pages has no row left for the key /\\x1b]0;owned\\x070 in');
+  const query = 'select url_path, hits, is_other from pages order by all';
+  const { stdout } = await tailrace(['sql', query, '--json'], { cwd: folder.path });
+  expect((JSON.parse(stdout) as { rows: unknown[][] }).rows).toEqual([
+    ['/a', 2, false],
+    ['/b', 2, false],
+    [null, 500, true],
+  ]);
+  const { stdout: lag } = await tailrace(['lag'], { cwd: folder.path });
+  expect(lag).toContain('table pages is full: 500 lines went into rows of other keys');
 });
 
 test('two streams, one of them in three partitions, are kept apart and counted whole', async () => {

@@ -1,11 +1,11 @@
 import type { AggregateDefinition } from '../../aggregates/aggregate.ts';
-import type { RollupRows } from '../../epoch/epoch.ts';
+import type { KeyColumn, RollupRows } from '../../epoch/epoch.ts';
 import { isFinal, windowStart } from '../../epoch/finality.ts';
 import type { RollupSpec } from '../../epoch/pipeline.ts';
 import { assert, present } from '../../lib/assert.ts';
-import { type FieldType, isStringType } from '../../record/batch.ts';
+import { type Batch, type FieldType, isStringType } from '../../record/batch.ts';
 import { textOf } from '../../lib/text.ts';
-import type { AdmittedBatch, Operator, OperatorOutput } from '../operator.ts';
+import type { AdmittedBatch, Operator, OperatorOutput, OtherKey } from '../operator.ts';
 import { RowCollector } from '../row-collector.ts';
 import { WindowTable } from '../window-table.ts';
 import { type Loop, type LoopHost, type LoopSpec, compileLoop } from './tumbling-source.ts';
@@ -42,10 +42,12 @@ export class TumblingWindow implements Operator, LoopHost {
   #closed: RowCollector;
   #late: BatchCounts = { lines: 0, a: 0, b: 0 };
   #before: BatchCounts = { lines: 0, a: 0, b: 0 };
+  #otherLines = 0;
+  #firstOther: OtherKey | undefined;
   /** Rows of the window that closed last: what the next table is made for. */
   #expectedRows = 0;
   #out: OperatorOutput | undefined;
-  /** What a row takes in an epoch, about: fixed columns, keys, accumulators. */
+  /** What a row takes in an epoch, about, but for the text of its key. */
   readonly #rowBytes: number;
 
   constructor({ name, spec, fields, aggregates, sinceMs }: TumblingWindowOptions) {
@@ -76,7 +78,7 @@ export class TumblingWindow implements Operator, LoopHost {
       keys: this.#keys,
       measures,
     });
-    this.#rowBytes = 40 + this.#keys.length * 32 + this.#initial.length * 8;
+    this.#rowBytes = 40 + this.#keys.length * 8 + this.#initial.length * 8;
     this.#closed = this.#collector();
   }
 
@@ -86,6 +88,9 @@ export class TumblingWindow implements Operator, LoopHost {
     this.#report(out, 'rolled_up', '', this.rolledUp);
     this.#report(out, 'late', '', this.#late);
     this.#report(out, 'filtered', 'before_rollup', this.#before);
+    if (this.#firstOther !== undefined) out.others(this.name, this.#otherLines, this.#firstOther);
+    this.#otherLines = 0;
+    this.#firstOther = undefined;
     this.#out = undefined;
   }
 
@@ -108,9 +113,11 @@ export class TumblingWindow implements Operator, LoopHost {
   }
 
   changedBytes(): number {
-    let rows = this.#closed.length;
-    for (const table of this.#tables.values()) rows += table.changedCount;
-    return rows * this.#rowBytes;
+    let bytes = this.#closed.length * this.#rowBytes + this.#closed.textBytes;
+    for (const { changedCount, arenaLength, size } of this.#tables.values()) {
+      if (changedCount > 0) bytes += changedCount * (this.#rowBytes + arenaLength / size);
+    }
+    return bytes;
   }
 
   takeRows(isSnapshot: boolean): RollupRows | undefined {
@@ -127,12 +134,7 @@ export class TumblingWindow implements Operator, LoopHost {
   restore(rows: RollupRows): void {
     for (let i = 0; i < rows.length; i++) {
       const table = this.tableAt(rows.windowStartMs[i]!);
-      const row = table.upsert(
-        rows.keys.map((key) => {
-          if (key.kind === 'number') return key.values[i]!;
-          return key.nulls[i] === 1 ? null : key.bytes.subarray(key.offsets[i], key.offsets[i + 1]);
-        }),
-      );
+      const row = rows.isOther[i] === 1 ? table.other() : table.upsert(rows.keys.map((key) => restoredCell(key, i)));
       table.lines[row] = rows.lines[i]!;
       table.sumA[row] = rows.sumA[i]!;
       table.sumB[row] = rows.sumB[i]!;
@@ -150,8 +152,15 @@ export class TumblingWindow implements Operator, LoopHost {
   tableAt(startMs: number): WindowTable {
     let table = this.#tables.get(startMs);
     if (table === undefined) {
-      const kinds = this.#keys.map((key) => key.kind);
-      table = new WindowTable(startMs, startMs + this.#spec.window.sizeMs, kinds, this.#initial, this.#expectedRows);
+      const { window, rowsMax } = this.#spec;
+      table = new WindowTable({
+        startMs,
+        endMs: startMs + window.sizeMs,
+        keyKinds: this.#keys.map((key) => key.kind),
+        initial: this.#initial,
+        rowsMax,
+        expectedRows: this.#expectedRows,
+      });
       this.#tables.set(startMs, table);
     }
     return table;
@@ -159,7 +168,16 @@ export class TumblingWindow implements Operator, LoopHost {
 
   insert(table: WindowTable, { batch }: AdmittedBatch, line: number, hash: number): number {
     const columns = this.#keys.map((key) => batch.columns[key.column]!);
-    return table.insert(batch, columns, line, hash);
+    const row = table.insert(batch, columns, line, hash);
+    if (row === table.otherRow) {
+      this.#otherLines++;
+      this.#firstOther ??= {
+        windowStartMs: table.startMs,
+        key: this.#keyText(batch, line),
+        rowsMax: this.#spec.rowsMax,
+      };
+    }
+    return row;
   }
 
   late(admitted: AdmittedBatch, line: number, startMs: number): void {
@@ -173,17 +191,21 @@ export class TumblingWindow implements Operator, LoopHost {
       windowStartMs: startMs,
       windowEndMs: startMs + this.#spec.window.sizeMs,
       watermarkMs: admitted.watermarkBeforeMs[line]!,
-      key: this.#keys.map(({ column }) => {
-        const cells = batch.columns[column]!;
-        if (cells.kind === 'number') return Number.isNaN(cells.values[line]!) ? null : String(cells.values[line]! + 0);
-        const bytes = batch.stringBytes(cells, line);
-        return bytes === undefined ? null : textOf(bytes);
-      }),
+      key: this.#keyText(batch, line),
     });
   }
 
   beforeRollup(admitted: AdmittedBatch, line: number): void {
     countLine(this.#before, admitted, line);
+  }
+
+  #keyText(batch: Batch, line: number): (string | null)[] {
+    return this.#keys.map(({ column }) => {
+      const cells = batch.columns[column]!;
+      if (cells.kind === 'number') return Number.isNaN(cells.values[line]!) ? null : String(cells.values[line]! + 0);
+      const bytes = batch.stringBytes(cells, line);
+      return bytes === undefined ? null : textOf(bytes);
+    });
   }
 
   #report(out: OperatorOutput, fate: 'rolled_up' | 'late' | 'filtered', reason: string, counts: BatchCounts): void {
@@ -198,6 +220,11 @@ export class TumblingWindow implements Operator, LoopHost {
       this.#initial.length,
     );
   }
+}
+
+function restoredCell(key: KeyColumn, at: number): Uint8Array | number | null {
+  if (key.kind === 'number') return key.values[at]!;
+  return key.nulls[at] === 1 ? null : key.bytes.subarray(key.offsets[at], key.offsets[at + 1]);
 }
 
 function countLine(counts: BatchCounts, admitted: AdmittedBatch, line: number): void {

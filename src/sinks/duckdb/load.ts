@@ -1,5 +1,13 @@
 import { isAscii, isUtf8 } from 'node:buffer';
-import { type DuckDBConnection, DuckDBDataChunk, type DuckDBType, DOUBLE, UINTEGER, VARCHAR } from '@duckdb/node-api';
+import {
+  type DuckDBConnection,
+  DuckDBDataChunk,
+  type DuckDBType,
+  BOOLEAN,
+  DOUBLE,
+  UINTEGER,
+  VARCHAR,
+} from '@duckdb/node-api';
 import duckdb from '@duckdb/node-bindings';
 import type { KeyColumn } from '../../epoch/epoch.ts';
 import { assert } from '../../lib/assert.ts';
@@ -10,14 +18,16 @@ const CHUNK_ROWS = 2048;
 const encoder = new TextEncoder();
 
 type StringKey = Extract<KeyColumn, { kind: 'string' }>;
-export type StageColumn = Float64Array | Uint32Array | StringKey;
+/** Bytes are flags: 0 or 1. */
+export type StageColumn = Float64Array | Uint32Array | Uint8Array | StringKey;
 
-export function stageType(column: StageColumn): 'DOUBLE' | 'UINTEGER' | 'VARCHAR' {
+export function stageType(column: StageColumn): 'DOUBLE' | 'UINTEGER' | 'BOOLEAN' | 'VARCHAR' {
   if (column instanceof Float64Array) return 'DOUBLE';
+  if (column instanceof Uint8Array) return 'BOOLEAN';
   return column instanceof Uint32Array ? 'UINTEGER' : 'VARCHAR';
 }
 
-const VECTOR_TYPES: Record<ReturnType<typeof stageType>, DuckDBType> = { DOUBLE, UINTEGER, VARCHAR };
+const VECTOR_TYPES: Record<ReturnType<typeof stageType>, DuckDBType> = { DOUBLE, UINTEGER, BOOLEAN, VARCHAR };
 
 /**
  * Bulk load of columns into a table of the temp schema whose columns have the types of `stageType`, in order. Typed arrays are
@@ -49,7 +59,7 @@ export async function loadStage(
 type ColumnWriter = (vector: duckdb.Vector, start: number, rows: number) => void;
 
 function columnWriter(column: StageColumn): ColumnWriter {
-  if (!(column instanceof Float64Array) && !(column instanceof Uint32Array)) return stringWriter(column);
+  if ('offsets' in column) return stringWriter(column);
   const { buffer, byteOffset, BYTES_PER_ELEMENT: width } = column;
   assert(buffer instanceof ArrayBuffer, 'a column of an epoch is not in shared memory');
   return (vector, start, rows) => {

@@ -10,6 +10,7 @@ export const ROLLUP_COLUMNS: readonly string[] = [
   'lines',
   'late_lines',
   'overflow',
+  'is_other',
   'sum_a',
   'sum_b',
 ];

@@ -20,6 +20,9 @@ const asIs = (staged: string): string => staged;
 const asBigint = (staged: string): string => `CAST(${staged} AS BIGINT)`;
 const asTime = (staged: string): string => `make_timestamptz(CAST(${staged} * 1000 AS BIGINT))`;
 
+/** What tells rows of a partition apart, beside their keys. */
+const IDENTITY: readonly string[] = ['window_start', 'window_end', 'is_other'];
+
 /** What an epoch says of one rollup of one partition. */
 export interface RollupChange {
   readonly partition: number;
@@ -60,6 +63,7 @@ export class RollupTables {
       { name: 'lines', type: 'BIGINT', fromStage: asBigint },
       { name: 'sum_a', type: 'UINTEGER', fromStage: asIs },
       { name: 'sum_b', type: 'UINTEGER', fromStage: asIs },
+      { name: 'is_other', type: 'BOOLEAN', fromStage: asIs },
       ...spec.by.map((key) => ({ name: key.column, type: SQL_TYPES[key.type], fromStage: keyFromStage(key.type) })),
       ...spec.measures.flatMap((measure) =>
         accumulatorColumns(measure, aggregates).map((column) => ({ name: column, type: 'DOUBLE', fromStage: asIs })),
@@ -106,6 +110,7 @@ export class RollupTables {
       rows.lines,
       rows.sumA,
       rows.sumB,
+      rows.isOther,
       ...rows.keys.map((key) => (key.kind === 'number' ? key.values : key)),
       ...rows.accumulators,
     ];
@@ -121,7 +126,7 @@ export class RollupTables {
   /** Deletes the rows of a table that have the window and key of a staged one. */
   async #deleteStaged(connection: DuckDBConnection, table: string, partition: number): Promise<void> {
     const matches = this.#columns
-      .filter(({ name }) => name === 'window_start' || name === 'window_end' || this.#keyNames.includes(name))
+      .filter(({ name }) => IDENTITY.includes(name) || this.#keyNames.includes(name))
       .map(({ name, fromStage }) => {
         const column = identifier(name);
         const isKey = this.#keyNames.includes(name);

@@ -32,7 +32,10 @@ export function accumulatorColumns(measure: MeasureSpec, aggregates: Aggregates)
   return accumulators.map(({ suffix }) => `${measure.name}.${suffix === '' ? 'value' : suffix.replace(/^_/, '')}`);
 }
 
-/** The view under the user's name: one row a window and key, with results in place of accumulators. */
+/**
+ * The view under the user's name: one row a window and key, with results in place of accumulators. Late lines are counted beside the row of
+ * their key, whose window was closed for them; which of them would have had none is not known.
+ */
 export function rollupViewSql(view: RollupView): string {
   const { name, spec, aggregates } = view;
   const keys = spec.by.map((key) => identifier(key.column));
@@ -48,12 +51,13 @@ export function rollupViewSql(view: RollupView): string {
   const lateMatches = keys.map((key, index) => ` AND late.k${index} IS NOT DISTINCT FROM r.${key}`);
   return `CREATE OR REPLACE VIEW main.${identifier(name)} AS
     SELECT r.window_start, r.window_end, ${[...keys.map((key) => `r.${key}`), ...measures].join(', ')},
-      r.status, r.revision, r.lines, coalesce(late.late_lines, 0) AS late_lines, ${overflows.join(' OR ') || 'false'} AS overflow
+      r.status, r.revision, r.lines, coalesce(late.late_lines, 0) AS late_lines, ${overflows.join(' OR ') || 'false'} AS overflow,
+      r.is_other
     FROM (${view.partitions === 1 ? storedRowsSql(view) : mergedRowsSql(view, keys)}) AS r
     LEFT JOIN (
       SELECT window_start AS late_start, window_end AS late_end, ${[...lateKeys, 'count(*) AS late_lines'].join(', ')}
       FROM tailrace.late WHERE rollup = ${literal(name)} GROUP BY ALL
-    ) AS late ON late.late_start = r.window_start AND late.late_end = r.window_end${lateMatches.join('')}`;
+    ) AS late ON late.late_start = r.window_start AND late.late_end = r.window_end AND NOT r.is_other${lateMatches.join('')}`;
 }
 
 /** With one partition a stored row is the row. */
@@ -75,7 +79,7 @@ function mergedRowsSql({ spec, aggregates, open, final }: RollupView, keys: read
     const sql = definitionOf(measure, aggregates).mergeSql(ofRow, measure.fieldType);
     return columns.map((column, index) => `${present(sql[index], `an expression for ${column}`)} AS ${column}`);
   });
-  const byKey = ['window_start', 'window_end', ...keys].map((column) => `p.${column}`);
+  const byKey = ['window_start', 'window_end', 'is_other', ...keys].map((column) => `p.${column}`);
   // epoch/finality.ts, with the watermark on one side. What has no watermark yet has passed nothing.
   const leastWatermark = `SELECT min(coalesce(c.watermark, '-infinity'::TIMESTAMPTZ)) FROM tailrace.cursors AS c
     WHERE c.stream = ${literal(spec.from)} AND EXISTS (FROM tailrace.sources AS s WHERE s.stream = c.stream

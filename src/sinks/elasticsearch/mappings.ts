@@ -70,6 +70,7 @@ export const ROLLUP_FIELDS: Mappings = {
   'tailrace.revision': LONG,
   'tailrace.lines': LONG,
   'tailrace.overflow': { type: 'boolean' },
+  'tailrace.is_other': { type: 'boolean' },
 };
 
 /** Dotted names as the tree of objects that Elasticsearch answers. */

@@ -9,11 +9,14 @@ export interface RowIdentity {
   readonly rollup: string;
   readonly windowStartMs: number;
   readonly key: readonly (string | number | null)[];
+  readonly isOther: boolean;
 }
 
 /** A row's document has the same id from every writer and for ever: a pure function of pipeline, rollup, key and window start. */
-export function rowId({ pipeline, rollup, windowStartMs, key }: RowIdentity): string {
-  return hash('sha256', JSON.stringify([pipeline, rollup, windowStartMs, key]), 'base64url').slice(0, 27);
+export function rowId({ pipeline, rollup, windowStartMs, key, isOther }: RowIdentity): string {
+  // A key is a list, never a text.
+  const name = JSON.stringify([pipeline, rollup, windowStartMs, isOther ? 'other' : key]);
+  return hash('sha256', name, 'base64url').slice(0, 27);
 }
 
 /** A partition's part of a row as it travels in the document: not for searching, but so that any writer can go on from it. */
@@ -33,6 +36,7 @@ export interface StoredRow {
   readonly rollup: string;
   readonly window: { readonly start: string; readonly end: string };
   readonly key: FoldedRow['key'];
+  readonly is_other: boolean;
   readonly parts: readonly StoredPart[];
 }
 
@@ -65,6 +69,7 @@ export function rowDocument(row: FoldedRow, status: RowStatus, context: Document
       revision: merged.revision,
       lines: merged.lines,
       overflow: merged.hasOverflown,
+      is_other: row.isOther,
       measures: Object.fromEntries(spec.measures.map(({ name }, index) => [name, merged.values[index]])),
       // For other writers, not indexed: the key with its own types, and each partition's part.
       key: row.key,
@@ -91,12 +96,13 @@ function foldedPart({ n, log, revision, lines, accumulators }: StoredPart): Fold
 }
 
 /** The row that a document was made of. */
-export function storedRow({ rollup, window, key, parts }: StoredRow): StoredFoldedRow {
+export function storedRow({ rollup, window, key, is_other: isOther, parts }: StoredRow): StoredFoldedRow {
   return {
     rollup,
     windowStartMs: Date.parse(window.start),
     windowEndMs: Date.parse(window.end),
     key,
+    isOther,
     parts: new Map(parts.map((part) => [part.partition, foldedPart(part)])),
   };
 }

@@ -50,7 +50,9 @@ export function eventRecord(row: EventRow, step: Step, context: RecordContext): 
   );
   const { pipeline, group } = context;
   const said = parts.map(([partition, { n }]) => [partition, n]);
-  const id = hash('sha256', JSON.stringify([pipeline, row.rollup, row.windowStartMs, row.key, said]), 'base64url');
+  // A key is a list, never a text.
+  const named = row.isOther ? 'other' : row.key;
+  const id = hash('sha256', JSON.stringify([pipeline, row.rollup, row.windowStartMs, named, said]), 'base64url');
   const value = {
     window_start: new Date(row.windowStartMs).toISOString(),
     window_end: new Date(row.windowEndMs).toISOString(),
@@ -60,6 +62,7 @@ export function eventRecord(row: EventRow, step: Step, context: RecordContext): 
     revision,
     lines,
     overflow: hasOverflown,
+    is_other: row.isOther,
     tailrace: {
       id: id.slice(0, ID_LENGTH),
       pipeline,
@@ -67,7 +70,9 @@ export function eventRecord(row: EventRow, step: Step, context: RecordContext): 
       partitions: parts.map(([partition]) => partition),
     },
   };
-  const key = Buffer.from(JSON.stringify([row.rollup, ...row.spec.by.map(({ column }) => (value as Row)[column])]));
+  const cells = row.spec.by.map(({ column }) => (value as Row)[column]);
+  // One element longer than the key of any other row of the table.
+  const key = Buffer.from(JSON.stringify([row.rollup, ...cells, ...(row.isOther ? ['other'] : [])]));
   const record = {
     key,
     value: Buffer.from(JSON.stringify(value)),

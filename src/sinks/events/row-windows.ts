@@ -18,6 +18,8 @@ export interface EventRow {
   readonly windowEndMs: number;
   /** One value a key field. Numbers, dates and booleans are numbers, NULL is null. */
   readonly key: readonly (string | number | null)[];
+  /** The row of all keys that have none of their own; its own key is NULL. */
+  readonly isOther: boolean;
   readonly parts: Map<number, EventPart>;
 }
 
@@ -88,12 +90,13 @@ export class RowWindows {
   }
 
   /** These parts of the row are written: what comes of it later, of other partitions, is another row. */
-  forget({ rollup, windowEndMs, key, parts }: EventRow): void {
+  forget(row: EventRow): void {
+    const { rollup, windowEndMs, parts } = row;
     const { windows } = this.#rollups.get(rollup)!;
     const rows = windows.get(windowEndMs)!;
-    const stored = rows.get(keyText(key))!;
+    const stored = rows.get(keyText(row))!;
     for (const partition of parts.keys()) stored.parts.delete(partition);
-    if (stored.parts.size === 0) rows.delete(keyText(key));
+    if (stored.parts.size === 0) rows.delete(keyText(row));
     if (rows.size === 0) windows.delete(windowEndMs);
   }
 
@@ -132,7 +135,8 @@ export class RowWindows {
     const key = changed.keys.map((column) => cellOf(column, at));
     let rows = windows.get(windowEndMs);
     if (rows === undefined) windows.set(windowEndMs, (rows = new Map()));
-    const text = keyText(key);
+    const isOther = changed.isOther[at] === 1;
+    const text = keyText({ key, isOther });
     let row = rows.get(text);
     if (row === undefined) {
       row = {
@@ -141,6 +145,7 @@ export class RowWindows {
         windowStartMs: changed.windowStartMs[at]!,
         windowEndMs,
         key,
+        isOther,
         parts: new Map(),
       };
       rows.set(text, row);
@@ -149,8 +154,8 @@ export class RowWindows {
   }
 }
 
-function keyText(key: EventRow['key']): string {
-  return JSON.stringify(key);
+function keyText({ key, isOther }: Pick<EventRow, 'key' | 'isOther'>): string {
+  return isOther ? 'other' : JSON.stringify(key);
 }
 
 function cellOf(column: KeyColumn, at: number): string | number | null {

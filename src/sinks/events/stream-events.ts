@@ -148,6 +148,6 @@ export class StreamEvents {
 function byDeadline(left: EventRow, right: EventRow): number {
   const order = deadlineOf(left) - deadlineOf(right);
   if (order !== 0) return order;
-  const [a, b] = [left, right].map(({ rollup, key }) => JSON.stringify([rollup, key]));
+  const [a, b] = [left, right].map(({ rollup, key, isOther }) => JSON.stringify([rollup, key, isOther]));
   return a! < b! ? -1 : 1;
 }

@@ -7,7 +7,14 @@ import type { KeySpec, MeasureSpec, RollupSpec } from '../../../src/epoch/pipeli
 import { SUM_MAX } from '../../../src/aggregates/aggregate.ts';
 import { operatorContract } from '../../contract/operator.ts';
 import { InterpretedWindow } from '../../support/interpreted-window.ts';
-import { CUTS, type Cut, type RunRequest, type TestLine, runOperator } from '../../support/operator-runs.ts';
+import {
+  CUTS,
+  type Cut,
+  type RunRequest,
+  type TestLine,
+  admittedBatch,
+  runOperator,
+} from '../../support/operator-runs.ts';
 
 const FIELDS = [
   { name: 'path', type: 'keyword' },
@@ -70,11 +77,13 @@ const specs = fc
     by: fc.subarray([...KEYS], { maxLength: 3 }),
     measures: fc.subarray([...MEASURES], { minLength: 1 }),
     since: fc.constantFrom(-Infinity, -Infinity, -1, 1),
+    rowsMax: fc.constantFrom(1, 2, 3, 1000),
   })
-  .map(({ sizeMs, offset, lateness, by, measures, since }): TumblingWindowOptions => {
+  .map(({ sizeMs, offset, lateness, by, measures, since, rowsMax }): TumblingWindowOptions => {
     const offsetMs = Math.trunc(offset * sizeMs) + 0;
     const window: RollupSpec['window'] = { type: 'tumbling', sizeMs, offsetMs };
-    const spec = { from: 'access', by, window, allowedLatenessMs: Math.ceil(lateness * sizeMs), measures };
+    const allowedLatenessMs = Math.ceil(lateness * sizeMs);
+    const spec = { from: 'access', by, window, allowedLatenessMs, rowsMax, measures };
     return {
       name: 'traffic',
       spec,
@@ -140,8 +149,8 @@ describe('the generated loop', () => {
       fc.property(runs, ({ options, lines, cuts: behind, others }) => {
         const create = (): TumblingWindow => new TumblingWindow(options);
         const [one, other, whole] = [behind, others, ['none'] as const].map((cut) => {
-          const { table, late, fates } = runOperator({ ...requestOf(options, lines, cut), create });
-          return { table: [...table].sort(([x], [y]) => (x < y ? -1 : 1)), late, fates };
+          const { table, late, fates, others } = runOperator({ ...requestOf(options, lines, cut), create });
+          return { table: [...table].sort(([x], [y]) => (x < y ? -1 : 1)), late, fates, others };
         });
         expect(one).toEqual(whole);
         expect(other).toEqual(whole);
@@ -234,6 +243,43 @@ describe('a tumbling window', () => {
     ]);
   });
 
+  test('with as many rows as it may have takes all further keys into one, beside the row of NULL', () => {
+    const paths = ['a', null, 'b', INVALID, 'a', 'c', null];
+    const lines = paths.map((path, i) => at(i, { cells: [path, null, null, null, 2 ** i, null] }));
+    const measures = MEASURES.filter(({ name }) => name === 'sum_bytes');
+    const { table, others, fates } = run({ by: KEYS.slice(0, 1), measures, rowsMax: 2 }, lines);
+    const said = [...table].map(([name, row]) => [
+      ...(JSON.parse(name) as unknown[]).slice(2),
+      row.split(' ')[0],
+      row.split(' ')[4],
+    ]);
+    expect(said).toEqual([
+      ['a', '2', '17'],
+      [null, '2', '66'],
+      [null, 'other row', '3', '44'],
+    ]);
+    expect(others).toEqual({ lines: 3, first: { windowStartMs: 0, key: ['b'], rowsMax: 2 } });
+    expect(fates.get('traffic rolled_up ')?.lines).toBe(7);
+  });
+
+  test('has the rows of each window counted for itself, and no cap where there is no key', () => {
+    const cells = (path: string): Partial<TestLine> => ({ cells: [path, null, null, null, null, null] });
+    const lines = [at(0, cells('a')), at(60_000, cells('b')), at(0, cells('c')), at(60_000, cells('b'))];
+    expect(run({ by: KEYS.slice(0, 1), rowsMax: 1 }, lines).others.lines).toBe(1);
+    expect(run({ by: [], rowsMax: 1 }, lines).others.lines).toBe(0);
+  });
+
+  test('an epoch is known to be large where its keys are long', () => {
+    const operator = new TumblingWindow(optionsOf({ by: KEYS.slice(0, 1) }));
+    const lines = [0, 1, 2, 3].map((i) =>
+      at(i * 60_000, { cells: [String(i).repeat(8000), null, null, null, null, null] }),
+    );
+    operator.process(admittedBatch(lines, FIELDS), { late: () => {}, fate: () => {}, others: () => {} });
+    operator.onWatermark(120_000);
+    expect(operator.changedBytes()).toBeGreaterThan(32_000);
+    expect(operator.changedBytes()).toBeLessThan(34_000);
+  });
+
   test('an integer sum that leaves the exact range is gone for good, a double sum goes on', () => {
     const measures = MEASURES.filter(({ name }) => name.startsWith('sum'));
     const bytes = [SUM_MAX, 1, -5];
@@ -242,6 +288,12 @@ describe('a tumbling window', () => {
     const [, , , , sum, n, doubleSum] = [...table.values()][0]!.split(' ');
     expect([sum, n, doubleSum]).toEqual(['NaN', '3', String(SUM_MAX + 1 - 5)]);
   });
+});
+
+operatorContract('the tumbling window with more keys than rows', {
+  fields: FIELDS,
+  create: () => new TumblingWindow(optionsOf({ by: KEYS.slice(0, 2), measures: MEASURES, rowsMax: 3 })),
+  lines: fc.sample(linesOf(60_000), { seed: 9, numRuns: 5 }).flat().map(sorted()),
 });
 
 operatorContract('the tumbling window', {
@@ -266,7 +318,15 @@ function optionsOf(spec: Partial<RollupSpec>, sinceMs = -Infinity): TumblingWind
   const window = { type: 'tumbling', sizeMs: 60_000, offsetMs: 0 } as const;
   return {
     name: 'traffic',
-    spec: { from: 'access', by: [], window, allowedLatenessMs: 0, measures: [MEASURES[0]!], ...spec },
+    spec: {
+      from: 'access',
+      by: [],
+      window,
+      allowedLatenessMs: 0,
+      rowsMax: 1_000_000,
+      measures: [MEASURES[0]!],
+      ...spec,
+    },
     fields: FIELDS,
     aggregates: AGGREGATES_BY_NAME,
     sinceMs,

@@ -123,6 +123,7 @@ function pipelineOf(profile: Profile): Pipeline {
     by: [{ field: 'key', type: 'keyword', column: 'key' }],
     window: { type: 'tumbling', sizeMs: 100, offsetMs: 0 },
     allowedLatenessMs: profile.allowedLatenessMs,
+    rowsMax: 1_000_000,
     measures: [
       { name: 'requests', aggregate: 'count' },
       { name: 'total', aggregate: 'sum', field: 'value', fieldType: 'long' },
@@ -133,6 +134,7 @@ function pipelineOf(profile: Profile): Pipeline {
     by: [],
     window: { type: 'tumbling', sizeMs: 70, offsetMs: 10 },
     allowedLatenessMs: 0,
+    rowsMax: 1_000_000,
     measures: [{ name: 'requests', aggregate: 'count' }],
   };
   const eventTime = {

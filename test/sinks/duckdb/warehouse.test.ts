@@ -214,6 +214,24 @@ describe('a stream of several partitions', () => {
     ]);
   });
 
+  test('has one row for the keys that have none in any of them, beside that of NULL', async () => {
+    const other = { isOther: true };
+    const late = { source: 'a/1', offset: 5, eventTimeMs: 1, rollup: 'traffic', windowStartMs: 0, windowEndMs: MINUTE };
+    const rows = (lines: number): ReturnType<typeof traffic> =>
+      traffic(row([null, null], lines), row(['/a', 200], lines), row([null, null], 10 * lines, 0, other));
+    await left.append({ ...both, rows: rows(1), late: [{ ...late, watermarkMs: 9 * MINUTE, key: [null, null] }] });
+    await right.append({ ...both, rows: rows(2) });
+    await right.append({ rows: traffic(row([null, null], 30, 0, other)), watermarkMs: MINUTE });
+    await left.append({ rows: [], watermarkMs: MINUTE });
+    await harness.runToEnd(log, topic);
+    const columns = 'url_path, requests, bytes, status, late_lines, is_other';
+    expect(await harness.query(`SELECT ${columns} FROM traffic ORDER BY requests, url_path`)).toEqual([
+      ['/a', 3, 300, 'final', 0, false],
+      [null, 3, 300, 'final', 1, false],
+      [null, 40, 4000, 'final', 0, true],
+    ]);
+  });
+
   test('has a row open until every partition that still reads has passed it', async () => {
     const status = async (): Promise<unknown> => {
       await harness.runToEnd(log, topic);

@@ -12,6 +12,7 @@ const SPEC: RollupSpec = {
   ],
   window: { type: 'tumbling', sizeMs: 60_000, offsetMs: 0 },
   allowedLatenessMs: 0,
+  rowsMax: 10,
   measures: [{ name: 'requests', aggregate: 'count' }],
 };
 
@@ -24,6 +25,7 @@ test('a key is a field under the name it was given, in documents and in their ma
     windowStartMs: 0,
     windowEndMs: 60_000,
     key: [404, '/p'],
+    isOther: false,
     parts: new Map([[0, part]]),
   };
   const document = rowDocument(row, 'final', { pipeline: 'web', aggregates });

@@ -276,6 +276,7 @@ function epochOf(partition: number, n: number): IncomingEpoch {
     rawId: '',
     isSnapshot: n === 1,
     generation: 1,
+    otherLines: {},
     part: 0,
     parts: 1,
   };

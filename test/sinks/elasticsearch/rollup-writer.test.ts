@@ -62,6 +62,7 @@ function rowsOfOne(count: number): OutgoingRow[] {
         rawId: '',
         isSnapshot: true,
         generation: 1,
+        otherLines: {},
         part: 0,
         parts: 1,
       },

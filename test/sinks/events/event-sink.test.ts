@@ -68,6 +68,7 @@ describe('one partition', () => {
         revision: 0,
         lines: 5,
         overflow: false,
+        is_other: false,
         tailrace: { id: expect.stringMatching(/^[\w-]{27}$/), pipeline: 'web', rollup: 'traffic', partitions: [0] },
       },
     ]);
@@ -81,6 +82,22 @@ describe('one partition', () => {
       sink: 'web.out',
       step: JSON.stringify({ stream: 'access', from: MINUTE - 2, to: MINUTE - 1, position: [2], by: 0 }),
     });
+  });
+
+  test('the row of all other keys is another than that of the NULL key, in the record and in its key', async () => {
+    const world = await EventWorld.create();
+    const none = { ...row('', 0, 3), key: [null] };
+    await withSink(world, async () => {
+      await world.tasks[0]!.say([none, { ...none, lines: 4, isOther: true }], MINUTE - 1);
+      await settle(world);
+    });
+    const records = world.topic.records[0]!.map(({ key }) => Buffer.from(key!).toString());
+    expect(records).toEqual(['["traffic",null]', '["traffic",null,"other"]']);
+    expect(all(world).map(({ lines, is_other: isOther }) => [lines, isOther])).toEqual([
+      [3, false],
+      [4, true],
+    ]);
+    expect(new Set(all(world).map(({ tailrace }) => tailrace.id)).size).toBe(2);
   });
 
   test('a row that was revised within its lateness is written once, as revised', async () => {

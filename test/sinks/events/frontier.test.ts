@@ -31,6 +31,7 @@ class Two {
         rawId: '',
         isSnapshot,
         generation: 1,
+        otherLines: {},
         part: 0,
         parts: 1,
       },
