@@ -1,9 +1,11 @@
 import { emptySum, type LineSum } from '../record/line-id.ts';
 import { BLOCK_BYTES_MAX } from '../record/block.ts';
 import { lineHashSeeds, type SourceId, TAIL_BYTES, tailHash } from '../record/source.ts';
-import { addOffset, countLines, cutLines } from './line-framing.ts';
+import { addOffset, countLines, frameLines, zeroBytes } from './line-framing.ts';
 import { tailAt } from './identity.ts';
 import type { SourceHandle } from './source.ts';
+
+const NEWLINE = 10;
 
 /** Whole lines of a source as they were read; `value` lies in the caller's memory. */
 export interface LinesRead {
@@ -22,14 +24,23 @@ export interface LinesRead {
   /** Length of each line, only where one holds a newline. */
   readonly lengths?: readonly number[];
   readonly cut?: readonly number[];
+  /** Zero bytes that were passed over: they are part of no line. */
+  readonly holeBytes?: number;
   /** Of [origin, end), where it is known. */
   readonly sum: LineSum | undefined;
   /** How much of the caller's memory must be left alone, from its begin. */
   readonly usedBytes: number;
 }
 
-/** `nothing`: no complete line is there. `more`: a long line is being skipped, call again. `replaced`: not the same content any more. */
+/** `nothing`: no complete line is there. `more`: the end of a long line or hole is being looked for, call again. `replaced`: not the same content any more. */
 export type ReadResult = LinesRead | 'nothing' | 'more' | 'replaced';
+
+/** How far the search for the end of a line and the hole behind it has come, where both are longer than a block. */
+interface Search {
+  to: number;
+  /** Where the hole begins, once it was found. */
+  holeAt: number | undefined;
+}
 
 /** Where reading stands in one source: position, tail and the running count. It reads ahead of what is acknowledged. */
 export class BlockReader {
@@ -38,8 +49,7 @@ export class BlockReader {
   sum: LineSum | undefined;
   readonly #seeds: readonly [number, number];
   readonly lineBytesMax: number;
-  /** How far the search for the newline of a line longer than a block has come. */
-  #searchedTo: number | undefined;
+  #search: Search | undefined;
 
   constructor(source: SourceId, position: number, tail: string, sum: LineSum | undefined, lineBytesMax: number) {
     this.position = position;
@@ -55,16 +65,16 @@ export class BlockReader {
    * again, which costs less than keeping it, unless `isEnding`.
    */
   read(handle: SourceHandle, into: Buffer, at: number, until: number, isEnding: boolean): ReadResult {
-    if (this.#searchedTo !== undefined) return this.#skipLongLine(handle, into, at, until, isEnding);
+    if (this.#search !== undefined) return this.#searchOn(this.#search, handle, into, at, until, isEnding);
     const before = Math.min(TAIL_BYTES, this.position);
     const wanted = Math.min(BLOCK_BYTES_MAX, until - this.position);
     const length = handle.read(into, at, before + wanted, this.position - before);
     if (length < before || tailHash(into.subarray(at, at + before)) !== this.tail) return 'replaced';
     const bytes = into.subarray(at + before, at + length);
-    let end = bytes.lastIndexOf(10) + 1;
+    let end = bytes.lastIndexOf(NEWLINE) + 1;
     if (end === 0) {
       if (bytes.length === BLOCK_BYTES_MAX) {
-        this.#searchedTo = this.position + bytes.length;
+        this.#search = { to: this.position, holeAt: undefined };
         return 'more';
       }
       if (!isEnding || bytes.length === 0) return 'nothing';
@@ -82,10 +92,15 @@ export class BlockReader {
     // Fast path: lines lie in the value as in the file.
     if (countLines(bytes, run, sum))
       return this.#advance(bytes, start + bytes.length, tail, sum, sum.lines - linesBefore, usedBytes);
-    // Slow path: a line is over the limit.
-    const { length, offsets, cut } = cutLines(bytes, run, sum);
-    const value = bytes.subarray(0, length);
-    return { ...this.#advance(value, start + bytes.length, tail, sum, offsets.length, usedBytes), offsets, cut };
+    // Slow path: a line is over the limit, or there is a hole.
+    const holeBytes = zeroBytes(bytes);
+    const { length, offsets, cut } = frameLines(bytes, run, sum);
+    return {
+      ...this.#advance(bytes.subarray(0, length), start + bytes.length, tail, sum, offsets.length, usedBytes),
+      offsets,
+      ...(cut.length === 0 ? {} : { cut }),
+      ...(holeBytes === 0 ? {} : { holeBytes }),
+    };
   }
 
   #advance(value: Buffer, end: number, tail: string, sum: LineSum, lines: number, usedBytes: number): LinesRead {
@@ -110,32 +125,64 @@ export class BlockReader {
     return read;
   }
 
-  /** A line longer than a block: only its first bytes are kept in memory, the search for its end goes on block by block. */
-  #skipLongLine(handle: SourceHandle, into: Buffer, at: number, until: number, isEnding: boolean): ReadResult {
+  /**
+   * A line with the hole behind it, or a hole alone, longer than a block: only the line's first bytes are kept in memory, the search for
+   * the end goes on block by block.
+   */
+  #searchOn(
+    search: Search,
+    handle: SourceHandle,
+    into: Buffer,
+    at: number,
+    until: number,
+    isEnding: boolean,
+  ): ReadResult {
     if (tailAt(handle, this.position) !== this.tail) return 'replaced';
-    const from = this.#searchedTo!;
-    const wanted = Math.min(BLOCK_BYTES_MAX, until - from);
-    const length = handle.read(into, at, wanted, from);
-    const newline = into.subarray(at, at + length).indexOf(10);
-    if (newline < 0) {
-      this.#searchedTo = from + length;
-      if (length === BLOCK_BYTES_MAX) return 'more';
-      if (!isEnding) return 'nothing';
+    const from = search.to;
+    const length = handle.read(into, at, Math.min(BLOCK_BYTES_MAX, until - from), from);
+    const found = findEnd(into.subarray(at, at + length), search);
+    search.to = from + length;
+    if (found === undefined && length === BLOCK_BYTES_MAX) return 'more';
+    if (found === undefined && !isEnding) {
+      // A hole at the end of a file may be room that its writer will fill.
+      if (search.holeAt !== undefined) this.#search = undefined;
+      return 'nothing';
     }
-    const end = newline < 0 ? this.#searchedTo! : from + newline + 1;
-    const kept = handle.read(into, at, this.lineBytesMax, this.position);
+    const end = found === undefined ? search.to : from + found;
+    const isNewline = search.holeAt === undefined && found !== undefined;
+    const textEnd = search.holeAt ?? (isNewline ? end - 1 : end);
+    const kept = Math.min(textEnd - this.position, this.lineBytesMax);
     const tail = tailAt(handle, end);
-    if (kept < this.lineBytesMax || tail === undefined) return 'replaced';
-    if (newline >= 0) into[at + kept] = 10;
-    this.#searchedTo = undefined;
-    const usedBytes = kept + (newline < 0 ? 0 : 1);
+    if (handle.read(into, at, kept, this.position) < kept || tail === undefined) return 'replaced';
+    const isTerminated = kept > 0 && textEnd < end;
+    if (isTerminated) into[at + kept] = NEWLINE;
+    this.#search = undefined;
+    const usedBytes = kept + (isTerminated ? 1 : 0);
     const sum = this.sum === undefined ? emptySum() : { ...this.sum };
-    const start = this.position;
-    addOffset(sum, this.#seeds, start);
+    const offsets = kept === 0 ? [] : [this.position];
+    for (const offset of offsets) addOffset(sum, this.#seeds, offset);
+    const isCut = kept < textEnd - this.position;
     return {
-      ...this.#advance(into.subarray(at, at + usedBytes), end, tail, sum, 1, usedBytes),
-      offsets: [start],
-      cut: [0],
+      ...this.#advance(into.subarray(at, at + usedBytes), end, tail, sum, offsets.length, usedBytes),
+      offsets,
+      ...(isCut ? { cut: [0] } : {}),
+      ...(search.holeAt === undefined ? {} : { holeBytes: end - textEnd }),
     };
   }
+}
+
+/** Where the line ends that is searched, or the hole behind it, in the next bytes of the search; undefined where it goes on. */
+function findEnd(bytes: Buffer, search: Search): number | undefined {
+  let end = 0;
+  if (search.holeAt === undefined) {
+    const newline = bytes.indexOf(NEWLINE);
+    const zero = bytes.indexOf(0);
+    if (newline >= 0 && (zero < 0 || newline < zero)) return newline + 1;
+    if (zero < 0) return undefined;
+    search.holeAt = search.to + zero;
+    end = zero;
+  }
+  while (bytes[end] === 0) end++;
+  if (end === bytes.length) return undefined;
+  return bytes[end] === NEWLINE ? end + 1 : end;
 }

@@ -46,6 +46,15 @@ export type AgentEvent =
       readonly reason: string;
       readonly hint: string;
     }
+  /** Zero bytes stand between lines: what a crash left, or a truncation under a writer that keeps its offset. Once a source. */
+  | {
+      readonly type: 'hole_skipped';
+      readonly source: SourceId;
+      readonly path: string;
+      /** Where the block begins in which the first was found. */
+      readonly start: number;
+      readonly holeBytes: number;
+    }
   | { readonly type: 'lines_cut'; readonly source: SourceId; readonly path: string; readonly lineBytesMax: number }
   | {
       readonly type: 'backpressure_began';

@@ -2,7 +2,7 @@ import type { LineSum } from '../record/line-id.ts';
 import { BLOCK_BYTES_MAX } from '../record/block.ts';
 import { HEAD_BYTES_MAX, identityOf } from '../record/file-identity.ts';
 import { TAIL_BYTES, tailHash } from '../record/source.ts';
-import { addOffset } from './line-framing.ts';
+import { addLines } from './line-framing.ts';
 import type { SourceHandle } from './source.ts';
 
 export { identityOf };
@@ -44,14 +44,12 @@ export function countRange(
   sum: LineSum,
 ): boolean {
   const chunk = Buffer.allocUnsafe(Math.min(BLOCK_BYTES_MAX, Math.max(0, to - from)));
-  if (from < to) addOffset(sum, seeds, from);
+  let before = 10;
   for (let position = from; position < to;) {
     const length = handle.read(chunk, 0, Math.min(chunk.length, to - position), position);
     if (length === 0) return false;
-    const bytes = chunk.subarray(0, length);
-    for (let newline = bytes.indexOf(10); newline >= 0; newline = bytes.indexOf(10, newline + 1)) {
-      if (position + newline + 1 < to) addOffset(sum, seeds, position + newline + 1);
-    }
+    addLines(chunk.subarray(0, length), { start: position, before, seeds }, sum);
+    before = chunk[length - 1]!;
     position += length;
   }
   return true;

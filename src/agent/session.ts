@@ -220,6 +220,11 @@ export class AgentSession {
     if (result === 'replaced') this.#nextScanMs = nowMs;
     if (result === 'nothing' || result === 'replaced') return false;
     state.lane.add(source, result, readAtMs);
+    const { start, holeBytes } = result;
+    if (holeBytes !== undefined && !source.wasHoleReported) {
+      source.wasHoleReported = true;
+      this.#deps.notify({ type: 'hole_skipped', source: source.id, path: source.path, start, holeBytes });
+    }
     if (result.cut !== undefined && !source.wasCutReported) {
       source.wasCutReported = true;
       const { id, path, lineBytesMax } = source;

@@ -50,6 +50,7 @@ export abstract class TrackedSource {
   /** Set when no more will be read than what is there now. */
   ending: CloseReason | undefined;
   wasCutReported = false;
+  wasHoleReported = false;
   /** It will be dropped as soon as a beat has said so. */
   isForgotten = false;
   protected counted: RegistryEntry['counted'];

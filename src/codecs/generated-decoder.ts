@@ -1,6 +1,6 @@
 import type { Batch } from '../record/batch.ts';
 import type { BlockLines, DecodeRequest, Decoder } from './codec.ts';
-import { type LineParser, asBuffer, damagedBlock, fillRow, interpretLines, setBounds } from './lines.ts';
+import { type LineParser, asBuffer, damagedBlock, fillRow, interpretLines, setBounds, textStart } from './lines.ts';
 
 /** What a codec generates; the loop over the block's lines, the same for all, is put around it. */
 export interface GeneratedParts {
@@ -11,7 +11,7 @@ export interface GeneratedParts {
   /** Statements before the first line; `bytes`, `view`, `batch` and `limit` are there. */
   readonly prepare: string;
   /**
-   * Statements that decode the line at `start` into `row`: they leave `at` on the newline and `timeMs` at the event time, or
+   * Statements that decode the line at `at` into `row`: they leave `at` on the newline and `timeMs` at the event time, or
    * leave by `break line` where the line is malformed. They must stop at the newline, which is always there.
    */
   readonly line: string;
@@ -27,9 +27,9 @@ type Loop = (block: BlockLines, batch: Batch, bytes: Buffer, view: DataView) => 
 export function generateDecoder(request: DecodeRequest, parse: LineParser, parts: GeneratedParts): Decoder {
   const interpretRow = (block: BlockLines, bytes: Buffer, batch: Batch, row: number, start: number): void => {
     setBounds(block, batch, row, start, bytes.length);
-    fillRow(batch, row, request, parse(bytes, start, batch.lineEnd[row]!));
+    fillRow(batch, row, request, parse(bytes, batch.lineStart[row]!, batch.lineEnd[row]!));
   };
-  const tools = { ...parts.tools, setBounds, damagedBlock, interpretRow };
+  const tools = { ...parts.tools, setBounds, textStart, damagedBlock, interpretRow };
   const text = loopSource(Object.keys(tools), parts, request.eventTimeField !== undefined);
   // oxlint-disable-next-line typescript/no-implied-eval -- see above for what the text is made of
   const build = new Function('tools', text) as (tools: object) => Loop;
@@ -60,10 +60,12 @@ return function decode(block, batch, bytes, view) {
     if (start >= limit) throw damagedBlock(lines);
     line: {
       let at = start, timeMs = NaN;
+      if (bytes[start] === 239) at = textStart(bytes, start, limit);
+      const begin = at;
       ${parts.line}
       if (bytes[at] !== 10) break line;
       next = at + 1;
-      lineStart[row] = start;
+      lineStart[row] = begin;
       lineEnd[row] = bytes[at - 1] === 13 ? at - 1 : at;
       lineOffset[row] = offsets === undefined ? base + start : offsets[row];
       ${hasEventTime ? 'eventTimeMs[row] = timeMs;' : ''}

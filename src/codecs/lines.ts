@@ -31,7 +31,7 @@ export function interpretLines(block: BlockLines, batch: Batch, request: DecodeR
     const end = lineEnd(block, bytes, row, start);
     next = end + 1;
     setBounds(block, batch, row, start, end);
-    fillRow(batch, row, request, parse(bytes, start, batch.lineEnd[row]!));
+    fillRow(batch, row, request, parse(bytes, batch.lineStart[row]!, batch.lineEnd[row]!));
   }
   if (next < bytes.length) throw damagedBlock(block.lines);
   batch.length = block.lines;
@@ -48,10 +48,21 @@ function lineEnd(block: BlockLines, bytes: Buffer, row: number, start: number): 
   return newline < 0 ? bytes.length : newline;
 }
 
-/** Sets the bounds of a row whose line ends at `end`, where its newline is; a carriage return before it is no part of the line. */
+/** Where the text of a line begins: behind a byte order mark of UTF-8, which stands at a file's begin, and where files were joined. */
+export function textStart(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  while (at + 3 <= end && bytes[at] === 0xef && bytes[at + 1] === 0xbb && bytes[at + 2] === 0xbf) at += 3;
+  return at;
+}
+
+/**
+ * Sets the bounds of a row whose line ends at `end`, where its newline is. A byte order mark before it and a carriage return behind it are
+ * no part of the line; its offset is where its bytes begin, with the mark.
+ */
 export function setBounds(block: BlockLines, batch: Batch, row: number, start: number, end: number): void {
-  batch.lineStart[row] = start;
-  batch.lineEnd[row] = end > start && block.bytes[end - 1] === 0x0d ? end - 1 : end;
+  const begin = textStart(block.bytes, start, end);
+  batch.lineStart[row] = begin;
+  batch.lineEnd[row] = end > begin && block.bytes[end - 1] === 0x0d ? end - 1 : end;
   batch.lineOffset[row] = block.offsets === undefined ? block.start + start : block.offsets[row]!;
 }
 

@@ -104,12 +104,16 @@ async function countLines(handle: FileHandle, { source, origin, position }: Sour
     sum.b = (sum.b + laneB(seedB, offset)) >>> 0;
   };
   const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
-  if (origin < position) addLineAt(origin);
+  let previous = NEWLINE;
   for (let at = origin; at < position;) {
     const { bytesRead } = await handle.read(chunk, 0, Math.min(CHUNK_BYTES, position - at), at);
     if (bytesRead === 0) return undefined;
     for (let index = 0; index < bytesRead; index++) {
-      if (chunk[index] === NEWLINE && at + index + 1 < position) addLineAt(at + index + 1);
+      const byte = chunk[index]!;
+      // Zero bytes are a hole, part of no line; so is a newline right behind them.
+      const isBegin = previous === NEWLINE ? byte !== 0 : previous === 0 && byte !== 0 && byte !== NEWLINE;
+      if (isBegin) addLineAt(at + index);
+      previous = byte;
     }
     at += bytesRead;
   }

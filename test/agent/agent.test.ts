@@ -55,15 +55,32 @@ describe('growth', () => {
     }
   });
 
-  test('CRLF, NUL and bytes that are no UTF-8 arrive byte for byte', async () => {
+  test('CRLF and bytes that are no UTF-8 arrive byte for byte', async () => {
     begin();
-    const bytes = Buffer.from([13, 10, 0, 0, 10, 0xff, 0xfe, 0xc3, 10, 0xed, 0xa0, 0x80, 13, 10, 10]);
+    const bytes = Buffer.from([13, 10, 1, 10, 0xff, 0xfe, 0xc3, 10, 0xed, 0xa0, 0x80, 13, 10, 10]);
     writeFileSync(world.path('a.log'), bytes);
     world.start();
     await world.pass(300);
     const [source] = (await world.read()).sources.values();
     expect(source!.bytes).toEqual(bytes);
     expect(source!.sum.lines).toBe(5);
+  });
+
+  test('a hole of zero bytes is no line; it is said once, and what stands around it is read and proven', async () => {
+    begin();
+    const zeros = '\0'.repeat(700_000);
+    writeFileSync(world.path('a.log'), `${zeros}one\ntw${zeros}three\n`);
+    world.start();
+    await world.pass(1_000);
+    expect(await world.texts()).toEqual(['one\ntw\nthree\n']);
+    appendFileSync(world.path('a.log'), `\0\0four\nfive\0`);
+    await world.pass(1_000);
+    await world.stop();
+    expect(world.ofType('hole_skipped')).toMatchObject([{ path: world.path('a.log'), start: 0, holeBytes: 700_000 }]);
+    world.start({ isOnce: true });
+    await world.ended();
+    expect(await world.texts()).toEqual(['one\ntw\nthree\nfour\nfive\n']);
+    await expectProven(world);
   });
 
   test('a file without a whole line is no source', async () => {

@@ -221,6 +221,26 @@ describe('the grammar', () => {
   );
 });
 
+test('a byte order mark before a line is no part of it; its offset is where its bytes begin', () => {
+  const line = '192.0.2.7 - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 5 "-" "-"';
+  const request = requestAll(combined, {});
+  const mark = '\xef\xbb\xbf';
+  for (const isTerminated of [true, false]) {
+    const block = blockOf([mark + line, line, mark + mark + line, mark, `\xef\xbb`], 100, isTerminated);
+    for (const decoder of [combined.compile({}, request), combined.interpret({}, request)]) {
+      const decoded = decodeBlock(decoder, block, request);
+      expect(decoded.map(({ text, offset, reason }) => [text, offset, reason])).toEqual([
+        [line, 100, 'none'],
+        [line, 100 + line.length + 4, 'none'],
+        [line, 100 + 2 * line.length + 5, 'none'],
+        ['', 100 + 3 * line.length + 12, 'malformed'],
+        ['\xef\xbb', 100 + 3 * line.length + 16, 'malformed'],
+      ]);
+      expect(decoded[0]!.record).toMatchObject({ 'source.address': '192.0.2.7', 'source.ip': '192.0.2.7' });
+    }
+  }
+});
+
 test('lines that may hold newlines are told apart by their lengths, and offsets are taken as given', () => {
   const request = requestAll(combined, {});
   const line = '192.0.2.7 - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 5 "-" "two\nlines"';

@@ -247,7 +247,8 @@ describe('a JSON line', () => {
     '{"a":"\x1f"}',
     '{"x":"\x1f"}',
     '{"a":tru}',
-    '\ufeff{}',
+    '{}\ufeff',
+    ' \ufeff{}',
     "{'a':1}",
   ])('%j is malformed', (text) => expect(decode(text).reason).toBe('malformed'));
 
