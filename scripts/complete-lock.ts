@@ -1,11 +1,16 @@
-// Adds to package-lock.json the platform packages which npm left out because the registry it asked (a partial mirror)
-// did not serve them. Without this `npm ci` refuses the lock. An entry made here has a version (from its parent's exact
-// pin) and the platforms it is for (from its name), but no integrity: only machines of that platform will fetch it.
-// Run after every `npm install <package>`; changes nothing when the lock is complete.
+// Completes package-lock.json where npm left out packages of other platforms, because the registry it asked (a partial
+// mirror) did not serve them. Without them `npm ci` refuses the lock; without their hashes a machine of such a platform
+// would take whatever it is served. An entry made here has its version from its parent's exact pin and its platforms from
+// its name; the hash is asked of the registry by npm itself. Run after every `npm install <package>`; changes nothing
+// when the lock is complete. test/tidy.test.ts refuses one that is not.
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 
 interface LockEntry {
   version?: string;
+  resolved?: string;
+  integrity?: string;
+  link?: boolean;
   dev?: boolean;
   optional?: boolean;
   os?: string[];
@@ -36,6 +41,17 @@ function platformEntry(name: string, version: string, isDev: boolean): LockEntry
   };
 }
 
+/** `resolved` names the public registry, whichever was asked: npm puts the configured one in its place. */
+function withHash(name: string, version: string, { version: _, ...rest }: LockEntry): LockEntry {
+  const answer = execFileSync('npm', ['view', `${name}@${version}`, 'dist.integrity', '--json'], { encoding: 'utf8' });
+  const integrity: unknown = JSON.parse(answer);
+  if (typeof integrity !== 'string' || !integrity.startsWith('sha512-')) {
+    throw new Error(`the registry has no sha512 of ${name}@${version}`);
+  }
+  const file = `${name.replace(/^@[^/]+\//, '')}-${version}.tgz`;
+  return { version, resolved: `https://registry.npmjs.org/${name}/-/${file}`, integrity, ...rest };
+}
+
 const lock = JSON.parse(readFileSync('package-lock.json', 'utf8')) as { packages: Record<string, LockEntry> };
 const added: string[] = [];
 for (const entry of Object.values({ ...lock.packages })) {
@@ -45,10 +61,19 @@ for (const entry of Object.values({ ...lock.packages })) {
     added.push(`${name}@${version}`);
   }
 }
-if (added.length > 0) {
+const hashed: string[] = [];
+for (const [path, entry] of Object.entries(lock.packages)) {
+  const { version, integrity, link } = entry;
+  if (path === '' || link === true || integrity !== undefined || version === undefined) continue;
+  const name = path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);
+  lock.packages[path] = withHash(name, version, entry);
+  hashed.push(`${name}@${version}`);
+}
+if (added.length + hashed.length > 0) {
   const [root = [], ...rest] = Object.entries(lock.packages);
   rest.sort(([a], [b]) => a.localeCompare(b, 'en'));
   lock.packages = Object.fromEntries([root as [string, LockEntry], ...rest]);
   writeFileSync('package-lock.json', `${JSON.stringify(lock, null, 2)}\n`);
 }
-console.log(added.length > 0 ? `added ${added.length}: ${added.join(' ')}` : 'package-lock.json is complete');
+console.log(added.length > 0 ? `added ${added.length}: ${added.join(' ')}` : 'no package was missing');
+console.log(hashed.length > 0 ? `hashed ${hashed.length}: ${hashed.join(' ')}` : 'no hash was missing');

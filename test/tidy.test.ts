@@ -184,6 +184,38 @@ const SAMPLES: Record<string, { bad: ProjectFile[]; says: string[]; good: Projec
       file('test/support/tidy.ts'),
     ],
   },
+  lockedPackages: {
+    bad: [
+      file(
+        'package-lock.json',
+        JSON.stringify({
+          packages: {
+            '': { version: '1.0.0' },
+            'node_modules/a': { version: '1.0.0', optional: true, os: ['darwin'] },
+            'node_modules/b': { version: '1.0.0', integrity: 'sha1-00' },
+            'node_modules/c': { version: '1.0.0', integrity: 'sha512-00', resolved: 'https://mirror.example.org/c.tgz' },
+          },
+        }),
+      ),
+    ],
+    says: [
+      'package-lock.json:1: node_modules/a has no hash: node scripts/complete-lock.ts',
+      'package-lock.json:1: node_modules/b has no hash: node scripts/complete-lock.ts',
+      'package-lock.json:1: node_modules/c comes from another place than the registry',
+    ],
+    good: [
+      file(
+        'package-lock.json',
+        JSON.stringify({
+          packages: {
+            '': { version: '1.0.0' },
+            'node_modules/a': { integrity: 'sha512-00', resolved: 'https://registry.npmjs.org/a/-/a-1.0.0.tgz' },
+            'node_modules/b': { integrity: 'sha512-00' },
+          },
+        }),
+      ),
+    ],
+  },
 };
 
 const FILES = projectFiles();

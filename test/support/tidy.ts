@@ -234,6 +234,29 @@ export const mirroredTests: Check = (files) => {
     .map(({ path, subject }) => `${path}:1: tests no ${subject}.ts`);
 };
 
+const REGISTRY = 'https://registry.npmjs.org/';
+
+interface LockEntry {
+  readonly version?: string;
+  readonly resolved?: string;
+  readonly integrity?: string;
+  readonly link?: boolean;
+}
+
+/** A package of a platform that nobody here has is fetched by somebody, too, who must get what is meant. */
+export const lockedPackages: Check = (files) =>
+  files
+    .filter(({ path }) => path === 'package-lock.json')
+    .flatMap(({ path, text }) => {
+      const { packages } = JSON.parse(text) as { readonly packages: Readonly<Record<string, LockEntry>> };
+      return Object.entries(packages)
+        .filter(([name, { link }]) => name !== '' && link !== true)
+        .flatMap(([name, { integrity = '', resolved = REGISTRY }]) => [
+          ...(integrity.startsWith('sha512-') ? [] : [`${path}:1: ${name} has no hash: node scripts/complete-lock.ts`]),
+          ...(resolved.startsWith(REGISTRY) ? [] : [`${path}:1: ${name} comes from another place than the registry`]),
+        ]);
+    });
+
 export const CHECKS: Readonly<Record<string, Check>> = {
   importRules,
   fileLengths,
@@ -246,4 +269,5 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   reachable,
   listedComponents,
   mirroredTests,
+  lockedPackages,
 };
