@@ -18,12 +18,16 @@ export interface MetricsServerOptions extends ListenAddress {
   readonly metrics: () => Promise<string>;
   /** Undefined while all is well, else what is wrong. */
   readonly problem: () => string | undefined;
+  /** Default 5 s. */
+  readonly idleMsMax?: number;
 }
 
 /** Prometheus scrapes from one or two places; more at once are turned away. */
 const CONNECTIONS_MAX = 32;
-/** Whoever has not sent its request by then is cut off. */
-const REQUEST_MS_MAX = 5000;
+/** Whoever has not shaken hands, sent its request, taken its answer, or asked again by then is cut off. */
+const IDLE_MS_MAX = 5000;
+/** Node looks for connections that are overdue each half a minute, unless it is told to look more often. */
+const LOOKS_PER_IDLE = 10;
 
 /** `127.0.0.1:9308`, `[::1]:9308`, `localhost:9308`. Throws an OperatingError for anything else. */
 export function parseListen(text: string): ListenAddress {
@@ -42,7 +46,19 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
-/** Serves `/metrics` and `/healthz`, and nothing else. Refuses an address that others can reach unless a token or TLS guards it. */
+/**
+ * Whether a Host header names this machine as only it does. A page of another site can have its own name point here ("DNS rebinding") and
+ * would then be allowed to read what is answered; what a browser sends as Host is still that name.
+ */
+export function isLoopbackName(header: string | undefined): boolean {
+  const match = /^(?:\[([^\]]+)\]|([^:]+))(?::\d{1,5})?$/.exec(header ?? '');
+  return isLoopback((match?.[1] ?? match?.[2] ?? '').toLowerCase());
+}
+
+/**
+ * Serves `/metrics` and `/healthz`, and nothing else. Refuses an address that others can reach unless a token or TLS guards it; at one that
+ * only this machine reaches, refuses whoever asks for another name.
+ */
 export async function startMetricsServer(
   options: MetricsServerOptions,
 ): Promise<{ readonly address: string; close(): Promise<void> }> {
@@ -55,8 +71,19 @@ export async function startMetricsServer(
     });
   }
   const answer: RequestListener = (request, response) => void respond(options, request, response);
-  const settings = { requestTimeout: REQUEST_MS_MAX, headersTimeout: REQUEST_MS_MAX, maxHeaderSize: 8192 };
+  const { idleMsMax = IDLE_MS_MAX } = options;
+  const settings = {
+    requestTimeout: idleMsMax,
+    headersTimeout: idleMsMax,
+    keepAliveTimeout: idleMsMax,
+    // Node adds a second of its own, so that a client that counts to the announced moment does not come too late.
+    keepAliveTimeoutBuffer: 0,
+    connectionsCheckingInterval: idleMsMax / LOOKS_PER_IDLE,
+    maxHeaderSize: 8192,
+  };
   const server: Server = tls === undefined ? createServer(settings, answer) : createTls(settings, tls, answer);
+  // Also of a client that does not take its answer.
+  server.timeout = idleMsMax;
   server.maxConnections = CONNECTIONS_MAX;
   await listen(server, { host, port });
   const bound = server.address() as { port: number };
@@ -71,9 +98,14 @@ export async function startMetricsServer(
   };
 }
 
-function createTls(settings: object, tls: { cert: string; key: string }, answer: RequestListener): Server {
+function createTls(
+  settings: { readonly requestTimeout: number },
+  tls: { cert: string; key: string },
+  answer: RequestListener,
+): Server {
+  const handshakeTimeout = settings.requestTimeout;
   try {
-    return createTlsServer({ ...settings, ...tls, minVersion: 'TLSv1.2' }, answer);
+    return createTlsServer({ ...settings, ...tls, handshakeTimeout, minVersion: 'TLSv1.2' }, answer);
   } catch (error) {
     throw new OperatingError(`--tls-cert and --tls-key cannot be used: ${(error as Error).message}`, {
       code: 'LISTEN_TLS',
@@ -102,7 +134,7 @@ function listen(server: Server, { host, port }: ListenAddress): Promise<void> {
 }
 
 async function respond(
-  { token, metrics, problem }: MetricsServerOptions,
+  { host, token, metrics, problem }: MetricsServerOptions,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -111,6 +143,8 @@ async function respond(
     response.writeHead(status, { ...common, ...headers });
     response.end(request.method === 'HEAD' ? undefined : body);
   };
+  if (isLoopback(host) && !isLoopbackName(request.headers.host))
+    return send(421, 'ask for localhost, 127.0.0.1 or [::1]\n');
   if (request.method !== 'GET' && request.method !== 'HEAD') return send(405, 'only GET\n', { Allow: 'GET, HEAD' });
   const path = (request.url ?? '').split('?', 1)[0];
   if (path === '/healthz') {
