@@ -193,7 +193,11 @@ const SAMPLES: Record<string, { bad: ProjectFile[]; says: string[]; good: Projec
             '': { version: '1.0.0' },
             'node_modules/a': { version: '1.0.0', optional: true, os: ['darwin'] },
             'node_modules/b': { version: '1.0.0', integrity: 'sha1-00' },
-            'node_modules/c': { version: '1.0.0', integrity: 'sha512-00', resolved: 'https://mirror.example.org/c.tgz' },
+            'node_modules/c': {
+              version: '1.0.0',
+              integrity: 'sha512-00',
+              resolved: 'https://mirror.example.org/c.tgz',
+            },
           },
         }),
       ),

@@ -174,11 +174,11 @@ export const mechanismsOf = (...mechanisms: readonly string[]): WireEncoder =>
   new Encoder().writeInt16(0).writeArray(mechanisms);
 
 /** SaslAuthenticate, version 0. */
-export const authenticatedOf = (code: number): WireEncoder =>
+export const authenticatedOf = (code: number, message = ''): WireEncoder =>
   new Encoder()
     .writeInt16(code)
     .writeString(code === 0 ? null : 'no')
-    .writeBytes(Buffer.alloc(0));
+    .writeBytes(Buffer.from(message));
 
 /** Fetch, version 11, of one partition. */
 export function fetchedOf(topic: string, end: number, records: Buffer, code = 0): WireEncoder {

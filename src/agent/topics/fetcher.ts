@@ -138,15 +138,18 @@ export class Fetcher {
     );
     const bytes = answers.reduce((sum, { records }) => sum + records.length, 0);
     let failure: unknown;
+    let hasProgress = false;
     for (const answer of answers) {
       const { clusterId } = feeds[0]!.name;
       const question = asked.get(partitionPath({ ...answer, clusterId }));
       if (question === undefined || !this.#feeds.has(question.feed)) continue;
       failure = this.#take(answer, question, askedMs, bytes === 0) ?? failure;
+      hasProgress ||= question.feed.nextOffset > question.offset;
     }
     onAnswer();
-    // A partition that says no must not be asked again at once.
-    if (failure !== undefined && bytes === 0) await clock.sleep(RETRY.initialMs, this.#stopping.signal);
+    // A partition that says no must not be asked again at once, nor one whose answer could not be read.
+    if ((failure !== undefined && bytes === 0) || (bytes > 0 && !hasProgress))
+      await clock.sleep(RETRY.initialMs, this.#stopping.signal);
     return bytes;
   }
 

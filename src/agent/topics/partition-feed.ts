@@ -1,4 +1,10 @@
-import { DamagedBatch, type RecordBatch, isAbortMarker, readBatch } from '../../broker/kafka/wire/record-batch.ts';
+import {
+  DamagedBatch,
+  type RecordBatch,
+  damagedPlace,
+  isAbortMarker,
+  readBatch,
+} from '../../broker/kafka/wire/record-batch.ts';
 import type { FetchedPartition } from '../../broker/kafka/wire/requests.ts';
 import type { PartitionName } from './partition-name.ts';
 
@@ -101,19 +107,22 @@ export class PartitionFeed {
     this.#lost += batch.nextOffset - batch.baseOffset;
   }
 
-  #queue({ records, aborted }: FetchedPartition): void {
+  #queue({ records, aborted, end }: FetchedPartition): void {
     // In the order their records begin; a transaction is over at its marker.
     const coming = aborted.toSorted((left, right) => left.firstOffset - right.firstOffset);
     const givenUp = new Set<number>();
     for (let at = 0; ;) {
-      const batch = this.#read(records, at);
+      const batch = this.#read(records, at, end);
       if (batch === undefined) return;
       at += batch.sizeBytes;
       const isKnown = batch.nextOffset <= this.nextOffset;
       while (coming.length > 0 && coming[0]!.firstOffset < batch.nextOffset) givenUp.add(coming.shift()!.producerId);
-      if (batch instanceof DamagedBatch) this.#lost += batch.nextOffset - this.nextOffset;
-      else if (batch.isControl) {
-        if (isAbortMarker(batch)) givenUp.delete(batch.producerId);
+      if (batch instanceof DamagedBatch) {
+        this.#passDamaged(batch, end);
+        continue;
+      }
+      if (batch.isControl) {
+        if (this.#isAbort(batch)) givenUp.delete(batch.producerId);
       } else if (!isKnown && !(batch.isTransactional && givenUp.has(batch.producerId))) {
         this.#batches.push(batch);
         this.queuedBytes += batch.sizeBytes;
@@ -122,10 +131,34 @@ export class PartitionFeed {
     }
   }
 
+  /**
+   * What a damaged batch says of its offsets may be damaged, too (no checksum covers the first of them): nothing is passed over that the
+   * partition does not have.
+   */
+  #passDamaged(batch: DamagedBatch, end: number): void {
+    const next = batch.isPlaceKnown ? batch.nextOffset : this.nextOffset + 1;
+    if (next <= this.nextOffset) return;
+    const reached = Math.min(next, Math.max(end, this.nextOffset + 1));
+    this.#lost += reached - this.nextOffset;
+    this.nextOffset = reached;
+  }
+
+  #isAbort(marker: RecordBatch): boolean {
+    try {
+      return isAbortMarker(marker);
+    } catch (error) {
+      if (!(error instanceof DamagedBatch)) throw error;
+      // Its checksum holds: asked for again it would be the same. It ends a transaction either way.
+      return true;
+    }
+  }
+
   /** Undefined at the end of the bytes, and where a damaged batch should be asked for again. */
-  #read(records: Buffer, at: number): RecordBatch | DamagedBatch | undefined {
+  #read(records: Buffer, at: number, end: number): RecordBatch | DamagedBatch | undefined {
     try {
       const batch = readBatch(records, at);
+      if (batch !== undefined && batch.baseOffset >= Math.max(end, this.nextOffset + 1))
+        throw damagedPlace(`an offset of ${batch.baseOffset} where the partition ends at ${end}`, records.length - at);
       if (batch !== undefined) this.#damagedTries = 0;
       return batch;
     } catch (error) {

@@ -1,11 +1,14 @@
-import { isDenied, isUnknownTopic, protocolType, unknownTopicError, unreachableError } from './kafka-error.ts';
 import {
-  type KafkaAddress,
-  type KafkaClientOptions,
-  type WireBroker,
-  WireConnection,
-  createErrorFromCode,
-} from './kafkajs.ts';
+  badAnswerError,
+  checkedAddress,
+  checkedOffset,
+  isDenied,
+  isUnknownTopic,
+  protocolType,
+  unknownTopicError,
+  unreachableError,
+} from './kafka-error.ts';
+import { type KafkaAddress, type KafkaClientOptions, WireConnection, createErrorFromCode } from './kafkajs.ts';
 import { metadataRequest } from './topic-request.ts';
 
 /** One partition as the cluster describes it; `leader` is negative where none is there. */
@@ -57,7 +60,7 @@ export class Cluster {
       const error = createErrorFromCode(found.errorCode);
       throw isUnknownTopic(error) ? unknownTopicError(topic, error) : error;
     }
-    const layout = found.partitions.toSorted((left, right) => left.partition - right.partition);
+    const layout = found.partitions;
     if (layout.length === 0) throw unknownTopicError(topic);
     this.#topics.set(topic, layout);
     return layout;
@@ -140,8 +143,8 @@ export class Cluster {
   }
 
   async endsOf(topic: string, partition: number): Promise<{ start: number; end: number }> {
-    return this.#askLeader(topic, partition, async ({ broker }) => {
-      const ask = (timestamp: number): Promise<number> => offsetAt(broker, { topic, partition, timestamp });
+    return this.#askLeader(topic, partition, async (connection) => {
+      const ask = (timestamp: number): Promise<number> => offsetAt(connection, { topic, partition, timestamp });
       const [start, end] = await Promise.all([ask(EARLIEST), ask(LATEST)]);
       return { start, end };
     });
@@ -150,7 +153,7 @@ export class Cluster {
   /** The end of what the leader has, of which consumers see only what all replicas in sync have as well. */
   async logEndOf(topic: string, partition: number): Promise<number> {
     const place = { topic, partition, timestamp: LATEST };
-    return this.#askLeader(topic, partition, ({ broker }) => offsetAt(broker, place, DEBUGGER));
+    return this.#askLeader(topic, partition, (connection) => offsetAt(connection, place, DEBUGGER));
   }
 
   async deleteBefore(topic: string, partition: number, offset: number): Promise<void> {
@@ -220,16 +223,18 @@ export class Cluster {
     }
   }
 
+  /** The broker that keeps a group, or a transactional id; not cached. */
+  async coordinatorOf(name: string, kind: keyof typeof COORDINATOR): Promise<KafkaAddress> {
+    const { broker, address } = await this.any();
+    const found = await broker.findGroupCoordinator({ groupId: name, coordinatorType: COORDINATOR[kind] });
+    return readAnswer(address, () => checkedAddress(found.coordinator));
+  }
+
   async #coordinator(name: string, kind: keyof typeof COORDINATOR = 'group'): Promise<WireConnection> {
     const key = `${kind} ${name}`;
     let address = this.#coordinators.get(key);
     if (address === undefined) {
-      const connection = await this.any();
-      const { coordinator } = await connection.broker.findGroupCoordinator({
-        groupId: name,
-        coordinatorType: COORDINATOR[kind],
-      });
-      address = { host: coordinator.host, port: coordinator.port };
+      address = await this.coordinatorOf(name, kind);
       this.#coordinators.set(key, address);
     }
     return this.connection(address, 'ask');
@@ -250,7 +255,7 @@ export class Cluster {
 }
 
 async function offsetAt(
-  broker: WireBroker,
+  { broker, address }: WireConnection,
   { topic, ...place }: { readonly topic: string; readonly partition: number; readonly timestamp: number },
   replicaId = CONSUMER,
 ): Promise<number> {
@@ -259,7 +264,17 @@ async function offsetAt(
     isolationLevel: 0,
     topics: [{ topic, partitions: [place] }],
   });
-  return Number(responses[0]!.partitions[0]!.offset);
+  return readAnswer(address, () => checkedOffset(responses[0]?.partitions[0]?.offset));
+}
+
+/** Looks at an answer that kafkajs has read: what is wrong with it is the broker's. */
+export function readAnswer<T>({ host, port }: KafkaAddress, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof RangeError) throw badAnswerError(`${host}:${port}`, error);
+    throw error;
+  }
 }
 
 /** What one topic or partition failed by: kafkajs wraps it in an error without a `type`. */

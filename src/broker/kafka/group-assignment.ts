@@ -1,9 +1,10 @@
 import kafkajs from 'kafkajs';
+import { z } from 'zod';
 import { Backoff } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { EXIT, OperatingError, describeError } from '../../lib/errors.ts';
 import type { AssignedPartition, Assignment, SharedTopic } from '../broker.ts';
-import { Cluster } from './cluster.ts';
+import { Cluster, readAnswer } from './cluster.ts';
 import { asOperatingError, isDenied, isTransient, protocolType } from './kafka-error.ts';
 import {
   type JoinedGroup,
@@ -39,13 +40,14 @@ const LEAVE_MS = 2_000;
 /** Shorter than that is a coordinator that moves. */
 const AWAY_MS = 3_000;
 const PAUSE = { initialMs: 200, maxMs: 2_000, multiplier: 2 };
+/** Of all topics of a member: far beyond what workers can share with profit. */
+const PARTITIONS_MAX = 10_000;
 const PROTOCOL = 'tailrace-sticky';
 const PROTOCOL_TYPE = 'consumer';
-const COORDINATOR_OF_GROUP = 0;
 
 /** Requests of the group protocol, as kafkajs writes them. */
 interface GroupBroker extends WireBroker {
-  syncGroup(request: object): Promise<{ readonly memberAssignment: Buffer }>;
+  syncGroup(request: object): Promise<{ readonly memberAssignment: Buffer | null }>;
   heartbeat(request: object): Promise<unknown>;
   leaveGroup(request: object): Promise<unknown>;
 }
@@ -120,13 +122,8 @@ class GroupMember implements Assignment {
   /** A connection of its own: a join may wait long for its answer, and answers come in the order of requests. */
   async #coordinator(): Promise<WireConnection> {
     if (this.#connection?.isOpen !== true) {
-      const { group } = this.#options;
-      const { broker } = await this.#cluster.any();
-      const { coordinator } = await broker.findGroupCoordinator({
-        groupId: group,
-        coordinatorType: COORDINATOR_OF_GROUP,
-      });
-      this.#connection = await this.#cluster.open({ host: coordinator.host, port: coordinator.port });
+      const address = await this.#cluster.coordinatorOf(this.#options.group, 'group');
+      this.#connection = await this.#cluster.open(address);
     }
     return this.#connection;
   }
@@ -145,7 +142,7 @@ class GroupMember implements Assignment {
       const { memberAssignment } = await broker.syncGroup({ groupId, generationId, memberId, groupAssignment });
       this.#generation = generationId;
       if (signal.aborted) return;
-      this.#assign(decodeShare(memberAssignment));
+      this.#assign(readAnswer(coordinator.address, () => decodeShare(memberAssignment, this.#topics)));
       for (const resolve of asked) resolve();
     } catch (error) {
       this.#waiting.push(...asked);
@@ -269,20 +266,32 @@ class Away {
 }
 
 /** Goes with the join, as JSON: the leader shares out by what all members say. */
-interface SaidByMember {
-  readonly topics: readonly (readonly [string, number])[];
-  readonly held: readonly (readonly [string, number])[];
-  readonly generation: number;
+const COUNT = z.number().int().min(0);
+const SAID_BY_MEMBER = z.object({
+  topics: z
+    .array(z.tuple([z.string(), COUNT]))
+    .refine((topics) => topics.reduce((sum, [, partitions]) => sum + partitions, 0) <= PARTITIONS_MAX),
+  held: z.array(z.tuple([z.string(), COUNT])).max(PARTITIONS_MAX),
+  generation: z.number().int(),
+});
+type SaidByMember = z.infer<typeof SAID_BY_MEMBER>;
+
+/** A member whose words cannot be read is of another program, or of a version to come: it gets nothing, and the others go on. */
+function decodeClaim({ memberId, memberMetadata }: { memberId: string; memberMetadata: Buffer }): MemberClaim {
+  return { member: memberId, ...(saidBy(memberMetadata) ?? { topics: [], held: [], generation: -1 }) };
 }
 
-function decodeClaim({ memberId, memberMetadata }: { memberId: string; memberMetadata: Buffer }): MemberClaim {
-  const said = JSON.parse(String(MemberMetadata.decode(memberMetadata)?.userData)) as SaidByMember;
-  return {
-    member: memberId,
-    topics: said.topics.map(([topic, partitions]) => ({ topic, partitions })),
-    held: said.held.map(([topic, partition]) => ({ topic, partition })),
-    generation: said.generation,
-  };
+function saidBy(memberMetadata: Buffer): Omit<MemberClaim, 'member'> | undefined {
+  try {
+    const said = SAID_BY_MEMBER.parse(JSON.parse(String(MemberMetadata.decode(memberMetadata)?.userData)));
+    return {
+      topics: said.topics.map(([topic, partitions]) => ({ topic, partitions })),
+      held: said.held.map(([topic, partition]) => ({ topic, partition })),
+      generation: said.generation,
+    };
+  } catch {
+    return undefined;
+  }
 }
 
 function encodeShares(shares: ReadonlyMap<string, readonly AssignedPartition[]>): object[] {
@@ -294,11 +303,16 @@ function encodeShares(shares: ReadonlyMap<string, readonly AssignedPartition[]>)
   });
 }
 
-function decodeShare(memberAssignment: Buffer): AssignedPartition[] {
+/** The leader is a member as any other: what it gives that is no partition of ours is not taken. Throws a RangeError. */
+function decodeShare(memberAssignment: Buffer | null, topics: readonly SharedTopic[]): AssignedPartition[] {
+  if (memberAssignment === null) throw new RangeError('a share that is missing');
   const assignment = MemberAssignment.decode(memberAssignment)?.assignment ?? {};
-  return Object.entries(assignment).flatMap(([topic, partitions]) =>
-    partitions.map((partition) => ({ topic, partition })),
-  );
+  return topics.flatMap(({ topic, partitions }) => {
+    const given = Object.hasOwn(assignment, topic) ? new Set(assignment[topic]) : new Set<number>();
+    return Array.from({ length: partitions }, (_, partition) => ({ topic, partition })).filter(({ partition }) =>
+      given.has(partition),
+    );
+  });
 }
 
 /** The group is another program's, or the broker takes no session as short as ours. */

@@ -73,6 +73,37 @@ export function unreachableError(where: string, cause: unknown, what = 'no answe
   });
 }
 
+/** A peer sent what cannot be read, or what nobody asked for. `what` names the answer. */
+export function badAnswerError(where: string, cause: unknown, what?: string): OperatingError {
+  const answer = what === undefined ? '' : ` (${what})`;
+  return new OperatingError(`${where} answers as no Kafka does${answer}: ${describeError(cause)}`, {
+    code: 'KAFKA_BAD_ANSWER',
+    isRetryable: true,
+    hint: 'see that this is the address of a broker, and of its right listener, and what stands in between; it is asked again',
+    exitCode: EXIT.unreachable,
+    cause,
+  });
+}
+
+/** A number of an answer that is to be an offset. Throws a RangeError, which the connection makes a {@link badAnswerError} of. */
+export function checkedOffset(value: unknown, least = 0): number {
+  const offset = Number(value);
+  if (value === undefined || !Number.isSafeInteger(offset) || offset < least)
+    throw new RangeError(`${String(value)} is no offset`);
+  return offset;
+}
+
+/** Where an answer says that a broker is. Throws a RangeError. */
+export function checkedAddress(address: { readonly host?: string | null; readonly port?: number } | undefined): {
+  readonly host: string;
+  readonly port: number;
+} {
+  const { host, port = 0 } = address ?? {};
+  if (typeof host !== 'string' || host === '' || !Number.isInteger(port) || port < 1 || port > 65_535)
+    throw new RangeError(`${String(host)}:${port} is the address of no broker`);
+  return { host, port };
+}
+
 export function unknownTopicError(where: string, cause?: unknown): OperatingError {
   return new OperatingError(`Kafka has no partition ${where}`, {
     code: 'LOG_TOPIC_UNKNOWN',

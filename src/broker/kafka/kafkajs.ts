@@ -1,5 +1,5 @@
 /**
- * The one file that knows kafkajs from the inside (pinned to 2.2.4; docs/decisions/0007-kafkajs.md). Its public consumer can only read in
+ * With `kafkajs-guard.ts` all that knows kafkajs from the inside (pinned to 2.2.4; docs/decisions/0007-kafkajs.md). Its public consumer can only read in
  * groups, jumps on OFFSET_OUT_OF_RANGE, and its producer retries what may have been written; below them there is a sound connection with
  * TLS, SASL and the encodings of the protocol, and that is what is used.
  */
@@ -9,6 +9,7 @@ import type { SASLOptions, logCreator } from 'kafkajs';
 import type { ConnectionOptions } from 'node:tls';
 import { systemClock } from '../../lib/clock.ts';
 import { protocolType } from './kafka-error.ts';
+import { GuardedConnection } from './kafkajs-guard.ts';
 
 export interface WireEncoder {
   writeInt8(value: number): WireEncoder;
@@ -26,7 +27,7 @@ export interface WireDecoder {
   readInt32(): number;
   readInt64(): { toString(): string };
   readString(): string | null;
-  readBytes(length: number): Buffer;
+  readBytes(length?: number): Buffer | null;
   readArray<T>(read: (decoder: WireDecoder) => T): T[];
 }
 
@@ -117,7 +118,6 @@ export interface WireBroker {
 }
 
 const load = createRequire(import.meta.url);
-const KafkaJsConnection = load('kafkajs/src/network/connection') as new (options: object) => WireSocket;
 const KafkaJsBroker = load('kafkajs/src/broker') as new (options: object) => WireBroker;
 const KafkaJsQueue = load('kafkajs/src/network/requestQueue') as { readonly prototype: RequestQueue };
 const defaultSocketFactory = load('kafkajs/src/network/socketFactory') as () => unknown;
@@ -203,7 +203,7 @@ export class WireConnection {
     } = options;
     // kafkajs logs every refused connection as an error; what matters is said once, by us.
     const logger = new Kafka({ brokers: [], clientId, logLevel: logLevel.NOTHING, logCreator: quiet }).logger();
-    const socket = new KafkaJsConnection({
+    const socket = new GuardedConnection({
       ...address,
       logger,
       clientId,

@@ -1,8 +1,9 @@
 import { EXIT, OperatingError } from '../../lib/errors.ts';
-import type { Cluster } from './cluster.ts';
+import { type Cluster, readAnswer } from './cluster.ts';
 import { closedError, protocolType, unknownTopicError } from './kafka-error.ts';
 import { type WireConnection, createErrorFromCode } from './kafkajs.ts';
 import type { Patience } from './patience.ts';
+import { checkProgress } from './record-batch.ts';
 import { type Fetched, fetchRequest } from './requests.ts';
 
 /** A topic that has just been made is not known to every broker at once. */
@@ -88,6 +89,7 @@ export class PartitionFetcher {
     this.#isWaiting = false;
     if (fetched === undefined) throw new Error('the answer does not name what was asked for');
     if (fetched.errorCode !== 0) throw createErrorFromCode(fetched.errorCode);
+    readAnswer(connection.address, () => checkProgress(fetched.recordSet, request.from));
     return fetched;
   }
 

@@ -56,6 +56,8 @@ const CODEC = { none: 0, gzip: 1, zstd: 4 } as const;
 
 /** What one batch may grow to when it is decompressed: a bound against a bomb, far above the largest append of ours. */
 const INFLATED_BYTES_MAX = 256 * 1024 * 1024;
+/** Each is some objects here, and may be seven bytes there: what writers of ours put in one batch is a thousandth of it. */
+const RECORDS_MAX = 100_000;
 /** Smaller than this a frame costs more than it saves. */
 const COMPRESS_BYTES_MIN = 128;
 /** Logs come out at a tenth: room for an eighth is one piece for most, and little that is made for nothing. Many small pieces cost more. */
@@ -116,18 +118,36 @@ function deflate(plain: Buffer, codec: BatchCodec): Promise<Buffer> {
   return compressZstd(plain, { ...ZSTD_OPTIONS, chunkSize, pledgedSrcSize: plain.length });
 }
 
-/** The whole batches of a record set; a cut one at its end is left out, as the protocol has it. */
+/** The whole batches of a record set; a cut one at its end is left out, as the protocol has it. Throws a RangeError for offsets that can be none. */
 export function* batchesOf(recordSet: Buffer): Generator<StoredBatch> {
   for (let at = 0; at + AT_RECORDS <= recordSet.length;) {
     const end = at + LOG_OVERHEAD + recordSet.readInt32BE(at + 8);
-    if (end > recordSet.length || end < at + AT_RECORDS) return;
+    if (end > recordSet.length) return;
+    if (end < at + AT_RECORDS) throw new RangeError(`a batch of ${end - at} bytes`);
     const bytes = recordSet.subarray(at, end);
     const firstOffset = Number(bytes.readBigInt64BE(0));
-    const lastOffset = firstOffset + bytes.readInt32BE(AT_LAST_OFFSET_DELTA);
+    // A count that is damaged is found when it is decoded; it has its first record all the same.
+    const lastOffset = firstOffset + Math.max(0, bytes.readInt32BE(AT_LAST_OFFSET_DELTA));
+    if (!(firstOffset >= 0 && Number.isSafeInteger(lastOffset)))
+      throw new RangeError(`a batch at offset ${firstOffset}`);
     const isControl = (bytes.readInt16BE(AT_ATTRIBUTES) & CONTROL) !== 0;
     yield { firstOffset, lastOffset, isControl, bytes };
     at = end;
   }
+}
+
+/**
+ * Throws a RangeError unless a record set, fetched from an offset on, is empty or brings a reader further: it would be asked for again at
+ * once, for ever. Brokers answer with the batch that an offset is in, whole however large it is, and those behind it.
+ */
+export function checkProgress(recordSet: Buffer, from: number): void {
+  let next = 0;
+  for (const { firstOffset, lastOffset } of batchesOf(recordSet)) {
+    if (firstOffset < next) throw new RangeError(`a batch at offset ${firstOffset} behind ${next - 1}`);
+    next = lastOffset + 1;
+  }
+  if (recordSet.length > 0 && next <= from)
+    throw new RangeError(`records up to ${next - 1}, asked for from ${from} on`);
 }
 
 /** Checks, decompresses and reads a batch. What is wrong with its bytes is in the answer, not thrown. */
@@ -165,40 +185,53 @@ async function inflate(codec: number, body: Buffer): Promise<Buffer> {
 }
 
 function readRecords(batch: StoredBatch, plain: Buffer): StoredRecord[] {
-  const { bytes, firstOffset } = batch;
+  const { bytes, firstOffset, lastOffset } = batch;
   const count = bytes.readInt32BE(AT_COUNT);
+  if (count < 0 || count > RECORDS_MAX) throw new RangeError(`${count} records in one batch`);
   const isLogTime = (bytes.readInt16BE(AT_ATTRIBUTES) & LOG_APPEND_TIME) !== 0;
   const timestampMs = Number(bytes.readBigInt64BE(isLogTime ? AT_MAX_TIMESTAMP : AT_FIRST_TIMESTAMP));
   const reader = new RecordReader(plain);
   const records: StoredRecord[] = [];
   for (let i = 0; i < count; i++) {
-    const end = reader.varint() + reader.at;
-    if (!(end <= plain.length && end >= reader.at)) throw new RangeError('a record is cut short');
-    reader.at++;
+    const end = reader.beginRecord();
     const timestampDelta = reader.varint();
     const offset = firstOffset + reader.varint();
+    if (!(offset >= firstOffset && offset <= lastOffset)) throw new RangeError('a record is not of its batch');
     const key = reader.bytes();
     const value = reader.bytes();
     const headers = reader.headers();
+    if (reader.at !== end) throw new RangeError('a record does not end where it says');
     records.push({ offset, timestampMs: isLogTime ? timestampMs : timestampMs + timestampDelta, key, value, headers });
-    reader.at = end;
   }
   return records;
 }
 
 const NO_HEADERS: KafkaRecord['headers'] = [];
 
+/** Every read is of bytes of the record it stands in, or a RangeError: nobody else's bytes, and each but once. */
 class RecordReader {
   readonly #bytes: Buffer;
+  #end = 0;
   at = 0;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
   }
 
-  /** Zigzag. Ten bytes at most; past the end of the buffer it is NaN, which no comparison lets through. */
+  /** Stands behind the record's attributes, all unused; returns where it ends. */
+  beginRecord(): number {
+    this.#end = this.#bytes.length;
+    const length = this.varint();
+    if (!(length >= 1 && this.at + length <= this.#bytes.length)) throw cutShort();
+    this.#end = this.at + length;
+    this.at++;
+    return this.#end;
+  }
+
+  /** Zigzag. Ten bytes at most. */
   varint(): number {
     const bytes = this.#bytes;
+    if (this.at >= this.#end) throw cutShort();
     const first = bytes[this.at]!;
     if (first < 0x80) {
       this.at++;
@@ -207,9 +240,10 @@ class RecordReader {
     let value = 0;
     let scale = 1;
     for (let i = 0; i < 10; i++) {
+      if (this.at >= this.#end) throw cutShort();
       const byte = bytes[this.at++]!;
       value += (byte & 0x7f) * scale;
-      if (!(byte >= 0x80)) return value % 2 === 1 ? -(value + 1) / 2 : value / 2;
+      if (byte < 0x80) return value % 2 === 1 ? -(value + 1) / 2 : value / 2;
       scale *= 128;
     }
     throw new RangeError('a number is longer than ten bytes');
@@ -218,23 +252,33 @@ class RecordReader {
   bytes(): Uint8Array | null {
     const length = this.varint();
     if (length < 0) return null;
-    const start = this.at;
-    if (!(start + length <= this.#bytes.length)) throw new RangeError('a record is cut short');
-    this.at = start + length;
+    const start = this.#take(length);
     return new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + start, length);
   }
 
   headers(): KafkaRecord['headers'] {
     const count = this.varint();
     if (count === 0) return NO_HEADERS;
-    if (!(count > 0 && count <= this.#bytes.length)) throw new RangeError('a record is cut short');
+    if (!(count > 0 && count <= this.#end - this.at)) throw cutShort();
     const headers: Array<readonly [string, Uint8Array | null]> = [];
     for (let i = 0; i < count; i++) {
       const length = this.varint();
-      headers.push([this.#bytes.toString('utf8', this.at, (this.at += length)), this.bytes()]);
+      const start = this.#take(length);
+      headers.push([this.#bytes.toString('utf8', start, start + length), this.bytes()]);
     }
     return headers;
   }
+
+  #take(length: number): number {
+    const start = this.at;
+    if (!(length >= 0 && start + length <= this.#end)) throw cutShort();
+    this.at = start + length;
+    return start;
+  }
+}
+
+function cutShort(): RangeError {
+  return new RangeError('a record is cut short');
 }
 
 function encodeRecords(records: readonly KafkaRecord[], scratch: Buffer | undefined): Buffer {

@@ -1,4 +1,5 @@
 /** The two requests that carry messages, written here so that batches pass through whole: kafkajs would take them apart. */
+import { checkedOffset } from './kafka-error.ts';
 import { Decoder, Encoder, type WireDecoder, type WireEncoder, type WireRequest } from './kafkajs.ts';
 
 const PRODUCE = { apiKey: 0, apiVersion: 7, apiName: 'Produce' } as const;
@@ -52,7 +53,7 @@ export function produceRequest(
 function decodeProduced(decoder: WireDecoder): Produced & { readonly partition: number } {
   const partition = decoder.readInt32();
   const errorCode = decoder.readInt16();
-  const baseOffset = Number(decoder.readInt64().toString());
+  const baseOffset = checkedOffset(decoder.readInt64().toString(), NO_OFFSET);
   const appendedAtMs = Number(decoder.readInt64().toString());
   decoder.readInt64();
   return { partition, errorCode, baseOffset, appendedAtMs };
@@ -125,12 +126,12 @@ export function fetchRequest({
 function decodeFetched(decoder: WireDecoder): Fetched & { readonly partition: number } {
   const partition = decoder.readInt32();
   const errorCode = decoder.readInt16();
-  const highWatermark = Number(decoder.readInt64().toString());
+  const highWatermark = checkedOffset(decoder.readInt64().toString(), NO_OFFSET);
   decoder.readInt64();
-  const start = Number(decoder.readInt64().toString());
+  const start = checkedOffset(decoder.readInt64().toString(), NO_OFFSET);
   decoder.readArray((aborted) => [aborted.readInt64(), aborted.readInt64()]);
   decoder.readInt32();
   const length = decoder.readInt32();
-  const recordSet = length > 0 ? decoder.readBytes(length) : NO_BYTES;
+  const recordSet = (length > 0 ? decoder.readBytes(length) : null) ?? NO_BYTES;
   return { partition, errorCode, highWatermark, start, recordSet };
 }

@@ -3,7 +3,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { EXIT, OperatingError } from '../../lib/errors.ts';
 import { encodeGenesis } from '../../record/control.ts';
 import type { TopicSpec } from '../broker.ts';
-import type { Cluster, PartitionLayout } from './cluster.ts';
+import { type Cluster, type PartitionLayout, readAnswer } from './cluster.ts';
 import { protocolType } from './kafka-error.ts';
 import { recordOf } from './message.ts';
 import type { Patience } from './patience.ts';
@@ -108,11 +108,14 @@ export class Topics {
   }
 
   async #config(topic: string): Promise<ReadonlyMap<string, string>> {
-    const connection = await this.#deps.cluster.any();
-    const { resources } = await connection.broker.describeConfigs({
-      resources: [{ type: TOPIC_RESOURCE, name: topic }],
+    const { broker, address } = await this.#deps.cluster.any();
+    const { resources } = await broker.describeConfigs({ resources: [{ type: TOPIC_RESOURCE, name: topic }] });
+    return readAnswer(address, () => {
+      const entries = resources.find(({ resourceName }) => resourceName === topic)?.configEntries ?? [];
+      const config = new Map(entries.map(({ configName, configValue }) => [configName, configValue]));
+      if (!(Number(config.get('max.message.bytes')) > 0)) throw new RangeError(`it describes no topic '${topic}'`);
+      return config;
     });
-    return new Map(resources[0]!.configEntries.map(({ configName, configValue }) => [configName, configValue]));
   }
 
   /**

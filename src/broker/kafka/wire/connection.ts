@@ -50,8 +50,11 @@ export class Connection {
     return found;
   }
 
-  /** Sends a request and resolves with the answer's body. `waitMs` is how long the broker may wait before it answers. */
-  async send(api: Api, write: (out: WireWriter) => void, waitMs = 0): Promise<WireReader> {
+  /**
+   * Sends a request and resolves with what `read` makes of the answer's body; what it throws for bytes that it cannot read is the
+   * broker's failure. `waitMs` is how long the broker may wait before it answers.
+   */
+  async send<T>(api: Api, write: (out: WireWriter) => void, read: (answer: WireReader) => T, waitMs = 0): Promise<T> {
     const out = new WireWriter(api.isFlexible);
     // The newer dialect has tagged fields at the end of its heads, too, which kafkajs does not know of.
     out.tags();
@@ -59,15 +62,17 @@ export class Connection {
     const bytes = out.view();
     // Of an encoder kafkajs wants the bytes only.
     const encoded = { buf: bytes, buffer: bytes } as unknown as WireEncoder;
+    const decode = async (body: Buffer): Promise<{ read: T }> => {
+      const answer = new WireReader(body, api.isFlexible);
+      answer.tags();
+      return { read: read(answer) };
+    };
     try {
-      const payload = await this.#wire.send({
+      return await this.#wire.send({
         request: { apiKey: api.key, apiVersion: api.version, apiName: api.name, encode: async () => encoded },
-        response: { decode: async (body) => ({ body }), parse: async (decoded) => (decoded as { body: Buffer }).body },
+        response: { decode, parse: async (decoded) => (decoded as { read: T }).read },
         requestTimeout: REQUEST_TIMEOUT_MS + waitMs,
       });
-      const answer = new WireReader(payload, api.isFlexible);
-      answer.tags();
-      return answer;
     } catch (error) {
       // Whatever it was, the next question goes over a new connection: an answer may still be on its way here.
       this.close();

@@ -31,8 +31,10 @@ export function decompressLz4(bytes: Buffer, sizeBytesMax: number): Buffer {
     if (block.length < length) throw new RangeError('lz4: a block is cut off');
     out = withRoom(out, end, Math.max(blockBytesMax, length), sizeBytesMax);
     // Blocks may copy from those before them, so all unpack into one buffer.
-    if (head >= IS_PLAIN) end += block.copy(out, end);
-    else end = decompressBlock(block, out, end);
+    if (head >= IS_PLAIN) {
+      if (end + length > out.length) throw new RangeError('lz4: a block is too long');
+      end += block.copy(out, end);
+    } else end = decompressBlock(block, out, end);
     at += length + checksumBytes;
   }
   if ((flags & HAS_CONTENT_CHECKSUM) !== 0) at += 4;

@@ -5,6 +5,8 @@ import { crc32c } from '../crc32c.ts';
 const OVERHEAD_BYTES = 12;
 /** Where the records begin. */
 const HEAD_BYTES = 61;
+/** Of the formats before, which are named where they are met: with the byte that says which it is. */
+const MESSAGE_BYTES_MIN = 17;
 const CRC_AT = 17;
 const ATTRIBUTES_AT = 21;
 const MAGIC = 2;
@@ -45,6 +47,18 @@ export class DamagedBatch extends RangeError {
     this.nextOffset = batch.nextOffset;
     this.sizeBytes = batch.sizeBytes;
   }
+
+  /** Else its offsets are what is wrong with it. */
+  get isPlaceKnown(): boolean {
+    return this.baseOffset !== NOWHERE;
+  }
+}
+
+const NOWHERE = -1;
+
+/** A batch whose offsets are those of no batch; `sizeBytes` is what is left of the answer from it on, none of which can be trusted. */
+export function damagedPlace(message: string, sizeBytes: number): DamagedBatch {
+  return new DamagedBatch(message, { baseOffset: NOWHERE, nextOffset: NOWHERE, sizeBytes });
 }
 
 /**
@@ -60,8 +74,13 @@ export function readBatch(bytes: Buffer, at: number): RecordBatch | undefined {
   // What is wrong with it may be its length, too: reading on one offset further makes progress whatever it is.
   const nextOffset = magic === MAGIC ? baseOffset + bytes.readInt32BE(at + 23) + 1 : baseOffset + 1;
   const place = { baseOffset, nextOffset: Math.max(nextOffset, baseOffset + 1), sizeBytes };
+  // Where the next one begins is not known then, and nothing that follows can be read.
+  const rest = { ...place, sizeBytes: bytes.length - at };
+  if (!(baseOffset >= 0 && place.nextOffset > baseOffset && Number.isSafeInteger(place.nextOffset)))
+    throw damagedPlace(`an offset of ${baseOffset}`, rest.sizeBytes);
+  if (sizeBytes < MESSAGE_BYTES_MIN) throw new DamagedBatch(`a length of ${sizeBytes} bytes`, rest);
   if (magic !== MAGIC) throw new DamagedBatch(`message format ${magic}, which Kafka gave up with version 4`, place);
-  if (sizeBytes < HEAD_BYTES) throw new DamagedBatch(`a length of ${sizeBytes} bytes`, place);
+  if (sizeBytes < HEAD_BYTES) throw new DamagedBatch(`a length of ${sizeBytes} bytes`, rest);
   if (crc32c(bytes.subarray(at + ATTRIBUTES_AT, at + sizeBytes)) !== bytes.readUInt32BE(at + CRC_AT))
     throw new DamagedBatch('its bytes do not match their checksum', place);
   const attributes = bytes.readInt16BE(at + ATTRIBUTES_AT);
@@ -107,7 +126,7 @@ export class RecordCursor {
       throw new DamagedBatch(error instanceof Error ? error.message : String(error), batch);
     }
     this.#batch = batch;
-    this.#left = batch.count;
+    this.#left = Math.max(0, batch.count);
     this.#at = 0;
   }
 
@@ -131,9 +150,23 @@ export class RecordCursor {
     this.#at += Math.max(0, this.valueLength);
     this.headers = this.#varint();
     this.headersStart = this.#at;
+    if (this.headers !== 0) this.#passHeaders(batch, end);
     if (this.#at > end || this.offset < batch.baseOffset || this.offset >= batch.nextOffset) this.#damaged(batch);
     this.#at = end;
     return true;
+  }
+
+  /** So that who goes over them finds each where it is said to be. */
+  #passHeaders(batch: RecordBatch, end: number): void {
+    if (this.headers < 0) this.#damaged(batch);
+    for (let left = this.headers; left > 0; left--) {
+      for (const isName of [true, false]) {
+        const length = this.#varint();
+        if (isName && length < 0) this.#damaged(batch);
+        this.#at += Math.max(0, length);
+        if (!(this.#at <= end)) this.#damaged(batch);
+      }
+    }
   }
 
   /** Calls `take` with the places of each header's name and value (length −1 for none) of the record it stands on. */
@@ -147,7 +180,6 @@ export class RecordCursor {
       const valueLength = this.#varint();
       const valueStart = this.#at;
       this.#at += Math.max(0, valueLength);
-      if (nameLength < 0 || this.#at > resumeAt) break;
       take(nameStart, nameLength, valueStart, valueLength);
     }
     this.#at = resumeAt;
@@ -167,10 +199,13 @@ export class RecordCursor {
       scale *= 0x80;
     }
     // Also where the bytes have ended: undefined is below nothing.
+    this.#left = 0;
     throw new DamagedBatch('a number of more than ten bytes', this.#batch!);
   }
 
+  /** What follows a damaged record begins nobody knows where. */
   #damaged(batch: RecordBatch): never {
+    this.#left = 0;
     throw new DamagedBatch('a record reaches beyond its bounds', batch);
   }
 }

@@ -1,4 +1,5 @@
 import type { Api, Connection } from './connection.ts';
+import { checkedAddress } from '../kafka-error.ts';
 import { CODES, answerError } from './codes.ts';
 import type { WireReader, WireWriter } from './wire-bytes.ts';
 
@@ -12,6 +13,8 @@ const OFFSET_COMMIT: Api = { key: 8, version: 3, name: 'OffsetCommit', isFlexibl
 
 const NO_NODE = -1;
 const NO_EPOCH = -1;
+/** What brokers take for a name. An answer with another one, which would go into paths and messages, is none of theirs. */
+const TOPIC_NAME = /^[A-Za-z0-9._-]{1,249}$/;
 const ZERO_ID = Buffer.alloc(16);
 const IS_COMMITTED: Readonly<Record<Isolation, number>> = { read_uncommitted: 0, read_committed: 1 };
 
@@ -42,7 +45,7 @@ export interface Metadata {
 export async function metadata(connection: Connection, topics: readonly string[] | undefined): Promise<Metadata> {
   const api = connection.choose(METADATA_12, METADATA_5);
   const hasIds = api.version >= 10;
-  const answer = await connection.send(api, (out) => {
+  const write = (out: WireWriter): void => {
     if (topics === undefined) writeNull(out);
     else
       out.array(topics, (topic) => {
@@ -52,29 +55,36 @@ export async function metadata(connection: Connection, topics: readonly string[]
     out.bool(false);
     if (hasIds) out.bool(false);
     out.tags();
-  });
+  };
+  return connection.send(api, write, (answer) => readMetadata(answer, hasIds));
+}
+
+function readMetadata(answer: WireReader, hasIds: boolean): Metadata {
   answer.i32();
   const brokers = answer.array((): Broker => {
-    const broker = { node: answer.i32(), host: answer.string() ?? '', port: answer.i32() };
+    const node = answer.i32();
+    const address = checkedAddress({ host: answer.string(), port: answer.i32() });
     answer.string();
     answer.tags();
-    return broker;
+    return { node, ...address };
   });
   const clusterId = answer.string() ?? '';
   answer.i32();
-  const found = answer.array(() => readTopic(answer, hasIds));
-  return { clusterId, brokers, topics: found };
+  const topics = answer.array(() => readTopic(answer, hasIds));
+  return { clusterId, brokers, topics };
 }
 
 function readTopic(answer: WireReader, hasIds: boolean): TopicMetadata {
   const code = answer.i16();
   const topic = answer.string() ?? '';
+  if (!TOPIC_NAME.test(topic)) throw new RangeError('a topic under a name that Kafka has for none');
   const topicId = hasIds ? hexOf(answer.raw(16)) : '';
   const isInternal = answer.bool();
   const partitions = answer.array(() => {
     answer.i16();
     const partition = answer.i32();
     const leader = answer.i32();
+    if (partition < 0) throw new RangeError(`partition ${partition}`);
     if (hasIds) answer.i32();
     for (let list = 0; list < 3; list++) answer.array(() => answer.i32());
     answer.tags();
@@ -109,25 +119,27 @@ export async function listOffsets(
   timeMs: number,
   isolation: Isolation,
 ): Promise<Map<number, number | undefined>> {
-  const answer = await connection.send(connection.choose(LIST_OFFSETS), (out) =>
+  const write = (out: WireWriter): void => {
     out
       .i32(NO_NODE)
       .i8(IS_COMMITTED[isolation])
-      .array([topic], () => out.string(topic).array(partitions, (partition) => out.i32(partition).i64(timeMs))),
-  );
-  answer.i32();
-  const found = answer.array(() => {
-    answer.string();
-    return answer.array((): [number, number | undefined] => {
-      const partition = answer.i32();
-      const code = answer.i16();
-      if (code !== CODES.none) throw answerError(code, `${connection.address}, ${topic}/${partition}`);
-      answer.i64();
-      const offset = answer.i64();
-      return [partition, offset < 0 ? undefined : offset];
+      .array([topic], () => out.string(topic).array(partitions, (partition) => out.i32(partition).i64(timeMs)));
+  };
+  return connection.send(connection.choose(LIST_OFFSETS), write, (answer) => {
+    answer.i32();
+    const found = answer.array(() => {
+      answer.string();
+      return answer.array((): [number, number | undefined] => {
+        const partition = answer.i32();
+        const code = answer.i16();
+        if (code !== CODES.none) throw answerError(code, `${connection.address}, ${topic}/${partition}`);
+        answer.i64();
+        const offset = answer.i64();
+        return [partition, offset < 0 ? undefined : offset];
+      });
     });
+    return new Map(found.flat());
   });
-  return new Map(found.flat());
 }
 
 export interface FetchPartition {
@@ -166,21 +178,23 @@ export async function fetchRecords(
 ): Promise<readonly FetchedPartition[]> {
   const hasIds = partitions.every(({ topicId }) => topicId !== '');
   const api = hasIds ? connection.choose(FETCH_13, FETCH_11) : connection.choose(FETCH_11);
-  const answer = await connection.send(api, (out) => writeFetch(out, partitions, settings), settings.waitMs);
-  answer.i32();
-  const code = answer.i16();
-  if (code !== CODES.none) throw answerError(code, connection.address);
-  answer.i32();
   const names = new Map(partitions.map(({ topic, topicId }) => [topicId, topic]));
-  return answer
-    .array(() => {
-      const topicId = answer.isFlexible ? hexOf(answer.raw(16)) : '';
-      const topic = answer.isFlexible ? (names.get(topicId) ?? '') : (answer.string() ?? '');
-      const found = answer.array(() => ({ topic, topicId, ...readFetched(answer, settings.isolation) }));
-      answer.tags();
-      return found;
-    })
-    .flat();
+  const read = (answer: WireReader): readonly FetchedPartition[] => {
+    answer.i32();
+    const code = answer.i16();
+    if (code !== CODES.none) throw answerError(code, connection.address);
+    answer.i32();
+    return answer
+      .array(() => {
+        const topicId = answer.isFlexible ? hexOf(answer.raw(16)) : '';
+        const topic = answer.isFlexible ? (names.get(topicId) ?? '') : (answer.string() ?? '');
+        const found = answer.array(() => ({ topic, topicId, ...readFetched(answer, settings.isolation) }));
+        answer.tags();
+        return found;
+      })
+      .flat();
+  };
+  return connection.send(api, (out) => writeFetch(out, partitions, settings), read, settings.waitMs);
 }
 
 function writeFetch(out: WireWriter, partitions: readonly FetchPartition[], settings: FetchSettings): void {
@@ -222,12 +236,15 @@ function readFetched(answer: WireReader, isolation: Isolation): Omit<FetchedPart
 
 /** The broker that keeps a group's offsets. */
 export async function findCoordinator(connection: Connection, group: string): Promise<Broker> {
-  const answer = await connection.send(connection.choose(FIND_COORDINATOR), (out) => out.string(group).i8(0));
-  answer.i32();
-  const code = answer.i16();
-  answer.string();
-  if (code !== CODES.none) throw answerError(code, `group ${group}`);
-  return { node: answer.i32(), host: answer.string() ?? '', port: answer.i32() };
+  const write = (out: WireWriter): void => void out.string(group).i8(0);
+  return connection.send(connection.choose(FIND_COORDINATOR), write, (answer) => {
+    answer.i32();
+    const code = answer.i16();
+    answer.string();
+    if (code !== CODES.none) throw answerError(code, `group ${group}`);
+    const node = answer.i32();
+    return { node, ...checkedAddress({ host: answer.string(), port: answer.i32() }) };
+  });
 }
 
 /** Writes a group's offsets without being a member of it: the group must have no members. */
@@ -236,7 +253,7 @@ export async function commitOffsets(
   group: string,
   offsets: ReadonlyMap<string, readonly { readonly partition: number; readonly offset: number }[]>,
 ): Promise<void> {
-  const answer = await connection.send(connection.choose(OFFSET_COMMIT), (out) =>
+  const write = (out: WireWriter): void => {
     out
       .string(group)
       .i32(-1)
@@ -244,15 +261,17 @@ export async function commitOffsets(
       .i64(-1)
       .array([...offsets], ([topic, partitions]) =>
         out.string(topic).array(partitions, ({ partition, offset }) => out.i32(partition).i64(offset).string(null)),
-      ),
-  );
-  answer.i32();
-  answer.array(() => {
-    const topic = answer.string();
+      );
+  };
+  await connection.send(connection.choose(OFFSET_COMMIT), write, (answer) => {
+    answer.i32();
     answer.array(() => {
-      const partition = answer.i32();
-      const code = answer.i16();
-      if (code !== CODES.none) throw answerError(code, `group ${group}, ${topic}/${partition}`);
+      const topic = answer.string();
+      answer.array(() => {
+        const partition = answer.i32();
+        const code = answer.i16();
+        if (code !== CODES.none) throw answerError(code, `group ${group}, ${topic}/${partition}`);
+      });
     });
   });
 }

@@ -119,7 +119,9 @@ export class WireReader {
 
   i64(): number {
     const at = this.#take(8);
-    return this.#bytes.readInt32BE(at) * 0x100000000 + this.#bytes.readUInt32BE(at + 4);
+    const value = this.#bytes.readInt32BE(at) * 0x100000000 + this.#bytes.readUInt32BE(at + 4);
+    if (!Number.isSafeInteger(value)) throw new RangeError(`the number ${value}`);
+    return value;
   }
 
   bool(): boolean {
@@ -160,7 +162,9 @@ export class WireReader {
     // Each entry takes a byte at least: a damaged length must not reserve memory.
     if (length > this.#bytes.length - this.#at)
       throw new RangeError(`${length} entries in ${this.#bytes.length} bytes`);
-    return Array.from({ length: Math.max(0, length) }, read);
+    const values: T[] = [];
+    for (let left = length; left > 0; left--) values.push(read());
+    return values;
   }
 
   /** Passes over the tagged fields at the end of a structure: none of them matters here. */
