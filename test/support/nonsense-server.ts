@@ -41,8 +41,9 @@ export function frameOf(size: number, correlationId: number, body: Uint8Array = 
   return Buffer.concat([head, body]);
 }
 
-/** Writes zeros as fast as they are taken, for as long as the connection lasts. */
-export function flood(socket: Socket): void {
+/** Writes a beginning, and then zeros as fast as they are taken, for as long as the connection lasts. */
+export function flood(socket: Socket, beginning: Buffer): void {
+  socket.write(beginning);
   const piece = Buffer.alloc(1024 * 1024);
   const more = (): void => {
     while (!socket.destroyed && socket.write(piece));
