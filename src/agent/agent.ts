@@ -17,6 +17,8 @@ export interface AgentOptions {
   readonly inputs: readonly AgentInput[];
   /** Reads what is there, closes each source at its end with its unterminated last line, sends the final beat, and ends. */
   readonly isOnce: boolean;
+  /** In once mode: the final beat says that nothing will follow, so every window closes. Else the end of a run is a pause. */
+  readonly closesAll?: boolean;
   /** Configured where several agents share a log; else it is minted once, or found again in the log. */
   readonly agentId?: string;
   readonly limits?: Partial<AgentLimits>;
@@ -97,6 +99,7 @@ export class Agent {
         dataDir,
         inputs,
         isOnce: this.#options.isOnce,
+        closesAll: this.#options.closesAll === true,
         limits: { ...DEFAULT_LIMITS, ...this.#options.limits },
       },
     });

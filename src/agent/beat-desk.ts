@@ -106,10 +106,9 @@ export class BeatDesk {
     });
   }
 
-  /** The last beats of this life: `hasEnded` when everything is read and closed. */
-  sendLast(hasEnded: boolean, done: (error?: unknown) => void): void {
-    if (hasEnded) this.#scanTimeMs = this.#clock.nowMs();
-    this.#want({ isFull: hasEnded, isUrgent: false, hasEnded });
+  /** The last beats of this life: full when everything is read and closed, and `hasEnded` when nothing will follow. */
+  sendLast(last: Pick<WantedBeat, 'isFull' | 'hasEnded'>, done: (error?: unknown) => void): void {
+    this.#want({ ...last, isUrgent: false });
     // After an announcement that was given up, a beat would announce higher numbers, and readers refuse lower ones from then on.
     for (const state of this.#lanes) if (!state.lane.hasGivenUp) this.send(state, done);
   }

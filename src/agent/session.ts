@@ -38,6 +38,7 @@ export interface SessionDeps {
     readonly dataDir: string;
     readonly inputs: readonly AgentInput[];
     readonly isOnce: boolean;
+    readonly closesAll: boolean;
     readonly limits: AgentLimits;
   };
 }
@@ -58,6 +59,8 @@ export class AgentSession {
   #nextNumber: number;
   #nextScanMs = 0;
   #hasScanned = false;
+  /** In once mode, the moment of the first look: what is written later belongs to the next run, whenever this one ends. */
+  #onceSeenMs = Infinity;
   #rotation = 0;
   #failure: { readonly error: unknown } | undefined;
   #wake: AbortController | undefined;
@@ -179,6 +182,7 @@ export class AgentSession {
     // What an input says of its sources may have been found out before this scan: beats then speak of that moment.
     let seenMs = scanTimeMs;
     for (const input of this.#inputs) seenMs = Math.min(seenMs, input.scan(nowMs, scanTimeMs, admits));
+    if (this.#isOnce) seenMs = this.#onceSeenMs = Math.min(this.#onceSeenMs, seenMs);
     this.#forgetOld(scanTimeMs);
     if (this.#writer.hasNewNumbers) this.#writer.save();
     if (this.#desk.scanned(nowMs, seenMs)) this.#writer.changed();
@@ -320,7 +324,9 @@ export class AgentSession {
     this.#writer.save();
     // Beats may not speak of numbers that are not durable.
     if (this.#writer.hasNewNumbers) return;
-    this.#desk.sendLast(this.#isOnce && !this.#deps.signal.aborted, (error) => this.#done(error));
+    const isWhole = this.#isOnce && !this.#deps.signal.aborted;
+    const hasEnded = isWhole && this.#deps.options.closesAll;
+    this.#desk.sendLast({ isFull: isWhole, hasEnded }, (error) => this.#done(error));
     await this.#settled();
     this.#writer.save();
     this.#reportProgress();

@@ -8,10 +8,12 @@ import { withExamples } from './examples.ts';
 import { kafkaClientOptions } from './kafka-broker.ts';
 import { HeldPartitions } from './held-partitions.ts';
 import { say } from './output.ts';
+import { type RunEnd, checkEnd } from './run-end.ts';
 import { type RoleContext, type RoleOptions, runRole, withRoleOptions } from './role.ts';
 
 interface AgentCommandOptions extends RoleOptions {
   readonly once?: boolean;
+  readonly close?: boolean;
 }
 
 export function registerAgent(program: Command): void {
@@ -19,9 +21,12 @@ export function registerAgent(program: Command): void {
     .command('agent')
     .description('Runs the agent alone: reads sources and appends their lines to the log.')
     .option('--once', 'read what is there, close every source, end')
-    .action((options: AgentCommandOptions) =>
-      runRole('agent', options, (context) => runAgent(context, options.once === true)),
-    );
+    .option('--close', 'with --once: nothing will follow, so close every window')
+    .action((options: AgentCommandOptions) => {
+      const { once: isOnce = false, close: closesAll = false } = options;
+      checkEnd({ isOnce, closesAll }, 'tailrace agent --help');
+      return runRole('agent', options, (context) => runAgent(context, { isOnce, closesAll }));
+    });
   withExamples(withRoleOptions(command), 'Examples:\n  tailrace agent -c tailrace.yaml\n  tailrace agent --once\n');
   registerResend(command);
 }
@@ -45,9 +50,13 @@ function registerResend(agent: Command): void {
   withExamples(command, RESEND_EXAMPLES);
 }
 
-async function runAgent({ config, dataDir, clock, log, signal }: RoleContext, isOnce: boolean): Promise<void> {
+async function runAgent(
+  { config, dataDir, clock, log, signal }: RoleContext,
+  { isOnce, closesAll }: RunEnd,
+): Promise<void> {
   const limits = { openFilesMax: openFilesWithin(processFilesMax(), DEFAULT_LIMITS.openFilesMax) };
-  const options = { dataDir: dataDir.root, inputs: agentInputs(config), isOnce, limits, ...agentId(config) };
+  const inputs = agentInputs(config);
+  const options = { dataDir: dataDir.root, inputs, isOnce, closesAll, limits, ...agentId(config) };
   const held = new HeldPartitions();
   const notify = (event: AgentEvent): void => {
     // The supervisor draws its progress line from these, and says which files are not in the result; nobody else listens.

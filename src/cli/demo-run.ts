@@ -85,7 +85,11 @@ export class DemoRun {
   }
 
   async #tell(log: Log): Promise<number> {
-    const services = servicesOf(this.#config, this.#dataDir, { isOnce: false, generations: undefined });
+    const services = servicesOf(this.#config, this.#dataDir, {
+      isOnce: false,
+      closesAll: false,
+      generations: undefined,
+    });
     for (const service of services) void this.#supervisor.run(service);
     const watch = await LogWatch.open(log, this.#config);
     const generator: Service = { name: 'generator', args: generatorArgs(this.#story), canFinish: true };
@@ -167,7 +171,7 @@ export class DemoRun {
   async #finish(watch: LogWatch): Promise<void> {
     this.#note('the web server stopped: the log is read to its end and its last windows are closed');
     await this.#supervisor.stopService('agent');
-    const [agent] = servicesOf(this.#config, this.#dataDir, { isOnce: true, generations: undefined });
+    const [agent] = servicesOf(this.#config, this.#dataDir, { isOnce: true, closesAll: true, generations: undefined });
     await this.#supervisor.run(agent!);
     const groups = Object.keys(this.#config.sinks).map((sink) => sinkGroup(this.#config, sink));
     const isDone = async (): Promise<boolean> => {

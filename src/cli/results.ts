@@ -10,6 +10,7 @@ import { querySql } from '../sinks/duckdb/client.ts';
 import { identifier } from '../sinks/duckdb/names.ts';
 import type { SqlResult } from '../sinks/duckdb/sql-runner.ts';
 import { documentStores } from './document-stores.ts';
+import { type OpenWindows, openWindowsText, readOpenWindows } from './open-windows.ts';
 import { print, printJson, say } from './output.ts';
 import { formatCount } from './progress.ts';
 import { tableText } from './sql.ts';
@@ -23,6 +24,7 @@ interface TableResult {
   readonly table: string;
   readonly rows: number;
   readonly top: SqlResult;
+  readonly open: OpenWindows;
 }
 
 export interface ResultsOptions {
@@ -48,7 +50,13 @@ export async function showResults(
   await close();
   if (isJson) {
     printJson({
-      tables: tables.map(({ table, rows, top }) => ({ table, rows, columns: top.columns, top: top.rows })),
+      tables: tables.map(({ table, rows, top, open }) => ({
+        table,
+        rows,
+        openWindows: open.windows,
+        columns: top.columns,
+        top: top.rows,
+      })),
       audit: result,
       unread,
       leftOut,
@@ -58,6 +66,8 @@ export async function showResults(
       print(`${table}: ${formatCount(rows)} rows${rows > ROWS_SHOWN ? `, the ${ROWS_SHOWN} with the most lines` : ''}`);
       print(`${tableText(top)}\n`);
     }
+    const stillOpen = openWindowsText(tables);
+    if (stillOpen !== undefined) print(`${stillOpen}\n`);
     print(auditText(result));
   }
   sayUnread(unread);
@@ -96,5 +106,6 @@ async function readTable(dataDir: DataDir, table: string): Promise<TableResult> 
   const name = `main.${identifier(table)}`;
   const count = await querySql(target, `SELECT count(*) FROM ${name}`);
   const top = await querySql(target, `SELECT * FROM ${name} ORDER BY lines DESC, window_start LIMIT ${ROWS_SHOWN}`);
-  return { table, rows: Number(count.rows[0]?.[0] ?? 0), top };
+  const open = await readOpenWindows(queryOf(dataDir), table);
+  return { table, rows: Number(count.rows[0]?.[0] ?? 0), top, open };
 }

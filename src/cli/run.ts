@@ -10,6 +10,7 @@ import { describeTable } from './check.ts';
 import { loadNamedConfig } from './config-option.ts';
 import { withExamples } from './examples.ts';
 import { say } from './output.ts';
+import { checkEnd } from './run-end.ts';
 import { type RunOptions, superviseRun } from './supervise.ts';
 
 const EXAMPLES = `Examples:
@@ -28,6 +29,7 @@ interface RunCommandOptions {
   readonly config?: string;
   readonly dataDir?: string;
   readonly once?: boolean;
+  readonly close?: boolean;
   readonly json?: boolean;
   readonly maxFailures?: number;
 }
@@ -40,6 +42,7 @@ export function registerRun(program: Command): void {
     .option('-c, --config <file>', 'the configuration')
     .option('--data-dir <folder>', 'where everything is kept, with log files', DEFAULT_DATA_DIR)
     .option('--once', 'read what is there, print tables and audit, end')
+    .option('--close', 'with --once: close the windows that are not over, since nothing will follow')
     .option('--json', 'with --once: the result as one JSON object')
     .option(
       '--max-failures <n>',
@@ -61,10 +64,12 @@ function wholeNumber(text: string): number {
 async function run(files: readonly string[], options: RunCommandOptions): Promise<number> {
   const runOptions: RunOptions = {
     isOnce: options.once === true,
+    closesAll: options.close === true,
     isJson: options.json === true,
     failuresMax: options.maxFailures ?? (options.once === true ? FAILURES_MAX_ONCE : RESTART_DEFAULTS.failuresMax),
   };
   if (runOptions.isJson && !runOptions.isOnce) throw usageError('--json needs --once: a run without end has no result');
+  checkEnd(runOptions, 'tailrace run --help');
   const config = configOf(files, options);
   return superviseRun(config, runOptions, () => {
     if (!runOptions.isJson) announce(config, files);

@@ -6,6 +6,7 @@ import type { DataDir } from '../config/data-dir.ts';
 import { pipelineTopics } from '../engine/task-kind.ts';
 import type { Service } from '../supervisor/service.ts';
 import type { RunGenerations } from './run-generations.ts';
+import type { RunEnd } from './run-end.ts';
 import { sinkReaders, sinkTopics } from './sink-readers.ts';
 
 /** The program that roles are started from: this one. */
@@ -13,16 +14,16 @@ export const PROGRAM = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.js', import.meta.url),
 );
 
-export interface RunTerms {
-  readonly isOnce: boolean;
+export interface RunTerms extends RunEnd {
   /** Where other hosts share the partitions. */
   readonly generations: RunGenerations | undefined;
 }
 
 /** The roles of one machine, in the order they start. */
-export function servicesOf(config: Config, dataDir: DataDir, { isOnce, generations }: RunTerms): Service[] {
+export function servicesOf(config: Config, dataDir: DataDir, { isOnce, closesAll, generations }: RunTerms): Service[] {
   const resolved = ['--resolved', dataDir.resolvedConfig];
   const once = isOnce ? ['--once'] : [];
+  const close = closesAll ? ['--close'] : [];
   const brought = generations === undefined ? [] : ['--generation', String(generations.pipeline)];
   const ofDocuments = (sink: string): string[] =>
     Object.entries(generations?.documents[sink] ?? {}).flatMap(([stream, generation]) => [
@@ -30,7 +31,7 @@ export function servicesOf(config: Config, dataDir: DataDir, { isOnce, generatio
       `${stream}=${generation}`,
     ]);
   return [
-    { name: 'agent', args: ['agent', ...resolved, ...once], canFinish: isOnce },
+    { name: 'agent', args: ['agent', ...resolved, ...once, ...close], canFinish: isOnce },
     ...enginesOf(config).map(({ name, worker }) => ({
       name,
       // Only `run` may bring a changed pipeline: a role alone must not switch the log under others.

@@ -18,11 +18,11 @@ import { say } from './output.ts';
 import { type FileProgress, Progress, formatCount } from './progress.ts';
 import { makeDataDir, openLog } from './role.ts';
 import { bringGenerations } from './run-generations.ts';
+import type { RunEnd } from './run-end.ts';
 import { PROGRAM, prepareLog, servicesOf, writeResolvedConfig } from './services.ts';
 import { listenForStop } from './signals.ts';
 
-export interface RunOptions {
-  readonly isOnce: boolean;
+export interface RunOptions extends RunEnd {
   readonly isJson: boolean;
   /** Failures of one role within ten minutes before everything ends. */
   readonly failuresMax: number;
@@ -116,7 +116,7 @@ class SupervisedRun {
     );
     await prepareLog(log, this.#config);
     const generations = await bringGenerations(log, this.#config, this.#dataDir);
-    const services = servicesOf(this.#config, this.#dataDir, { isOnce: this.#options.isOnce, generations });
+    const services = servicesOf(this.#config, this.#dataDir, { ...this.#options, generations });
     const ended = services.map((service) => this.#supervisor.run(service));
     try {
       const exitCode = this.#options.isOnce ? await this.#once(log, ended[0]!) : await this.#follow(log, ended);

@@ -12,7 +12,7 @@ const LOG_TIME_STEP_MS_MAX = 10_000;
 
 /**
  * The clock of a partition, a function of the log alone. Watermark = min over the sources that hold it of (largest event time − out of
- * orderness) − 1 ms, never going back. When none holds, it is the agents' own time − out of orderness, but not beyond the last timer.
+ * orderness) − 1 ms, never going back. When none holds, the agents' own time stands for the event time, but it goes not beyond the last timer.
  */
 export class Watermark {
   readonly #options: WatermarkOptions;
@@ -51,7 +51,7 @@ export class Watermark {
     // With no source holding, time is the agents'; a pause in a replayed log must not run past what waits for it.
     const nextMs =
       least === Infinity
-        ? Math.min(this.#agentsTimeMs() - outOfOrdernessMs, lastTimerMs)
+        ? Math.min(this.#agentsTimeMs() - outOfOrdernessMs - 1, lastTimerMs)
         : least - outOfOrdernessMs - 1;
     if (!(nextMs > this.watermarkMs)) return false;
     this.watermarkMs = nextMs;

@@ -50,7 +50,7 @@ export interface Beat {
   readonly tMs: number;
   /** A full beat lists every source not forgotten; another lists those that changed. */
   readonly isFull: boolean;
-  /** All sources are closed and the agent ends: from here time may run to the last timer. */
+  /** All sources are closed and nothing will follow: from here time may run to the last timer. The end of a run alone is a pause. */
   readonly hasEnded: boolean;
   readonly sources: readonly SourceReport[];
   /**

@@ -263,7 +263,7 @@ describe('rotation', () => {
 
 describe('once', () => {
   test('reads to the ends, closes everything, and ends with a full beat', async () => {
-    begin({ isOnce: true, partitions: 2 });
+    begin({ isOnce: true, closesAll: true, partitions: 2 });
     writeFileSync(world.path('a.log'), 'one\ntwo');
     writeFileSync(world.path('b.log'), 'unterminated');
     writeFileSync(world.path('empty.log'), '');
@@ -278,6 +278,22 @@ describe('once', () => {
     ]);
     expect(last.flatMap((beat) => beat.sources).map(({ state }) => state)).toEqual(['closed', 'closed']);
     await expectProven(world);
+  });
+
+  test('is a pause unless it closes all: no beat says the end, and time stays where the files were looked at first', async () => {
+    begin({ isOnce: true });
+    writeFileSync(world.path('a.log'), 'one\n');
+    const startedMs = world.clock.nowMs();
+    // The log takes nothing for a while: time goes on, and what is written now is read by the next run.
+    world.fates = Array.from({ length: 12 }, () => 'drop' as const);
+    world.start();
+    await world.ended();
+    expect(world.clock.nowMs() - startedMs).toBeGreaterThan(5_000);
+    const { beats } = await world.read();
+    const last = beats.at(-1)!;
+    expect(last).toMatchObject({ isFull: true, hasEnded: false, tMs: startedMs });
+    expect(last.sources.map(({ state }) => state)).toEqual(['closed']);
+    expect(new Set(beats.map(({ tMs }) => tMs))).toEqual(new Set([startedMs]));
   });
 
   test('a file that is unchanged is not read again; one that grew goes on as a new source', async () => {

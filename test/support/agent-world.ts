@@ -17,6 +17,7 @@ export interface AgentSettings {
   readonly partitions?: number;
   readonly lineBytesMax?: number;
   readonly isOnce?: boolean;
+  readonly closesAll?: boolean;
   readonly agentId?: string;
   readonly limits?: Partial<AgentLimits>;
 }
@@ -70,7 +71,7 @@ export class AgentWorld {
   start(settings: AgentSettings = {}): void {
     this.#settings = { ...this.#settings, ...settings };
     const { include = [this.path('*')], exclude = [], partitions = 1, lineBytesMax = 262_144 } = this.#settings;
-    const { isOnce = false, agentId, limits = {} } = this.#settings;
+    const { isOnce = false, closesAll = false, agentId, limits = {} } = this.#settings;
     const life: Life = {
       ended: Promise.resolve(),
       stopping: new AbortController(),
@@ -85,6 +86,7 @@ export class AgentWorld {
       options: {
         dataDir: this.dataDir,
         isOnce,
+        closesAll,
         limits,
         inputs: [{ name: 'web', topic: TOPIC, partitions, include, exclude, lineBytesMax }],
         ...(agentId === undefined ? {} : { agentId }),

@@ -158,3 +158,69 @@ rollups:
   );
   expect(resultOf(await run()).audit).toMatchObject({ lost: 0, doubled: 0 });
 });
+
+/** Lines of now, as a server writes them. */
+function liveLines(count: number): string {
+  const stamp = new Date().toISOString();
+  const months = 'JanFebMarAprMayJunJulAugSepOctNovDec';
+  const month = months.slice(Number(stamp.slice(5, 7)) * 3 - 3, Number(stamp.slice(5, 7)) * 3);
+  const at = `${stamp.slice(8, 10)}/${month}/${stamp.slice(0, 4)}:${stamp.slice(11, 19)} +0000`;
+  return `192.0.2.7 - - [${at}] "GET /live HTTP/1.1" 200 10 "-" "-"\n`.repeat(count);
+}
+
+async function rowsOf(query: string): Promise<unknown[][]> {
+  const { stdout, stderr, code } = await tailrace(['sql', query, '--json'], { cwd: folder.path });
+  expect({ code, stderr }).toMatchObject({ code: 0 });
+  return (JSON.parse(stdout) as { rows: unknown[][] }).rows;
+}
+
+test('runs from cron over a file that grows: the hour that is not over stays open, every line is in it, none is late', async () => {
+  const runs = 4;
+  for (let run = 1; run <= runs; run++) {
+    appendFileSync(join(folder.path, 'access.log'), liveLines(5));
+    const { code, stdout, stderr } = await tailrace(['run', '--once', 'access.log'], { cwd: folder.path });
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+    expect(stdout).toMatch(/windows? (is|are) not over yet: .*clients from .* in the next run; --close closes all/);
+    expect(stdout).toContain(`sent ${5 * run} = stored ${5 * run}, lost 0, doubled 0`);
+  }
+  expect(await rowsOf('select sum(requests), sum(late_lines) from clients')).toEqual([[5 * runs, 0]]);
+  expect(await rowsOf('select sum(requests), sum(late_lines) from requests')).toEqual([[5 * runs, 0]]);
+  const audit = await tailrace(['audit'], { cwd: folder.path });
+  expect(audit).toMatchObject({ code: 0 });
+  expect(audit.stdout).toContain('lost 0, doubled 0');
+
+  const last = await tailrace(['run', '--once', '--close', 'access.log'], { cwd: folder.path });
+  expect(last).toMatchObject({ code: 0 });
+  expect(last.stdout).not.toContain('not over yet');
+  expect(await rowsOf("select count(*) from clients where status = 'open'")).toEqual([[0]]);
+});
+
+test('the time of reading as event time: the same', async () => {
+  writeFileSync(
+    join(folder.path, 'tailrace.yaml'),
+    `version: 1
+name: web
+sources: { web: { type: file, include: [access.log], stream: access } }
+streams: { access: { codec: { type: combined }, event_time: { field: read_at } } }
+rollups:
+  hits: { from: access, by: [url.path], window: { type: tumbling, size: 1d }, measures: { hits: count } }
+`,
+  );
+  const run = async (): Promise<string> => {
+    appendFileSync(join(folder.path, 'access.log'), accessLines(1));
+    const { code, stdout, stderr } = await tailrace(['run', '--once'], { cwd: folder.path });
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+    return stdout;
+  };
+  await run();
+  expect(await run()).toMatch(/not over yet: hits from /);
+  expect(await rowsOf("select sum(hits), sum(late_lines) from hits where status = 'open'")).toEqual([[2, 0]]);
+});
+
+test('--close without --once is a word of advice', async () => {
+  writeFileSync(join(folder.path, 'access.log'), accessLines(1));
+  for (const verb of ['run', 'agent']) {
+    const { code, stderr } = await tailrace([verb, '--close'], { cwd: folder.path });
+    expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining('--close needs --once') });
+  }
+});

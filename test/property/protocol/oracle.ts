@@ -234,7 +234,7 @@ export class Oracle {
     const alive = [...this.#agents.values()].filter((other) => !this.#isLost(other));
     if (alive.length === 0) return;
     const agentsMs = Math.min(...alive.filter((other) => !other.hasEnded).map((other) => other.tMs));
-    this.#advance(Math.min(agentsMs - this.#time.outOfOrdernessMs, Math.max(-Infinity, ...this.#timers.values())));
+    this.#advance(Math.min(agentsMs - this.#time.outOfOrdernessMs - 1, Math.max(-Infinity, ...this.#timers.values())));
   }
 
   #report(source: OracleSource, report: SourceReport, agent: OracleAgent): void {
