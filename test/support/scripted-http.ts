@@ -47,7 +47,8 @@ export async function startScriptedServer(
         'x-elastic-product': 'Elasticsearch',
         ...answer.headers,
       });
-      outgoing.end(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body ?? {}));
+      const { body = {} } = answer;
+      outgoing.end(typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body));
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

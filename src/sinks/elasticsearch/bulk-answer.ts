@@ -95,13 +95,16 @@ export function busyError(what: string, status: number, reason: string): Operati
 }
 
 const CAUSES_MAX = 5;
+/** Patterns look for the names of fields in it. */
+const REASON_CHARACTERS_MAX = 2000;
 
 /** Type, reason and causes of an error: not yet safe to show. */
 export function reasonsOf(error: unknown): string {
   const parts: string[] = [];
   let at = error;
   for (let depth = 0; at !== undefined && depth < CAUSES_MAX; depth++) {
-    for (const part of [property(at, 'type'), property(at, 'reason')]) if (typeof part === 'string') parts.push(part);
+    for (const part of [property(at, 'type'), property(at, 'reason')])
+      if (typeof part === 'string') parts.push(part.slice(0, REASON_CHARACTERS_MAX));
     at = property(at, 'caused_by');
   }
   return parts.join(': ');

@@ -1,6 +1,8 @@
 import { Client, errors } from '@elastic/elasticsearch';
 import type { Clock } from '../../lib/clock.ts';
 import { EXIT, OperatingError } from '../../lib/errors.ts';
+import { HEALTH, checked } from './answer-shapes.ts';
+import { BoundedConnection } from './bounded-connection.ts';
 import { requestError } from './errors.ts';
 
 export type ElasticsearchClient = Client;
@@ -26,8 +28,8 @@ export interface ElasticsearchOptions {
 const REQUEST_TIMEOUT_MS = 30_000;
 /** Sockets to one node: two bulks in flight, and what a search or a probe needs beside them. */
 const CONNECTIONS_MAX = 8;
-/** An answer beyond this is no answer to anything that is asked here; it must not fill the memory. */
-const ANSWER_BYTES_MAX = 128 * 1024 * 1024;
+/** An answer beyond this, unpacked, is no answer to anything that is asked here: a bulk's has some hundred bytes for each of its documents. */
+const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
  * The official client, as every part of Tailrace uses it: connections are kept, requests are gzipped, a server that is no Elasticsearch is
@@ -43,6 +45,7 @@ export function openElasticsearch(options: ElasticsearchOptions): ElasticsearchC
     maxRetries: 0,
     requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
     compression: true,
+    Connection: BoundedConnection,
     maxResponseSize: ANSWER_BYTES_MAX,
     maxCompressedResponseSize: ANSWER_BYTES_MAX,
     agent: { connections: CONNECTIONS_MAX },
@@ -153,7 +156,7 @@ async function probe(
 ): Promise<OperatingError | undefined> {
   try {
     const transport = { requestTimeout, ...(signal === undefined ? {} : { signal }) };
-    await client.cluster.health({ level: 'cluster' }, transport);
+    checked(HEALTH, await client.cluster.health({ level: 'cluster' }, transport), 'Elasticsearch');
     return undefined;
   } catch (error) {
     if (error instanceof errors.ResponseError && error.statusCode === 403) return undefined;

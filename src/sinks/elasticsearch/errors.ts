@@ -1,6 +1,8 @@
 import { errors } from '@elastic/elasticsearch';
 import { EXIT, OperatingError } from '../../lib/errors.ts';
 import { escapeText } from '../../lib/escape.ts';
+import { badAnswerError } from './answer-shapes.ts';
+import { BadAnswer } from './bounded-connection.ts';
 
 /** Reasons quote what was sent: enough to recognise it, and no more. */
 const REASON_CHARACTERS_MAX = 300;
@@ -64,7 +66,8 @@ export function requestError(error: unknown, what: string, where: string): unkno
   }
   if (error instanceof errors.ProductNotSupportedError) {
     const hint = 'name the address of an Elasticsearch 9; other products speak another language';
-    const options = { code: 'ES_PRODUCT', exitCode: EXIT.config, hint };
+    // Somebody may stand in between for a while and answer in its place: waited for, it ends nothing else.
+    const options = { ...unreachable, code: 'ES_PRODUCT', hint };
     return new OperatingError(`${what}: the server at ${where} is no Elasticsearch`, options);
   }
   if (error instanceof errors.ConnectionError || error instanceof errors.NoLivingConnectionsError) {
@@ -78,6 +81,7 @@ export function requestError(error: unknown, what: string, where: string): unkno
     const hint = 'start it, or look at nodes';
     return new OperatingError(`${what}: ${where} cannot be reached: ${reason}`, { ...unreachable, hint });
   }
+  if (error instanceof BadAnswer) return badAnswerError(`${what}: ${where} answered ${escapeText(error.message)}`);
   if (error instanceof errors.DeserializationError) {
     const hint = 'look at what stands between here and Elasticsearch';
     return new OperatingError(`${what}: the answer from ${where} is no JSON`, { ...unreachable, hint });
@@ -104,7 +108,8 @@ export function reasonOf(body: unknown): string {
   if (typeof error === 'string') return shown(error);
   const type = property(error, 'type');
   const reason = property(error, 'reason');
-  const [root] = (property(error, 'root_cause') ?? []) as readonly unknown[];
+  const roots = property(error, 'root_cause');
+  const root: unknown = Array.isArray(roots) ? roots[0] : undefined;
   const cause = property(property(error, 'caused_by'), 'reason') ?? property(root, 'reason');
   return shown(
     [type, reason, cause === reason ? undefined : cause].filter((part) => typeof part === 'string').join(': '),
@@ -112,8 +117,10 @@ export function reasonOf(body: unknown): string {
 }
 
 function shown(text: string): string {
-  const line = escapeText(text);
-  return line.length <= REASON_CHARACTERS_MAX ? line : `${line.slice(0, REASON_CHARACTERS_MAX - 1)}…`;
+  const line = escapeText(text.slice(0, REASON_CHARACTERS_MAX));
+  return text.length <= REASON_CHARACTERS_MAX && line.length <= REASON_CHARACTERS_MAX
+    ? line
+    : `${line.slice(0, REASON_CHARACTERS_MAX - 1)}…`;
 }
 
 function property(value: unknown, name: string): unknown {

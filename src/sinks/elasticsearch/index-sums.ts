@@ -1,4 +1,5 @@
 import { type LineSum, emptySum } from '../../record/line-id.ts';
+import { INDICES, SUMS, checked } from './answer-shapes.ts';
 import { type ElasticsearchClient, withElasticsearch } from './client.ts';
 import { parseIndexName } from './index-name.ts';
 
@@ -8,15 +9,6 @@ import { parseIndexName } from './index-name.ts';
  */
 const GROUP_WIDTH = 2 ** 22;
 
-interface SumsAnswer {
-  readonly hits?: { readonly total?: { readonly value?: number } };
-  readonly aggregations?: {
-    readonly groups?: {
-      readonly buckets?: readonly { readonly a: { value: number }; readonly b: { value: number } }[];
-    };
-  };
-}
-
 /** How many documents each index of a stream holds, with the sums of their line-id hashes, by the index's name. */
 export async function indexSums(
   client: ElasticsearchClient,
@@ -25,7 +17,9 @@ export async function indexSums(
   const pattern = `${of.prefix}-${of.stream}-*`;
   return withElasticsearch(client, `documents of ${of.stream}`, async () => {
     const found = await client.indices.get({ index: pattern, features: ['settings'] });
-    const names = Object.keys(found).filter((name) => parseIndexName(name, of) !== undefined);
+    const names = Object.keys(checked(INDICES, found, `documents of ${of.stream}`)).filter(
+      (name) => parseIndexName(name, of) !== undefined,
+    );
     const sums = new Map<string, LineSum>();
     for (const name of names.toSorted()) {
       // What was stored a moment ago must be seen.
@@ -37,7 +31,8 @@ export async function indexSums(
 }
 
 async function sumOf(client: ElasticsearchClient, index: string): Promise<LineSum> {
-  const answer = (await client.search({
+  // An answer without a sum must not look like a loss either.
+  const found = await client.search({
     index,
     // What one shard does not answer must not look like a loss.
     allow_partial_search_results: false,
@@ -50,10 +45,11 @@ async function sumOf(client: ElasticsearchClient, index: string): Promise<LineSu
         aggs: { a: { sum: { field: 'tailrace.hash_a' } }, b: { sum: { field: 'tailrace.hash_b' } } },
       },
     },
-  })) as SumsAnswer;
+  });
+  const { hits, aggregations } = checked(SUMS, found, `documents in ${index}`);
   const sum = emptySum();
-  sum.lines = answer.hits?.total?.value ?? 0;
-  for (const { a, b } of answer.aggregations?.groups?.buckets ?? []) {
+  sum.lines = hits.total.value;
+  for (const { a, b } of aggregations.groups.buckets) {
     sum.a = (sum.a + (a.value % 2 ** 32)) % 2 ** 32;
     sum.b = (sum.b + (b.value % 2 ** 32)) % 2 ** 32;
   }

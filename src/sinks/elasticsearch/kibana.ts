@@ -1,7 +1,8 @@
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import { text } from 'node:stream/consumers';
+import type { IncomingMessage } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
+import { z } from 'zod';
 import type { Clock } from '../../lib/clock.ts';
 import { EXIT, OperatingError, describeError } from '../../lib/errors.ts';
 import { escapeText } from '../../lib/escape.ts';
@@ -26,6 +27,8 @@ interface Answer {
 }
 
 const REQUEST_TIMEOUT_MS = 60_000;
+/** Ours are some hundred kilobytes. */
+const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 const READY_PAUSE_MS = 1000;
 /** What an answer says is cut in messages. */
 const SHOWN_CHARACTERS_MAX = 300;
@@ -66,7 +69,7 @@ export class Kibana {
     if (status === 400 || status === 404) return undefined;
     if (status !== 200) throw this.#refusal(`${type} ${id}`, status, body);
     const line = body.split('\n').find((one) => one.trim() !== '');
-    return line === undefined ? undefined : (JSON.parse(line) as SavedObject);
+    return line === undefined ? undefined : (this.#parsed(SAVED_OBJECT, line, status) as unknown as SavedObject);
   }
 
   /** Puts objects there, in place of those with the same ids. */
@@ -86,15 +89,23 @@ export class Kibana {
       contentType: `multipart/form-data; boundary=${BOUNDARY}`,
     });
     if (answer.status !== 200) throw this.#refusal('the import', answer.status, answer.body);
-    const { success, errors = [] } = JSON.parse(answer.body) as ImportAnswer;
+    const { success, errors = [] } = this.#parsed(IMPORTED, answer.body, answer.status);
     if (success === true) return;
     const failed = errors.map(({ type, id, error }) => `${type} ${id} (${error?.type ?? 'no reason'})`);
     throw new OperatingError(`Kibana did not take ${escapeText(failed.join(', '))}`, { code: 'KIBANA_REFUSED' });
   }
 
+  #parsed<T>(shape: z.ZodType<T>, body: string, status: number): T {
+    try {
+      return shape.parse(JSON.parse(body));
+    } catch {
+      throw this.#refusal('its answer', status, body);
+    }
+  }
+
   #refusal(what: string, status: number, body: string): OperatingError {
     const { origin } = this.#url;
-    const shown = escapeText(body).slice(0, SHOWN_CHARACTERS_MAX);
+    const shown = escapeText(body.slice(0, SHOWN_CHARACTERS_MAX)).slice(0, SHOWN_CHARACTERS_MAX);
     const isAuth = status === 401 || status === 403;
     return new OperatingError(`${what}: Kibana at ${origin} answered ${status}: ${shown}`, {
       code: isAuth ? 'KIBANA_AUTH' : 'KIBANA_REFUSED',
@@ -138,23 +149,42 @@ export class Kibana {
         ...(tls?.serverName === undefined ? {} : { servername: tls.serverName }),
         timeout: timeoutMs,
       });
-      request.on('timeout', () => request.destroy(new Error(`no answer within ${timeoutMs} ms`)));
+      const giveUp = (): unknown => request.destroy(new Error(`no answer within ${timeoutMs} ms`));
+      // The one is of silence, the other of an answer that does not end.
+      request.on('timeout', giveUp);
+      const timer = setTimeout(giveUp, 2 * timeoutMs);
+      request.on('close', () => clearTimeout(timer));
       request.on('error', failed);
       request.on('response', (response) => {
-        text(response).then((answer) => resolve({ status: response.statusCode ?? 0, body: answer }), failed);
+        textOf(response).then((answer) => resolve({ status: response.statusCode ?? 0, body: answer }), failed);
       });
       request.end(body);
     });
   }
 }
 
-interface ImportAnswer {
-  readonly success?: boolean;
-  readonly errors?: readonly {
-    readonly type: string;
-    readonly id: string;
-    readonly error?: { readonly type?: string };
-  }[];
+const IMPORTED = z.object({
+  success: z.boolean().optional(),
+  errors: z
+    .array(z.object({ type: z.string(), id: z.string(), error: z.object({ type: z.string().optional() }).optional() }))
+    .optional(),
+});
+const SAVED_OBJECT = z.looseObject({
+  type: z.string(),
+  id: z.string(),
+  attributes: z.record(z.string(), z.unknown()),
+  references: z.array(z.looseObject({ type: z.string(), id: z.string(), name: z.string() })),
+});
+
+async function textOf(response: IncomingMessage): Promise<string> {
+  const pieces: Buffer[] = [];
+  let length = 0;
+  for await (const piece of response as AsyncIterable<Buffer>) {
+    length += piece.length;
+    if (length > ANSWER_BYTES_MAX) throw new Error(`an answer of more than ${ANSWER_BYTES_MAX} bytes`);
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString('utf8');
 }
 
 function isJson(text: string): boolean {

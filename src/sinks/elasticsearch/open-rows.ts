@@ -1,11 +1,14 @@
 import { errors } from '@elastic/elasticsearch';
 import type { StoredFoldedRow } from '../stream-fold.ts';
+import { HITS, POINT_IN_TIME, STORED_ROW, badAnswerError, checked } from './answer-shapes.ts';
 import { type ElasticsearchClient, withElasticsearch } from './client.ts';
-import { type StoredRow, storedRow } from './rollup-document.ts';
+import { storedRow } from './rollup-document.ts';
 import { rollupIndex } from './templates.ts';
 
 /** Documents of one page: some megabytes. */
-const PAGE_DOCUMENTS = 2000;
+const PAGE_DOCUMENTS = 1000;
+/** More windows are not kept open anywhere: a server that always has another page would fill the memory. */
+const ROWS_MAX = 5_000_000;
 const PIT_KEEP_ALIVE = '1m';
 
 export interface OpenRowsQuery {
@@ -39,7 +42,8 @@ async function pointInTime(
   try {
     // A search sees what was refreshed; what was written a moment ago counts, too.
     await client.indices.refresh({ index }, { signal });
-    return (await client.openPointInTime({ index, keep_alive: PIT_KEEP_ALIVE }, { signal })).id;
+    const opened = await client.openPointInTime({ index, keep_alive: PIT_KEEP_ALIVE }, { signal });
+    return checked(POINT_IN_TIME, opened, index).id;
   } catch (error) {
     if (error instanceof errors.ResponseError && error.statusCode === 404) return undefined;
     throw error;
@@ -55,7 +59,7 @@ async function readAll(
   const rows: StoredFoldedRow[] = [];
   let after: readonly (string | number)[] | undefined;
   for (;;) {
-    const answer = await client.search<{ readonly tailrace: StoredRow }>(
+    const answer = await client.search(
       {
         pit: { id, keep_alive: PIT_KEEP_ALIVE },
         // A shard that does not answer holds rows, too.
@@ -71,10 +75,14 @@ async function readAll(
       },
       { signal },
     );
-    const { hits } = answer.hits;
-    for (const { _source: source } of hits) if (source !== undefined) rows.push(storedRow(source.tailrace));
+    const { hits } = checked(HITS, answer, 'open rows').hits;
+    for (const { _source: source } of hits) {
+      if (source !== undefined) rows.push(storedRow(checked(STORED_ROW, source['tailrace'], 'an open row')));
+    }
     if (hits.length < PAGE_DOCUMENTS) break;
-    after = hits.at(-1)!.sort as (string | number)[];
+    if (rows.length > ROWS_MAX) throw badAnswerError(`open rows: more than ${ROWS_MAX}, and still more pages`);
+    after = hits.at(-1)?.sort as (string | number)[] | undefined;
+    if (after === undefined) throw badAnswerError('open rows: a page that does not say where it ends');
   }
   await client.closePointInTime({ id }, { signal });
   return rows;

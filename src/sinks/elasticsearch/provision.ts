@@ -1,5 +1,6 @@
 import { errors } from '@elastic/elasticsearch';
 import { canonicalJson } from '../../epoch/fingerprint.ts';
+import { TEMPLATES, checked } from './answer-shapes.ts';
 import { type ElasticsearchClient, withElasticsearch } from './client.ts';
 import { type IndexTemplate, templateFingerprint } from './templates.ts';
 
@@ -39,22 +40,15 @@ async function readTemplate(client: ElasticsearchClient, name: string): Promise<
   const path = `/_index_template/${encodeURIComponent(name)}`;
   const answer = await withElasticsearch(client, `template ${name}`, async () => {
     try {
-      return await client.transport.request<TemplateAnswer>({
-        method: 'GET',
-        path,
-        querystring: { flat_settings: true },
-      });
+      const request = { method: 'GET', path, querystring: { flat_settings: true } };
+      return checked(TEMPLATES, await client.transport.request(request), `template ${name}`);
     } catch (error) {
       if (error instanceof errors.ResponseError && error.statusCode === 404) return undefined;
       throw error;
     }
   });
   const found = answer?.index_templates[0]?.index_template;
-  return found === undefined ? undefined : normalised(found);
-}
-
-interface TemplateAnswer {
-  readonly index_templates: readonly { readonly index_template: Partial<IndexTemplate['body']> }[];
+  return found === undefined ? undefined : normalised(found as unknown as Partial<IndexTemplate['body']>);
 }
 
 /** The server leaves out what is empty. */

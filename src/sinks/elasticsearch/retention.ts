@@ -2,6 +2,7 @@ import { errors } from '@elastic/elasticsearch';
 import type { Clock } from '../../lib/clock.ts';
 import { OperatingError } from '../../lib/errors.ts';
 import { DAY_MS } from '../../lib/utc-date.ts';
+import { INDICES, checked } from './answer-shapes.ts';
 import { type ElasticsearchClient, withElasticsearch } from './client.ts';
 import { parseIndexName } from './index-name.ts';
 
@@ -65,7 +66,7 @@ async function listIndices(
       },
       transport,
     );
-    return Object.keys(answer);
+    return Object.keys(checked(INDICES, answer, 'retention'));
   } catch (error) {
     if (error instanceof errors.ResponseError && error.statusCode === 404) return [];
     throw error;

@@ -115,7 +115,7 @@ export function storedRow({ rollup, window, key, is_other: isOther, parts }: Sto
 export function joinStored(
   row: FoldedRow,
   status: RowStatus,
-  stored: StoredRow,
+  stored: Pick<StoredRow, 'status' | 'parts'>,
   logOf: (partition: number) => string | undefined,
 ): boolean {
   const mine = new Map(row.parts);

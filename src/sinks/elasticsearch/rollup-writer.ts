@@ -5,9 +5,10 @@ import { OperatingError } from '../../lib/errors.ts';
 import type { Random } from '../../lib/random.ts';
 import type { FoldedRow, StreamFold } from '../stream-fold.ts';
 import { TOO_LARGE, busyError, isRefused, isStored, reasonsOf } from './bulk-answer.ts';
+import { BULK, type BulkItem, DOCUMENTS, badAnswerError, checked } from './answer-shapes.ts';
 import { type ElasticsearchClient, type ElasticsearchEvent, withElasticsearch } from './client.ts';
 import { reasonOf } from './errors.ts';
-import { type StoredRow, joinStored, rowDocument, rowId } from './rollup-document.ts';
+import { joinStored, rowDocument, rowId } from './rollup-document.ts';
 import { rollupIndex } from './templates.ts';
 
 export type RollupWriterEvent =
@@ -123,14 +124,12 @@ export class RollupWriter {
       _source: ['tailrace.status', 'tailrace.parts'],
     }));
     const answer = await withElasticsearch(this.#parts.client, 'rollup documents', () =>
-      this.#parts.client.transport.request<{ docs?: readonly GetItem[] }>(
-        { method: 'POST', path: '/_mget', body: { docs } },
-        { signal },
-      ),
+      this.#parts.client.transport.request({ method: 'POST', path: '/_mget', body: { docs } }, { signal }),
     );
-    if (answer.docs?.length !== conflicts.length) throw cutAnswer();
+    const stored = checked(DOCUMENTS, answer, 'rollup documents').docs;
+    if (stored.length !== conflicts.length) throw cutAnswer();
     return conflicts.filter(({ row, fold }, index) => {
-      const found = answer.docs![index]!;
+      const found = stored[index]!;
       if (found.found !== true || found._source?.tailrace === undefined) {
         this.#seen.delete(row);
         return true;
@@ -159,13 +158,11 @@ export class RollupWriter {
   async #ask(lines: readonly string[], signal: AbortSignal): Promise<readonly BulkItem[]> {
     const { client } = this.#parts;
     const answer = await withElasticsearch(client, 'rollup documents', () =>
-      client.transport.request<{ items?: readonly Readonly<Record<string, BulkItem>>[] }>(
-        { method: 'POST', path: '/_bulk', bulkBody: lines.join('') },
-        { signal },
-      ),
+      client.transport.request({ method: 'POST', path: '/_bulk', bulkBody: lines.join('') }, { signal }),
     );
-    if (answer.items?.length !== lines.length) throw cutAnswer();
-    return answer.items.map((item) => Object.values(item)[0]!);
+    const items = checked(BULK, answer, 'rollup documents').items.flatMap((item) => Object.values(item).slice(0, 1));
+    if (items.length !== lines.length) throw cutAnswer();
+    return items;
   }
 
   /**
@@ -214,7 +211,10 @@ export class RollupWriter {
     return `${JSON.stringify(action)}\n${JSON.stringify(document)}\n`;
   }
 
-  #remember(row: FoldedRow, { _seq_no: seqNo, _primary_term: primaryTerm }: BulkItem | GetItem): void {
+  #remember(
+    row: FoldedRow,
+    { _seq_no: seqNo, _primary_term: primaryTerm }: Pick<BulkItem, '_seq_no' | '_primary_term'>,
+  ): void {
     if (seqNo === undefined || primaryTerm === undefined) this.#seen.delete(row);
     else this.#seen.set(row, { seqNo, primaryTerm });
   }
@@ -235,24 +235,6 @@ export class RollupWriter {
   }
 }
 
-interface BulkItem {
-  readonly status: number;
-  readonly _seq_no?: number;
-  readonly _primary_term?: number;
-  readonly error?: unknown;
-}
-
-interface GetItem {
-  readonly found?: boolean;
-  readonly _seq_no?: number;
-  readonly _primary_term?: number;
-  readonly _source?: { readonly tailrace?: StoredRow };
-}
-
 function cutAnswer(): OperatingError {
-  return new OperatingError('rollup documents: the answer has not one item for each document', {
-    code: 'ES_ANSWER',
-    isRetryable: true,
-    hint: 'look at what stands between here and Elasticsearch',
-  });
+  return badAnswerError('rollup documents: the answer has not one item for each document');
 }

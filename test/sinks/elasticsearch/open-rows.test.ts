@@ -37,12 +37,18 @@ test('where there is no index, there are no open rows', async () => {
 
 test('a point in time that is lost between two pages is an error, and not the end of the rows', async () => {
   const stored = {
+    rollup: 'traffic',
+    is_other: false,
     window: { start: '1970-01-01T00:00:00Z', end: '1970-01-01T00:01:00Z' },
     key: [],
     parts: [],
     status: 'open',
   };
-  const page = Array.from({ length: 2000 }, (_, i) => ({ _source: { tailrace: stored }, sort: [i] }));
+  const page = Array.from({ length: 1000 }, (_, i) => ({
+    _index: 'tailrace-rollup-traffic',
+    _source: { tailrace: stored },
+    sort: [i],
+  }));
   let pages = 0;
   const { client, server } = await begin(({ path }) => {
     if (path.includes('_pit')) return { status: 200, body: { id: 'pit' } };
@@ -57,7 +63,11 @@ test('a point in time that is lost between two pages is an error, and not the en
 
 test('an audit and a search take no answer of a part of the shards either', async () => {
   const { client, server } = await begin(({ path }) => {
-    if (path.includes('_search')) return { status: 200, body: { hits: { hits: [], total: { value: 0 } } } };
+    if (path.includes('_search'))
+      return {
+        status: 200,
+        body: { hits: { hits: [], total: { value: 0 } }, aggregations: { groups: { buckets: [] } } },
+      };
     return { status: 200, body: { 'tailrace-access-2026.11.26': {} } };
   });
   await indexSums(client, { prefix: 'tailrace', stream: 'access' });
