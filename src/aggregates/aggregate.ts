@@ -1,8 +1,5 @@
 import type { FieldType } from '../record/batch.ts';
 
-/** The largest integer that a sum may reach and stay exact; beyond it the sum is NULL and the row is flagged. */
-export const SUM_MAX = Number.MAX_SAFE_INTEGER;
-
 export interface Accumulator {
   /** Suffix of the storage column, `''` for the only one. */
   readonly suffix: string;
@@ -21,21 +18,24 @@ export interface AggregateDefinition {
   /** The accumulators of one measure. None: the row's own line count is the result. */
   accumulators(type: FieldType | undefined): readonly Accumulator[];
   /**
-   * JavaScript statements that add one value. `acc` are assignable expressions, `value` a local name that may be NaN.
+   * JavaScript statements that add one value. `acc` are assignable expressions, `value` a local name that may be NaN, `rest` one of what it
+   * lacks of a whole number beyond 2^53 (lib/exact-integer.ts); without it, `value` is exact. A number that is too large for its type is ±Infinity.
    * Generated once per pipeline into the hot loop; `add` is the same rule in plain code and the oracle of this text.
    */
-  updateSource(acc: readonly string[], value: string, type: FieldType | undefined): string;
-  add(acc: number[], value: number, type: FieldType | undefined): void;
+  updateSource(acc: readonly string[], value: string, type: FieldType | undefined, rest?: string): string;
+  add(acc: number[], value: number, type: FieldType | undefined, rest?: number): void;
   merge(into: number[], other: readonly number[], type: FieldType | undefined): void;
   /** The same in SQL: one aggregate expression an accumulator, over the rows of one key and window in different partitions. */
   mergeSql(columns: readonly string[], type: FieldType | undefined): readonly string[];
   /** SQL that makes the user's value of the storage columns; `lines` is the row's line count. */
   resultSql(columns: readonly string[], type: FieldType | undefined): string;
-  /** The user's value in JavaScript; null for NULL. `lines` is the row's line count. */
-  result(acc: readonly number[], lines: number, type: FieldType | undefined): number | null;
-  /** Whether the value went beyond SUM_MAX. Absent where that cannot be. */
+  /** Type of that value in SQL. */
+  sqlType(type: FieldType | undefined): 'BIGINT' | 'HUGEINT' | 'DOUBLE';
+  /** The user's value in JavaScript, a bigint beyond 2^53; null for NULL. `lines` is the row's line count. */
+  result(acc: readonly number[], lines: number, type: FieldType | undefined): number | bigint | null;
+  /** Whether the value is NULL because it is beyond all numbers. Absent where that cannot be. */
   hasOverflown?(acc: readonly number[], type: FieldType | undefined): boolean;
-  /** SQL that is true where the value went beyond SUM_MAX; undefined where that cannot be. */
+  /** The same in SQL; undefined where that cannot be. */
   overflowSql?(columns: readonly string[], type: FieldType | undefined): string | undefined;
   readonly examples: readonly { readonly values: readonly (number | null)[]; readonly result: number | null }[];
 }

@@ -1,21 +1,30 @@
 import type { AggregateDefinition } from './aggregate.ts';
-import { addToSum, addToSumSource, hasSumOverflown, mergeSums, mergeSumsSql, sumOverflowSql } from './sum.ts';
+import {
+  SUM_STATE,
+  addToSum,
+  addToSumSource,
+  hasSumOverflown,
+  mergeSums,
+  mergeSumsSql,
+  roundedSum,
+  roundedSumSql,
+  sumOverflowSql,
+} from './sum.ts';
 
 /** Arithmetic mean of a numeric field: kept as sum and count, so that it merges. */
 export const avg: AggregateDefinition = {
   name: 'avg',
   summary: 'Arithmetic mean of a numeric field; NULL where no line had a value.',
   argument: 'number',
-  accumulators: () => [
-    { suffix: '_sum', initial: 0 },
-    { suffix: '_n', initial: 0 },
-  ],
+  accumulators: SUM_STATE,
+  sqlType: () => 'DOUBLE',
   updateSource: addToSumSource,
   add: addToSum,
   merge: mergeSums,
   mergeSql: mergeSumsSql,
-  resultSql: ([total, n]) => `CASE WHEN ${n} > 0 AND NOT isnan(${total}) THEN ${total} / ${n} END`,
-  result: ([total, n]) => (n! > 0 && !Number.isNaN(total) ? total! / n! : null),
+  resultSql: (columns, type) =>
+    `CASE WHEN ${columns[1]} > 0 AND isfinite(${columns[0]}) THEN ${roundedSumSql(columns, type)} / ${columns[1]} END`,
+  result: (acc, _lines, type) => (acc[1]! > 0 && Number.isFinite(acc[0]) ? roundedSum(acc, type) / acc[1]! : null),
   hasOverflown: hasSumOverflown,
   overflowSql: sumOverflowSql,
   examples: [

@@ -6,6 +6,7 @@ export const count: AggregateDefinition = {
   summary: 'Number of lines; with a field, number of lines where it is not NULL.',
   argument: 'optional',
   accumulators: (type) => (type === undefined ? [] : [{ suffix: '', initial: 0 }]),
+  sqlType: () => 'BIGINT',
   updateSource: ([n], value) => (n === undefined ? '' : `if (${value} === ${value}) ${n} += 1;`),
   add(acc, value, type) {
     if (type !== undefined && !Number.isNaN(value)) acc[0]! += 1;

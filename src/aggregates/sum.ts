@@ -1,66 +1,122 @@
+import { safe } from '../lib/exact-integer.ts';
 import type { FieldType } from '../record/batch.ts';
-import { type AggregateDefinition, SUM_MAX } from './aggregate.ts';
+import type { AggregateDefinition } from './aggregate.ts';
 
-const OVERFLOW_TEXT = String(SUM_MAX);
+/**
+ * Integer sums are kept in two lanes, `high` × 2^53 + `low`, both whole numbers within ±2^53: exact to 2^106, more than 2^43 lines of 64-bit
+ * numbers can come to. A value that no `long` can hold (±Infinity) makes the sum unknown: `low` is NaN then, and NaN plus anything stays NaN.
+ */
+const LANE = 2 ** 53;
+const MAX = Number.MAX_SAFE_INTEGER;
 
-/** Integer sums leave the exact range for good: the accumulator becomes NaN, and NaN plus anything stays NaN. */
-function exact(sum: number, type: FieldType | undefined): number {
-  return type !== 'double' && Math.abs(sum) > SUM_MAX ? Number.NaN : sum;
+/** Adds a whole number within ±(2^53 − 1). */
+function addToLanes(acc: number[], value: number): void {
+  const low = acc[0]! + value;
+  if (low <= MAX && low >= -MAX) acc[0] = low;
+  else if (!Number.isFinite(low)) acc[0] = Number.NaN;
+  else {
+    // Both have its sign, so one of them takes the step back without loss.
+    const step = low > 0 ? 1 : -1;
+    acc[2]! += step;
+    acc[0] = acc[0]! - step * LANE + value;
+  }
+}
+
+function addToLanesSource([low, , high]: readonly string[], value: string): string {
+  return `{ const s = ${low} + ${value}; if (s <= ${MAX} && s >= -${MAX}) ${low} = s; else if (s - s !== 0) ${low} = NaN; else { const c = s > 0 ? 1 : -1; ${high} += c; ${low} = ${low} - c * ${LANE} + ${value}; } }`;
 }
 
 /** The text of adding `value` to a sum and a count of values: shared by `sum` and `avg`, whose state is the same. */
-export function addToSumSource([sum, n]: readonly string[], value: string, type: FieldType | undefined): string {
-  const guard = type === 'double' ? '' : ` if (${sum} > ${OVERFLOW_TEXT} || ${sum} < -${OVERFLOW_TEXT}) ${sum} = NaN;`;
-  return `if (${value} === ${value}) { ${sum} += ${value}; ${n} += 1;${guard} }`;
+export function addToSumSource(
+  acc: readonly string[],
+  value: string,
+  type: FieldType | undefined,
+  rest?: string,
+): string {
+  const [sum, n, high] = acc;
+  if (type === 'double') return `if (${value} === ${value}) { ${sum} += ${value}; ${n} += 1; }`;
+  if (rest === undefined) return `if (${value} === ${value}) { ${n} += 1; ${addToLanesSource(acc, value)} }`;
+  return `if (${value} === ${value}) { ${n} += 1;
+    if (${value} - ${value} !== 0) ${sum} = NaN;
+    else { const steps = Math.trunc(${value} / ${LANE}), left = ${value} - steps * ${LANE}; ${high} += steps; ${addToLanesSource(acc, 'left')} ${addToLanesSource(acc, rest)} }
+  }`;
 }
 
-export function addToSum(acc: number[], value: number, type: FieldType | undefined): void {
+export function addToSum(acc: number[], value: number, type: FieldType | undefined, rest = 0): void {
   if (Number.isNaN(value)) return;
-  acc[0] = exact(acc[0]! + value, type);
   acc[1]! += 1;
+  if (type === 'double') acc[0]! += value;
+  else if (!Number.isFinite(value)) acc[0] = Number.NaN;
+  else {
+    const steps = Math.trunc(value / LANE);
+    acc[2]! += steps;
+    addToLanes(acc, value - steps * LANE);
+    addToLanes(acc, rest);
+  }
 }
 
 export function mergeSums(into: number[], other: readonly number[], type: FieldType | undefined): void {
-  into[0] = exact(into[0]! + other[0]!, type);
   into[1]! += other[1]!;
+  if (type === 'double') into[0]! += other[0]!;
+  else {
+    into[2]! += other[2]!;
+    addToLanes(into, other[0]!);
+  }
 }
 
-export function mergeSumsSql([sum, n]: readonly string[], type: FieldType | undefined): readonly string[] {
+export function mergeSumsSql([sum, n, high]: readonly string[], type: FieldType | undefined): readonly string[] {
   if (type === 'double') return [`sum(${sum})`, `sum(${n})`];
   // Summed as integers, which are exact; NaN is none and must not be skipped.
-  const total = `sum(TRY_CAST(${sum} AS BIGINT))`;
+  const total = `(sum(CAST(${high} AS HUGEINT)) * ${LANE} + sum(TRY_CAST(${sum} AS HUGEINT)))`;
   return [
-    `CASE WHEN bool_or(isnan(${sum})) OR abs(${total}) > ${SUM_MAX} THEN 'NaN'::DOUBLE ELSE CAST(${total} AS DOUBLE) END`,
+    `CASE WHEN bool_or(isnan(${sum})) THEN 'NaN'::DOUBLE ELSE CAST(${total} % ${LANE} AS DOUBLE) END`,
     `sum(${n})`,
+    `coalesce(CAST(${total} // ${LANE} AS DOUBLE), 0)`,
   ];
 }
 
-export function hasSumOverflown([sum]: readonly number[], type: FieldType | undefined): boolean {
-  return type !== 'double' && Number.isNaN(sum);
+/** In doubles: rounded once. */
+export function roundedSum([sum, , high]: readonly number[], type: FieldType | undefined): number {
+  return type === 'double' ? sum! : high! * LANE + sum!;
 }
 
-export function sumOverflowSql([sum]: readonly string[], type: FieldType | undefined): string | undefined {
-  return type === 'double' ? undefined : `isnan(${sum})`;
+export function roundedSumSql([sum, , high]: readonly string[], type: FieldType | undefined): string {
+  return type === 'double' ? sum! : `(${high} * ${LANE}.0::DOUBLE + ${sum})`;
 }
 
-/** Sum of a numeric field. Integer sums are exact to 2^53 − 1; beyond it the value is NULL and `overflow` is true. */
+export function hasSumOverflown([sum, n]: readonly number[]): boolean {
+  return n! > 0 && !Number.isFinite(sum);
+}
+
+export function sumOverflowSql([sum, n]: readonly string[]): string {
+  return `(${n} > 0 AND NOT isfinite(${sum}))`;
+}
+
+export const SUM_STATE = (type: FieldType | undefined): readonly { suffix: string; initial: number }[] => [
+  { suffix: '_sum', initial: 0 },
+  { suffix: '_n', initial: 0 },
+  ...(type === 'double' ? [] : [{ suffix: '_high', initial: 0 }]),
+];
+
+/** Sum of a numeric field. Integer sums are exact; what is beyond all numbers is NULL, and `overflow` is true. */
 export const sum: AggregateDefinition = {
   name: 'sum',
-  summary: 'Sum of a numeric field; NULL where no line had a value.',
+  summary: 'Sum of a numeric field, of integers exact; NULL where no line had a value.',
   argument: 'number',
-  accumulators: () => [
-    { suffix: '', initial: 0 },
-    { suffix: '_n', initial: 0 },
-  ],
+  accumulators: SUM_STATE,
+  sqlType: (type) => (type === 'double' ? 'DOUBLE' : 'HUGEINT'),
   updateSource: addToSumSource,
   add: addToSum,
   merge: mergeSums,
   mergeSql: mergeSumsSql,
-  resultSql: ([total, n], type) =>
+  resultSql: ([total, n, high], type) =>
     type === 'double'
-      ? `CASE WHEN ${n} > 0 THEN ${total} END`
-      : `CASE WHEN ${n} > 0 AND NOT isnan(${total}) THEN CAST(${total} AS BIGINT) END`,
-  result: ([total, n]) => (n! > 0 && !Number.isNaN(total) ? total! : null),
+      ? `CASE WHEN ${n} > 0 AND isfinite(${total}) THEN ${total} END`
+      : `CASE WHEN ${n} > 0 AND isfinite(${total}) THEN CAST(${high} AS HUGEINT) * ${LANE} + TRY_CAST(${total} AS HUGEINT) END`,
+  result: ([total, n, high], _lines, type) => {
+    if (!(n! > 0) || !Number.isFinite(total)) return null;
+    return type === 'double' || high === 0 ? total! : safe(BigInt(high!) * BigInt(LANE) + BigInt(total!));
+  },
   hasOverflown: hasSumOverflown,
   overflowSql: sumOverflowSql,
   examples: [

@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
+import { AGGREGATES_BY_NAME } from '../components.ts';
 import { type Config, RESERVED_COLUMNS } from '../config/config.ts';
 import { shownPath } from '../config/load.ts';
 import { withoutSecrets } from '../config/secrets.ts';
 import { workerNotes } from '../config/workers.ts';
 import type { MeasureSpec, RollupSpec } from '../epoch/pipeline.ts';
 import { escapeText } from '../lib/escape.ts';
+import { present } from '../lib/assert.ts';
 import { formatDuration } from '../lib/units.ts';
 import { loadNamedConfig } from './config-option.ts';
 import { print, printJson } from './output.ts';
@@ -109,7 +111,7 @@ const SQL_TYPES = {
 } as const;
 
 function measureType({ aggregate, fieldType }: MeasureSpec): string {
-  return aggregate === 'avg' || (fieldType === 'double' && aggregate !== 'count') ? 'DOUBLE' : 'BIGINT';
+  return present(AGGREGATES_BY_NAME[aggregate], `aggregate ${aggregate} is known`).sqlType(fieldType);
 }
 
 function measureText({ aggregate, field }: MeasureSpec): string {

@@ -165,6 +165,8 @@ function describeEngineEvent(event: EngineEvent, isFixed: boolean): string | und
 function describeFullTable(task: string, { rollup, first }: Extract<EngineEvent, { type: 'rows_full' }>): string {
   const key = escapeText(first.key.map((value) => value ?? 'NULL').join(', ')).slice(0, KEY_SHOWN_MAX);
   const window = new Date(first.windowStartMs).toISOString();
+  if (!first.isFull)
+    return `ALARM ${task}: table ${rollup} cannot tell apart keys with numbers that are too large for their type, such as ${key}: their lines go into one row, where is_other is true (declare the field as keyword to keep every digit)`;
   return `ALARM ${task}: table ${rollup} has no row left for the key ${key} in the window of ${window}: rows_max is ${first.rowsMax}, and the lines of all further keys go into one row, where is_other is true (see docs/runbook.md, A table is full)`;
 }
 

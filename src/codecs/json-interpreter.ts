@@ -113,14 +113,30 @@ function cellOf(value: unknown, type: FieldType, timeFormat: string, row: number
       return isQuoted ? timeOf(parseIsoTime(bytes, 0, bytes.length), timeFormat) : null;
     }
     case 'long':
+      if (Math.abs(numberOf(text)) > Number.MAX_SAFE_INTEGER) return longOf(text);
       return Number.isSafeInteger(numberOf(text)) ? numberOf(text) + 0 : null;
     case 'double':
-      return Number.isFinite(numberOf(text)) ? numberOf(text) : null;
+      return numberOf(text);
   }
 }
 
 function numberOf(text: string): number {
   return NUMBER.test(text) ? Number(text) : Number.NaN;
+}
+
+/** By the arithmetic of large integers alone: digits × 10^exponent, of at most 20 digits before the point. */
+function longOf(text: string): Cell {
+  const rounded = numberOf(text);
+  if (Math.abs(rounded) > 2 ** 65) return rounded > 0 ? Infinity : -Infinity;
+  const [, sign, whole, fraction = '', exponent = '0'] = /^(-?)(\d+)(?:\.(\d*))?(?:[eE](.*))?$/.exec(text)!;
+  const power = Number(exponent) - fraction.length;
+  const digits = BigInt(whole! + fraction);
+  const scale = 10n ** BigInt(Math.abs(power));
+  if (power < 0 && digits % scale !== 0n) return null;
+  const magnitude = power < 0 ? digits / scale : digits * scale;
+  const exact = sign === '-' ? -magnitude : magnitude;
+  if (exact !== BigInt.asIntN(64, exact)) return exact > 0n ? Infinity : -Infinity;
+  return exact;
 }
 
 function timeOf(timeMs: number, timeFormat: string): number | null {

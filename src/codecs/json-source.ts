@@ -3,7 +3,7 @@ import type { DecodeRequest } from './codec.ts';
 import type { GeneratedParts } from './generated-decoder.ts';
 import { isIpAddress } from './ip.ts';
 import { JSON_DEPTH_MAX, afterBlanks, stringEnd, valueEnd } from './json-scan.ts';
-import { type TimeFormat, numberOfValue, unescapeToScratch, unescaped } from './json-values.ts';
+import { type TimeFormat, numberOfValue, storeLong, unescapeToScratch, unescaped } from './json-values.ts';
 
 /** What a key leads to: a field that is looked for, an object with fields inside, or both. */
 interface KeyTarget {
@@ -34,6 +34,7 @@ export function jsonParts(timeFormat: TimeFormat, request: DecodeRequest): Gener
       escapedKey,
       storeText,
       numberOfValue,
+      storeLong,
       names: [...nodes.values()].map((node) => [...node.keys()].map((key) => Buffer.from(key, 'latin1'))),
     },
     functions: [...nodes.values()].map((node, i) => objectSource(node, i, numbers, timeFormat, request)).join('\n'),
@@ -165,6 +166,8 @@ function storeSource(field: string, timeFormat: TimeFormat, request: DecodeReque
   const format = JSON.stringify(timeFormat);
   const stores = request.fields.map(({ name, type }, i) => {
     if (latin1Of(name) !== field) return '';
+    if (type === 'long')
+      return `storeLong(batch.columns[${i}], row, numberOfValue(bytes, value, at, isEscaped, 'long', ${format}), bytes, value, at);`;
     return isStringType(type)
       ? `storeText(batch, batch.columns[${i}], row, bytes, value, at, isEscaped, ${type === 'ip'});`
       : `batch.columns[${i}].values[row] = numberOfValue(bytes, value, at, isEscaped, ${JSON.stringify(type)}, ${format});`;

@@ -1,4 +1,5 @@
-import type { Batch, FieldType } from '../record/batch.ts';
+import { parseLong } from '../lib/exact-integer.ts';
+import { Batch, type FieldType, type NumberColumn } from '../record/batch.ts';
 import { hexDigit, numberEnd } from './json-scan.ts';
 import { reserveScratch } from './lines.ts';
 import { parseIsoTime } from './timestamps.ts';
@@ -15,7 +16,7 @@ const POWERS_OF_TEN = Array.from({ length: 23 }, (_, exponent) => Number(`1e${ex
 
 /**
  * The number of a field with the value in [start, end), whose bounds valueEnd() found; NaN where the value is of another type.
- * A number in quotes counts as the number, `"true"` and `"false"` as the booleans.
+ * A number in quotes counts as the number, `"true"` and `"false"` as the booleans. A `long` beyond 2^53 is rounded: storeLong() looks again.
  */
 export function numberOfValue(
   bytes: Buffer,
@@ -44,9 +45,10 @@ function numberOfText(
   if (type === 'boolean') return booleanOf(bytes, start, end);
   if (start === end || (isQuoted && numberEnd(bytes, start) !== end) || bytes[start]! > 0x39) return Number.NaN;
   const value = parseNumber(bytes, start, end);
-  if (type === 'long') return Number.isSafeInteger(value) ? value + 0 : Number.NaN;
+  if (type === 'long')
+    return Number.isSafeInteger(value) || Math.abs(value) > Number.MAX_SAFE_INTEGER ? value + 0 : Number.NaN;
   if (type === 'date') return inTimeRange(format === 'epoch_s' ? Math.round(value * 1000) : Math.floor(value));
-  return Number.isFinite(value) ? value : Number.NaN;
+  return value;
 }
 
 function inTimeRange(timeMs: number): number {
@@ -79,6 +81,25 @@ function parseNumber(bytes: Buffer, start: number, end: number): number {
   if (!isSimple || digits > Number.MAX_SAFE_INTEGER) return Number(bytes.toString('latin1', start, end));
   const value = decimals > 0 ? digits / POWERS_OF_TEN[decimals]! : digits;
   return isNegative ? -value : value;
+}
+
+/** Stores the value of a `long` in [start, end); `value` is what numberOfValue() made of it. */
+export function storeLong(
+  column: NumberColumn,
+  row: number,
+  value: number,
+  bytes: Buffer,
+  start: number,
+  end: number,
+): void {
+  column.values[row] = value;
+  // What is found last in a line counts.
+  if (column.rest !== undefined) column.rest[row] = 0;
+  if (!(value > Number.MAX_SAFE_INTEGER || value < -Number.MAX_SAFE_INTEGER)) return;
+  const text = bytes[start] === 0x22 ? unescaped(bytes, start + 1, end - 1) : bytes.subarray(start, end);
+  const exact = parseLong(text.toString('latin1'));
+  if (typeof exact === 'bigint') Batch.setLarge(column, row, exact);
+  else column.values[row] = exact;
 }
 
 /** Appends the text in [start, end), which has escapes, to the batch's scratch without them, and gives its length. */

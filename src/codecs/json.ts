@@ -37,7 +37,9 @@ type JsonOptions = z.output<typeof options>;
  * keys on the way to it, joined by dots; inside arrays there are none. What is found last in the line counts. A value that is
  * not of the declared type is NULL, the rest of the line stays:
  * - `keyword`: a string; a number, `true` and `false` as they are written. `ip`: a string that is an address.
- * - `long`: a number, also in quotes, that is an exact integer (`200.0` and `2e2` are 200). `double`: a finite number, likewise.
+ * - `long`: a whole number of 64 bits, exact, also in quotes (`200.0` and `2e2` are 200). `double`: a number, likewise. One that is too large
+ *   for its type is there and not known (±Infinity): a result that depends on it is NULL with `overflow`, a key of it goes to `is_other`. As
+ *   `keyword` every digit stays.
  * - `boolean`: `true`, `false`, also in quotes. `date`: by `time_format`; numbers also in quotes, fractions of a millisecond cut.
  * Invalid UTF-8 in strings is kept; a lone surrogate (`\ud800`) becomes the three bytes of its code point (WTF-8).
  */

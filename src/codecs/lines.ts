@@ -1,8 +1,8 @@
-import { type Batch, type Column, REASON_MALFORMED, REASON_NONE, REASON_NO_EVENT_TIME } from '../record/batch.ts';
+import { Batch, type Column, REASON_MALFORMED, REASON_NONE, REASON_NO_EVENT_TIME } from '../record/batch.ts';
 import type { BlockLines, DecodeRequest } from './codec.ts';
 
-/** A cell as an interpreter gives it: a number, text in the block as [start, end), text that is not in the block, or NULL. */
-export type Cell = number | readonly [start: number, end: number] | Uint8Array | null;
+/** A cell as an interpreter gives it: a number (beyond 2^53 exact), text in the block as [start, end), text that is not in the block, or NULL. */
+export type Cell = number | bigint | readonly [start: number, end: number] | Uint8Array | null;
 
 /** The fields of one line by name, a missing one being NULL; undefined where the line does not match the codec's grammar. */
 export type LineRecord = ReadonlyMap<string, Cell> | undefined;
@@ -82,12 +82,13 @@ export function fillRow(batch: Batch, row: number, request: DecodeRequest, recor
 
 function setCell(batch: Batch, column: Column, row: number, cell: Cell): void {
   if (column.kind === 'number') {
-    column.values[row] = typeof cell === 'number' ? cell : Number.NaN;
+    if (typeof cell === 'bigint') Batch.setLarge(column, row, cell);
+    else column.values[row] = typeof cell === 'number' ? cell : Number.NaN;
     return;
   }
   column.start[row] = 0;
   column.length[row] = -1;
-  if (cell === null || typeof cell === 'number') return;
+  if (cell === null || typeof cell === 'number' || typeof cell === 'bigint') return;
   if (cell instanceof Uint8Array) {
     column.start[row] = -1 - appendScratch(batch, cell);
     column.length[row] = cell.length;

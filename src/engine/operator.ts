@@ -34,6 +34,8 @@ export interface OtherKey {
   readonly key: readonly (string | null)[];
   /** How many there may be that have one. */
   readonly rowsMax: number;
+  /** The table is full; else a number in the key is too large for its type. */
+  readonly isFull: boolean;
 }
 
 /** Where an operator says what became of lines of earlier batches, of any source. */

@@ -11,6 +11,8 @@ export class RowCollector {
   readonly #words: Uint32Array[];
   #isOther = new Uint8Array(CAPACITY_FIRST);
   readonly #keyNumbers: (Float64Array | undefined)[];
+  /** Of columns with whole numbers beyond 2^53. */
+  readonly #keyRests: (Float64Array | undefined)[];
   readonly #keyTexts: ({ offsets: Uint32Array; nulls: Uint8Array; bytes: ByteWriter } | undefined)[];
   #capacity = CAPACITY_FIRST;
   length = 0;
@@ -23,6 +25,7 @@ export class RowCollector {
     // Sum lanes and revision.
     this.#words = Array.from({ length: 3 }, () => new Uint32Array(capacity));
     this.#keyNumbers = keyKinds.map((kind) => (kind === 'number' ? new Float64Array(capacity) : undefined));
+    this.#keyRests = keyKinds.map(() => undefined);
     this.#keyTexts = keyKinds.map((kind) =>
       kind === 'string'
         ? {
@@ -55,6 +58,7 @@ export class RowCollector {
       const key = table.keys[k]!;
       if (key.kind === 'number') {
         this.#keyNumbers[k]![at] = key.values[row]!;
+        if (key.rest !== undefined) (this.#keyRests[k] ??= new Float64Array(this.#capacity))[at] = key.rest[row]!;
         continue;
       }
       const column = this.#keyTexts[k]!;
@@ -71,7 +75,10 @@ export class RowCollector {
     const [windowStartMs, windowEndMs, lines, ...accumulators] = this.#numbers.map((values) => values.subarray(0, n));
     const [sumA, sumB, revision] = this.#words.map((values) => values.subarray(0, n));
     const keys = this.#keyTexts.map((text, k): KeyColumn => {
-      if (text === undefined) return { kind: 'number', values: this.#keyNumbers[k]!.subarray(0, n) };
+      if (text === undefined) {
+        const rest = this.#keyRests[k]?.subarray(0, n);
+        return { kind: 'number', values: this.#keyNumbers[k]!.subarray(0, n), ...(rest === undefined ? {} : { rest }) };
+      }
       return {
         kind: 'string',
         offsets: text.offsets.subarray(0, n + 1),
@@ -106,6 +113,9 @@ export class RowCollector {
     this.#isOther = wider(this.#isOther, new Uint8Array(capacity));
     this.#keyNumbers.forEach((values, i) => {
       if (values !== undefined) this.#keyNumbers[i] = wider(values, new Float64Array(capacity));
+    });
+    this.#keyRests.forEach((values, i) => {
+      if (values !== undefined) this.#keyRests[i] = wider(values, new Float64Array(capacity));
     });
     for (const text of this.#keyTexts) {
       if (text === undefined) continue;

@@ -70,9 +70,9 @@ export class TaskState implements OperatorOutput, LaterOutput {
   rollupSinceMs: Record<string, number> = {};
   /** Rollup → lines that went into rows of other keys. */
   readonly otherLines = new Map<string, number>();
-  /** Rollup → the first such key since this process began: that it is said once. */
-  readonly #otherKeys = new Map<string, OtherKey>();
-  #unsaid: string[] = [];
+  /** What was said of such keys since this process began: each reason once a rollup. */
+  readonly #saidOthers = new Set<string>();
+  #unsaid: [rollup: string, first: OtherKey][] = [];
   fingerprints: Readonly<Record<string, string>>;
 
   constructor(options: TaskStateOptions) {
@@ -206,17 +206,18 @@ export class TaskState implements OperatorOutput, LaterOutput {
 
   others(consumer: string, lines: number, first: OtherKey): void {
     this.otherLines.set(consumer, this.otherLines.get(consumer)! + lines);
-    if (this.#otherKeys.has(consumer)) return;
-    this.#otherKeys.set(consumer, first);
-    this.#unsaid.push(consumer);
+    const why = `${consumer} ${first.isFull}`;
+    if (this.#saidOthers.has(why)) return;
+    this.#saidOthers.add(why);
+    this.#unsaid.push([consumer, first]);
   }
 
   /** The rollups that have a key without a row of its own for the first time, with that key. */
   takeOtherKeys(): readonly (readonly [rollup: string, first: OtherKey])[] {
     if (this.#unsaid.length === 0) return [];
-    const rollups = this.#unsaid;
+    const unsaid = this.#unsaid;
     this.#unsaid = [];
-    return rollups.map((rollup) => [rollup, this.#otherKeys.get(rollup)!]);
+    return unsaid;
   }
 
   fateOf(source: SourceId, consumer: string, fate: Fate, reason: string, sum: Readonly<LineSum>): void {

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import type { Batch, Column } from '../record/batch.ts';
+import { exactInteger, restOf } from '../lib/exact-integer.ts';
+import type { Batch, Column, NumberColumn } from '../record/batch.ts';
 import { escapeInvalidUtf8 } from '../lib/text.ts';
 
 const CAPACITY_MIN = 64;
@@ -19,7 +20,12 @@ export interface StringKeys {
 export interface NumberKeys {
   readonly kind: 'number';
   values: Float64Array;
+  /** What `values` lacks of whole numbers beyond 2^53 (lib/exact-integer.ts); undefined in a table without them. */
+  rest: Float64Array | undefined;
 }
+
+/** One value of a key: text as UTF-8 bytes, a whole number beyond 2^53 as a bigint, NULL as null or NaN. */
+export type KeyCell = Uint8Array | number | bigint | null;
 
 export interface WindowTableOptions {
   readonly startMs: number;
@@ -78,7 +84,7 @@ export class WindowTable {
     this.keys = keyKinds.map((kind) =>
       kind === 'string'
         ? { kind, start: new Int32Array(capacity), length: new Int32Array(capacity) }
-        : { kind, values: new Float64Array(capacity) },
+        : { kind, values: new Float64Array(capacity), rest: undefined },
     );
     this.arena = new Uint8Array(capacity * 32);
     this.arenaView = new DataView(this.arena.buffer);
@@ -100,8 +106,10 @@ export class WindowTable {
    */
   insert(batch: Batch, columns: readonly Column[], line: number, hash: number): number {
     const cells = columns.map((column) =>
-      column.kind === 'number' ? column.values[line]! : (batch.stringBytes(column, line) ?? null),
+      column.kind === 'number' ? numberCell(column, line) : (batch.stringBytes(column, line) ?? null),
     );
+    // No row can say which number it was.
+    if (cells.some((cell) => cell === Infinity || cell === -Infinity)) return this.other();
     if (cells.every((cell) => !(cell instanceof Uint8Array) || isUtf8(cell))) return this.#addOrOther(cells, hash);
     const shown = cells.map((cell) => (cell instanceof Uint8Array && !isUtf8(cell) ? escapeInvalidUtf8(cell) : cell));
     const shownHash = hashKey(shown);
@@ -109,8 +117,8 @@ export class WindowTable {
     return row === EMPTY ? this.#addOrOther(shown, shownHash) : row;
   }
 
-  /** The row of a key given cell by cell: text as UTF-8 bytes, NULL as null or NaN. For restoring: what had a row has it again. */
-  upsert(cells: readonly (Uint8Array | number | null)[]): number {
+  /** The row of a key given cell by cell. For restoring: what had a row has it again. */
+  upsert(cells: readonly KeyCell[]): number {
     const hash = hashKey(cells);
     const row = this.#find(cells, hash);
     return row === EMPTY ? this.#add(cells, hash) : row;
@@ -143,7 +151,7 @@ export class WindowTable {
     this.changedCount = 0;
   }
 
-  #find(cells: readonly (Uint8Array | number | null)[], hash: number): number {
+  #find(cells: readonly KeyCell[], hash: number): number {
     const mask = this.slots.length - 1;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const row = this.slots[slot]!;
@@ -151,37 +159,40 @@ export class WindowTable {
     }
   }
 
-  #equals(row: number, cells: readonly (Uint8Array | number | null)[]): boolean {
+  #equals(row: number, cells: readonly KeyCell[]): boolean {
     return this.keys.every((key, i) => {
       const cell = cells[i]!;
-      if (key.kind === 'number') return Object.is(key.values[row]! + 0, (cell as number) + 0);
+      if (key.kind === 'number') {
+        if (typeof cell === 'bigint') return key.values[row] === Number(cell) && key.rest?.[row] === restOf(cell);
+        return Object.is(key.values[row]! + 0, (cell as number) + 0);
+      }
       const text = this.text(key, row);
       if (text === undefined || cell === null) return text === undefined && cell === null;
       return Buffer.compare(text, cell as Uint8Array) === 0;
     });
   }
 
-  #addOrOther(cells: readonly (Uint8Array | number | null)[], hash: number): number {
+  #addOrOther(cells: readonly KeyCell[], hash: number): number {
     const rows = this.otherRow === EMPTY ? this.size : this.size - 1;
     const keyBytes = cells.reduce<number>((sum, cell) => (cell instanceof Uint8Array ? sum + cell.length : sum), 0);
     const hasRoom = rows < this.#rowsMax && this.arenaLength + keyBytes <= this.#keyBytesMax;
     return hasRoom ? this.#add(cells, hash) : this.other();
   }
 
-  #add(cells: readonly (Uint8Array | number | null)[], hash: number): number {
+  #add(cells: readonly KeyCell[], hash: number): number {
     const row = this.#addRow(cells, hash);
     this.#occupy(hash, row);
     return row;
   }
 
   /** A row that no slot leads to yet. */
-  #addRow(cells: readonly (Uint8Array | number | null)[], hash: number): number {
+  #addRow(cells: readonly KeyCell[], hash: number): number {
     if (this.size === this.hashes.length) this.#grow();
     const row = this.size++;
     this.hashes[row] = hash;
     this.keys.forEach((key, i) => {
       const cell = cells[i]!;
-      if (key.kind === 'number') key.values[row] = (cell ?? Number.NaN) as number;
+      if (key.kind === 'number') storeNumber(key, row, cell as number | bigint | null);
       else this.#storeText(key, row, cell as Uint8Array | null);
     });
     return row;
@@ -213,8 +224,10 @@ export class WindowTable {
     const capacity = this.hashes.length * 2;
     this.hashes = grown(this.hashes, new Int32Array(capacity));
     for (const key of this.keys) {
-      if (key.kind === 'number') key.values = grown(key.values, new Float64Array(capacity));
-      else {
+      if (key.kind === 'number') {
+        key.values = grown(key.values, new Float64Array(capacity));
+        if (key.rest !== undefined) key.rest = grown(key.rest, new Float64Array(capacity));
+      } else {
         key.start = grown(key.start, new Int32Array(capacity));
         key.length = grown(key.length, new Int32Array(capacity));
       }
@@ -233,17 +246,36 @@ export class WindowTable {
   }
 }
 
+function storeNumber(key: NumberKeys, row: number, cell: number | bigint | null): void {
+  key.values[row] = Number(cell ?? Number.NaN);
+  if (typeof cell !== 'bigint') return;
+  key.rest ??= new Float64Array(key.values.length);
+  key.rest[row] = restOf(cell);
+}
+
+/** The number at a place of a column of a batch, a table or an epoch. */
+export function numberCell(
+  { values, rest }: Pick<NumberColumn, 'values'> & { readonly rest?: Float64Array | undefined },
+  at: number,
+): number | bigint {
+  return rest === undefined ? values[at]! : exactInteger(values[at]!, rest[at]!);
+}
+
 function grown<T extends Int32Array | Float64Array | Uint32Array | Uint8Array>(from: T, to: T): T {
   to.set(from);
   return to;
 }
 
 /** The hash of a key; operators/tumbling-window.ts generates the same arithmetic over batch columns. Not stored anywhere: free to change. */
-export function hashKey(cells: readonly (Uint8Array | number | null)[]): number {
+export function hashKey(cells: readonly KeyCell[]): number {
   let h = 0;
   for (const cell of cells) {
     if (typeof cell === 'number') {
       h = Math.imul(h ^ (cell | 0), 0x85ebca6b);
+      continue;
+    }
+    if (typeof cell === 'bigint') {
+      h = Math.imul(h ^ (Number(cell) | 0) ^ Math.imul(restOf(cell), 0x9e3779b1), 0x85ebca6b);
       continue;
     }
     h = Math.imul(h ^ ((cell === null ? -1 : cell.length) + 1), 0x9e3779b1);

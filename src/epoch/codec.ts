@@ -103,7 +103,10 @@ function encodeRows(out: SectionWriter, rows: RollupRows): object {
 }
 
 function encodeKey(out: SectionWriter, key: KeyColumn): object {
-  if (key.kind === 'number') return { kind: key.kind, values: out.add(key.values) };
+  if (key.kind === 'number') {
+    const rest = key.rest === undefined ? {} : { rest: out.add(key.rest) };
+    return { kind: key.kind, values: out.add(key.values), ...rest };
+  }
   return { kind: key.kind, offsets: out.add(key.offsets), bytes: out.add(key.bytes), nulls: out.add(key.nulls) };
 }
 
@@ -120,7 +123,11 @@ function decodeRows(sections: SectionReader, rows: Record<string, any>): RollupR
     isOther: sections.u8(rows['isOther']),
     keys: (rows['keys'] as Record<string, any>[]).map((key) =>
       key['kind'] === 'number'
-        ? { kind: 'number', values: sections.f64(key['values']) }
+        ? {
+            kind: 'number',
+            values: sections.f64(key['values']),
+            ...(key['rest'] === undefined ? {} : { rest: sections.f64(key['rest']) }),
+          }
         : {
             kind: 'string',
             offsets: sections.u32(key['offsets']),

@@ -132,7 +132,8 @@ export interface RollupRows {
 }
 
 export type KeyColumn =
-  | { readonly kind: 'number'; readonly values: Float64Array }
+  /** Whole numbers beyond 2^53 are `values[i] + rest[i]` (lib/exact-integer.ts); without a `rest` there are none. */
+  | { readonly kind: 'number'; readonly values: Float64Array; readonly rest?: Float64Array }
   /** `bytes[offsets[i] … offsets[i+1])` is UTF-8 text; `nulls[i]` is 1 for NULL. */
   | { readonly kind: 'string'; readonly offsets: Uint32Array; readonly bytes: Uint8Array; readonly nulls: Uint8Array };
 

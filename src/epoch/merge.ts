@@ -15,7 +15,7 @@ export interface MergedRow {
   readonly revision: number;
   readonly lines: number;
   /** One a measure; null is NULL. */
-  readonly values: readonly (number | null)[];
+  readonly values: readonly (number | bigint | null)[];
   readonly hasOverflown: boolean;
 }
 

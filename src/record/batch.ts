@@ -1,4 +1,5 @@
 import { assert } from '../lib/assert.ts';
+import { restOf } from '../lib/exact-integer.ts';
 
 /** Types of fields, named as Elasticsearch names them. `ip` and `keyword` are strings, `date` is milliseconds since 1970. */
 export const FIELD_TYPES = ['keyword', 'ip', 'long', 'double', 'boolean', 'date'] as const;
@@ -26,10 +27,15 @@ export const REASON_MALFORMED = 1;
 export const REASON_NO_EVENT_TIME = 2;
 export const REASON_FUTURE = 3;
 
-/** A column of numbers, dates and booleans (0, 1). NaN is NULL. */
+/**
+ * A column of numbers, dates and booleans (0, 1). NaN is NULL. A number that is too large for its type is ±Infinity: it is there, and nobody
+ * knows how large.
+ */
 export interface NumberColumn {
   readonly kind: 'number';
   values: Float64Array;
+  /** What `values` lacks of whole numbers beyond 2^53 (lib/exact-integer.ts); undefined in a batch without them. */
+  rest: Float64Array | undefined;
 }
 
 /**
@@ -79,7 +85,7 @@ export class Batch {
     this.columns = fieldTypes.map((type) =>
       isStringType(type)
         ? { kind: 'string', start: new Int32Array(capacity), length: new Int32Array(capacity) }
-        : { kind: 'number', values: new Float64Array(capacity) },
+        : { kind: 'number', values: new Float64Array(capacity), rest: undefined },
     );
   }
 
@@ -88,6 +94,7 @@ export class Batch {
     this.length = 0;
     this.bytes = bytes;
     this.scratchLength = 0;
+    for (const column of this.columns) if (column.kind === 'number') column.rest = undefined;
     if (lines <= this.#capacity) return;
     const capacity = Math.max(lines, this.#capacity * 2);
     this.#capacity = capacity;
@@ -113,6 +120,13 @@ export class Batch {
     return start >= 0
       ? this.bytes.subarray(start, start + length)
       : this.scratch.subarray(-1 - start, -1 - start + length);
+  }
+
+  /** Sets a whole number beyond 2^53. Rare: the lane is made when it is needed. */
+  static setLarge(column: NumberColumn, row: number, exact: bigint): void {
+    column.values[row] = Number(exact);
+    column.rest ??= new Float64Array(column.values.length);
+    column.rest[row] = restOf(exact);
   }
 
   /** The bytes of a line without its newline. */

@@ -2,6 +2,7 @@ import type { EpochBody, KeyColumn, RollupRows, SourceMark } from '../epoch/epoc
 import { isFinal } from '../epoch/finality.ts';
 import type { RowPart } from '../epoch/merge.ts';
 import type { RollupSpec } from '../epoch/pipeline.ts';
+import { exactInteger } from '../lib/exact-integer.ts';
 import { OperatingError } from '../lib/errors.ts';
 import { textOf } from '../lib/text.ts';
 import type { IncomingEpoch } from './epoch-reader.ts';
@@ -22,7 +23,7 @@ export interface FoldedRow {
   readonly spec: RollupSpec;
   readonly windowStartMs: number;
   readonly windowEndMs: number;
-  /** One value a key field: text, a number, or null. */
+  /** One value a key field: text, a number (beyond 2^53 its digits), or null. */
   readonly key: readonly (string | number | null)[];
   /** The row of all keys that have none of their own; its own key is NULL. */
   readonly isOther: boolean;
@@ -226,7 +227,8 @@ function idOf({ windowStartMs, key, isOther }: FoldedRow): string {
 
 function keyValue(column: KeyColumn, at: number): string | number | null {
   if (column.kind === 'number') {
-    const value = column.values[at]!;
+    const value = column.rest === undefined ? column.values[at]! : exactInteger(column.values[at]!, column.rest[at]!);
+    if (typeof value === 'bigint') return String(value);
     return Number.isNaN(value) ? null : value;
   }
   if (column.nulls[at] === 1) return null;

@@ -49,7 +49,7 @@ describe('the same lines come to the same rows, fates, late lines and watermark'
     const feed = new Feed(plainState(pipeline)).beat(NOW, [file.report('announced')]);
     feed.send(file.block(0, file.at(2)));
     const windowStartMs = NOW - (NOW % MINUTE);
-    expect(feed.state.takeOtherKeys()).toEqual([['traffic', { windowStartMs, key: ['b'], rowsMax: 1 }]]);
+    expect(feed.state.takeOtherKeys()).toEqual([['traffic', { windowStartMs, key: ['b'], rowsMax: 1, isFull: true }]]);
     feed.send(file.block(file.at(2), file.at(3)));
     expect(feed.state.takeOtherKeys()).toEqual([]);
     const next = new Feed(plainState(pipeline));

@@ -22,6 +22,7 @@ function rowsOfLength(length: number): fc.Arbitrary<RollupRows> {
   const texts = fc.array(fc.option(fc.string({ unit: 'grapheme' })), { minLength: length, maxLength: length });
   const key = fc.oneof(
     f64.map((values): KeyColumn => ({ kind: 'number', values })),
+    fc.tuple(f64, f64).map(([values, rest]): KeyColumn => ({ kind: 'number', values, rest })),
     texts.map(textColumn),
   );
   return fc.record({

@@ -9,7 +9,7 @@ export interface DecodedLine {
   readonly reason: string;
   readonly eventTimeMs: number | undefined;
   /** Empty for a dead letter: its cells hold nothing to rely on. */
-  readonly record: Readonly<Record<string, string | number | null>>;
+  readonly record: Readonly<Record<string, string | number | bigint | null>>;
 }
 
 /** Decodes a block into a batch that is dirty from before, so that a cell nobody wrote is seen. */
@@ -38,13 +38,15 @@ export function decodeBlock(decoder: Decoder, block: BlockLines, request: Decode
   }));
 }
 
-function recordOf(batch: Batch, row: number, request: DecodeRequest): Record<string, string | number | null> {
-  const record: Record<string, string | number | null> = {};
+function recordOf(batch: Batch, row: number, request: DecodeRequest): DecodedLine['record'] {
+  const record: Record<string, string | number | bigint | null> = {};
   for (const [i, { name }] of request.fields.entries()) {
     const column = batch.columns[i]!;
     if (column.kind === 'number') {
       const value = column.values[row]!;
-      record[name] = Number.isNaN(value) ? null : value;
+      const isLarge = Math.abs(value) >= 2 ** 53 && Number.isInteger(value) && request.fields[i]!.type === 'long';
+      const number = isLarge ? BigInt(value) + BigInt(column.rest?.[row] ?? 0) : value;
+      record[name] = Number.isNaN(value) ? null : number;
     } else {
       const bytes = batch.stringBytes(column, row);
       record[name] = bytes === undefined ? null : latin1(bytes);

@@ -1,8 +1,10 @@
 // Hand-made epochs: a chain of them as an engine task would append it.
 import type { Log } from '../../src/broker/broker.ts';
+import { AGGREGATES_BY_NAME } from '../../src/components.ts';
 import { EPOCH_MESSAGE_BYTES_MAX, encodeEpoch } from '../../src/epoch/codec.ts';
 import type { Epoch, EpochBody, KeyColumn, RollupRows } from '../../src/epoch/epoch.ts';
 import type { Pipeline, RollupSpec } from '../../src/epoch/pipeline.ts';
+import { restOf } from '../../src/lib/exact-integer.ts';
 import { decodeGenesis } from '../../src/record/control.ts';
 
 /** A row as a test writes it. */
@@ -66,17 +68,29 @@ export function rowsOf(rollup: string, rows: readonly TestRow[], spec: RollupSpe
         type === 'keyword' || type === 'ip',
       ),
     ),
-    accumulators: Array.from({ length: rows[0]?.accumulators.length ?? 0 }, (_, index) =>
-      Float64Array.from(rows, (row) => row.accumulators[index]!),
+    accumulators: Array.from({ length: rows.length === 0 ? 0 : widthOf(spec) }, (_, index) =>
+      Float64Array.from(rows, (row) => row.accumulators[index] ?? 0),
     ),
   };
 }
 
+/** How many accumulators a row has; tests leave out those at the end that are 0. */
+function widthOf({ measures }: RollupSpec): number {
+  return measures.reduce(
+    (sum, { aggregate, fieldType }) => sum + AGGREGATES_BY_NAME[aggregate]!.accumulators(fieldType).length,
+    0,
+  );
+}
+
+/** A whole number beyond 2^53 is written by its digits. */
 function keyColumn(values: readonly (string | number | null)[], isString: boolean): KeyColumn {
   if (!isString)
     return {
       kind: 'number',
-      values: Float64Array.from(values, (value) => (value === null ? Number.NaN : Number(value))),
+      values: Float64Array.from(values, (value) => Number(value ?? Number.NaN)),
+      ...(values.some((value) => typeof value === 'string')
+        ? { rest: Float64Array.from(values, (value) => (typeof value === 'string' ? restOf(BigInt(value)) : 0)) }
+        : {}),
     };
   const texts = values.map((value) => Buffer.from(String(value ?? '')));
   const offsets = new Uint32Array(values.length + 1);

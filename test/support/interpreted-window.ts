@@ -50,7 +50,9 @@ export class InterpretedWindow implements Operator {
       if (fate !== 'rolled_up') continue;
       const isRevision = lastMs <= watermarkBeforeMs[line]!;
       if (this.#take(admitted, line, startMs, sum, isRevision).key !== null) continue;
-      others.push({ windowStartMs: startMs, key: this.#keyText(batch, line), rowsMax: spec.rowsMax });
+      const key = this.#keyOf(batch, line);
+      const isFull = !key.some((cell) => cell === Infinity || cell === -Infinity);
+      others.push({ windowStartMs: startMs, key: this.#keyText(batch, line), rowsMax: spec.rowsMax, isFull });
     }
     for (const fate of ['rolled_up', 'late', 'filtered'] as const) {
       const { lines, a, b } = sums[fate];
@@ -104,7 +106,8 @@ export class InterpretedWindow implements Operator {
       if (measure.field === undefined) continue;
       const cell = this.#cell(batch, measure.field, line);
       const value = cell === null ? Number.NaN : typeof cell === 'string' ? 1 : cell;
-      this.#aggregate(measure.aggregate).add(row.accumulators[m]!, value, measure.fieldType);
+      const rest = typeof value === 'bigint' ? Number(value - BigInt(Number(value))) : 0;
+      this.#aggregate(measure.aggregate).add(row.accumulators[m]!, Number(value), measure.fieldType, rest);
     }
     return row;
   }
@@ -124,6 +127,8 @@ export class InterpretedWindow implements Operator {
 
   /** The row of a key that has one, or may have one. */
   #rowOrOther(startMs: number, key: Key): Row {
+    if (key.some((cell) => Math.abs(Number(cell)) === Infinity && typeof cell === 'number'))
+      return this.#rowOf(startMs, null);
     const isThere = this.#rows.has(JSON.stringify([startMs, key]));
     return this.#rowOf(startMs, isThere || this.#keysOf(startMs) < this.#options.spec.rowsMax ? key : null);
   }
@@ -154,12 +159,15 @@ export class InterpretedWindow implements Operator {
   }
 
   #keyOf(batch: AdmittedBatch['batch'], line: number): Key {
-    return this.#options.spec.by.map(({ field }) => this.#cell(batch, field, line));
+    return this.#options.spec.by.map(({ field }) => {
+      const cell = this.#cell(batch, field, line);
+      return typeof cell === 'bigint' ? String(cell) : cell;
+    });
   }
 
-  #cell(batch: AdmittedBatch['batch'], field: string, line: number): string | number | null {
+  #cell(batch: AdmittedBatch['batch'], field: string, line: number): string | number | bigint | null {
     const column = batch.columns[this.#options.fields.findIndex(({ name }) => name === field)]!;
-    if (column.kind === 'number') return Number.isNaN(column.values[line]!) ? null : column.values[line]! + 0;
+    if (column.kind === 'number') return numberAt(column, line);
     const bytes = batch.stringBytes(column, line);
     return bytes === undefined ? null : textOf(bytes);
   }
@@ -203,15 +211,38 @@ export class InterpretedWindow implements Operator {
   }
 }
 
-/** A cell of a key column: NULL as null, numbers without negative zero, text as a string. */
+/** A number of a column: NULL as null, without negative zero, beyond 2^53 exact. */
+function numberAt(
+  { values, rest }: { values: Float64Array; rest?: Float64Array | undefined },
+  at: number,
+): number | bigint | null {
+  const value = values[at]!;
+  if (Number.isNaN(value)) return null;
+  return Math.abs(value) < 2 ** 53 || !Number.isInteger(value) ? value + 0 : BigInt(value) + BigInt(rest?.[at] ?? 0);
+}
+
+/** A cell of a key column: NULL as null, numbers without negative zero, beyond 2^53 their digits, text as a string. */
 export function cellOf(column: KeyColumn, row: number): string | number | null {
-  if (column.kind === 'number') return Number.isNaN(column.values[row]!) ? null : column.values[row]! + 0;
+  if (column.kind === 'number') {
+    const number = numberAt(column, row);
+    return typeof number === 'bigint' ? String(number) : number;
+  }
   return column.nulls[row] === 1 ? null : textOf(column.bytes.subarray(column.offsets[row], column.offsets[row + 1]));
 }
 
 function keyColumn(cells: readonly (string | number | null)[], type: FieldType): KeyColumn {
   if (!isStringType(type))
-    return { kind: 'number', values: Float64Array.from(cells, (cell) => (cell ?? Number.NaN) as number) };
+    return {
+      kind: 'number',
+      values: Float64Array.from(cells, (cell) => Number(cell ?? Number.NaN)),
+      ...(cells.some((cell) => typeof cell === 'string')
+        ? {
+            rest: Float64Array.from(cells, (cell) =>
+              typeof cell === 'string' ? Number(BigInt(cell) - BigInt(Number(cell))) : 0,
+            ),
+          }
+        : {}),
+    };
   const texts = cells.map((cell) => Buffer.from((cell ?? '') as string));
   const offsets = new Uint32Array(cells.length + 1);
   for (const [i, text] of texts.entries()) offsets[i + 1] = offsets[i]! + text.length;

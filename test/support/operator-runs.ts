@@ -8,7 +8,7 @@ import { cellOf } from './interpreted-window.ts';
 
 export const RUN_SOURCE = 'agent/7';
 
-export type Cell = string | Uint8Array | number | null;
+export type Cell = string | Uint8Array | number | bigint | null;
 
 export interface TestLine {
   readonly timeMs: number;
@@ -128,7 +128,8 @@ export function admittedBatch(
     for (const [c, cell] of line.cells.entries()) {
       const column = batch.columns[c]!;
       if (column.kind === 'number') {
-        column.values[i] = (cell ?? Number.NaN) as number;
+        if (typeof cell === 'bigint') Batch.setLarge(column, i, cell);
+        else column.values[i] = (cell ?? Number.NaN) as number;
       } else if (cell === null) {
         column.start[i] = i % 2 === 0 ? 0 : -1;
         column.length[i] = -1;

@@ -113,6 +113,44 @@ rollups:
   expect(lag).toContain('table pages is full: 500 lines went into rows of other keys');
 });
 
+test('numbers of 64 bits are exact in tables, as SQL over the lines has them; larger ones are said', async () => {
+  const time = (i: number): string => new Date(Date.UTC(2026, 0, 1) + i * 1000).toISOString();
+  const numbers = ['9007199254740993', '9223372036854775807', '-9223372036854775808', '4611686018427387905', '7'];
+  const lines = Array.from({ length: 200 }, (_, i) => {
+    const number = numbers[i % numbers.length]!;
+    return `{"@timestamp":"${time(i)}","id":${number},"n":${number},"x":0.5}`;
+  });
+  lines.push(`{"@timestamp":"${time(0)}","id":9223372036854775808,"n":1,"x":1}`);
+  lines.push(`{"@timestamp":"${time(0)}","id":0,"n":9223372036854775808,"x":1e999}`);
+  writeFileSync(join(folder.path, 'app.json'), `${lines.join('\n')}\n`);
+  writeFileSync(
+    join(folder.path, 'tailrace.yaml'),
+    `version: 1
+name: web
+sources: { app: { type: file, include: [app.json], stream: app } }
+streams: { app: { codec: { type: json, fields: { '@timestamp': date, id: long, n: long, x: double } }, event_time: { out_of_orderness: 1h } } }
+rollups:
+  ids: { from: app, by: [id], window: { type: tumbling, size: 1h }, measures: { total: sum(n), least: min(n), most: max(n), x: sum(x) } }
+`,
+  );
+  const ran = await tailrace(['run', '--once', '--json'], { cwd: folder.path });
+  expect(resultOf(ran).audit).toMatchObject({ sent: 202, stored: 202, lost: 0, doubled: 0 });
+  expect(ran.stderr).toContain('ALARM app/0: table ids cannot tell apart keys with numbers that are too large');
+  const query = 'select id, total, least, most, x, overflow, is_other from ids order by is_other, overflow, id';
+  const { stdout } = await tailrace(['sql', query, '--json'], { cwd: folder.path });
+  const exact = numbers
+    .toSorted((one, other) => (BigInt(one) < BigInt(other) ? -1 : 1))
+    .map((number) => {
+      const [id, total] = [number, String(BigInt(number) * 40n)].map((text) => (number === '7' ? Number(text) : text));
+      return [id, total, id, id, 20, false, false];
+    });
+  expect((JSON.parse(stdout) as { rows: unknown[][] }).rows).toEqual([
+    ...exact,
+    [0, null, null, null, null, true, false],
+    [null, 1, 1, 1, 1, false, true],
+  ]);
+});
+
 test('two streams, one of them in three partitions, are kept apart and counted whole', async () => {
   const events = Array.from({ length: 300 }, (_, i) => {
     const time = new Date(Date.UTC(2026, 0, 1) + i * 1000).toISOString();

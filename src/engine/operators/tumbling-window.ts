@@ -7,7 +7,7 @@ import { type Batch, type FieldType, isStringType } from '../../record/batch.ts'
 import { textOf } from '../../lib/text.ts';
 import type { AdmittedBatch, Operator, OperatorOutput, OtherKey } from '../operator.ts';
 import { RowCollector } from '../row-collector.ts';
-import { WindowTable } from '../window-table.ts';
+import { type KeyCell, WindowTable, numberCell } from '../window-table.ts';
 import { type Loop, type LoopHost, type LoopSpec, compileLoop } from './tumbling-source.ts';
 
 export interface TumblingWindowOptions {
@@ -35,6 +35,9 @@ export class TumblingWindow implements Operator, LoopHost {
   readonly rolledUp: BatchCounts = { lines: 0, a: 0, b: 0 };
   readonly #spec: RollupSpec;
   readonly #loop: Loop;
+  /** The loop for batches with whole numbers beyond 2^53, made for the first of them. */
+  readonly #largeLoop: () => Loop;
+  #compiledLarge: Loop | undefined;
   readonly #keys: LoopSpec['keys'];
   readonly #initial: readonly number[];
   readonly #tables = new Map<number, WindowTable>();
@@ -71,20 +74,23 @@ export class TumblingWindow implements Operator, LoopHost {
       m.aggregate.accumulators(m.fieldType).map((accumulator) => accumulator.initial),
     );
     const { sizeMs } = spec.window;
-    this.#loop = compileLoop({
+    const loop: LoopSpec = {
       sizeMs,
       allowedLatenessMs: spec.allowedLatenessMs,
       sinceMs,
       keys: this.#keys,
       measures,
-    });
+    };
+    this.#loop = compileLoop(loop);
+    this.#largeLoop = () => (this.#compiledLarge ??= compileLoop(loop, true));
     this.#rowBytes = 40 + this.#keys.length * 8 + this.#initial.length * 8;
     this.#closed = this.#collector();
   }
 
   process(admitted: AdmittedBatch, out: OperatorOutput): void {
     this.#out = out;
-    this.#loop(this, admitted);
+    const loop = this.#hasLarge(admitted.batch) ? this.#largeLoop() : this.#loop;
+    loop(this, admitted);
     this.#report(out, 'rolled_up', '', this.rolledUp);
     this.#report(out, 'late', '', this.#late);
     this.#report(out, 'filtered', 'before_rollup', this.#before);
@@ -175,6 +181,7 @@ export class TumblingWindow implements Operator, LoopHost {
         windowStartMs: table.startMs,
         key: this.#keyText(batch, line),
         rowsMax: this.#spec.rowsMax,
+        isFull: !columns.some((column) => column.kind === 'number' && Math.abs(column.values[line]!) === Infinity),
       };
     }
     return row;
@@ -199,10 +206,17 @@ export class TumblingWindow implements Operator, LoopHost {
     countLine(this.#before, admitted, line);
   }
 
+  #hasLarge({ columns }: Batch): boolean {
+    return columns.some((column) => column.kind === 'number' && column.rest !== undefined);
+  }
+
   #keyText(batch: Batch, line: number): (string | null)[] {
     return this.#keys.map(({ column }) => {
       const cells = batch.columns[column]!;
-      if (cells.kind === 'number') return Number.isNaN(cells.values[line]!) ? null : String(cells.values[line]! + 0);
+      if (cells.kind === 'number') {
+        const number = numberCell(cells, line);
+        return Number.isNaN(number) ? null : String(number === 0 ? 0 : number);
+      }
       const bytes = batch.stringBytes(cells, line);
       return bytes === undefined ? null : textOf(bytes);
     });
@@ -222,8 +236,8 @@ export class TumblingWindow implements Operator, LoopHost {
   }
 }
 
-function restoredCell(key: KeyColumn, at: number): Uint8Array | number | null {
-  if (key.kind === 'number') return key.values[at]!;
+function restoredCell(key: KeyColumn, at: number): KeyCell {
+  if (key.kind === 'number') return numberCell(key, at);
   return key.nulls[at] === 1 ? null : key.bytes.subarray(key.offsets[at], key.offsets[at + 1]);
 }
 

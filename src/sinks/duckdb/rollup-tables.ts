@@ -12,8 +12,8 @@ import { type Aggregates, SQL_TYPES, accumulatorColumns, rollupViewSql } from '.
 interface StoredColumn {
   readonly name: string;
   readonly type: string;
-  /** Makes the stored value of the staged one. */
-  readonly fromStage: (staged: string) => string;
+  /** Makes the stored value of the staged one, and of what that lacks of whole numbers beyond 2^53. */
+  readonly fromStage: (staged: string, rest?: string) => string;
 }
 
 const asIs = (staged: string): string => staged;
@@ -47,6 +47,8 @@ export class RollupTables {
   readonly #stage: string;
   readonly #open: string;
   readonly #final: string;
+  /** Keys of the stage that have a second lane. */
+  #large: ReadonlySet<string> = new Set();
 
   constructor(name: string, spec: RollupSpec, aggregates: Aggregates) {
     this.name = name;
@@ -119,18 +121,23 @@ export class RollupTables {
       `${this.name} has ${this.#columns.length} columns, the epoch brings ${staged.length}`,
     );
     const definitions = staged.map((column, index) => `${identifier(this.#columns[index]!.name)} ${stageType(column)}`);
+    // Whole numbers beyond 2^53 bring a second column.
+    const rests = rows.keys.map((key) => (key.kind === 'number' ? key.rest : undefined));
+    const large = rests.flatMap((rest, k) => (rest === undefined ? [] : [{ name: this.#keyNames[k]!, rest }]));
+    definitions.push(...large.map(({ name }) => `${identifier(restColumn(name))} DOUBLE`));
     await connection.run(`CREATE OR REPLACE TEMP TABLE ${identifier(this.#stage)} (${definitions.join(', ')})`);
-    await loadStage(connection, this.#stage, rows.length, staged);
+    await loadStage(connection, this.#stage, rows.length, [...staged, ...large.map(({ rest }) => rest)]);
+    this.#large = new Set(large.map(({ name }) => name));
   }
 
   /** Deletes the rows of a table that have the window and key of a staged one. */
   async #deleteStaged(connection: DuckDBConnection, table: string, partition: number): Promise<void> {
     const matches = this.#columns
       .filter(({ name }) => IDENTITY.includes(name) || this.#keyNames.includes(name))
-      .map(({ name, fromStage }) => {
-        const column = identifier(name);
+      .map((stored) => {
+        const { name } = stored;
         const isKey = this.#keyNames.includes(name);
-        return `t.${column} ${isKey ? 'IS NOT DISTINCT FROM' : '='} ${fromStage(`s.${column}`)}`;
+        return `t.${identifier(name)} ${isKey ? 'IS NOT DISTINCT FROM' : '='} ${this.#storedSql(stored, 's.')}`;
       });
     await connection.run(
       `DELETE FROM ${table} AS t USING temp.${identifier(this.#stage)} AS s WHERE t.partition = ${partition} AND ${matches.join(' AND ')}`,
@@ -152,7 +159,7 @@ export class RollupTables {
     const lateness = this.spec.allowedLatenessMs;
     let finalRows = 0;
     for (let row = 0; row < rows.length; row++) if (isFinal(rows.windowEndMs[row]!, lateness, watermarkMs)) finalRows++;
-    const columns = this.#columns.map(({ name, fromStage }) => fromStage(identifier(name))).join(', ');
+    const columns = this.#columns.map((column) => this.#storedSql(column)).join(', ');
     const select = `SELECT ${partition}, ${columns} FROM temp.${identifier(this.#stage)}`;
     // isFinal with the window's end on one side, for the staged milliseconds.
     const limitMs = watermarkMs - lateness + 1;
@@ -160,6 +167,11 @@ export class RollupTables {
     const where = (condition: string): string => (isMixed ? ` WHERE window_end ${condition} ${limitMs}` : '');
     if (finalRows > 0) await connection.run(`INSERT INTO ${this.#final} ${select}${where('<=')}`);
     if (finalRows < rows.length) await connection.run(`INSERT INTO ${this.#open} ${select}${where('>')}`);
+  }
+
+  #storedSql({ name, fromStage }: StoredColumn, of = ''): string {
+    const rest = this.#large.has(name) ? `${of}${identifier(restColumn(name))}` : undefined;
+    return fromStage(`${of}${identifier(name)}`, rest);
   }
 
   /** The latest window end that is final, as SQL; undefined before the first watermark. */
@@ -193,10 +205,16 @@ export class RollupTables {
   }
 }
 
-function keyFromStage(type: FieldType): (staged: string) => string {
+/** The dot keeps it apart from keys, whose dots became underscores. */
+function restColumn(key: string): string {
+  return `${key}.rest`;
+}
+
+function keyFromStage(type: FieldType): StoredColumn['fromStage'] {
   if (SQL_TYPES[type] === 'VARCHAR') return asIs;
-  return (staged) => {
-    const value = type === 'date' ? asTime(staged) : `CAST(${staged} AS ${SQL_TYPES[type]})`;
+  return (staged, rest) => {
+    const number = rest === undefined ? staged : `CAST(${staged} AS HUGEINT) + CAST(${rest} AS HUGEINT)`;
+    const value = type === 'date' ? asTime(staged) : `CAST(${number} AS ${SQL_TYPES[type]})`;
     return `CASE WHEN NOT isnan(${staged}) THEN ${value} END`;
   };
 }

@@ -1,3 +1,4 @@
+import { exactInteger } from '../../lib/exact-integer.ts';
 import { type Batch, type Column, type FieldType, isStringType } from '../../record/batch.ts';
 import { type SourceId, agentOf } from '../../record/source.ts';
 import type { JsonWriter } from './json-writer.ts';
@@ -28,6 +29,7 @@ export interface DocumentField {
 }
 
 interface FieldPlan {
+  readonly name: string;
   readonly column: number;
   readonly kind: 'text' | 'count' | 'number' | 'flag' | 'time';
   /** `,"name":`, and for text the quote that opens it. */
@@ -59,6 +61,7 @@ export class DocumentWriter {
     this.#stream = stream;
     this.#declared = new Set(fields.map(({ name }) => name));
     this.#plans = fields.map(({ name, type }, column) => ({
+      name,
       column,
       kind: kindOf(type),
       key: keyOf(name, isStringType(type)),
@@ -98,7 +101,9 @@ export class DocumentWriter {
     json.raw(this.#lineKey);
     json.text(batch.bytes, batch.lineStart[line]!, batch.lineEnd[line]!);
     json.raw(QUOTE);
-    for (const plan of this.#plans) writeField(json, plan, batch, line);
+    let dropped: string[] | undefined;
+    for (const plan of this.#plans) if (!writeField(json, plan, batch, line)) (dropped ??= []).push(plan.name);
+    if (dropped !== undefined) json.raw(Buffer.from(`,"tailrace.dropped_fields":${JSON.stringify(dropped)}`));
     json.raw(BRACE);
   }
 }
@@ -111,25 +116,30 @@ const BRACE = Buffer.from('}');
 const TRUE = Buffer.from('true');
 const FALSE = Buffer.from('false');
 
-function writeField(json: JsonWriter, { column, kind, key }: FieldPlan, batch: Batch, line: number): void {
+/** False where the document must do without the field: it is a number that is too large for its type, and stands in the line. */
+function writeField(json: JsonWriter, { column, kind, key }: FieldPlan, batch: Batch, line: number): boolean {
   const cells: Column = batch.columns[column]!;
   if (cells.kind === 'string') {
     const length = cells.length[line]!;
-    if (length < 0) return;
+    if (length < 0) return true;
     json.raw(key);
     const start = cells.start[line]!;
     if (start >= 0) json.text(batch.bytes, start, start + length);
     else json.text(batch.scratch, -1 - start, -1 - start + length);
     json.raw(QUOTE);
-    return;
+    return true;
   }
   const value = cells.values[line]!;
-  if (value !== value) return;
+  if (value !== value) return true;
+  if (value - value !== 0) return false;
   json.raw(key);
-  if (kind === 'count' && value >= 0) json.count(value);
+  if (kind === 'count' && cells.rest !== undefined)
+    json.raw(Buffer.from(String(exactInteger(value + 0, cells.rest[line]!))));
+  else if (kind === 'count' && value >= 0) json.count(value);
   else if (kind === 'time') json.time(value);
   else if (kind === 'flag') json.raw(value === 0 ? FALSE : TRUE);
   else json.number(value);
+  return true;
 }
 
 function kindOf(type: FieldType): FieldPlan['kind'] {

@@ -1,4 +1,5 @@
 import { escapeText } from '../../lib/escape.ts';
+import { parseExactJson } from '../../lib/exact-integer.ts';
 
 type Document = Record<string, unknown>;
 
@@ -39,7 +40,7 @@ const NAMED = [
 
 /** The document without the fields that a reason names, or undefined where it names none that may go. */
 export function withoutNamedFields(json: string, reason: string): string | undefined {
-  const document = JSON.parse(json) as Document;
+  const document = parseExactJson(json) as Document;
   const named = NAMED.flatMap((pattern) => [...reason.matchAll(pattern)].map((match) => match[1]!));
   const dropped = Object.keys(document).filter(
     (name) => !BASE_FIELDS.has(name) && named.some((field) => name === field || name.startsWith(`${field}.`)),
@@ -49,7 +50,7 @@ export function withoutNamedFields(json: string, reason: string): string | undef
 
 /** The document with nothing but the line and where it comes from; undefined where it has no more than that already. */
 export function withBaseFields(json: string): string | undefined {
-  const document = JSON.parse(json) as Document;
+  const document = parseExactJson(json) as Document;
   const dropped = Object.keys(document).filter((name) => !BASE_FIELDS.has(name) && name !== 'tags' && name !== DROPPED);
   return dropped.length === 0 ? undefined : dropFields(document, dropped);
 }

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { type Aggregates, mergeRow } from '../../epoch/merge.ts';
+import { exactJson } from '../../lib/exact-integer.ts';
 import type { FieldType } from '../../record/batch.ts';
 import { ECS_VERSION } from './document-writer.ts';
 import type { FoldedPart, FoldedRow, RowStatus, StoredFoldedRow } from '../stream-fold.ts';
@@ -70,7 +71,7 @@ export function rowDocument(row: FoldedRow, status: RowStatus, context: Document
       lines: merged.lines,
       overflow: merged.hasOverflown,
       is_other: row.isOther,
-      measures: Object.fromEntries(spec.measures.map(({ name }, index) => [name, merged.values[index]])),
+      measures: Object.fromEntries(spec.measures.map(({ name }, index) => [name, exactJson(merged.values[index]!)])),
       // For other writers, not indexed: the key with its own types, and each partition's part.
       key: row.key,
       parts: parts.map(storedPart),
@@ -78,7 +79,8 @@ export function rowDocument(row: FoldedRow, status: RowStatus, context: Document
   };
 }
 
-function keyJson(value: string | number | null, type: FieldType): string | number | boolean | null {
+function keyJson(value: string | number | null, type: FieldType): unknown {
+  if (type === 'long' && typeof value === 'string') return exactJson(BigInt(value));
   return type === 'boolean' && value !== null ? value === 1 : value;
 }
 

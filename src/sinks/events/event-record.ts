@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { KafkaRecord } from '../../broker/kafka/record-batch.ts';
 import { type Aggregates, mergeRow } from '../../epoch/merge.ts';
+import { exactJson } from '../../lib/exact-integer.ts';
 import type { FieldType } from '../../record/batch.ts';
 import type { EventRow } from './row-windows.ts';
 import type { Step } from './stream-events.ts';
@@ -57,7 +58,7 @@ export function eventRecord(row: EventRow, step: Step, context: RecordContext): 
     window_start: new Date(row.windowStartMs).toISOString(),
     window_end: new Date(row.windowEndMs).toISOString(),
     ...Object.fromEntries(row.spec.by.map(({ column, type }, i) => [column, keyJson(row.key[i] ?? null, type)])),
-    ...Object.fromEntries(row.spec.measures.map(({ name }, i) => [name, values[i]])),
+    ...Object.fromEntries(row.spec.measures.map(({ name }, i) => [name, exactJson(values[i]!)])),
     status: revision > 0 ? 'revised' : 'final',
     revision,
     lines,
@@ -97,7 +98,8 @@ function stepHeader({ stream, fromMs, toMs, position, by }: Step): StepHeader {
   return { stream, from: fromMs, to: toMs, position, by };
 }
 
-function keyJson(value: string | number | null, type: FieldType): string | number | boolean | null {
+function keyJson(value: string | number | null, type: FieldType): unknown {
+  if (type === 'long' && typeof value === 'string') return exactJson(BigInt(value));
   if (value === null || typeof value === 'string') return value;
   if (type === 'boolean') return value === 1;
   return type === 'date' ? new Date(value).toISOString() : value;

@@ -2,6 +2,7 @@ import type { EpochBody, EpochEnvelope, KeyColumn, RollupRows } from '../../epoc
 import { isFinal } from '../../epoch/finality.ts';
 import type { RowPart } from '../../epoch/merge.ts';
 import type { RollupSpec } from '../../epoch/pipeline.ts';
+import { exactInteger } from '../../lib/exact-integer.ts';
 import { OperatingError } from '../../lib/errors.ts';
 import { textOf } from '../../lib/text.ts';
 
@@ -16,7 +17,7 @@ export interface EventRow {
   readonly spec: RollupSpec;
   readonly windowStartMs: number;
   readonly windowEndMs: number;
-  /** One value a key field. Numbers, dates and booleans are numbers, NULL is null. */
+  /** One value a key field. Numbers, dates and booleans are numbers, a whole number beyond 2^53 its digits, NULL is null. */
   readonly key: readonly (string | number | null)[];
   /** The row of all keys that have none of their own; its own key is NULL. */
   readonly isOther: boolean;
@@ -160,7 +161,8 @@ function keyText({ key, isOther }: Pick<EventRow, 'key' | 'isOther'>): string {
 
 function cellOf(column: KeyColumn, at: number): string | number | null {
   if (column.kind === 'number') {
-    const value = column.values[at]!;
+    const value = column.rest === undefined ? column.values[at]! : exactInteger(column.values[at]!, column.rest[at]!);
+    if (typeof value === 'bigint') return String(value);
     return Number.isNaN(value) ? null : value;
   }
   if (column.nulls[at] === 1) return null;

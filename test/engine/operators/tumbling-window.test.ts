@@ -4,7 +4,6 @@ import { AGGREGATES_BY_NAME } from '../../../src/components.ts';
 import { TumblingWindow, type TumblingWindowOptions } from '../../../src/engine/operators/tumbling-window.ts';
 import { hashKey } from '../../../src/engine/window-table.ts';
 import type { KeySpec, MeasureSpec, RollupSpec } from '../../../src/epoch/pipeline.ts';
-import { SUM_MAX } from '../../../src/aggregates/aggregate.ts';
 import { operatorContract } from '../../contract/operator.ts';
 import { InterpretedWindow } from '../../support/interpreted-window.ts';
 import {
@@ -16,6 +15,7 @@ import {
   runOperator,
 } from '../../support/operator-runs.ts';
 
+const SUM_MAX = Number.MAX_SAFE_INTEGER;
 const FIELDS = [
   { name: 'path', type: 'keyword' },
   { name: 'address', type: 'ip' },
@@ -65,8 +65,25 @@ const text = fc.oneof(
 const keyNumber = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom(null, 0, -0, 0.25, 0.5, -0.75, 2 ** 32, 2 ** 33) },
   { weight: 2, arbitrary: fc.integer({ min: -3, max: 400 }) },
+  { weight: 1, arbitrary: fc.constantFrom(Infinity, -Infinity) },
 );
-const wholeNumber = fc.oneof(fc.constantFrom(null, 0, -0, SUM_MAX, -SUM_MAX), fc.integer());
+// Numbers that are one as doubles, and one as doubles and in their rest.
+const largeNumber = fc.constantFrom(
+  2n ** 53n,
+  2n ** 53n + 1n,
+  2n ** 62n,
+  2n ** 62n + 1n,
+  2n ** 62n - 1n,
+  2n ** 63n - 1n,
+  -(2n ** 63n),
+);
+const keyLong = fc.oneof({ weight: 9, arbitrary: keyNumber }, { weight: 1, arbitrary: largeNumber });
+const wholeNumber = fc.oneof(
+  { weight: 9, arbitrary: fc.constantFrom(null, 0, -0, SUM_MAX, -SUM_MAX) },
+  { weight: 9, arbitrary: fc.integer() },
+  { weight: 1, arbitrary: largeNumber },
+  { weight: 1, arbitrary: fc.constantFrom(Infinity, -Infinity) },
+);
 const anyNumber = fc.oneof(fc.constant(null), fc.double({ noNaN: true }), fc.double({ min: -1, max: 1, noNaN: true }));
 
 const specs = fc
@@ -97,7 +114,7 @@ const specs = fc
 function linesOf(sizeMs: number): fc.Arbitrary<TestLine[]> {
   const line = fc.record({
     time: fc.double({ min: -4, max: 5, noNaN: true }),
-    cells: fc.tuple(text, text, keyNumber, keyNumber, wholeNumber, anyNumber),
+    cells: fc.tuple(text, text, keyLong, keyNumber, wholeNumber, anyNumber),
     isScratch: fc.boolean(),
     isBad: fc.constantFrom(false, false, false, true),
     climb: fc.oneof(
@@ -258,7 +275,7 @@ describe('a tumbling window', () => {
       [null, '2', '66'],
       [null, 'other row', '3', '44'],
     ]);
-    expect(others).toEqual({ lines: 3, first: { windowStartMs: 0, key: ['b'], rowsMax: 2 } });
+    expect(others).toEqual({ lines: 3, first: { windowStartMs: 0, key: ['b'], rowsMax: 2, isFull: true } });
     expect(fates.get('traffic rolled_up ')?.lines).toBe(7);
   });
 
@@ -280,13 +297,27 @@ describe('a tumbling window', () => {
     expect(operator.changedBytes()).toBeLessThan(34_000);
   });
 
-  test('an integer sum that leaves the exact range is gone for good, a double sum goes on', () => {
-    const measures = MEASURES.filter(({ name }) => name.startsWith('sum'));
-    const bytes = [SUM_MAX, 1, -5];
-    const lines = bytes.map((value) => at(0, { cells: [null, null, null, null, value, value] }));
-    const { table } = run({ measures }, lines);
-    const [, , , , sum, n, doubleSum] = [...table.values()][0]!.split(' ');
-    expect([sum, n, doubleSum]).toEqual(['NaN', '3', String(SUM_MAX + 1 - 5)]);
+  test('keeps whole numbers beyond 2^53 apart, as keys and in sums, and numbers that are too large in the row of others', () => {
+    const numbers = [2n ** 62n, 2n ** 62n + 1n, 2n ** 62n, 7, Infinity, null, -Infinity];
+    const lines = numbers.map((number) => at(0, { cells: [null, null, number, null, number, null] }));
+    const measures = MEASURES.filter(({ name }) => name === 'sum_bytes');
+    const { table, others } = run({ by: KEYS.slice(2, 3), measures }, lines);
+    const said = [...table].map(([name, row]) => {
+      const [, , key, other] = JSON.parse(name) as unknown[];
+      const acc = row.split(' ').slice(4).map(Number);
+      return [key, other, AGGREGATES_BY_NAME['sum']!.result(acc, 1, 'long')];
+    });
+    expect(said).toEqual([
+      [String(2n ** 62n), undefined, 2n ** 63n],
+      [String(2n ** 62n + 1n), undefined, 2n ** 62n + 1n],
+      [7, undefined, 7],
+      [null, 'other row', null],
+      [null, undefined, null],
+    ]);
+    expect(others).toEqual({
+      lines: 2,
+      first: { windowStartMs: 0, key: ['Infinity'], rowsMax: 1_000_000, isFull: false },
+    });
   });
 });
 

@@ -5,6 +5,7 @@ import { textOf } from '../../../src/lib/text.ts';
 import { Batch, type FieldType } from '../../../src/record/batch.ts';
 import { DocumentWriter, documentFields } from '../../../src/sinks/elasticsearch/document-writer.ts';
 import { JsonWriter } from '../../../src/sinks/elasticsearch/json-writer.ts';
+import { withoutNamedFields } from '../../../src/sinks/elasticsearch/refused-document.ts';
 
 const SOURCE = '11c3bf69-c9d2-4791-9c52-239132814ab5/1';
 const READ_AT = Date.UTC(2026, 10, 26);
@@ -17,6 +18,7 @@ function documentsOf(
     fields: { name: string; type: FieldType }[];
     eventTimeField: string;
   }) => (block: { bytes: Uint8Array; lines: number; start: number }, batch: Batch) => void,
+  texts: string[] = [],
 ): Record<string, unknown>[] {
   const bytes = Buffer.from(text);
   const fields = documentFields(of.fields);
@@ -41,6 +43,7 @@ function documentsOf(
       const out = new JsonWriter(8);
       writer.write(out, admitted, line);
       const text = out.bytes.toString('utf8', 0, out.length);
+      texts.push(text);
       const names = [...text.matchAll(/[{,]"([a-z@_.]+)":/g)].map((match) => match[1]);
       // Elasticsearch refuses a document that says a name twice.
       expect(new Set(names).size).toBe(names.length);
@@ -104,6 +107,30 @@ describe('a document', () => {
       'agent.id': 'theirs',
       'tailrace.hash_a': 0xffffffff,
     });
+  });
+
+  test('has every digit of a whole number, and names the fields whose number is too large for its type', () => {
+    const fields = { ts: 'date', id: 'long', low: 'long', big: 'long', wide: 'double', n: 'long' } as const;
+    const lines = [
+      '{"ts":1,"id":9007199254740993,"low":-9223372036854775808,"big":9223372036854775808,"wide":1e999,"n":5}',
+      '{"ts":1,"id":9223372036854775807,"low":-1,"n":0}',
+      '{"ts":1,"id":7}',
+    ];
+    const texts: string[] = [];
+    const documents = documentsOf(
+      `${lines.join('\n')}\n`,
+      { fields, eventTimeField: 'ts' },
+      (request) => json.compile({ fields, time_format: 'epoch_ms' }, request),
+      texts,
+    );
+    expect(texts[0]).toContain(',"id":9007199254740993,"low":-9223372036854775808,"n":5,');
+    expect(documents[0]).toMatchObject({ 'tailrace.dropped_fields': ['big', 'wide'], message: lines[0] });
+    expect(texts[1]).toContain(',"id":9223372036854775807,"low":-1,"n":0}');
+    expect([documents[1], documents[2]].map((one) => one!['tailrace.dropped_fields'])).toEqual([undefined, undefined]);
+    // What else is dropped on the way takes no digit from what stays.
+    expect(withoutNamedFields(texts[0]!, 'failed to parse field [n]')).toContain(
+      '"id":9007199254740993,"low":-9223372036854775808,',
+    );
   });
 
   test('of a codec that declares all that a document says itself: JSON, each name once, and the line is there', () => {

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { AGGREGATES } from '../../../src/components.ts';
 import type { RollupSpec } from '../../../src/epoch/pipeline.ts';
-import { rowDocument } from '../../../src/sinks/elasticsearch/rollup-document.ts';
+import { type StoredRow, rowDocument, storedRow } from '../../../src/sinks/elasticsearch/rollup-document.ts';
 import { templatesOf } from '../../../src/sinks/elasticsearch/templates.ts';
 
 const SPEC: RollupSpec = {
@@ -15,6 +15,20 @@ const SPEC: RollupSpec = {
   rowsMax: 10,
   measures: [{ name: 'requests', aggregate: 'count' }],
 };
+
+test('whole numbers have every digit, whatever their size', () => {
+  const aggregates = Object.fromEntries(AGGREGATES.map((one) => [one.name, one]));
+  const spec = { ...SPEC, measures: [{ name: 'total', aggregate: 'sum', field: 'n', fieldType: 'long' as const }] };
+  const part = { n: 1, log: 'l', revision: 0, lines: 2, accumulators: [1, 2, 2 ** 40] };
+  const key = [String(2n ** 62n + 1n), '17'];
+  const row = { rollup: 'traffic', spec, windowStartMs: 0, windowEndMs: 60_000, key, isOther: false };
+  const document = rowDocument({ ...row, parts: new Map([[0, part]]) }, 'final', { pipeline: 'web', aggregates });
+  const text = JSON.stringify(document);
+  expect(text).toContain(`"http_status":${2n ** 62n + 1n},"url.path":"17"`);
+  expect(text).toContain(`"measures":{"total":${2n ** 93n + 1n}}`);
+  const { spec: _spec, ...stored } = { ...row, parts: new Map([[0, part]]) };
+  expect(storedRow((JSON.parse(text) as { tailrace: StoredRow }).tailrace)).toEqual(stored);
+});
 
 test('a key is a field under the name it was given, in documents and in their mapping', () => {
   const aggregates = Object.fromEntries(AGGREGATES.map((one) => [one.name, one]));

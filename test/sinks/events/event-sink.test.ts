@@ -100,6 +100,16 @@ describe('one partition', () => {
     expect(new Set(all(world).map(({ tailrace }) => tailrace.id)).size).toBe(2);
   });
 
+  test('a sum beyond 2^53 has all its digits', async () => {
+    const world = await EventWorld.create();
+    await withSink(world, async () => {
+      await world.tasks[0]!.say([{ ...row('/a', 0, 3), accumulators: [1, 3, 2 ** 30] }], MINUTE - 1);
+      await settle(world);
+    });
+    const [record] = world.topic.records[0]!;
+    expect(Buffer.from(record!.value!).toString()).toContain(`,"bytes":${2n ** 83n + 1n},`);
+  });
+
   test('a row that was revised within its lateness is written once, as revised', async () => {
     const world = await EventWorld.create({ allowedLatenessMs: MINUTE });
     await withSink(world, async () => {
