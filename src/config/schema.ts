@@ -73,7 +73,9 @@ export const eventTimeSection = z.strictObject({
     .describe('A source that is read to its end and quiet this long no longer holds the watermark.'),
   max_future: duration({ min: '1s', max: '3650d' })
     .prefault('1h')
-    .describe('A line this far ahead of the moment it was read is a dead letter: it would poison the watermark.'),
+    .describe(
+      'A line this far ahead of the moment it was read is a dead letter. What is less far ahead counts in its window, and moves the watermark no further than the agent’s clock.',
+    ),
   agent_lost_timeout: duration({ min: '1s', max: '365d' })
     .prefault('1h')
     .describe('An agent that was silent this long in log time no longer holds the watermark.'),

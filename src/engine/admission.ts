@@ -16,9 +16,28 @@ export interface AdmitRequest {
   readonly eventTimeMsMax: number;
   /** Least event time among the other sources that hold the clock. */
   readonly leastOfOthersMs: number;
+  /** The leap of this source that its former lines left unconfirmed. */
+  readonly leap: Leap;
   /** Processing time: every line's event time is `readAtMs`. */
   readonly isReadTime: boolean;
 }
+
+/**
+ * Lines in a row that are further ahead of their source's clock than disorder explains. One of them is a clock that is wrong; that many are a
+ * pause in the log. Until so many have come, the clock stays, and they are judged among themselves.
+ */
+export interface Leap {
+  readonly lines: number;
+  /** Largest event time among them, −Infinity without any. */
+  readonly maxMs: number;
+}
+
+export const NO_LEAP: Leap = { lines: 0, maxMs: -Infinity };
+
+/** So many lines in a row confirm a leap: of a tenth of wrong stamps, in no order, one in 10⁸ does. */
+const LEAP_LINES = 8;
+/** A step up to this, or to the bound where that is larger, is believed of a single line: servers pause, and their clocks are set. */
+const LEAP_MS_MIN = 60_000;
 
 /** Lines and hash sums of a batch by dead-letter reason; index 0 holds the good lines. */
 export interface ReasonSums {
@@ -44,8 +63,10 @@ export class Admission implements AdmittedBatch {
   hashB = new Uint32Array(8192);
   /** After `admit`: the watermark behind the batch. */
   watermarkMs = -Infinity;
-  /** After `admit`: largest event time of the source. */
+  /** After `admit`: largest event time of the source that is believed, not beyond the moment of its reading. */
   eventTimeMsMax = -Infinity;
+  /** After `admit`: what is not confirmed yet. */
+  leap = NO_LEAP;
   readonly sums: ReasonSums = {
     lines: new Float64Array(REASONS),
     a: new Int32Array(REASONS),
@@ -89,10 +110,14 @@ export class Admission implements AdmittedBatch {
   #judge(request: AdmitRequest): void {
     const { reason, eventTimeMs, length } = this.batch;
     const { watermarkBeforeMs } = this;
-    const { leastOfOthersMs, outOfOrdernessMs } = request;
-    const latestMs = request.readAtMs + request.maxFutureMs;
+    const { leastOfOthersMs, outOfOrdernessMs, readAtMs } = request;
+    const latestMs = readAtMs + request.maxFutureMs;
+    const leapMs = request.isReadTime ? Infinity : Math.max(outOfOrdernessMs, LEAP_MS_MIN);
     let watermarkMs = request.watermarkMs;
     let maxMs = request.eventTimeMsMax;
+    let leapLines = request.leap.lines;
+    let leapMaxMs = request.leap.maxMs;
+    let limitMs = limitOf(maxMs, watermarkMs, outOfOrdernessMs, leapMs);
     for (let i = 0; i < length; i++) {
       watermarkBeforeMs[i] = watermarkMs;
       if (reason[i] !== REASON_NONE) continue;
@@ -102,11 +127,30 @@ export class Admission implements AdmittedBatch {
       } else if (timeMs > latestMs) {
         reason[i] = REASON_FUTURE;
       } else if (timeMs > maxMs) {
-        maxMs = timeMs;
-        const nextMs = (timeMs < leastOfOthersMs ? timeMs : leastOfOthersMs) - outOfOrdernessMs - 1;
-        if (nextMs > watermarkMs) watermarkMs = nextMs;
+        // A clock that is ahead of the agent's moves time no further than the agent's own.
+        let seenMs = timeMs < readAtMs ? timeMs : readAtMs;
+        if (timeMs > limitMs) {
+          const leptMs = (leapMaxMs < leastOfOthersMs ? leapMaxMs : leastOfOthersMs) - outOfOrdernessMs - 1;
+          if (leptMs > watermarkMs) watermarkBeforeMs[i] = leptMs;
+          if (seenMs > leapMaxMs) leapMaxMs = seenMs;
+          if (++leapLines < LEAP_LINES) continue;
+          seenMs = leapMaxMs;
+        }
+        leapLines = 0;
+        leapMaxMs = -Infinity;
+        if (seenMs > maxMs) {
+          maxMs = seenMs;
+          const nextMs = (seenMs < leastOfOthersMs ? seenMs : leastOfOthersMs) - outOfOrdernessMs - 1;
+          if (nextMs > watermarkMs) watermarkMs = nextMs;
+          const passedMs = watermarkMs + outOfOrdernessMs + 1;
+          limitMs = (passedMs > maxMs ? passedMs : maxMs) + leapMs;
+        }
+      } else if (leapLines !== 0) {
+        leapLines = 0;
+        leapMaxMs = -Infinity;
       }
     }
+    this.leap = leapLines === 0 ? NO_LEAP : { lines: leapLines, maxMs: leapMaxMs };
     this.watermarkMs = watermarkMs;
     this.eventTimeMsMax = maxMs;
   }
@@ -132,4 +176,10 @@ export class Admission implements AdmittedBatch {
     this.hashA = new Uint32Array(capacity);
     this.hashB = new Uint32Array(capacity);
   }
+}
+
+/** What lies beyond is a leap. Before the first line of all there is nothing to compare with: it is believed. */
+function limitOf(maxMs: number, watermarkMs: number, outOfOrdernessMs: number, leapMs: number): number {
+  const clockMs = Math.max(maxMs, watermarkMs + outOfOrdernessMs + 1);
+  return clockMs === -Infinity ? Infinity : clockMs + leapMs;
 }

@@ -9,6 +9,12 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 export type OpenMark = Mutable<SourceMark>;
 export type OpenAgent = Mutable<AgentMark>;
 
+/** What a block's lines say of time. */
+export interface Admitted {
+  readonly eventTimeMsMax: number;
+  readonly leap?: SourceMark['leap'];
+}
+
 export type Verdict =
   /** The block counts: its lines from `from` on are new. */
   | { readonly type: 'counts'; readonly mark: OpenMark; readonly from: number }
@@ -50,14 +56,16 @@ export class Marks {
     return { type: 'counts', mark, from: Math.max(mark.position, header.start) };
   }
 
-  /** Moves the mark over a block that counts. `eventTimeMsMax` is the largest event time of its new lines, −Infinity for none. */
-  advance(mark: OpenMark, header: BlockHeader, eventTimeMsMax: number): void {
+  /** Moves the mark over a block that counts. `eventTimeMsMax` is the largest believed event time of its lines, −Infinity for none. */
+  advance(mark: OpenMark, header: BlockHeader, { eventTimeMsMax, leap }: Admitted): void {
     mark.position = header.end;
     mark.tail = header.endTail;
     mark.quietSinceMs = Math.max(mark.quietSinceMs, header.readAtMs);
     if (mark.gapEnd === null) mark.state = 'reading';
     else this.#fill(mark, mark.gapEnd);
     if (eventTimeMsMax !== -Infinity) mark.eventTimeMsMax = Math.max(mark.eventTimeMsMax ?? -Infinity, eventTimeMsMax);
+    if (leap !== undefined && leap.lines > 0) mark.leap = leap;
+    else delete mark.leap;
     this.#changedSources.add(mark);
   }
 

@@ -19,7 +19,7 @@ import { type BlockHeader, decodeBlockHeader } from '../record/block.ts';
 import { type Control, decodeControl } from '../record/control.ts';
 import type { LineSum } from '../record/line-id.ts';
 import { type SourceId, agentOf, lineHashSeeds, sourceId } from '../record/source.ts';
-import { Admission } from './admission.ts';
+import { Admission, NO_LEAP } from './admission.ts';
 import { linesFrom } from './block-lines.ts';
 import { Ledger } from './ledger.ts';
 import { Marks, type OpenMark } from './marks.ts';
@@ -100,7 +100,9 @@ export class TaskState implements OperatorOutput, LaterOutput {
   get eventTimeMsMax(): number {
     // The source that had it may be forgotten, and the watermark has passed it then.
     let max = this.watermarkMs;
-    for (const mark of this.marks.sources.values()) max = Math.max(max, mark.eventTimeMsMax ?? -Infinity);
+    for (const mark of this.marks.sources.values()) {
+      max = Math.max(max, mark.eventTimeMsMax ?? -Infinity, mark.leap?.maxMs ?? -Infinity);
+    }
     return max;
   }
 
@@ -270,12 +272,13 @@ export class TaskState implements OperatorOutput, LaterOutput {
       watermarkMs: this.#watermark.watermarkMs,
       eventTimeMsMax: mark.eventTimeMsMax ?? -Infinity,
       leastOfOthersMs,
+      leap: mark.leap ?? NO_LEAP,
       isReadTime: eventTime.field === 'read_at',
     });
     this.#account();
     for (const operator of operators) operator.process(admission, this);
     this.#watermark.watermarkMs = admission.watermarkMs;
-    this.marks.advance(mark, header, admission.eventTimeMsMax);
+    this.marks.advance(mark, header, admission);
     this.#advance();
   }
 

@@ -71,7 +71,7 @@ export class Watermark {
     )
       return Infinity;
     if (mark.eventTimeMsMax !== null) return mark.eventTimeMsMax;
-    if (isStopped) return -Infinity;
+    if (isStopped || mark.leap !== undefined) return -Infinity;
     if (mark.position > mark.origin || isMutant('watermark.no_announced_hold')) return Infinity;
     return -Infinity;
   }

@@ -45,8 +45,10 @@ export interface SourceMark {
   readonly tail: string;
   /** `gap`: bytes between `position` and `gapEnd` are missing; the source is stopped and holds the watermark. */
   readonly state: 'announced' | 'reading' | 'caught_up' | 'closed' | 'unreadable' | 'gap' | 'forgotten';
-  /** Largest event time accepted, or null before the first. */
+  /** Largest event time believed, or null before the first. */
   readonly eventTimeMsMax: number | null;
+  /** Its last lines are further ahead than one line is believed: how many, and the largest event time of them (engine/admission.ts). */
+  readonly leap?: { readonly lines: number; readonly maxMs: number };
   readonly quietSinceMs: number;
   readonly gapEnd: number | null;
   /** With a gap: the agent has said that nothing comes after `gapEnd`, and may never speak of the source again. */

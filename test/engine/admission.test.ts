@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { type AdmitRequest, Admission } from '../../src/engine/admission.ts';
+import { type AdmitRequest, Admission, NO_LEAP } from '../../src/engine/admission.ts';
 import { Batch, REASON_FUTURE, REASON_MALFORMED, REASON_NONE, REASON_NO_EVENT_TIME } from '../../src/record/batch.ts';
 import { addLine, emptySum } from '../../src/record/line-id.ts';
 import { lineHashSeeds } from '../../src/record/source.ts';
@@ -15,6 +15,7 @@ const REQUEST: AdmitRequest = {
   watermarkMs: -Infinity,
   eventTimeMsMax: -Infinity,
   leastOfOthersMs: Infinity,
+  leap: NO_LEAP,
   isReadTime: false,
 };
 
@@ -59,7 +60,7 @@ describe('the watermark just before a line', () => {
       REASON_NONE,
     ]);
     expect(before(admission)).toEqual([-Infinity, -Infinity, -Infinity, -Infinity, -Infinity]);
-    expect([admission.watermarkMs, admission.eventTimeMsMax]).toEqual([14_999, 15_000]);
+    expect([admission.watermarkMs, admission.eventTimeMsMax]).toEqual([9_999, 10_000]);
   });
 
   test('is the same however the lines are cut into batches', () => {
@@ -71,12 +72,85 @@ describe('the watermark just before a line', () => {
       fc.property(times, fc.nat({ max: 40 }), fc.integer({ min: -5, max: 20_000 }), (timesMs, cut, leastOfOthersMs) => {
         const whole = admit(timesMs, { leastOfOthersMs });
         const first = admit(timesMs.slice(0, cut), { leastOfOthersMs });
-        const { watermarkMs, eventTimeMsMax } = first;
-        const second = admit(timesMs.slice(cut), { leastOfOthersMs, watermarkMs, eventTimeMsMax });
+        const { watermarkMs, eventTimeMsMax, leap } = first;
+        const second = admit(timesMs.slice(cut), { leastOfOthersMs, watermarkMs, eventTimeMsMax, leap });
         expect([...before(first), ...before(second)]).toEqual(before(whole));
         expect([second.watermarkMs, second.eventTimeMsMax]).toEqual([whole.watermarkMs, whole.eventTimeMsMax]);
       }),
       { seed: 10, numRuns: 300 },
+    );
+  });
+});
+
+describe('a leap', () => {
+  const HOUR = 3_600_000;
+  const OLD = { readAtMs: 1_000 * HOUR };
+  const later = (from: number, count: number): number[] => Array.from({ length: count }, (_, i) => from + i);
+
+  test('of one line, or of seven, moves nothing; the eighth in a row confirms it', () => {
+    expect(before(admit([0, HOUR, 1, 2], OLD)).slice(2)).toEqual([-1, 0]);
+    const seven = admit([0, ...later(HOUR, 7), 5], OLD);
+    expect([seven.watermarkMs, seven.leap]).toEqual([4, NO_LEAP]);
+    const eight = admit([0, ...later(HOUR, 8), 5], OLD);
+    expect([eight.watermarkMs, eight.eventTimeMsMax, before(eight).at(-1)]).toEqual([HOUR + 6, HOUR + 7, HOUR + 6]);
+  });
+
+  test('is none within a minute, or within the bound where that is larger; nor is the first line of all, nor the time of reading', () => {
+    expect(admit([0, 60_000], OLD).eventTimeMsMax).toBe(60_000);
+    expect(admit([0, 60_001], OLD).eventTimeMsMax).toBe(0);
+    expect(admit([0, HOUR], { ...OLD, outOfOrdernessMs: HOUR }).eventTimeMsMax).toBe(HOUR);
+    expect(admit([HOUR], OLD).eventTimeMsMax).toBe(HOUR);
+    expect(admit([0], { isReadTime: true, readAtMs: 5 * HOUR, eventTimeMsMax: 0 }).eventTimeMsMax).toBe(5 * HOUR);
+    // What the partition has passed is no leap for a source that begins there.
+    expect(admit([HOUR], { ...OLD, watermarkMs: HOUR - 1 }).eventTimeMsMax).toBe(HOUR);
+  });
+
+  test('that is confirmed has judged its lines as if it had been believed at once: a log with pauses has the same late lines', () => {
+    const hour = fc.array(fc.integer({ min: 0, max: 59_000 }), { minLength: 8, maxLength: 20 });
+    fc.assert(
+      fc.property(
+        fc.array(hour, { minLength: 1, maxLength: 4 }),
+        fc.nat({ max: 60_000 }),
+        (hours, outOfOrdernessMs) => {
+          const timesMs = hours.flatMap((some, i) => some.map((ms) => i * HOUR + ms));
+          let maxMs = -Infinity;
+          const plain = timesMs.map((timeMs) => {
+            const judgedBy = maxMs - outOfOrdernessMs - 1;
+            maxMs = Math.max(maxMs, timeMs);
+            return judgedBy;
+          });
+          // The first of an hour is judged by what was there before it; it is late by neither.
+          const isFirst = timesMs.map((timeMs, i) => i > 0 && timeMs - timesMs[i - 1]! > HOUR / 2);
+          const judged = before(admit(timesMs, { ...OLD, outOfOrdernessMs }));
+          expect(judged.filter((_, i) => !isFirst[i])).toEqual(plain.filter((_, i) => !isFirst[i]));
+        },
+      ),
+      { seed: 17, numRuns: 300 },
+    );
+  });
+
+  test('of single lines, however many of them, makes none of the others late', () => {
+    const line = fc.record({
+      stepMs: fc.nat({ max: 2_000 }),
+      lagMs: fc.nat({ max: 10_000 }),
+      isAhead: fc.nat({ max: 9 }),
+    });
+    fc.assert(
+      fc.property(fc.array(line, { maxLength: 200 }), (lines) => {
+        let nowMs = 0;
+        let inARow = 0;
+        const timesMs = [0];
+        const isGood = [true];
+        for (const { stepMs, lagMs, isAhead } of lines) {
+          nowMs += stepMs;
+          inARow = isAhead === 0 && inARow < 7 ? inARow + 1 : 0;
+          timesMs.push(inARow > 0 ? nowMs + 50 * 60_000 : nowMs - lagMs);
+          isGood.push(inARow === 0);
+        }
+        const judged = before(admit(timesMs, { ...OLD, outOfOrdernessMs: 10_000 }));
+        for (const [i, timeMs] of timesMs.entries()) if (isGood[i]!) expect(judged[i]).toBeLessThan(timeMs);
+      }),
+      { seed: 18, numRuns: 300 },
     );
   });
 });

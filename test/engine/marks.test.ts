@@ -18,7 +18,7 @@ function take(marks: Marks, header: BlockHeader): number | string {
   const verdict: Verdict = marks.judge(header);
   if (verdict.type === 'refused') return verdict.reason;
   if (verdict.type !== 'counts') return verdict.type;
-  marks.advance(verdict.mark, header, -Infinity);
+  marks.advance(verdict.mark, header, { eventTimeMsMax: -Infinity });
   return header.end - verdict.from;
 }
 

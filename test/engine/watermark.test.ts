@@ -88,12 +88,12 @@ describe('a source leaves the watermark', () => {
   });
 
   test('and holds again when it has something to read', () => {
-    const [quiet, live] = [fileOf('a/1', 0, 70 * MINUTE), fileOf('a/2', HOUR, 80 * MINUTE)];
+    const [quiet, live] = [fileOf('a/1', 0, HOUR + 30_000), fileOf('a/2', HOUR, HOUR + 50_000)];
     const feed = announced(quiet, live).send(quiet.block(0, quiet.at(1)), live.block(0, live.at(1)));
     feed.beat(NOW, [quiet.report('caught_up', quiet.at(1))]).beat(NOW + 30_000);
     quiet.readAtMs = NOW + 30_000;
     feed.send(quiet.block(quiet.at(1)), live.block(live.at(1)));
-    expect(feed.state.watermarkMs).toBe(70 * MINUTE - 1);
+    expect(feed.state.watermarkMs).toBe(HOUR + 30_000 - 1);
   });
 
   test('when it is closed, for good', () => {
@@ -153,6 +153,45 @@ describe('a source leaves the watermark', () => {
   });
 });
 
+describe('a line that is far ahead', () => {
+  const MINUTES = (from: number, count: number): number[] => Array.from({ length: count }, (_, i) => from + i * 1000);
+
+  test('moves nothing, in a log of now and in one of long ago', () => {
+    for (const startMs of [NOW - MINUTE, NOW - 50 * HOUR]) {
+      const good = MINUTES(startMs, 60);
+      const file = fileOf('a/1', ...good.slice(0, 30), startMs + 50 * MINUTE, ...good.slice(30));
+      const feed = announced(file).send(file.block());
+      expect(feed.state.takeBody(false).late).toEqual([]);
+      expect(feed.state.watermarkMs).toBe(good.at(-1)! - 1);
+    }
+  });
+
+  test('nor do many, in a log of now: time goes no further than the agent’s', () => {
+    const good = MINUTES(NOW - MINUTE, 50);
+    const file = fileOf('a/1', ...good, ...MINUTES(NOW + 50 * MINUTE, 30), ...good.map((ms) => ms + 8_000));
+    file.readAtMs = NOW - 2000;
+    const feed = announced(file).send(file.block());
+    expect(feed.state.takeBody(false).late).toEqual([]);
+    expect(feed.state.watermarkMs).toBe(NOW - 2000 - 1);
+  });
+
+  test('as the first of its source holds the clock until others follow; what is unconfirmed is there after a restart', () => {
+    const [old, next] = [fileOf('a/1', 0), fileOf('a/2', ...MINUTES(HOUR, 9))];
+    const feed = announced(old)
+      .send(old.block())
+      .beat(NOW, [old.report('closed', old.end), next.report('announced')]);
+    feed.send(next.block(0, next.at(7))).beat(NOW);
+    expect(feed.state.watermarkMs).toBe(-1);
+    const body = feed.state.takeBody(true);
+    expect(body.sources.find(({ source }) => source === 'a/2')).toMatchObject({
+      leap: { lines: 7, maxMs: HOUR + 6000 },
+    });
+    feed.send(next.block(next.at(7), next.at(8)));
+    expect(feed.state.watermarkMs).toBe(HOUR + 7000 - 1);
+    expect(feed.state.takeBody(true).sources.every(({ leap }) => leap === undefined)).toBe(true);
+  });
+});
+
 describe('when no source holds', () => {
   const idle = (feed: Feed, file: TestFile, tMs: number): Feed => feed.beat(NOW, [caughtUp(file)]).beat(tMs);
 
@@ -207,6 +246,7 @@ describe('when no source holds', () => {
 describe('an agent whose clock goes back', () => {
   test('does not make a busy source idle, nor time go back', () => {
     const [one, two] = [fileOf('a/1', NOW, NOW + 1), fileOf('a/2', NOW + MINUTE)];
+    two.readAtMs = NOW + MINUTE;
     const feed = announced(one, two).send(one.block(0, one.at(1)), two.block());
     const back = NOW - HOUR;
     one.readAtMs = back;

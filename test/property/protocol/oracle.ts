@@ -23,6 +23,8 @@ interface OracleSource {
   tail: string;
   state: string;
   maxMs: number;
+  /** Event times of lines in a row that are too far ahead to be believed at once. */
+  leap: number[];
   quietSinceMs: number;
   gapEnd: number;
   isOver: boolean;
@@ -108,6 +110,7 @@ export class Oracle {
       tail,
       state: 'announced',
       maxMs: -Infinity,
+      leap: [],
       quietSinceMs: 0,
       gapEnd: 0,
       isOver: false,
@@ -170,10 +173,17 @@ export class Oracle {
     if (value === undefined || rest.length > 0) return void this.deadLetters.set(id, 'malformed');
     if (Number.isNaN(timeMs)) return void this.deadLetters.set(id, 'no_event_time');
     if (timeMs > readAtMs + this.#time.maxFutureMs) return void this.deadLetters.set(id, 'future');
+    const others = [...this.#sources.values()].filter((other) => other !== source).map((other) => this.#holdsAt(other));
+    const bound = this.#time.outOfOrdernessMs;
+    const at = (ms: number): number => Math.min(ms, ...others) - bound - 1;
+    const seenMs = Math.min(timeMs, readAtMs);
+    const clockMs = Math.max(source.maxMs, this.watermarkMs + bound + 1);
+    const isAhead = clockMs > -Infinity && timeMs > clockMs + Math.max(bound, 60_000);
+    const judgeMs = isAhead ? Math.max(this.watermarkMs, at(Math.max(...source.leap))) : this.watermarkMs;
     for (const [rollup, { by, window, allowedLatenessMs }] of Object.entries(this.#pipeline.rollups)) {
       const start = Math.floor((timeMs - window.offsetMs) / window.sizeMs) * window.sizeMs + window.offsetMs;
       const closesMs = start + window.sizeMs - 1 + allowedLatenessMs;
-      if (closesMs <= this.watermarkMs) this.late.set(`${rollup} ${id}`, start);
+      if (closesMs <= judgeMs) this.late.set(`${rollup} ${id}`, start);
       else
         this.#add(
           { rollup, windowStartMs: start, key: by.length > 0 ? key! : '' },
@@ -183,10 +193,13 @@ export class Oracle {
           closesMs,
         );
     }
-    if (timeMs <= source.maxMs) return;
-    source.maxMs = timeMs;
-    const others = [...this.#sources.values()].filter((other) => other !== source).map((other) => this.#holdsAt(other));
-    this.#advance(Math.min(timeMs, ...others) - this.#time.outOfOrdernessMs - 1);
+    source.leap = isAhead ? [...source.leap, seenMs] : [];
+    if (isAhead && source.leap.length < 8) return;
+    const believedMs = isAhead ? Math.max(...source.leap) : seenMs;
+    source.leap = [];
+    if (believedMs <= source.maxMs) return;
+    source.maxMs = believedMs;
+    this.#advance(at(believedMs));
   }
 
   #add(
@@ -265,7 +278,10 @@ export class Oracle {
     if (source.state === 'caught_up' && isQuiet) return Infinity;
     if (source.maxMs > -Infinity) return source.maxMs;
     const hasOnlyDeadLetters =
-      source.position > source.origin && source.state !== 'gap' && source.state !== 'unreadable';
+      source.position > source.origin &&
+      source.leap.length === 0 &&
+      source.state !== 'gap' &&
+      source.state !== 'unreadable';
     return hasOnlyDeadLetters ? Infinity : -Infinity;
   }
 
