@@ -39,6 +39,8 @@ export interface FilesInput extends InputTarget {
   readonly type?: 'file';
   readonly include: readonly string[];
   readonly exclude: readonly string[];
+  /** For how long a file with the content of another is not taken for a file of its own. */
+  readonly copyGraceMs: number;
 }
 
 /** Topics that other programs write. */

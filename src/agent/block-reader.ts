@@ -48,7 +48,7 @@ export class BlockReader {
   tail: string;
   sum: LineSum | undefined;
   readonly #seeds: readonly [number, number];
-  readonly lineBytesMax: number;
+  lineBytesMax: number;
   #search: Search | undefined;
 
   constructor(source: SourceId, position: number, tail: string, sum: LineSum | undefined, lineBytesMax: number) {

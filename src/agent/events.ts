@@ -9,7 +9,9 @@ export type CloseReason =
   /** The file was deleted and read to its end, or the topic is gone. */
   | 'deleted'
   /** No pattern finds it any more. */
-  | 'missing';
+  | 'missing'
+  /** Nothing was read of it: the file turned out to be the content of another source, which goes on in it. */
+  | 'copy';
 
 /** What a person or a metric may want to know: at most one a source and state change, never one a line. */
 export type AgentEvent =
@@ -29,6 +31,14 @@ export type AgentEvent =
       /** Bytes that were in the file and were never read. */
       readonly possibleLossBytes: number;
     }
+  /** A file with the content of another: which of the two goes on is not known yet. Nothing is read of it, and time waits. */
+  | { readonly type: 'copy_held'; readonly path: string; readonly of: string; readonly graceMs: number }
+  /** Both stayed: it is read as a file of its own. */
+  | { readonly type: 'copy_kept'; readonly path: string; readonly of: string }
+  /** A source goes on in the copy of its file. */
+  | { readonly type: 'copy_continued'; readonly source: SourceId; readonly path: string; readonly before: string }
+  /** A new source begins as another did, and what it may have in common with it could not be found out. */
+  | { readonly type: 'possible_double'; readonly source: SourceId; readonly path: string; readonly bytes: number }
   | {
       readonly type: 'unreadable';
       readonly path: string;

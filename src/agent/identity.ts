@@ -22,10 +22,10 @@ export function readHead(handle: SourceHandle): Head {
   return { bytes: bytes.subarray(0, length), isComplete: length === HEAD_BYTES_MAX };
 }
 
-/** Whether the first `headBytes` bytes of the file still give this identity. */
-export function hasIdentity(handle: SourceHandle, identity: string, origin: number, headBytes: number): boolean {
+/** Whether the first `headBytes` bytes of the file give this identity. */
+export function hasIdentity(handle: SourceHandle, identity: string, headBytes: number): boolean {
   const head = Buffer.alloc(headBytes);
-  return handle.read(head, 0, headBytes, 0) === headBytes && identityOf(handle.key, origin, head) === identity;
+  return handle.read(head, 0, headBytes, 0) === headBytes && identityOf(head) === identity;
 }
 
 /** The hash of the at most 64 bytes below a position, or undefined if the file does not reach it. */

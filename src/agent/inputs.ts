@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts';
-import type { AgentInput } from './agent.ts';
+import { present } from '../lib/assert.ts';
+import type { AgentInput, FilesInput } from './agent.ts';
 import type { Notify } from './events.ts';
 import type { AgentLimits } from './limits.ts';
 import type { OpenFiles } from './open-files.ts';
@@ -7,7 +8,6 @@ import type { RegistryEntry } from './registry.ts';
 import { Scanner } from './scanner.ts';
 import type { SourceInput } from './source.ts';
 import { FileFinder } from './sources/file.ts';
-import { isPartitionPath } from '../record/partition-path.ts';
 import { mayReadPath } from './topics/partition-name.ts';
 import { TopicInput } from './topics/topic-input.ts';
 import { TrackedPartition } from './topics/tracked-partition.ts';
@@ -33,10 +33,24 @@ export interface InputDeps {
   readonly wake: () => void;
 }
 
-/** Whether a source the registry knows belongs to an input: one of its kind and stream, and of several the one that names it. */
+/**
+ * Entries of `sources` that are read as one: those of files with the same topic. Which of them a file belongs to is asked of its path in each
+ * scan, so a source stays the same when an entry is added, removed, renamed, or swapped with another.
+ */
+export function inputGroups(inputs: readonly AgentInput[]): (readonly [AgentInput, ...AgentInput[]])[] {
+  const groups = new Map<string, [AgentInput, ...AgentInput[]]>();
+  for (const [i, input] of inputs.entries()) {
+    const key = input.type === 'kafka' ? `${i}` : `of ${input.topic}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [input]);
+    else group.push(input);
+  }
+  return [...groups.values()];
+}
+
+/** Whether a source the registry knows belongs to an input: one of its kind and topic, and of several of topics the one that names it. */
 export function isOfInput(entry: RegistryEntry, input: AgentInput, inputs: readonly AgentInput[]): boolean {
-  const isOfTopics = isPartitionPath(entry.path);
-  if (entry.topic !== input.topic || isOfTopics !== (input.type === 'kafka')) return false;
+  if (entry.topic !== input.topic || (entry.kind === 'kafka') !== (input.type === 'kafka')) return false;
   if (input.type !== 'kafka' || mayReadPath(input, entry.path)) return true;
   // Named by none any more: one input must close it, or it would hold the clock for ever.
   return !inputs.some(
@@ -45,28 +59,41 @@ export function isOfInput(entry: RegistryEntry, input: AgentInput, inputs: reado
   );
 }
 
-/** Makes the input of an entry of `sources`, with the sources of its own that the registry knows. */
+/** Makes the input of a group, with the sources of its own that the registry knows. */
 export function openInput(
-  given: AgentInput,
+  group: readonly [AgentInput, ...AgentInput[]],
   entries: readonly RegistryEntry[],
   deps: InputDeps,
 ): { readonly input: SourceInput; readonly sources: readonly TrackedSource[] } {
-  const { agent } = deps;
-  const { lineBytesMax } = given;
+  const [given] = group;
   if (given.type === 'kafka') {
-    const sources = entries.map((entry) => new TrackedPartition(agent, entry, lineBytesMax));
+    const { name: input, lineBytesMax } = given;
+    const sources = entries.map((entry) => new TrackedPartition(deps.agent, { ...entry, input }, lineBytesMax));
     return { input: new TopicInput(given, deps, sources), sources };
   }
+  return openFiles(group.filter((input) => input.type !== 'kafka') as FilesInput[], entries, deps);
+}
+
+function openFiles(
+  group: readonly FilesInput[],
+  entries: readonly RegistryEntry[],
+  deps: InputDeps,
+): { readonly input: SourceInput; readonly sources: readonly TrackedSource[] } {
+  const inputs = new Map(group.map((input) => [input.name, input]));
+  const [first] = group;
+  const { topic, lineBytesMax } = present(first, 'a group has an input');
+  // An entry of `sources` that is gone leaves its files to whichever finds them now.
+  const track = (entry: RegistryEntry): TrackedFile =>
+    new TrackedFile(deps.agent, entry, inputs.get(entry.input)?.lineBytesMax ?? lineBytesMax);
   const sources = entries.map((entry) => {
-    const source = new TrackedFile(agent, entry, lineBytesMax);
+    const source = track(entry);
     source.lastSeenMs = deps.clock.monotonicMs();
     return source;
   });
   const create = (entry: Omit<RegistryEntry, 'number'>): TrackedFile => {
-    const source = new TrackedFile(agent, { ...entry, number: deps.giveNumber() }, lineBytesMax);
+    const source = track({ ...entry, number: deps.giveNumber() });
     deps.serve(source);
     return source;
   };
-  const { topic } = given;
-  return { input: new Scanner({ ...deps, topic, finder: new FileFinder(given), create }, sources), sources };
+  return { input: new Scanner({ ...deps, topic, inputs, finder: new FileFinder(group), create }, sources), sources };
 }

@@ -47,7 +47,7 @@ export const DEFAULT_LIMITS: AgentLimits = {
   deletedQuietMs: 5_000,
   missingMs: 30_000,
   forgetMs: 14 * 24 * 3_600_000,
-  beatSourcesMax: 4_000,
+  beatSourcesMax: 3_000,
   beatMs: 1_000,
   beatIdleMs: 10_000,
   beatActiveMs: 300_000,

@@ -231,21 +231,22 @@ function merge(saved: Registry, inLog: AgentInLog | undefined, logs: Registry['l
 }
 
 function rebuiltEntry(report: KnownSource): RegistryEntry {
-  const { number, topic, identity, origin, position, tail, path, quietSinceMs } = report;
-  const counted = begun(origin);
-  const entry = { number, topic, identity, origin, position, tail, path, quietSinceMs, possibleLossBytes: 0, counted };
-  return caughtUpEntry(entry, report);
+  const { number, topic, input, kind, identity, origin, position, tail, path, quietSinceMs } = report;
+  const entry = { number, topic, input, kind, identity, origin, position, tail, path, quietSinceMs };
+  return caughtUpEntry({ ...entry, possibleLossBytes: 0, possibleDoubleBytes: 0, counted: begun(origin) }, report);
 }
 
 /** The entry with what a later beat says. Lines counted so far stay; those up to the new position are counted from the file. */
 function caughtUpEntry(entry: RegistryEntry, report: KnownSource): RegistryEntry {
-  const { position, tail, quietSinceMs, sum, counted, possibleLossBytes = entry.possibleLossBytes } = report;
+  const { position, tail, quietSinceMs, sum, counted } = report;
+  const { possibleLossBytes = entry.possibleLossBytes, possibleDoubleBytes = entry.possibleDoubleBytes } = report;
   return {
     ...entry,
     position,
     tail,
     quietSinceMs,
     possibleLossBytes,
+    possibleDoubleBytes,
     ...(counted?.upTo === position ? { counted } : {}),
     ...(sum === undefined ? {} : { counted: { upTo: position, sum } }),
     ...(report.state === 'closed'

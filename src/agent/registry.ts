@@ -2,7 +2,9 @@ import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, wr
 import { dirname, join } from 'node:path';
 import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
 import { faultPoint } from '../lib/fault-point.ts';
+import type { SourceKind } from '../record/beat.ts';
 import type { LineSum } from '../record/line-id.ts';
+import type { Sample } from './content-samples.ts';
 import type { CloseReason } from './events.ts';
 
 const REGISTRY_VERSION = 1;
@@ -20,6 +22,9 @@ export interface Counted {
 export interface RegistryEntry {
   readonly number: number;
   readonly topic: string;
+  /** The entry of `sources` that reads it, and that entry's type. */
+  readonly input: string;
+  readonly kind: SourceKind;
   readonly identity: string;
   readonly origin: number;
   /** End of the last acknowledged block. */
@@ -31,10 +36,15 @@ export interface RegistryEntry {
   readonly file?: string;
   /** How many bytes at the file's begin went into the identity. */
   readonly headBytes?: number;
+  /** They were the whole of a file without a complete line. */
+  readonly isHeadPartial?: boolean;
+  /** Positions below, with the hash of the 64 bytes there: by them a shorter copy is known. */
+  readonly samples?: readonly Sample[];
   /** At `position` as a rule; before it where the lines between must be counted again from the file. Missing: never counted. */
   readonly counted?: Counted;
   readonly quietSinceMs: number;
   readonly possibleLossBytes: number;
+  readonly possibleDoubleBytes: number;
   readonly closedBy?: CloseReason;
   readonly closedAtMs?: number;
   /** Reading ends here: a closed source that was rewound, whose later bytes belong to another source. */

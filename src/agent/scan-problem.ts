@@ -36,6 +36,14 @@ export function isSourceFailure(error: unknown): boolean {
   return error instanceof OperatingError || (error instanceof Error && 'syscall' in error);
 }
 
+/** No more sources: what is found waits until one is forgotten. */
+export function noRoom(path: string, sourcesMax: number): OperatingError {
+  return new OperatingError(`${path}: the agent knows ${sourcesMax} files already, this one waits`, {
+    code: 'SOURCES_MAX',
+    hint: 'name fewer files, or let another agent read some of them',
+  });
+}
+
 /** What went wrong, without the way out: a problem has its own. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -1,59 +1,23 @@
 import { present } from '../lib/assert.ts';
-import { OperatingError } from '../lib/errors.ts';
-import { EMPTY_TAIL } from '../record/source.ts';
-import type { Notify } from './events.ts';
-import { ForeignFiles } from './foreign-files.ts';
-import { hasIdentity, type Head, identityOf, readHead, tailAt } from './identity.ts';
-import type { AgentLimits } from './limits.ts';
-import type { OpenFiles } from './open-files.ts';
-import type { RegistryEntry } from './registry.ts';
+import { type Look, Placement, type PlacementOptions } from './placement.ts';
 import { ProblemBoard, isSourceFailure, problemOf } from './scan-problem.ts';
-import type {
-  BlockRoom,
-  FoundSource,
-  ReadOutcome,
-  ScanProblem,
-  SourceFinder,
-  SourceHandle,
-  SourceInput,
-} from './source.ts';
-import { TrackedFile } from './tracked-file.ts';
-import { newEntry } from './tracked-source.ts';
+import type { BlockRoom, FoundSource, ReadOutcome, ScanProblem, SourceInput } from './source.ts';
+import type { TrackedFile } from './tracked-file.ts';
 
-export interface ScannerOptions {
-  readonly topic: string;
-  readonly isOnce: boolean;
-  readonly limits: AgentLimits;
-  readonly openFiles: OpenFiles;
-  readonly finder: SourceFinder;
-  readonly notify: Notify;
-  /** Whether one more source may be made. */
-  readonly hasRoom: () => boolean;
-  /** Makes a source of an entry that has a number of its own. */
-  readonly create: (entry: Omit<RegistryEntry, 'number'>) => TrackedFile;
-}
-
-/** Matches what one input finds on disk with the sources the agent knows, and says which are new, gone or replaced. */
+/** Looks at the files of all entries of `sources` that read into one topic, and says which are new, gone, replaced or moved. */
 export class Scanner implements SourceInput {
-  readonly #options: ScannerOptions;
-  /** Every source of this input's topic that the registry knows. */
-  readonly #sources = new Set<TrackedFile>();
-  /** The same by the file they were read from; those of a rebuilt registry, whose file is not known, are under the empty name. */
-  readonly #byFile = new Map<string, Set<TrackedFile>>();
-  readonly #byPlace = new Map<string, TrackedFile>();
-  /** Files that are no source now, and need no second look until they change: closed ones, and those without a whole line. */
-  readonly #settled = new Map<string, { readonly sizeBytes: number; readonly modifiedMs: number }>();
-  readonly #foreign = new ForeignFiles();
+  readonly #options: PlacementOptions;
+  readonly #placement: Placement;
   readonly #problems: ProblemBoard;
   /** Known sources that could not be opened or read, until that succeeds. */
   readonly #failures = new Map<string, ScanProblem>();
   /** Files that were read lately and are looked at more often than scans come. */
   readonly #hot = new Set<TrackedFile>();
 
-  constructor(options: ScannerOptions, sources: Iterable<TrackedFile>) {
+  constructor(options: PlacementOptions, sources: Iterable<TrackedFile>) {
     this.#options = options;
     this.#problems = new ProblemBoard(options.notify);
-    for (const source of sources) this.#remember(source);
+    this.#placement = new Placement(options, sources);
   }
 
   /** Files are looked at on the spot: there is nothing to wait for. */
@@ -61,28 +25,36 @@ export class Scanner implements SourceInput {
 
   async stop(): Promise<void> {}
 
-  /** Looks at everything once, and makes the sources that are new, oldest first. What it saw holds at `wallMs` or later. */
+  /**
+   * Looks at everything once, and makes the sources that are new, oldest first. What it saw holds at `wallMs` or later. A source whose file
+   * has another content ends in the look that makes a source of what is there now: in between nothing would hold the clock.
+   */
   scan(nowMs: number, wallMs: number, admits: boolean): number {
     const { found, problems } = this.#options.finder.scan();
+    const look = { nowMs, wallMs };
     const seen = new Set<string>();
+    this.#placement.presence.beginLook(seen);
     const candidates: FoundSource[] = [];
     for (const file of found) {
       if (seen.has(file.place)) continue;
       seen.add(file.place);
-      const source = this.#byPlace.get(file.place);
+      const source = this.#placement.sourceAt(file.place);
       if (source === undefined) {
-        if (this.#isCandidate(file)) candidates.push(file);
+        if (this.#placement.presence.isCandidate(file)) candidates.push(file);
       } else if (!this.#see(source, file, nowMs)) candidates.push(file);
     }
+    const unseen = (): TrackedFile[] =>
+      [...this.#placement.index].filter(
+        ({ closedBy, place }) => closedBy === undefined && (place === undefined || !seen.has(place)),
+      );
+    for (const source of unseen()) if (source.handle !== undefined) this.#lookAtPathless(source, look);
     candidates.sort((left, right) => left.modifiedMs - right.modifiedMs || (left.path < right.path ? -1 : 1));
     const all = [...problems];
-    if (admits) for (const file of candidates) this.#identify(file, nowMs, wallMs, all);
-    this.#problems.show([...all, ...this.#foreign.problems(found), ...this.#failures.values()]);
-    for (const source of this.#sources) {
-      if (source.closedBy === undefined && (source.place === undefined || !seen.has(source.place)))
-        this.#lookAtUnseen(source, nowMs, all);
-    }
-    for (const place of this.#settled.keys()) if (!seen.has(place)) this.#settled.delete(place);
+    if (admits) this.#placement.place(candidates, look, all);
+    else this.#placement.decideHeld(look);
+    this.#placement.endDisplaced();
+    this.#problems.show([...all, ...this.#placement.presence.endLook(found), ...this.#failures.values()]);
+    for (const source of unseen()) if (source.handle === undefined) this.#lookForLost(source, look, all);
     return wallMs;
   }
 
@@ -162,40 +134,25 @@ export class Scanner implements SourceInput {
     }
   }
 
-  /** Another content has taken the source's place: what is there now will be found as new. */
+  /** Another content has taken the source's place: a scan finds out what is there now. */
   replace(source: TrackedFile): void {
-    if (source.place !== undefined) this.#byPlace.delete(source.place);
     this.#failures.delete(source.path);
-    source.endAsReplaced();
+    this.#placement.displace(source);
   }
 
   forget(source: TrackedFile): void {
-    this.#sources.delete(source);
-    const sameFile = this.#byFile.get(source.file ?? '');
-    sameFile?.delete(source);
-    if (sameFile?.size === 0) this.#byFile.delete(source.file ?? '');
+    this.#placement.index.forget(source);
   }
 
-  /** Takes a closed source off its place; the file needs no second look until it changes. */
   close(source: TrackedFile): void {
-    if (source.place === undefined) return;
-    if (this.#byPlace.get(source.place) === source) this.#byPlace.delete(source.place);
-    // What grew while it was being closed must be looked at again: it goes on as a new source.
-    if (source.sizeBytes > source.position) return;
-    this.#settled.set(source.place, { sizeBytes: source.sizeBytes, modifiedMs: source.modifiedMs });
+    this.#placement.close(source);
   }
 
   /** A disk answers at once. */
   readonly unsettled = undefined;
 
   isSettledAt(source: TrackedFile): boolean {
-    return source.place !== undefined && this.#settled.has(source.place);
-  }
-
-  #isCandidate(file: FoundSource): boolean {
-    if (this.#foreign.has(file)) return false;
-    const settled = this.#settled.get(file.place);
-    return settled === undefined || settled.sizeBytes !== file.sizeBytes || settled.modifiedMs !== file.modifiedMs;
+    return this.#placement.presence.isSettledAt(source);
   }
 
   /** False if the file was replaced and is a candidate now. */
@@ -203,97 +160,37 @@ export class Scanner implements SourceInput {
     source.path = file.path;
     source.lastSeenMs = nowMs;
     source.isUnreadable = false;
-    if (source.see(file)) return true;
-    this.replace(source);
-    return false;
+    // Where it is not open nothing is read, and no failure has ended.
+    const isSame = source.handle === undefined ? source.see(file) : this.attempt(source, () => source.see(file));
+    if (isSame === false) this.replace(source);
+    else this.#placement.presence.foundWhole(source);
+    return isSame !== false;
   }
 
-  /** A source whose file no pattern finds: renamed away, deleted, or not there since the start. */
-  #lookAtUnseen(source: TrackedFile, nowMs: number, problems: readonly ScanProblem[]): void {
-    const { limits, isOnce } = this.#options;
-    if (source.ending !== undefined) return;
-    if (source.handle === undefined) {
-      if (source.until !== Infinity) return this.#openRewound(source);
-      source.isUnreadable = problems.some((problem) => source.path === problem.path && problem.isAbsent !== true);
-      if (!source.isUnreadable && (isOnce || nowMs - source.lastSeenMs >= limits.missingMs)) source.ending = 'missing';
-      return;
-    }
-    const { handle } = source;
+  /** A source whose file no pattern finds, and that is open: renamed away or deleted. */
+  #lookAtPathless(source: TrackedFile, { nowMs }: Look): void {
+    const { limits } = this.#options;
+    const handle = present(source.handle, 'it is open');
     const look = this.attempt(source, () => handle.look());
     if (look === undefined) return;
     const sizeBefore = source.sizeBytes;
-    if (!source.see(look)) return this.replace(source);
+    const isSame = this.attempt(source, () => source.see(look));
+    if (isSame === undefined) return;
+    if (!isSame) return this.replace(source);
+    this.#placement.presence.foundPathless(source);
+    if (source.ending !== undefined) return;
     if (source.sizeBytes !== sizeBefore || source.hasMore) source.lastSeenMs = nowMs;
     const graceMs = look.isDeleted ? limits.deletedQuietMs : limits.missingMs;
     if (nowMs - source.lastSeenMs >= graceMs) source.ending = look.isDeleted ? 'deleted' : 'missing';
   }
 
-  /** Finds out what a file is that has no live source: a known one, or a new one, or none yet. */
-  #identify(file: FoundSource, nowMs: number, wallMs: number, problems: ScanProblem[]): void {
-    let handle: SourceHandle | undefined;
-    try {
-      handle = this.#options.openFiles.openToLook(() => this.#options.finder.open(file.path));
-      // Between the look and the open another file may have come to this path: the next scan sees it.
-      if (handle.key.startsWith(`${file.place}:`)) this.#place(handle, file, nowMs, wallMs);
-      else handle.close();
-    } catch (error) {
-      handle?.close();
-      if (!isSourceFailure(error)) throw error;
-      problems.push(problemOf(file.path, error));
-    }
-  }
-
-  #place(handle: SourceHandle, file: FoundSource, nowMs: number, wallMs: number): void {
-    const head = readHead(handle);
-    const known = this.#find(handle, head);
-    const isSame = known !== undefined && tailAt(handle, known.position) === known.tail;
-    for (const source of this.#byFile.get(handle.key) ?? []) {
-      const isOpen = source.closedBy === undefined && source.until === Infinity;
-      // The file has another content: the source that had it is over.
-      if (isOpen && !(source === known && isSame)) this.replace(source);
-    }
-    if (known?.closedBy === undefined && isSame) {
-      this.#attach(known!, handle, file, nowMs);
-      return;
-    }
-    const continues = isSame && known?.closedBy !== 'truncated';
-    const isOver = continues && file.sizeBytes <= known!.position;
-    if (!continues && this.#foreign.take(handle, file)) return handle.close();
-    const isTooShort = !head.isComplete && !(this.#options.isOnce && head.bytes.length > 0);
-    if (isOver || (isTooShort && !continues)) {
-      handle.close();
-      this.#settled.set(file.place, { sizeBytes: file.sizeBytes, modifiedMs: file.modifiedMs });
-      if (isOver) known!.place = file.place;
-      return;
-    }
-    if (!this.#options.hasRoom()) throw noRoom(file.path, this.#options.limits.sourcesMax);
-    // A file that grew after its source was closed goes on as a new source, from where the old one ended.
-    const origin = continues ? known!.position : 0;
-    const headBytes = head.bytes.length;
-    const identity = identityOf(handle.key, origin, head.bytes);
-    const tail = continues ? known!.tail : EMPTY_TAIL;
-    const entry = newEntry(
-      { number: 0, topic: this.#options.topic, identity, origin, tail, path: file.path, file: handle.key, headBytes },
-      wallMs,
-    );
-    const source = this.#options.create(entry);
-    this.#remember(source);
-    this.#attach(source, handle, file, nowMs);
-    const { id, path } = source;
-    this.#options.notify({ type: 'source_found', source: id, path, sizeBytes: file.sizeBytes, origin });
-  }
-
-  #attach(source: TrackedFile, handle: SourceHandle, file: FoundSource, nowMs: number): void {
-    source.place = file.place;
-    source.path = file.path;
-    source.file = handle.key;
-    source.lastSeenMs = nowMs;
-    source.isUnreadable = false;
-    if (this.#options.isOnce || source.until !== Infinity) source.ending ??= 'end';
-    this.#settled.delete(file.place);
-    if (!source.attach(handle) || !source.see(file)) return this.replace(source);
-    this.#byPlace.set(file.place, source);
-    this.#options.openFiles.keep(source);
+  /** A source whose file was not found: not there since the start, or it cannot be reached now. */
+  #lookForLost(source: TrackedFile, { nowMs }: Look, problems: readonly ScanProblem[]): void {
+    const { limits, isOnce } = this.#options;
+    if (source.ending !== undefined || source.isDisplaced) return;
+    if (source.until !== Infinity) return this.#openRewound(source);
+    source.isUnreadable = problems.some((problem) => source.path === problem.path && problem.isAbsent !== true);
+    if (!source.isUnreadable && (isOnce || nowMs - source.lastSeenMs >= limits.missingMs)) source.ending = 'missing';
   }
 
   /** A rewound source that another has gone on from: it is read again beside it, to where it ended. */
@@ -303,41 +200,4 @@ export class Scanner implements SourceInput {
     if (source.attach(handle) && source.see(handle.look())) source.ending = 'end';
     else this.replace(source);
   }
-
-  /** The newest source this file can be. After a rebuilt registry only the identity is known, not the file. */
-  #find(handle: SourceHandle, head: Head): TrackedFile | undefined {
-    for (const source of this.#byFile.get('') ?? []) {
-      const headBytes = [head.bytes.length, source.position].find(
-        (length) =>
-          length <= head.bytes.length &&
-          identityOf(handle.key, source.origin, head.bytes.subarray(0, length)) === source.identity,
-      );
-      if (headBytes === undefined) continue;
-      this.#byFile.get('')?.delete(source);
-      source.file = handle.key;
-      source.headBytes = headBytes;
-      this.#remember(source);
-    }
-    let newest: TrackedFile | undefined;
-    for (const source of this.#byFile.get(handle.key) ?? []) {
-      const headBytes = source.headBytes ?? head.bytes.length;
-      if (newest !== undefined && newest.number > source.number) continue;
-      if (hasIdentity(handle, source.identity, source.origin, headBytes)) newest = source;
-    }
-    return newest;
-  }
-
-  #remember(source: TrackedFile): void {
-    this.#sources.add(source);
-    const file = source.file ?? '';
-    const sameFile = this.#byFile.get(file) ?? new Set();
-    this.#byFile.set(file, sameFile.add(source));
-  }
-}
-
-export function noRoom(path: string, sourcesMax: number): OperatingError {
-  return new OperatingError(`${path}: the agent knows ${sourcesMax} files already, this one waits`, {
-    code: 'SOURCES_MAX',
-    hint: 'name fewer files, or let another agent read some of them',
-  });
 }

@@ -7,7 +7,7 @@ import { partitionOf, sourceId } from '../record/source.ts';
 import type { AgentInput } from './agent.ts';
 import { BeatDesk, type LaneState } from './beat-desk.ts';
 import type { Notify } from './events.ts';
-import { isOfInput, openInput } from './inputs.ts';
+import { inputGroups, isOfInput, openInput } from './inputs.ts';
 import { Lane } from './lane.ts';
 import { type AgentLimits, slabBlocks } from './limits.ts';
 import { OpenFiles } from './open-files.ts';
@@ -91,7 +91,7 @@ export class AgentSession {
       current: () => this.#registry(),
     });
     const claimed = new Set<RegistryEntry>();
-    for (const input of options.inputs) this.#addInput(input, claimed);
+    for (const group of inputGroups(options.inputs)) this.#addInput(group, claimed);
     this.#unserved = registry.sources.filter((entry) => !claimed.has(entry));
   }
 
@@ -135,12 +135,13 @@ export class AgentSession {
     }
   }
 
-  #addInput(given: AgentInput, claimed: Set<RegistryEntry>): void {
+  #addInput(group: readonly [AgentInput, ...AgentInput[]], claimed: Set<RegistryEntry>): void {
+    const [given] = group;
     const { clock, registry, notify, options } = this.#deps;
     const { agent } = registry;
     const entries = registry.sources.filter((entry) => !claimed.has(entry) && isOfInput(entry, given, options.inputs));
     for (const entry of entries) claimed.add(entry);
-    const { input, sources } = openInput(given, entries, {
+    const { input, sources } = openInput(group, entries, {
       agent,
       clock,
       notify,

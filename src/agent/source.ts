@@ -29,6 +29,10 @@ export interface FoundSource {
   readonly modifiedMs: number;
   /** The user named it itself, not a pattern that finds it. */
   readonly isNamed?: boolean;
+  /** When its content, name or owner last changed, as the file system tells time. */
+  readonly changedMs: number;
+  /** The entry of `sources` that reads it: the first of those that name it. */
+  readonly input: string;
 }
 
 /** Something the user asked for that cannot be read, and the way out. */

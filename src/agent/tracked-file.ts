@@ -1,5 +1,6 @@
 import { lineHashSeeds } from '../record/source.ts';
 import { BlockReader, type ReadResult } from './block-reader.ts';
+import { ContentSamples } from './content-samples.ts';
 import { countRange, hasIdentity, tailAt } from './identity.ts';
 import type { RegistryEntry } from './registry.ts';
 import type { SourceHandle, SourceLook } from './source.ts';
@@ -9,12 +10,17 @@ import { TrackedSource } from './tracked-source.ts';
 export class TrackedFile extends TrackedSource {
   file: string | undefined;
   headBytes: number | undefined;
+  readonly isHeadPartial: boolean;
   /** Where the last scan found it, if it did. */
   place: string | undefined;
   handle: SourceHandle | undefined;
   readonly reader: BlockReader;
+  readonly #samples: ContentSamples;
   sizeBytes = 0;
-  isDeleted = false;
+  /** The size when it was last seen that the content is this source's: what lies beyond may be another's. */
+  verifiedBytes = 0;
+  /** Looks since its file had another content: a copy of what was there may still be found, and it goes on there. */
+  displacedLooks: number | undefined;
   pauseMs = 0;
   nextPollMs = 0;
   /** Clock of the last sign of life: growth, or a path that leads to it. */
@@ -26,6 +32,8 @@ export class TrackedFile extends TrackedSource {
     super(agent, entry, lineBytesMax);
     this.file = entry.file;
     this.headBytes = entry.headBytes;
+    this.#samples = new ContentSamples(entry.samples);
+    this.isHeadPartial = entry.isHeadPartial === true;
     this.reader = new BlockReader(this.id, entry.position, entry.tail, this.sum, lineBytesMax);
   }
 
@@ -43,8 +51,22 @@ export class TrackedFile extends TrackedSource {
   }
 
   override get hasMore(): boolean {
-    if (this.ending === 'truncated' || this.closedBy !== undefined || this.isUnreadable) return false;
+    if (this.ending === 'truncated' || this.closedBy !== undefined || this.isUnreadable || this.isHeld) return false;
+    if (this.isDisplaced) return false;
     return this.known > this.reader.position && (this.ending !== undefined || this.known !== this.#dryBytes);
+  }
+
+  /** Nothing of it was taken: neither acknowledged nor on its way. */
+  get isUntouched(): boolean {
+    return this.reader.position === this.origin;
+  }
+
+  get isDisplaced(): boolean {
+    return this.displacedLooks !== undefined;
+  }
+
+  override get isFinished(): boolean {
+    return !this.isDisplaced && !this.isHeld && super.isFinished;
   }
 
   override get isOpen(): boolean {
@@ -60,6 +82,7 @@ export class TrackedFile extends TrackedSource {
     this.handle = handle;
     if (!this.#isSame(handle)) return false;
     this.isVerified = true;
+    this.displacedLooks = undefined;
     const { counted } = this;
     if (this.sum === undefined && counted !== undefined && counted.upTo < this.position) {
       // Lines between were acknowledged by an earlier life whose count is lost: the file still has them.
@@ -78,12 +101,17 @@ export class TrackedFile extends TrackedSource {
     this.handle = undefined;
   }
 
-  /** Takes what was seen of the file. False if it shrank below what was read, or its content there is another. */
+  /**
+   * Takes what was seen of the file. False if it shrank below what was read, or its content there is another. The look came first: a size
+   * that was the content's own when it was taken stays so, whatever comes after.
+   */
   see(look: Omit<SourceLook, 'isDeleted'>): boolean {
-    const isSameSize = look.sizeBytes === this.sizeBytes;
-    const isRewritten = isSameSize && look.modifiedMs !== this.modifiedMs && this.handle !== undefined;
     if (look.sizeBytes < this.reader.position) return false;
-    if (isRewritten && !this.#isSame(this.handle!)) return false;
+    const hasChanged = look.sizeBytes !== this.sizeBytes || look.modifiedMs !== this.modifiedMs;
+    if (hasChanged && this.handle !== undefined) {
+      if (!this.#isSame(this.handle)) return false;
+      this.verifiedBytes = look.sizeBytes;
+    }
     this.sizeBytes = look.sizeBytes;
     this.modifiedMs = look.modifiedMs;
     return true;
@@ -101,18 +129,62 @@ export class TrackedFile extends TrackedSource {
     } else if (typeof result === 'object') {
       this.quietSinceMs = nowMs;
       if (result.end > this.sizeBytes) this.sizeBytes = result.end;
+      if (result.end > this.verifiedBytes) this.verifiedBytes = result.end;
+      this.#samples.readTo(result.end, result.tail, this.handle!);
     }
     if (!this.hasMore) this.isLive = true;
     return result;
   }
 
-  /** No more will be read of it: its content is another now. */
+  /** Its file has another content now. It holds the clock until a look finds what goes on, here or in a copy. */
+  displace(): void {
+    this.isVerified = false;
+    this.place = undefined;
+    this.detach();
+    if (this.ending !== 'truncated') this.displacedLooks ??= 0;
+  }
+
+  /** No more will be read of it: its content is gone. */
   endAsReplaced(): void {
     if (this.ending === 'truncated') return;
-    this.possibleLossBytes += Math.max(0, this.sizeBytes - this.reader.position);
+    this.possibleLossBytes += Math.max(0, this.verifiedBytes - this.reader.position);
+    this.displacedLooks = undefined;
     this.ending = 'truncated';
     this.place = undefined;
     this.detach();
+  }
+
+  /** Goes on in a copy of its file, of which `sizeBytes` are known. What was seen of the old one and is not in the copy is gone. */
+  moveTo(handle: SourceHandle, sizeBytes: number): boolean {
+    this.detach();
+    const seenBytes = this.verifiedBytes;
+    if (!this.attach(handle)) return false;
+    this.possibleLossBytes += Math.max(0, seenBytes - sizeBytes);
+    this.verifiedBytes = 0;
+    this.sizeBytes = 0;
+    this.ending = undefined;
+    this.#dryBytes = -1;
+    return true;
+  }
+
+  /** Nothing was read of it, and nothing will be: another source has its content. */
+  endAsCopy(): void {
+    this.isHeld = false;
+    this.ending = 'copy';
+    this.sizeBytes = 0;
+    this.place = undefined;
+    this.detach();
+  }
+
+  ownedBy(input: string, lineBytesMax: number): void {
+    this.input = input;
+    this.lineBytesMax = lineBytesMax;
+    this.reader.lineBytesMax = lineBytesMax;
+  }
+
+  /** Whether a file holds what this source has read: its head, and the bytes below the position. */
+  isIn(handle: SourceHandle): boolean {
+    return this.#isSame(handle);
   }
 
   override close(nowMs: number): void {
@@ -123,9 +195,23 @@ export class TrackedFile extends TrackedSource {
   override entry(): RegistryEntry {
     return {
       ...super.entry(),
+      // What was decided must not be asked again after a crash: the file may be another source's by then.
+      ...(this.ending === 'copy' ? { closedBy: 'copy', closedAtMs: this.closedAtMs ?? this.quietSinceMs } : {}),
       ...(this.file === undefined ? {} : { file: this.file }),
       ...(this.headBytes === undefined ? {} : { headBytes: this.headBytes }),
+      ...(this.isHeadPartial ? { isHeadPartial: true } : {}),
+      samples: this.#samples.all,
     };
+  }
+
+  /** Whether a file that ends below this source's position holds what the source had there. */
+  hasBeginIn(handle: SourceHandle, sizeBytes: number): boolean {
+    return (
+      sizeBytes > 0 &&
+      sizeBytes < this.reader.position &&
+      this.#hasSameHead(handle) &&
+      this.#samples.areIn(handle, sizeBytes)
+    );
   }
 
   #isSame(handle: SourceHandle): boolean {
@@ -133,6 +219,6 @@ export class TrackedFile extends TrackedSource {
   }
 
   #hasSameHead(handle: SourceHandle): boolean {
-    return this.headBytes === undefined || hasIdentity(handle, this.identity, this.origin, this.headBytes);
+    return this.headBytes === undefined || hasIdentity(handle, this.identity, this.headBytes);
   }
 }

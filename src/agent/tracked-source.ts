@@ -1,5 +1,5 @@
 import { isMutant } from '../lib/mutant.ts';
-import type { SourceReport } from '../record/beat.ts';
+import type { SourceKind, SourceReport } from '../record/beat.ts';
 import { emptySum, type LineSum } from '../record/line-id.ts';
 import { type SourceId, sourceId } from '../record/source.ts';
 import type { LinesRead } from './block-reader.ts';
@@ -26,7 +26,10 @@ export abstract class TrackedSource {
   readonly origin: number;
   /** Reading ends here: of a closed source that was rewound, what follows belongs to another. */
   readonly until: number;
-  readonly lineBytesMax: number;
+  readonly kind: SourceKind;
+  /** The entry of `sources` that reads it now: another may take it over when the configuration changes. */
+  input: string;
+  lineBytesMax: number;
   path: string;
 
   position: number;
@@ -35,6 +38,7 @@ export abstract class TrackedSource {
   closedBy: CloseReason | undefined;
   closedAtMs: number | undefined;
   possibleLossBytes: number;
+  possibleDoubleBytes: number;
   quietSinceMs: number;
   isRewound: boolean;
 
@@ -51,6 +55,8 @@ export abstract class TrackedSource {
   ending: CloseReason | undefined;
   wasCutReported = false;
   wasHoleReported = false;
+  /** Not read yet: whether its content is another source's is still to be found out. Announced, it holds the clock. */
+  isHeld = false;
   /** It will be dropped as soon as a beat has said so. */
   isForgotten = false;
   protected counted: RegistryEntry['counted'];
@@ -63,6 +69,8 @@ export abstract class TrackedSource {
     this.identity = entry.identity;
     this.origin = entry.origin;
     this.until = entry.until ?? Infinity;
+    this.kind = entry.kind;
+    this.input = entry.input;
     this.lineBytesMax = lineBytesMax;
     this.path = entry.path;
     this.position = entry.position;
@@ -72,6 +80,7 @@ export abstract class TrackedSource {
     this.closedBy = entry.closedBy;
     this.closedAtMs = entry.closedAtMs;
     this.possibleLossBytes = entry.possibleLossBytes;
+    this.possibleDoubleBytes = entry.possibleDoubleBytes;
     this.quietSinceMs = entry.quietSinceMs;
     this.isRewound = entry.isRewound ?? false;
   }
@@ -129,8 +138,11 @@ export abstract class TrackedSource {
       state: this.#state(),
       quietSinceMs: this.quietSinceMs,
       path: this.path,
+      input: this.input,
+      kind: this.kind,
       ...(this.closedBy !== undefined && this.sum !== undefined ? { sum: this.sum } : {}),
       ...(this.possibleLossBytes > 0 ? { possibleLossBytes: this.possibleLossBytes } : {}),
+      ...(this.possibleDoubleBytes > 0 ? { possibleDoubleBytes: this.possibleDoubleBytes } : {}),
     };
   }
 
@@ -141,7 +153,7 @@ export abstract class TrackedSource {
 
   /** The report if it says anything that the last one did not. */
   changedReport(): SourceReport | undefined {
-    const summary = `${this.#state()} ${this.position} ${this.path}`;
+    const summary = `${this.#state()} ${this.position} ${this.possibleDoubleBytes} ${this.path}`;
     if (summary === this.#reported) return undefined;
     this.#reported = summary;
     return this.report();
@@ -154,6 +166,8 @@ export abstract class TrackedSource {
     return {
       number: this.number,
       topic: this.topic,
+      input: this.input,
+      kind: this.kind,
       identity: this.identity,
       origin: this.origin,
       position: from.position,
@@ -161,6 +175,7 @@ export abstract class TrackedSource {
       path: this.path,
       quietSinceMs: this.quietSinceMs,
       possibleLossBytes: this.possibleLossBytes,
+      possibleDoubleBytes: this.possibleDoubleBytes,
       ...(counted === undefined ? {} : { counted }),
       ...(this.closedBy === undefined ? {} : { closedBy: this.closedBy }),
       ...(this.closedAtMs === undefined ? {} : { closedAtMs: this.closedAtMs }),
@@ -173,22 +188,27 @@ export abstract class TrackedSource {
     if (this.isForgotten) return 'forgotten';
     if (this.closedBy !== undefined) return 'closed';
     if (this.isUnreadable) return 'unreadable';
-    const isCaughtUp = !this.hasMore && this.ending === undefined && this.position === this.ahead.position;
+    const isAtEnd = !this.hasMore && this.position === this.ahead.position;
+    const isCaughtUp = isAtEnd && this.ending === undefined && !this.isHeld;
     if (isCaughtUp && this.isVerified) return 'caught_up';
     return this.position === this.origin ? 'announced' : 'reading';
   }
 }
 
-/** A source that was never seen before. */
+/** A source that was never seen before; it still needs a number. */
 export function newEntry(
-  fields: Pick<RegistryEntry, 'number' | 'topic' | 'identity' | 'origin' | 'tail' | 'path' | 'file' | 'headBytes'>,
+  fields: Pick<
+    RegistryEntry,
+    'topic' | 'input' | 'kind' | 'identity' | 'origin' | 'tail' | 'path' | 'file' | 'headBytes' | 'isHeadPartial'
+  >,
   nowMs: number,
-): RegistryEntry {
+): Omit<RegistryEntry, 'number'> {
   return {
     ...fields,
     position: fields.origin,
     counted: { upTo: fields.origin, sum: emptySum() },
     quietSinceMs: nowMs,
     possibleLossBytes: 0,
+    possibleDoubleBytes: 0,
   };
 }

@@ -4,6 +4,7 @@ import { openFilesWithin, processFilesMax } from '../agent/open-files.ts';
 import { rawTopic } from '../broker/broker.ts';
 import type { Config } from '../config/config.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
+import { formatDuration } from '../lib/units.ts';
 import { withExamples } from './examples.ts';
 import { kafkaClientOptions } from './kafka-broker.ts';
 import { HeldPartitions } from './held-partitions.ts';
@@ -104,6 +105,12 @@ function describeAgentEvent(event: AgentEvent, held: HeldPartitions): string | u
       return `${event.path}: ${event.holeBytes} zero bytes from byte ${event.start} on are no text: they are passed over, and the lines behind them are read (a crash, or a truncation while a writer kept its offset: let it open the log with O_APPEND)`;
     case 'records_missed':
       return `${event.records > 0 ? 'ALARM ' : ''}${event.path}: ${event.reason}${event.records > 0 ? `: ${event.records} records may be lost` : ''} (${event.hint})`;
+    case 'copy_held':
+      return `${event.path} has the content of ${event.of}: it is read when that is gone, or when both are still there in ${formatDuration(Math.ceil(event.graceMs / 1000) * 1000)}`;
+    case 'copy_kept':
+      return `${event.path} and ${event.of} both stayed: ${event.path} is read as a file of its own, lines that are in both count twice`;
+    case 'possible_double':
+      return `ALARM ${event.path} begins as a file that was read before: ${event.bytes} bytes may count twice`;
     case 'source_closed':
       return event.possibleLossBytes > 0
         ? `ALARM ${event.path} was ${event.reason} before it was read to its end: ${event.possibleLossBytes} bytes may be lost`

@@ -49,6 +49,7 @@ export interface FilesInputConfig {
   readonly include: readonly string[];
   readonly exclude: readonly string[];
   readonly lineBytesMax: number;
+  readonly copyGraceMs: number;
 }
 
 export type SinkConfig = { readonly type: 'duckdb' } | ElasticsearchSinkConfig | EventsSinkConfig;
@@ -92,12 +93,6 @@ export function sinkGroup(config: Config, sink: string): string {
   const { name, sinks, agent } = config;
   const isOfHost = isShared(config) && sinks[sink]?.type === 'duckdb' && agent.id !== null;
   return isOfHost ? `${name}.${sink}.${agent.id}` : `${name}.${sink}`;
-}
-
-/** The tables that this run fills. A folder of runs without a configuration has those of other logs besides, which stand still meanwhile. */
-export function filledTables({ inputs, pipeline }: Pick<Config, 'inputs' | 'pipeline'>): string[] {
-  const fed = new Set(inputs.map(({ stream }) => stream));
-  return Object.keys(pipeline.rollups).filter((name) => fed.has(pipeline.rollups[name]!.from));
 }
 
 /** Whether there are tables that can be asked. */

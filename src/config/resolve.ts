@@ -343,5 +343,6 @@ function inputOf(
       pattern.includes('/') ? absolutePatterns(folder, pattern) : [pattern],
     ),
     lineBytesMax: source.line_bytes_max,
+    copyGraceMs: source.copy_grace,
   };
 }

@@ -173,6 +173,7 @@ export class Marks {
       gapEnd: null,
       agentSum: null,
       possibleLossBytes: 0,
+      possibleDoubleBytes: 0,
     };
     if (origin === 0) mark.tail = EMPTY_TAIL;
     this.sources.set(source, mark);
@@ -233,6 +234,7 @@ export class Marks {
     mark.quietSinceMs = report.quietSinceMs;
     mark.agentSum = report.sum ?? mark.agentSum;
     mark.possibleLossBytes = report.possibleLossBytes ?? mark.possibleLossBytes;
+    mark.possibleDoubleBytes = report.possibleDoubleBytes ?? mark.possibleDoubleBytes;
     // Whatever differs must be in the epoch: the next task judges time by it.
     if (before !== JSON.stringify(mark)) this.#changedSources.add(mark);
     return false;

@@ -56,6 +56,7 @@ export interface SourceMark {
   /** The agent's own count and sum of a closed source. */
   readonly agentSum: LineSum | null;
   readonly possibleLossBytes: number;
+  readonly possibleDoubleBytes: number;
 }
 
 export interface AgentMark {

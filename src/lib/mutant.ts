@@ -21,6 +21,8 @@ export const MUTANTS = [
   'warehouse.cursor_apart',
   /** The agent registers positions before the log has acknowledged them. */
   'agent.register_before_ack',
+  /** The agent reads a copy of a file as a file of its own, at once. */
+  'agent.copy_is_new',
   /** The watermark ignores announced sources that were not read yet. */
   'watermark.no_announced_hold',
   /** A beat moves time although the reader has not yet everything it speaks of. */

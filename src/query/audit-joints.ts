@@ -1,5 +1,6 @@
 import { type LineSum, addSum, emptySum, sumsEqual } from '../record/line-id.ts';
 import type { AuditSource, AuditTables, ListedLines } from './audit-tables.ts';
+import type { ReadTwice } from './audit-copies.ts';
 import type { SourceFiles } from './source-files.ts';
 
 /** How many lines a source has, and who says so. */
@@ -17,7 +18,8 @@ export async function countSource(
   // A pipeline that began on a trimmed log took sources over in their middle: the agent's sum then speaks of more.
   if (source.agentSum !== null && !hasHistoryFrom) return { sum: source.agentSum, by: 'agent', sizeBytes: undefined };
   // What lies in a gap was sent as well: the ledger that lacks it is short of these lines.
-  const file = await files.count({ ...source, position: source.gapEnd ?? source.position });
+  const { gapEnd, tail: _, ...range } = source;
+  const file = await files.count(gapEnd === null ? source : { ...range, position: gapEnd });
   return { sum: file?.sum, by: file === undefined ? 'ledger' : 'file', sizeBytes: file?.sizeBytes };
 }
 
@@ -131,6 +133,12 @@ export class Joints {
     this.#differences.push(
       `${this.#rollup}: ${fromText} ${from.lines} lines, ${toText} ${to.lines}: ${Math.abs(missing)} ${missing > 0 ? 'lost' : 'doubled'}`,
     );
+  }
+
+  /** Lines that were sent once too often, and are in the tables as often. */
+  readTwice({ lines, differences }: ReadTwice): void {
+    this.doubled += lines;
+    for (const difference of differences) this.#differences.push(`${this.#rollup}: ${difference}`);
   }
 
   doubledEntries(what: string, extra: number): void {

@@ -13,8 +13,11 @@ export interface AuditSource {
   readonly state: string;
   readonly origin: number;
   readonly position: number;
+  /** Hash of the 64 bytes below `position`; not known of a document sink's sources. */
+  readonly tail?: string;
   readonly gapEnd: number | null;
   readonly possibleLossBytes: number;
+  readonly possibleDoubleBytes: number;
   /** What the agent counted when it closed the source. */
   readonly agentSum: LineSum | null;
 }
@@ -162,7 +165,9 @@ interface SourceRow {
   readonly origin: number;
   readonly position: number;
   readonly gap_end: number | null;
+  readonly tail?: string;
   readonly possible_loss_bytes: number;
+  readonly possible_double_bytes: number;
   readonly agent_lines: number | null;
   readonly agent_sum_a: number;
   readonly agent_sum_b: number;
@@ -181,6 +186,8 @@ function sourceOf(row: SourceRow): AuditSource {
     position,
     gapEnd: row.gap_end,
     possibleLossBytes: row.possible_loss_bytes,
+    possibleDoubleBytes: row.possible_double_bytes,
+    ...(row.tail === undefined ? {} : { tail: row.tail }),
     agentSum,
   };
 }

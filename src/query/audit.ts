@@ -2,6 +2,7 @@ import { EXIT, OperatingError, describeError } from '../lib/errors.ts';
 import { isPartitionPath } from '../record/partition-path.ts';
 import type { LineSum } from '../record/line-id.ts';
 import { type AuditedDocuments, type DocumentStore, auditDocuments, isSameLedger } from './audit-documents.ts';
+import { type ReadTwice, findReadTwice } from './audit-copies.ts';
 import { type Counted, Joints, LedgerView, compareListed, compareSources, countSource } from './audit-joints.ts';
 import {
   type AuditRollup,
@@ -42,6 +43,8 @@ export interface AuditedSource {
   readonly gapBytes: number;
   /** The agent says so many bytes may have been missed (a file truncated before it was read). */
   readonly possibleLossBytes: number;
+  /** The agent says so many bytes may have been read before, as another source. */
+  readonly possibleDoubleBytes: number;
   readonly declaredLossBytes: number;
 }
 
@@ -65,7 +68,7 @@ export interface AuditResult {
 
 export interface AuditParts {
   readonly query: Query;
-  readonly files?: Pick<SourceFiles, 'count'>;
+  readonly files?: Pick<SourceFiles, 'count' | 'keyOf'>;
   /** Stores of documents that can be asked. */
   readonly stores?: readonly DocumentStore[];
   /** Waits until a sink must have accounted for what is in its store now. None: nothing is running that could. */
@@ -101,14 +104,17 @@ export async function audit({
 
 async function auditTables(
   tables: AuditTables,
-  files: Pick<SourceFiles, 'count'>,
+  files: Pick<SourceFiles, 'count' | 'keyOf'>,
   stores: readonly DocumentStore[],
 ): Promise<AuditResult> {
   const ledger = new LedgerView(tables);
   const differences: string[] = [];
   const counted = new Map<AuditSource, Counted>();
   for (const source of tables.sources) counted.set(source, await countSource(source, files, tables.hasHistoryFrom));
-  const rollups = tables.rollups.map((rollup) => auditRollup({ rollup, tables, ledger, counted, differences }));
+  const twice = new Map<string, ReadTwice>();
+  for (const [stream, sources] of Map.groupBy(tables.sources, ({ stream }) => stream))
+    twice.set(stream, await findReadTwice(sources, files));
+  const rollups = tables.rollups.map((rollup) => auditRollup({ rollup, tables, ledger, counted, twice, differences }));
   for (const source of tables.sources) if (source.gapEnd !== null) differences.push(describeGap(source, source.gapEnd));
   const sources = [...counted].map(([source, count]) => auditedSource(source, count, ledger, tables));
   const documents: AuditedDocuments[] = [];
@@ -138,7 +144,7 @@ async function auditTables(
     doubled: total(({ doubled }) => doubled),
     isBalanced: differences.length === 0,
     differences,
-    notes: [...notesOf(tables, sources), ...notes],
+    notes: [...notesOf(tables, sources), ...[...twice.values()].flatMap((of) => of.notes), ...notes],
     rollups,
     documents,
     unanswered,
@@ -156,6 +162,7 @@ interface RollupAudit {
   readonly tables: AuditTables;
   readonly ledger: LedgerView;
   readonly counted: ReadonlyMap<AuditSource, Counted>;
+  readonly twice: ReadonlyMap<string, ReadTwice>;
   readonly differences: string[];
 }
 
@@ -163,7 +170,10 @@ function auditRollup(audited: RollupAudit): AuditedRollup {
   const { rollup, tables, ledger } = audited;
   const { name, stream } = rollup;
   const joints = new Joints(name, audited.differences);
-  const sent = compareSources(rollup, audited, joints);
+  const counted = compareSources(rollup, audited, joints);
+  const twice = audited.twice.get(stream);
+  if (twice !== undefined) joints.readTwice(twice);
+  const sent = counted - (twice?.lines ?? 0);
   const ledgerOf = (fate: string): LineSum => ledger.sum(stream, name, [fate]);
   // A warehouse that began with a snapshot has rows and lists from there on only: less than the ledger is then no loss.
   const mayHaveLess = tables.streamsBegunLater.has(stream);
@@ -220,6 +230,7 @@ function auditedSource(source: AuditSource, count: Counted, ledger: LedgerView, 
     pendingBytes: Math.max(0, (count.sizeBytes ?? source.position) - source.position),
     gapBytes: source.gapEnd === null ? 0 : source.gapEnd - source.position,
     possibleLossBytes: source.possibleLossBytes,
+    possibleDoubleBytes: source.possibleDoubleBytes,
     // Its size in bytes stands in place of the lines nobody can count.
     declaredLossBytes: sum('declared_loss'),
   };
@@ -243,6 +254,10 @@ function notesOf(tables: AuditTables, sources: readonly AuditedSource[]): string
     [open, 'partitions of topics that are still open: their lines are counted by the ledger only'],
     [total((source) => source.pendingBytes), 'bytes in files that are not decided yet (lag)'],
     [loss(ofFiles), 'bytes that may have been missed before a truncation'],
+    [
+      total((source) => source.possibleDoubleBytes),
+      'bytes that may have been read twice: files that began as others had (select path, possible_double_bytes from tailrace.sources)',
+    ],
     [loss(ofTopics), 'records of topics that were gone, or damaged, before they were read'],
     [total((source) => source.declaredLossBytes), 'bytes declared lost'],
     ...tables.refusals.map(({ reason, count }): [number, string] => [count, `messages refused: ${reason}`]),

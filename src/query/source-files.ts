@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { HEAD_BYTES_MAX, fileKey, identityOf } from '../record/file-identity.ts';
 import { isPartitionPath } from '../record/partition-path.ts';
 import { type LineSum, emptySum, laneA, laneB } from '../record/line-id.ts';
-import { type SourceId, lineHashSeeds } from '../record/source.ts';
+import { type SourceId, TAIL_BYTES, lineHashSeeds, tailHash } from '../record/source.ts';
 
 /** A range of a source's bytes, as the warehouse knows it. */
 export interface SourceRange {
@@ -13,6 +13,8 @@ export interface SourceRange {
   readonly path: string;
   readonly origin: number;
   readonly position: number;
+  /** Hash of the 64 bytes below `position`, where it is known: of files that begin alike it tells which. */
+  readonly tail?: string;
 }
 
 export interface FileCount {
@@ -36,12 +38,17 @@ interface Candidate {
 export class SourceFiles {
   readonly #folders = new Map<string, readonly Candidate[]>();
 
+  /** Names the file that has the source's bytes now (device, inode, birth time); undefined if none has. */
+  async keyOf(range: SourceRange): Promise<string | undefined> {
+    return (await this.#find(range))?.key;
+  }
+
   /** Lines that begin in [origin, position) of the source's file; undefined if the file is no longer there, under any name of its folder. */
   async count(range: SourceRange): Promise<FileCount | undefined> {
     if (isPartitionPath(range.path)) return undefined;
-    const path = await this.#find(range);
-    if (path === undefined) return undefined;
-    const handle = await open(path, 'r');
+    const found = await this.#find(range);
+    if (found === undefined) return undefined;
+    const handle = await open(found.path, 'r');
     try {
       const { size } = await handle.stat();
       const sum = size < range.position ? undefined : await countLines(handle, range);
@@ -51,22 +58,36 @@ export class SourceFiles {
     }
   }
 
-  async #find({ path, identity, origin }: SourceRange): Promise<string | undefined> {
+  async #find(range: SourceRange): Promise<Candidate | undefined> {
+    const { path } = range;
     const own = await candidate(path);
-    if (own !== undefined && isSource(own, identity, origin)) return path;
+    if (own !== undefined && (await isSource(own, range))) return own;
     const folder = dirname(path);
     let neighbours = this.#folders.get(folder);
     if (neighbours === undefined) this.#folders.set(folder, (neighbours = await candidatesOf(folder)));
-    return neighbours.find((neighbour) => isSource(neighbour, identity, origin))?.path;
+    for (const neighbour of neighbours) if (await isSource(neighbour, range)) return neighbour;
+    return undefined;
   }
 }
 
 /** Whether a file is the source. When the agent met it its first line may have been shorter: then a part of today's head gives the identity. */
-function isSource({ key, head }: Candidate, identity: string, origin: number): boolean {
+async function isSource({ path, head }: Candidate, { identity, position, tail }: SourceRange): Promise<boolean> {
   for (let length = head.length; length >= 0; length--) {
-    if (identityOf(key, origin, head.subarray(0, length)) === identity) return true;
+    if (identityOf(head.subarray(0, length)) !== identity) continue;
+    return tail === undefined || tail === '' || (await tailOf(path, position)) === tail;
   }
   return false;
+}
+
+async function tailOf(path: string, position: number): Promise<string | undefined> {
+  const handle = await open(path, 'r');
+  try {
+    const length = Math.min(TAIL_BYTES, position);
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position - length);
+    return bytesRead === length ? tailHash(buffer) : undefined;
+  } finally {
+    await handle.close();
+  }
 }
 
 async function candidatesOf(folder: string): Promise<Candidate[]> {

@@ -14,7 +14,11 @@ const REPORT_SHAPE = {
   state: 'text',
   quietSinceMs: 'number',
   path: 'text',
+  input: 'text',
+  kind: 'text',
 } as const;
+
+export type SourceKind = 'file' | 'kafka';
 
 /** What an agent says of one of its sources. It holds for a reader only if `position` is the reader's own mark. */
 export interface SourceReport {
@@ -35,10 +39,15 @@ export interface SourceReport {
   readonly quietSinceMs: number;
   /** For people and for `audit`: where the source was last found. */
   readonly path: string;
+  /** The entry of `sources` that reads it, and that entry's type. */
+  readonly input: string;
+  readonly kind: SourceKind;
   /** In `closed`: the agent's own count and line-id hash sum of [origin, position). */
   readonly sum?: LineSum;
   /** Bytes the agent knows may be missing (a truncation it saw too late). */
   readonly possibleLossBytes?: number;
+  /** Bytes that may have been read before, as another source: it could not be told. */
+  readonly possibleDoubleBytes?: number;
 }
 
 /** A control message of an agent in one partition, in order with its blocks, sent when all of them are acknowledged. The value is empty. */

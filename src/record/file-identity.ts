@@ -9,9 +9,9 @@ export function fileKey(stats: { readonly dev: bigint; readonly ino: bigint; rea
 }
 
 /**
- * Identity of a source: the file's key, the origin, and the first complete line (of it at most HEAD_BYTES_MAX; of a file without a complete
- * line, what there was). The origin is part of it, so the source that takes over where a closed one ended has an identity of its own.
+ * Identity of a source: its first complete line (of it at most HEAD_BYTES_MAX; of a file without a complete line, what there was). It is that
+ * of the content, which a copy shares: where the content lies is a hint for finding it again, and no more.
  */
-export function identityOf(key: string, origin: number, head: Uint8Array): string {
-  return hash64(Buffer.concat([Buffer.from(`${key}:${origin}\n`), head]));
+export function identityOf(head: Uint8Array): string {
+  return hash64(head);
 }

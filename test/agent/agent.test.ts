@@ -248,7 +248,7 @@ describe('rotation', () => {
   });
 
   test('a copy is a file of its own; a symbolic link is the file it leads to', async () => {
-    begin();
+    begin({ copyGraceMs: 1_000 });
     mkdirSync(`${world.folder}/elsewhere`);
     writeFileSync(world.path('a.log'), 'one\n');
     writeFileSync(`${world.folder}/elsewhere/c`, 'linked\n');
@@ -256,7 +256,7 @@ describe('rotation', () => {
     symlinkSync(world.path('a.log'), world.path('link-a'));
     symlinkSync(`${world.folder}/elsewhere/c`, world.path('link-c'));
     world.start();
-    await world.pass(1_500);
+    await world.pass(3_500);
     expect((await world.texts()).sort()).toEqual(['linked\n', 'one\n', 'one\n']);
   });
 });

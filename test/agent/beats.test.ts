@@ -36,6 +36,8 @@ test('very many sources come in parts of one append', () => {
     state: 'caught_up',
     quietSinceMs: 0,
     path: '/x',
+    input: 'web',
+    kind: 'file',
   });
   const head = { agent: 'a', log: 'l', tMs: 1, isFull: true, hasEnded: false };
   const beats = encodeBeats(

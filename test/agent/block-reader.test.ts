@@ -84,11 +84,11 @@ test('lines and holes of any length are read, counted and named alike by the rea
 
         const path = join(folder, 'a.log');
         writeFileSync(path, bytes);
-        const handle = new FileFinder({ include: [path], exclude: [] }).open(path);
+        const handle = new FileFinder([{ name: 'web', include: [path], exclude: [] }]).open(path);
         const recounted = emptySum();
         expect(countRange(handle, 0, bytes.length, lineHashSeeds(SOURCE), recounted)).toBe(true);
         expect(recounted).toEqual(sum);
-        const identity = identityOf(handle.key, 0, readHead(handle).bytes);
+        const identity = identityOf(readHead(handle).bytes);
         handle.close();
         const audited = await new SourceFiles().count({ source: SOURCE, identity, path, origin: 0, position });
         expect(audited?.sum).toEqual(sum);

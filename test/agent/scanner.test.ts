@@ -28,7 +28,7 @@ function failingDisk(content: Buffer): {
       disk.isFailing ? fail() : content.copy(into, at, position, position + length),
     close: () => void (disk.opened -= 1),
   };
-  const file = { path: '/x', place: '1:2', sizeBytes: content.length, modifiedMs: 1 };
+  const file = { path: '/x', place: '1:2', sizeBytes: content.length, modifiedMs: 1, changedMs: 1, input: 'web' };
   const finder = {
     scan: () => ({ found: [file], problems: [] }),
     open: () => {
@@ -42,9 +42,18 @@ function failingDisk(content: Buffer): {
     return source;
   };
   const notify = (event: AgentEvent): void => void events.push(event);
-  const openFiles = new OpenFiles(100);
-  const hasRoom = (): boolean => true;
-  const options = { topic: 't', isOnce: false, limits: DEFAULT_LIMITS, openFiles, finder, notify, hasRoom, create };
+  const inputs = new Map([['web', { lineBytesMax: 1000, copyGraceMs: 30_000 }]]);
+  const options = {
+    topic: 't',
+    isOnce: false,
+    limits: DEFAULT_LIMITS,
+    openFiles: new OpenFiles(100),
+    inputs,
+    finder,
+    notify,
+    hasRoom: () => true,
+    create,
+  };
   const disk = { isFailing: false, opened: 0, scanner: new Scanner(options, []), events, sources };
   return disk;
 }

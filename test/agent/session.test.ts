@@ -21,7 +21,15 @@ test('files of many blocks arrive byte for byte in the embedded log, over severa
     );
     for (const [file, text] of texts.entries()) writeFileSync(join(folder, `${file}.log`), text);
     const include = [join(folder, '*.log')];
-    const input = { name: 'web', topic: TOPIC, partitions: 2, include, exclude: [], lineBytesMax: 4096 };
+    const input = {
+      name: 'web',
+      topic: TOPIC,
+      partitions: 2,
+      include,
+      exclude: [],
+      lineBytesMax: 4096,
+      copyGraceMs: 30_000,
+    };
     const options = { dataDir: join(folder, 'data'), inputs: [input], isOnce: true, closesAll: true };
     await new Agent({ clock: systemClock, log, options }).run(new AbortController().signal);
     const { sources, blocks, beats, refused } = await readRaw(log, TOPIC);

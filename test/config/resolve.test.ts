@@ -182,6 +182,7 @@ test('what the file leaves out is filled in, and every path is absolute', () => 
         include: [`${folder}/logs/access.log*`],
         exclude: [],
         lineBytesMax: expect.any(Number),
+        copyGraceMs: 30_000,
       },
     ],
     pipeline: {

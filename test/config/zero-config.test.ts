@@ -75,7 +75,9 @@ test.each(['app[1].log', 'a*b.log', 'what?.log', '{a,b}.log', '!important.log', 
     logOf('app1.log', accessLines(10));
     const [input] = configOfLogs([path], folder).inputs;
     const { include } = input as { readonly include: readonly string[] };
-    expect(new FileFinder({ include, exclude: [] }).scan().found.map((file) => file.path)).toEqual([path]);
+    expect(new FileFinder([{ name: 'web', include, exclude: [] }]).scan().found.map((file) => file.path)).toEqual([
+      path,
+    ]);
     expect(inputPlaces(input!)).toEqual([path]);
   },
 );

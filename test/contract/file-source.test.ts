@@ -13,11 +13,20 @@ sourceContract(async (): Promise<SourcePlace> => {
     include: [],
     exclude: [],
     lineBytesMax: 10_000,
+    copyGraceMs: 30_000,
   });
   const folder = join(world.folder, 'logs');
   mkdirSync(folder);
   const path = join(folder, 'one.log');
-  world.input = { name: 's', topic: RAW, partitions: 1, include: [path], exclude: [], lineBytesMax: 10_000 };
+  world.input = {
+    name: 's',
+    topic: RAW,
+    partitions: 1,
+    include: [path],
+    exclude: [],
+    lineBytesMax: 10_000,
+    copyGraceMs: 30_000,
+  };
   return {
     world,
     write: async (lines) => appendFileSync(path, text(lines)),

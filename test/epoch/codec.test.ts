@@ -82,6 +82,7 @@ const bodies: fc.Arbitrary<EpochBody> = fc.record({
       gapEnd: fc.option(count),
       agentSum: fc.option(sum),
       possibleLossBytes: count,
+      possibleDoubleBytes: count,
     }),
   ),
   ledger: fc.array(fc.record({ source: name, consumer: name, fate: fc.constantFrom(...FATES), reason: name, sum })),

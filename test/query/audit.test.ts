@@ -1,4 +1,4 @@
-import { mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -8,13 +8,13 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { audit, auditExitCode } from '../../src/query/audit.ts';
 import { EXIT, OperatingError } from '../../src/lib/errors.ts';
 import { auditDocuments } from '../../src/query/audit-documents.ts';
-import type { AuditTables } from '../../src/query/audit-tables.ts';
 import { auditSentence } from '../../src/query/audit-report.ts';
-import { fileKey, identityOf } from '../../src/record/file-identity.ts';
+import { identityOf } from '../../src/record/file-identity.ts';
 import { addLine, emptySum } from '../../src/record/line-id.ts';
 import { EpochChain, pipelineOf, rowsOf } from '../support/epochs.ts';
 import { MemoryStore } from '../support/memory-log.ts';
 import { WarehouseHarness } from '../support/warehouse-harness.ts';
+import { NO_TABLES } from '../support/audit-tables.ts';
 
 const SOURCE = 'agent/1';
 const LINES = ['/a\n', '/a\n', 'bad\n', '/late\n', '/b\n', '/b'];
@@ -55,7 +55,7 @@ const account = (fate: Fate, offsets: readonly number[], source = SOURCE): Ledge
 });
 
 function markOf(rest: Partial<SourceMark> = {}): SourceMark {
-  const identity = identityOf(fileKey(statSync(path, { bigint: true })), 0, Buffer.from('/a\n'));
+  const identity = identityOf(Buffer.from('/a\n'));
   return {
     source: SOURCE,
     identity,
@@ -69,6 +69,7 @@ function markOf(rest: Partial<SourceMark> = {}): SourceMark {
     gapEnd: null,
     agentSum: null,
     possibleLossBytes: 0,
+    possibleDoubleBytes: 0,
     ...rest,
   };
 }
@@ -339,17 +340,6 @@ describe('documents in a store', () => {
     expect(auditExitCode({ ...result, isBalanced: false })).toBe(EXIT.badData);
   });
 
-  const NO_TABLES: AuditTables = {
-    sources: [],
-    documentSources: [],
-    ledger: [],
-    rollups: [],
-    deadLetters: new Map(),
-    refusals: [],
-    streamsBegunLater: new Set(),
-    hasHistoryFrom: false,
-  };
-
   test.each([
     ['ahead, while a file has lines that the sink does not account for', 200, { doubled: 0 }, /3 documents of access/],
     ['doubled, when it accounts for all of them', 100, { doubled: 3 }, /^$/],
@@ -364,7 +354,15 @@ describe('documents in a store', () => {
       stream: 'access',
     }));
     const source = { stream: 'access', source: entries[0]!.source, sink: 'search', path: '/a.log', state: 'reading' };
-    const place = { identity: '', origin: 0, position: 100, gapEnd: null, possibleLossBytes: 0, agentSum: null };
+    const place = {
+      identity: '',
+      origin: 0,
+      position: 100,
+      gapEnd: null,
+      possibleLossBytes: 0,
+      possibleDoubleBytes: 0,
+      agentSum: null,
+    };
     const notes: string[] = [];
     const documents = await auditDocuments({
       tables: { ...NO_TABLES, documentSources: [{ ...source, ...place }], ledger },

@@ -63,6 +63,7 @@ const source = (state: SourceMark['state']): Partial<EpochBody> => ({
       gapEnd: null,
       agentSum: null,
       possibleLossBytes: 0,
+      possibleDoubleBytes: 0,
     },
   ],
 });

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Agent, type AgentEvent, type AgentLimits } from '../../src/agent/agent.ts';
+import { Agent, type AgentEvent, type AgentLimits, type FilesInput } from '../../src/agent/agent.ts';
 import type { Log, OutgoingMessage } from '../../src/broker/broker.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -16,6 +16,9 @@ export interface AgentSettings {
   readonly exclude?: readonly string[];
   readonly partitions?: number;
   readonly lineBytesMax?: number;
+  readonly copyGraceMs?: number;
+  /** In place of one input with the patterns above. */
+  readonly inputs?: readonly Partial<FilesInput>[];
   readonly isOnce?: boolean;
   readonly closesAll?: boolean;
   readonly agentId?: string;
@@ -72,6 +75,8 @@ export class AgentWorld {
     this.#settings = { ...this.#settings, ...settings };
     const { include = [this.path('*')], exclude = [], partitions = 1, lineBytesMax = 262_144 } = this.#settings;
     const { isOnce = false, closesAll = false, agentId, limits = {} } = this.#settings;
+    const { copyGraceMs = 30_000, inputs = [{}] } = this.#settings;
+    const input = { name: 'web', topic: TOPIC, partitions, include, exclude, lineBytesMax, copyGraceMs };
     const life: Life = {
       ended: Promise.resolve(),
       stopping: new AbortController(),
@@ -88,7 +93,7 @@ export class AgentWorld {
         isOnce,
         closesAll,
         limits,
-        inputs: [{ name: 'web', topic: TOPIC, partitions, include, exclude, lineBytesMax }],
+        inputs: inputs.map((given) => ({ ...input, ...given })),
         ...(agentId === undefined ? {} : { agentId }),
       },
     });

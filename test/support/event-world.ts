@@ -141,6 +141,7 @@ function sourceMark(partition: number, state: SourceMark['state']): SourceMark {
     gapEnd: null,
     agentSum: null,
     possibleLossBytes: 0,
+    possibleDoubleBytes: 0,
   };
 }
 

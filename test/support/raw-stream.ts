@@ -121,6 +121,8 @@ export class TestFile {
       state,
       quietSinceMs: this.readAtMs,
       path: `/logs/${this.source}`,
+      input: 'web',
+      kind: 'file',
       ...more,
     };
   }

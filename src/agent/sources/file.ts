@@ -12,7 +12,7 @@ import {
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { OperatingError } from '../../lib/errors.ts';
-import { size } from '../../lib/units.ts';
+import { duration, size } from '../../lib/units.ts';
 import { fileKey } from '../../record/file-identity.ts';
 import { NOT_REGULAR_HINT, notUtf8, problemOf } from '../scan-problem.ts';
 import type {
@@ -28,6 +28,8 @@ import { compileExclude, Glob, patternProblem } from './glob.ts';
 
 /** Long enough for stack traces and fat JSON, short enough that a line is never a large part of a block. */
 const LINE_BYTES_MAX_DEFAULT = '256KiB';
+/** Longer than a rotation takes from its copy to its truncation. */
+const COPY_GRACE_DEFAULT = '30s';
 
 /** Each one is looked for at every scan. */
 const PATTERNS_MAX = 1000;
@@ -53,6 +55,11 @@ export const fileOptions = z.strictObject({
   line_bytes_max: size({ min: '64B', max: '511KiB' })
     .prefault(LINE_BYTES_MAX_DEFAULT)
     .describe('Bytes of a line that are kept; a longer line is cut and flagged. Less than a block.'),
+  copy_grace: duration({ min: '0s', max: '1h' })
+    .prefault(COPY_GRACE_DEFAULT)
+    .describe(
+      'A new file with the content of a known one waits for so long: rotation by copy and truncation soon shows which of the two goes on. When both stay, it is a file of its own.',
+    ),
 });
 
 /** Files, by paths and patterns: growth, rotation by renaming, truncation; each line once. */
@@ -71,26 +78,42 @@ export const fileSource: SourceDefinition<z.output<typeof fileOptions>> = {
 // O_NONBLOCK: opening a FIFO that took a file's place between stat and open must not wait for a writer.
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 
-export class FileFinder implements SourceFinder {
-  readonly #globs: readonly Glob[];
-  readonly #isExcluded: (path: string) => boolean;
+/** What one entry of `sources` names. */
+export interface FilePatterns {
+  readonly name: string;
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+}
 
-  constructor(options: { readonly include: readonly string[]; readonly exclude: readonly string[] }) {
-    this.#globs = options.include.map((pattern) => new Glob(pattern));
-    this.#isExcluded = compileExclude(options.exclude);
+/** Finds the files of all entries of `sources` that read into one topic. A file that several name is the first one's. */
+export class FileFinder implements SourceFinder {
+  readonly #inputs: readonly {
+    readonly name: string;
+    readonly globs: readonly Glob[];
+    readonly isExcluded: (path: string) => boolean;
+  }[];
+
+  constructor(inputs: readonly FilePatterns[]) {
+    this.#inputs = inputs.map(({ name, include, exclude }) => ({
+      name,
+      globs: include.map((pattern) => new Glob(pattern)),
+      isExcluded: compileExclude(exclude),
+    }));
   }
 
   scan(): ScanResult {
     const found = new Map<string, FoundSource>();
     const problems: ScanProblem[] = [];
-    for (const glob of this.#globs) {
-      // A name that happens to hold pattern characters, such as `app[1].log`, is meant as it is written.
-      const written = resolve(glob.pattern.replaceAll(/\\(.)/g, '$1'));
-      const asWritten = glob.literal === undefined && isThere(written) ? [written] : [];
-      const paths = glob.expand((directory, error) => problems.push(problemOf(directory, error)));
-      for (const path of [...asWritten, ...paths]) {
-        if (found.has(path) || this.#isExcluded(path)) continue;
-        lookAt(path, glob.literal !== undefined, found, problems);
+    for (const { name, globs, isExcluded } of this.#inputs) {
+      for (const glob of globs) {
+        // A name that happens to hold pattern characters, such as `app[1].log`, is meant as it is written.
+        const written = resolve(glob.pattern.replaceAll(/\\(.)/g, '$1'));
+        const asWritten = glob.literal === undefined && isThere(written) ? [written] : [];
+        const paths = glob.expand((directory, error) => problems.push(problemOf(directory, error)));
+        for (const path of [...asWritten, ...paths]) {
+          if (found.has(path) || isExcluded(path)) continue;
+          lookAt({ path, input: name, isNamed: glob.literal !== undefined }, found, problems);
+        }
       }
     }
     return { found: [...found.values()], problems };
@@ -155,7 +178,11 @@ class FileHandle implements SourceHandle {
   }
 }
 
-function lookAt(path: string, isLiteral: boolean, found: Map<string, FoundSource>, problems: ScanProblem[]): void {
+function lookAt(
+  { path, input, isNamed }: { readonly path: string; readonly input: string; readonly isNamed: boolean },
+  found: Map<string, FoundSource>,
+  problems: ScanProblem[],
+): void {
   let stats: Stats | undefined;
   try {
     stats = statSync(path, { throwIfNoEntry: false });
@@ -164,20 +191,15 @@ function lookAt(path: string, isLiteral: boolean, found: Map<string, FoundSource
     return;
   }
   if (stats === undefined) {
-    const problem = absence(path, isLiteral);
+    const problem = absence(path, isNamed);
     if (problem !== undefined) problems.push(problem);
   } else if (stats.isFile()) {
-    const { size: sizeBytes, mtimeMs: modifiedMs } = stats;
-    found.set(path, {
-      path,
-      place: placeOf(path, stats),
-      sizeBytes,
-      modifiedMs,
-      ...(isLiteral ? { isNamed: true } : {}),
-    });
+    const { size: sizeBytes, mtimeMs: modifiedMs, ctimeMs: changedMs } = stats;
+    const named = isNamed ? { isNamed: true } : {};
+    found.set(path, { path, input, place: placeOf(path, stats), sizeBytes, modifiedMs, changedMs, ...named });
   } else if (!stats.isDirectory()) {
     problems.push({ path, reason: `is ${kindOf(stats)}, not a regular file`, hint: NOT_REGULAR_HINT });
-  } else if (isLiteral) {
+  } else if (isNamed) {
     // A pattern finds folders beside files, and means the files.
     const hint = `write ${path}/* to read the files in it`;
     problems.push({ path, reason: 'is a folder, not a regular file', hint });

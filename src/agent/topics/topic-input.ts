@@ -3,8 +3,7 @@ import { isDefect } from '../../broker/kafka/wire/codes.ts';
 import { topicOfPath } from '../../record/partition-path.ts';
 import type { TopicsInput } from '../agent.ts';
 import type { InputDeps } from '../inputs.ts';
-import { ProblemBoard, reasonOf } from '../scan-problem.ts';
-import { noRoom } from '../scanner.ts';
+import { ProblemBoard, noRoom, reasonOf } from '../scan-problem.ts';
 import type { BlockRoom, ReadOutcome, ScanProblem, SourceInput } from '../source.ts';
 import { newEntry } from '../tracked-source.ts';
 import { Cluster } from './cluster.ts';
@@ -289,10 +288,10 @@ export class TopicInput implements SourceInput {
   ): TrackedPartition {
     const { hasRoom, limits, agent, giveNumber, serve, notify } = this.#deps;
     if (!hasRoom()) throw noRoom(path, limits.sourcesMax);
-    const { topic, lineBytesMax } = this.#options;
+    const { name: input, topic, lineBytesMax } = this.#options;
     const identity = partitionIdentity(name, origin);
-    const fields = { number: giveNumber(), topic, identity, origin, tail, path };
-    const source = new TrackedPartition(agent, newEntry(fields, wallMs), lineBytesMax);
+    const entry = newEntry({ topic, input, kind: 'kafka', identity, origin, tail, path }, wallMs);
+    const source = new TrackedPartition(agent, { ...entry, number: giveNumber() }, lineBytesMax);
     this.#sources.add(source);
     serve(source);
     notify({ type: 'source_found', source: source.id, path, sizeBytes: offsets.end - origin, origin });

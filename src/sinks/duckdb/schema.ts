@@ -14,7 +14,7 @@ export const SYSTEM_TABLES = {
     'rollup VARCHAR, stream VARCHAR, generation INTEGER, is_current BOOLEAN, fingerprint VARCHAR, definition VARCHAR',
   sources: `stream VARCHAR, partition INTEGER, source VARCHAR, identity VARCHAR, path VARCHAR, origin BIGINT, position BIGINT, tail VARCHAR,
     state VARCHAR, event_time_max TIMESTAMPTZ, quiet_since TIMESTAMPTZ, gap_end BIGINT, agent_lines BIGINT, agent_sum_a UINTEGER,
-    agent_sum_b UINTEGER, possible_loss_bytes BIGINT`,
+    agent_sum_b UINTEGER, possible_loss_bytes BIGINT, possible_double_bytes BIGINT`,
   agents: `stream VARCHAR, partition INTEGER, agent VARCHAR, number_max BIGINT, last_beat TIMESTAMPTZ, log_time TIMESTAMPTZ, has_ended BOOLEAN,
     full_beat_offset BIGINT`,
   ledger: `stream VARCHAR, partition INTEGER, source VARCHAR, consumer VARCHAR, fate VARCHAR, reason VARCHAR, lines BIGINT, sum_a UINTEGER,
@@ -26,7 +26,7 @@ export const SYSTEM_TABLES = {
   /** What a document sink knows of the sources it reads: where it stands in each, which is not where the engine does. */
   document_sources: `stream VARCHAR, partition INTEGER, sink VARCHAR, source VARCHAR, identity VARCHAR, path VARCHAR, origin BIGINT,
     position BIGINT, state VARCHAR, gap_end BIGINT, agent_lines BIGINT, agent_sum_a UINTEGER, agent_sum_b UINTEGER,
-    possible_loss_bytes BIGINT`,
+    possible_loss_bytes BIGINT, possible_double_bytes BIGINT`,
   refusals:
     'stream VARCHAR, partition INTEGER, raw_offset BIGINT, source VARCHAR, reason VARCHAR, start_byte BIGINT, end_byte BIGINT',
 } as const;

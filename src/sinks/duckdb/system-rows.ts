@@ -79,6 +79,7 @@ export class SystemRows {
       appendCount(row, mark.gapEnd);
       appendAgentSum(row, mark);
       appendCount(row, mark.possibleLossBytes);
+      appendCount(row, mark.possibleDoubleBytes);
     });
   }
 
@@ -101,6 +102,7 @@ export class SystemRows {
       appendCount(row, mark.gapEnd);
       appendAgentSum(row, mark);
       appendCount(row, mark.possibleLossBytes);
+      appendCount(row, mark.possibleDoubleBytes);
     });
   }
 

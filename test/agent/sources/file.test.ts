@@ -13,13 +13,18 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 test('the example is what the options make of themselves', () => {
   for (const { options } of fileSource.examples) expect(fileOptions.parse(options)).toMatchObject(options);
-  expect(fileOptions.parse({ include: ['x'] })).toEqual({ include: ['x'], exclude: [], line_bytes_max: 262_144 });
+  expect(fileOptions.parse({ include: ['x'] })).toEqual({
+    include: ['x'],
+    exclude: [],
+    line_bytes_max: 262_144,
+    copy_grace: 30_000,
+  });
 });
 
 test('a FIFO and a device are said to be no regular files, and opening them never waits', () => {
   const fifo = join(folder, 'fifo');
   execFileSync('mkfifo', [fifo]);
-  const finder = new FileFinder({ include: [fifo, '/dev/null'], exclude: [] });
+  const finder = new FileFinder([{ name: 'web', include: [fifo, '/dev/null'], exclude: [] }]);
   expect(finder.scan().problems.map(({ reason }) => reason)).toEqual([
     'is a pipe, not a regular file',
     'is a device, not a regular file',
@@ -30,7 +35,7 @@ test('a FIFO and a device are said to be no regular files, and opening them neve
 test('a name with pattern characters is found as it is written', () => {
   const path = join(folder, 'app[1].log');
   writeFileSync(path, 'x\n');
-  const { found, problems } = new FileFinder({ include: [path], exclude: [] }).scan();
+  const { found, problems } = new FileFinder([{ name: 'web', include: [path], exclude: [] }]).scan();
   expect(found.map((file) => file.path)).toEqual([path]);
   expect(problems).toEqual([]);
 });
@@ -38,7 +43,7 @@ test('a name with pattern characters is found as it is written', () => {
 test('a handle knows its file, its size and whether it was deleted', () => {
   const path = join(folder, 'a.log');
   writeFileSync(path, 'one\ntwo\n');
-  const handle = new FileFinder({ include: [path], exclude: [] }).open(path);
+  const handle = new FileFinder([{ name: 'web', include: [path], exclude: [] }]).open(path);
   const into = Buffer.alloc(8);
   expect(handle.read(into, 2, 6, 4)).toBe(4);
   expect(into.toString('latin1', 2, 6)).toBe('two\n');
@@ -49,7 +54,7 @@ test('a handle knows its file, its size and whether it was deleted', () => {
 });
 
 const problemsOf = (pattern: string, exclude: string[] = []): string[] =>
-  new FileFinder({ include: [join(folder, pattern)], exclude })
+  new FileFinder([{ name: 'web', include: [join(folder, pattern)], exclude }])
     .scan()
     .problems.map(({ path, reason }) => `${path.slice(folder.length + 1)}: ${reason}`);
 

@@ -71,8 +71,11 @@ function sourceAt(
   position = origin,
   tail = EMPTY_TAIL,
 ): { source: TrackedPartition; feed: PartitionFeed } {
-  const entry = newEntry({ number: 1, topic: 't', identity: 'i', origin, tail, path: 'kafka://c/orders/0' }, 0);
-  const source = new TrackedPartition('a', { ...entry, position }, 1000);
+  const entry = newEntry(
+    { topic: 't', input: 's', kind: 'kafka', identity: 'i', origin, tail, path: 'kafka://c/orders/0' },
+    0,
+  );
+  const source = new TrackedPartition('a', { ...entry, number: 1, position }, 1000);
   const feed = new PartitionFeed(NAME, 1, position);
   source.attach(feed, FRAMING);
   return { source, feed };

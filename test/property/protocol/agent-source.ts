@@ -29,7 +29,7 @@ export function reportOf(agent: string, source: Tracked): SourceReport {
   const { number, file, origin, position, isClosed, quietSinceMs } = source;
   const sum = emptySum();
   if (isClosed) for (const line of file.linesIn(origin, position)) addLine(sum, sourceId(agent, number), line.offset);
-  const report = {
+  const report: SourceReport = {
     number,
     identity: file.identity(origin),
     origin,
@@ -38,6 +38,8 @@ export function reportOf(agent: string, source: Tracked): SourceReport {
     state: stateOf(source),
     quietSinceMs,
     path: `/log/${file.index}`,
+    input: 'web',
+    kind: 'file',
   };
   return isClosed ? { ...report, sum } : report;
 }

@@ -49,6 +49,7 @@ const mark = (position: number, state: SourceMark['state'] = 'reading'): SourceM
   gapEnd: null,
   agentSum: null,
   possibleLossBytes: 0,
+  possibleDoubleBytes: 0,
 });
 
 function bodyOf(

@@ -47,6 +47,7 @@ function mark(source: string, rest: Partial<SourceMark> = {}): SourceMark {
     gapEnd: null,
     agentSum: null,
     possibleLossBytes: 0,
+    possibleDoubleBytes: 0,
     ...rest,
   };
 }

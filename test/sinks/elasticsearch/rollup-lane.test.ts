@@ -297,6 +297,7 @@ function sourceOf(partition: number, state: SourceMark['state']): SourceMark {
     gapEnd: null,
     agentSum: null,
     possibleLossBytes: 0,
+    possibleDoubleBytes: 0,
   };
 }
 

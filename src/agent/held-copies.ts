@@ -1,0 +1,62 @@
+import type { FoundSource } from './source.ts';
+import type { TrackedFile } from './tracked-file.ts';
+
+interface HeldCopy {
+  /** The source whose content it has. */
+  readonly of: TrackedFile;
+  /** On the monotonic clock: since when nothing speaks against two files of the same content. */
+  sinceMs: number;
+  /** A file below this size may still be being copied. */
+  readonly wholeBytes: number;
+  /** Its size when it was compared with the original. */
+  readonly comparedBytes: number;
+  sizeBytes: number;
+}
+
+/**
+ * Files that were found with the content of a source that is whole where it was. Rotation by copy and truncation makes them, and so do
+ * people who log the same lines twice: which of the two it is shows when one of the files changes, or after a time of grace.
+ */
+export class HeldCopies {
+  readonly #held = new Map<TrackedFile, HeldCopy>();
+
+  *[Symbol.iterator](): Iterator<[TrackedFile, TrackedFile]> {
+    for (const [copy, { of }] of this.#held) yield [copy, of];
+  }
+
+  get isEmpty(): boolean {
+    return this.#held.size === 0;
+  }
+
+  /** How long it has been so that both files are there, as far as the file system tells. */
+  static ageMs(file: FoundSource, wallMs: number): number {
+    return Math.max(0, wallMs - file.changedMs);
+  }
+
+  hold(copy: TrackedFile, of: TrackedFile, { ageMs, nowMs }: { readonly ageMs: number; readonly nowMs: number }): void {
+    copy.isHeld = true;
+    const { sizeBytes } = copy;
+    const sinceMs = nowMs - ageMs;
+    this.#held.set(copy, { of, sinceMs, wholeBytes: of.sizeBytes, comparedBytes: sizeBytes, sizeBytes });
+  }
+
+  /** Whether all of it is known to be the original's, and was read there. */
+  isAllRead(copy: TrackedFile, of: TrackedFile): boolean {
+    const { sizeBytes } = copy;
+    return sizeBytes <= of.reader.position && this.#held.get(copy)?.comparedBytes === sizeBytes;
+  }
+
+  /** Whether both have been whole for so long that each is a file of its own. A copy that still grows to its original's size is not whole. */
+  isOver(copy: TrackedFile, graceMs: number, nowMs: number): boolean {
+    const held = this.#held.get(copy);
+    if (held === undefined) return true;
+    if (copy.sizeBytes !== held.sizeBytes && held.sizeBytes < held.wholeBytes) held.sinceMs = nowMs;
+    held.sizeBytes = copy.sizeBytes;
+    return nowMs - held.sinceMs >= graceMs;
+  }
+
+  release(copy: TrackedFile): void {
+    copy.isHeld = false;
+    this.#held.delete(copy);
+  }
+}

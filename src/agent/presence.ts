@@ -1,0 +1,74 @@
+import { ForeignFiles } from './foreign-files.ts';
+import type { FoundSource, ScanProblem } from './source.ts';
+import type { TrackedFile } from './tracked-file.ts';
+
+interface FileState {
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+}
+
+/** What one look has found of the sources that are known, and what is known of files that are no source. */
+export class Presence {
+  readonly foreign = new ForeignFiles();
+  /** Files that are no source now, and need no second look until they change: closed ones, and those without a whole line. */
+  readonly #settled = new Map<string, FileState>();
+  /** Sources whose content is at a path. */
+  readonly #whole = new Set<TrackedFile>();
+  /** Sources whose file has no path, or none that is looked at, and is still there. */
+  readonly #pathless = new Set<TrackedFile>();
+  #seen: ReadonlySet<string> = new Set();
+
+  /** `seen` fills with the places that this look finds. */
+  beginLook(seen: ReadonlySet<string>): void {
+    this.#seen = seen;
+    this.#whole.clear();
+    this.#pathless.clear();
+  }
+
+  /** What there is to say of files that are no sources. */
+  endLook(found: readonly FoundSource[]): readonly ScanProblem[] {
+    for (const place of this.#settled.keys()) if (!this.#seen.has(place)) this.#settled.delete(place);
+    return this.foreign.problems(found);
+  }
+
+  foundWhole(source: TrackedFile): void {
+    this.#whole.add(source);
+  }
+
+  foundPathless(source: TrackedFile): void {
+    this.#pathless.add(source);
+  }
+
+  /** Whether the content of a source is where it was read from. */
+  isThere(source: TrackedFile): boolean {
+    if (this.#whole.has(source) || this.#pathless.has(source)) return true;
+    const { closedBy, place } = source;
+    const isOver = closedBy !== undefined && closedBy !== 'truncated';
+    return isOver && place !== undefined && this.#settled.has(place) && this.#seen.has(place);
+  }
+
+  isPathless(source: TrackedFile): boolean {
+    return this.#pathless.has(source);
+  }
+
+  settle(place: string, { sizeBytes, modifiedMs }: FileState): void {
+    this.#settled.set(place, { sizeBytes, modifiedMs });
+  }
+
+  unsettle(place: string): void {
+    this.#settled.delete(place);
+  }
+
+  isSettledAt({ place }: TrackedFile): boolean {
+    return place !== undefined && this.#settled.has(place);
+  }
+
+  /** A file without a live source that is not known to be none. */
+  isCandidate(file: FoundSource): boolean {
+    if (this.foreign.has(file)) return false;
+    const settled = this.#settled.get(file.place);
+    const isUnchanged = settled?.sizeBytes === file.sizeBytes && settled.modifiedMs === file.modifiedMs;
+    if (!isUnchanged) this.#settled.delete(file.place);
+    return !isUnchanged;
+  }
+}
