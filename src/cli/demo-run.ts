@@ -24,7 +24,7 @@ import { makeDataDir, openLog } from './role.ts';
 import { PROGRAM, prepareLog, servicesOf, writeResolvedConfig } from './services.ts';
 import { listenForStop } from './signals.ts';
 import { tableText } from './sql.ts';
-import { queryOf } from './sql-target.ts';
+import { queryOf, warehouseOf } from './sql-target.ts';
 
 const REFRESH_MS = 1000;
 /** How often is looked whether a killed role is back. */
@@ -199,13 +199,14 @@ export class DemoRun {
   }
 
   #query(sql: string): Promise<SqlResult> {
-    return querySql({ socketPath: this.#dataDir.sqlSocket, databasePath: this.#dataDir.warehouse }, sql);
+    return querySql(warehouseOf(this.#dataDir), sql, { lane: 'own' });
   }
 
   /** Rows, or undefined while the warehouse does not answer or has no table yet. Never opens its file: that would keep it from coming back. */
   async #ask(sql: string): Promise<SqlResult['rows'] | undefined> {
     try {
-      return (await askSocket(this.#dataDir.sqlSocket, sql))?.rows;
+      const answer = await askSocket(this.#dataDir.sqlSocket, { sql, lane: 'own' });
+      return typeof answer === 'object' ? answer.rows : undefined;
     } catch {
       return undefined;
     }

@@ -18,7 +18,7 @@ const EXIT_CODES = `
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 configuration invalid, 4 something cannot be reached,
 5 data found bad (audit), 75 another engine does this work, 76 another configuration is in use,
 77 the log is not the one that was read, 130 stopped by Ctrl-C,
-143 stopped by SIGTERM.`;
+142 ended with a query that could not be interrupted, 143 stopped by SIGTERM.`;
 
 /** Runs the command line; resolves to the exit code. */
 export async function main(args: readonly string[]): Promise<number> {

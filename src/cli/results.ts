@@ -14,7 +14,7 @@ import { type OpenWindows, openWindowsText, readOpenWindows } from './open-windo
 import { print, printJson, say } from './output.ts';
 import { formatCount } from './progress.ts';
 import { tableText } from './sql.ts';
-import { NO_WAREHOUSE, NO_WAREHOUSE_HINT, queryOf } from './sql-target.ts';
+import { NO_WAREHOUSE, NO_WAREHOUSE_HINT, queryOf, warehouseOf } from './sql-target.ts';
 import { nothingIn } from './input-places.ts';
 
 /** So many rows of each table are shown: those with the most lines. */
@@ -102,10 +102,15 @@ function shown(path: string): string {
 }
 
 async function readTable(dataDir: DataDir, table: string): Promise<TableResult> {
-  const target = { socketPath: dataDir.sqlSocket, databasePath: dataDir.warehouse };
+  const target = warehouseOf(dataDir);
+  const own = { lane: 'own' } as const;
   const name = `main.${identifier(table)}`;
-  const count = await querySql(target, `SELECT count(*) FROM ${name}`);
-  const top = await querySql(target, `SELECT * FROM ${name} ORDER BY lines DESC, window_start LIMIT ${ROWS_SHOWN}`);
+  const count = await querySql(target, `SELECT count(*) FROM ${name}`, own);
+  const top = await querySql(
+    target,
+    `SELECT * FROM ${name} ORDER BY lines DESC, window_start LIMIT ${ROWS_SHOWN}`,
+    own,
+  );
   const open = await readOpenWindows(queryOf(dataDir), table);
   return { table, rows: Number(count.rows[0]?.[0] ?? 0), top, open };
 }

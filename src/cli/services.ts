@@ -4,7 +4,9 @@ import type { Log } from '../broker/broker.ts';
 import type { Config } from '../config/config.ts';
 import type { DataDir } from '../config/data-dir.ts';
 import { pipelineTopics } from '../engine/task-kind.ts';
-import type { Service } from '../supervisor/service.ts';
+import { readRunning } from '../sinks/duckdb/query-journal.ts';
+import { QUERY_SIGNAL } from '../sinks/duckdb/watchdog.ts';
+import type { Exit, Service } from '../supervisor/service.ts';
 import type { RunGenerations } from './run-generations.ts';
 import type { RunEnd } from './run-end.ts';
 import { sinkReaders, sinkTopics } from './sink-readers.ts';
@@ -47,8 +49,14 @@ export function servicesOf(config: Config, dataDir: DataDir, { isOnce, closesAll
         ...(type === 'duckdb' ? [] : [...once, '--may-switch', ...brought, ...ofDocuments(sink)]),
       ],
       canFinish: false,
+      ...(type === 'duckdb' ? { wasAsked: (exit: Exit) => diedOfQuery(exit, dataDir.warehouse) } : {}),
     })),
   ];
+}
+
+/** It ended itself for a query, or something else ended it, such as the system for its memory, while it ran one. */
+function diedOfQuery({ signal }: Exit, databasePath: string): boolean {
+  return signal === QUERY_SIGNAL || readRunning(databasePath).length > 0;
 }
 
 /** One engine has no number. */

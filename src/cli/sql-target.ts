@@ -1,10 +1,11 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { type Config, hasWarehouse } from '../config/config.ts';
 import { type DataDir, dataDirOf } from '../config/data-dir.ts';
 import { DEFAULT_CONFIG_FILE } from '../config/load.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
+import { isRoleHeld } from '../lib/role-lock.ts';
 import type { Query } from '../query/audit-tables.ts';
-import { querySql } from '../sinks/duckdb/client.ts';
+import { type SqlTarget, querySql } from '../sinks/duckdb/client.ts';
 import { loadNamedConfig } from './config-option.ts';
 
 export interface TargetOptions {
@@ -34,7 +35,26 @@ export function configOf({ config, dataDir }: TargetOptions): Config | undefined
   return hasConfig && dataDir === undefined ? loadNamedConfig(config) : undefined;
 }
 
-/** Asks the warehouse of a folder, running or not. */
+/** The warehouse of a folder, running or not. */
+export function warehouseOf(dataDir: DataDir): SqlTarget {
+  return {
+    socketPath: dataDir.sqlSocket,
+    databasePath: dataDir.warehouse,
+    isSupervised: () => isRoleHeld(dataDir.run, 'run') && runsWarehouse(dataDir.resolvedConfig),
+  };
+}
+
+/** Another configuration may have filled the file, and this run have no warehouse. */
+function runsWarehouse(resolvedConfig: string): boolean {
+  try {
+    return hasWarehouse(JSON.parse(readFileSync(resolvedConfig, 'utf8')) as Config);
+  } catch {
+    // It has the lock and is about to write it.
+    return true;
+  }
+}
+
+/** This program's own questions, which do not wait behind those of people. */
 export function queryOf(dataDir: DataDir): Query {
-  return async (sql) => (await querySql({ socketPath: dataDir.sqlSocket, databasePath: dataDir.warehouse }, sql)).rows;
+  return async (sql) => (await querySql(warehouseOf(dataDir), sql, { lane: 'own' })).rows;
 }

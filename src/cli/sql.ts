@@ -5,7 +5,7 @@ import { querySql } from '../sinks/duckdb/client.ts';
 import type { SqlResult } from '../sinks/duckdb/sql-runner.ts';
 import { withExamples } from './examples.ts';
 import { print, printJson, say } from './output.ts';
-import { type TargetOptions, targetOf } from './sql-target.ts';
+import { type TargetOptions, targetOf, warehouseOf } from './sql-target.ts';
 
 const EXAMPLES = `Examples:
   tailrace sql "show tables"
@@ -29,8 +29,7 @@ export function registerSql(program: Command): void {
     .option('--data-dir <folder>', 'where everything is kept, for runs without a configuration')
     .option('--json', 'the answer as one JSON object: columns, rows, truncated')
     .action(async (query: string, options: SqlOptions) => {
-      const dataDir = targetOf(options);
-      const result = await querySql({ socketPath: dataDir.sqlSocket, databasePath: dataDir.warehouse }, query);
+      const result = await querySql(warehouseOf(targetOf(options)), query);
       if (options.json === true) printJson(result);
       else show(result);
     });

@@ -30,6 +30,8 @@ export interface RunOptions extends RunEnd {
 
 /** A role may never say that what it missed is back, since it asks for it no more: then the next trouble is said all the same. */
 const AWAY_AGAIN_MS = 60_000;
+/** Whoever looks whether a run has the lock has it for a moment. */
+const LOOKED_AT_MS = 200;
 /** How often is looked whether what somebody waits for has come. */
 const LOOK_MS = 100;
 
@@ -39,7 +41,7 @@ export async function superviseRun(config: Config, options: RunOptions, announce
   const dataDir = makeDataDir(config.dataDir);
   // What the sink would find out only later, and then again and again.
   checkSocketPath(dataDir.sqlSocket);
-  const lock = acquireRoleLock(dataDir.run, 'run');
+  const lock = acquireRoleLock(dataDir.run, 'run', { busyTimeoutMs: LOOKED_AT_MS });
   writeResolvedConfig(config, dataDir);
   announce();
   const run = new SupervisedRun(config, dataDir, options);

@@ -1,7 +1,11 @@
 import { AGGREGATES_BY_NAME } from '../components.ts';
 import { isShared, sinkGroup } from '../config/config.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
+import { escapeText } from '../lib/escape.ts';
+import type { RunningQuery } from '../sinks/duckdb/query-journal.ts';
+import { GRACE_MS, QUERY_TIMEOUT_MS, SUSPECT_TIMEOUT_MS } from '../sinks/duckdb/query-watch.ts';
 import { Warehouse } from '../sinks/duckdb/warehouse.ts';
+import type { WatchLimits } from '../sinks/duckdb/watchdog.ts';
 import { say } from './output.ts';
 import type { RoleContext } from './role.ts';
 import { foldedTopics } from './sink-readers.ts';
@@ -9,6 +13,15 @@ import { foldedTopics } from './sink-readers.ts';
 /** DuckDB's share of a small machine; what does not fit spills to a folder beside the file. */
 const WAREHOUSE_MEMORY = '160MB';
 const WAREHOUSE_THREADS = 1;
+
+/** Catching up with many small epochs the process has 350 MB, and an answer is some 30 MB. On a busy machine the watch comes up to 50 ms late, which is 100 MB. */
+const QUERY_LIMITS: WatchLimits = {
+  timeoutMs: QUERY_TIMEOUT_MS,
+  suspectTimeoutMs: SUSPECT_TIMEOUT_MS,
+  graceMs: GRACE_MS,
+  rssBytesHigh: 410_000_000,
+  rssBytesMax: 440_000_000,
+};
 
 export async function runWarehouse({ config, dataDir, clock, log, signal }: RoleContext, name: string): Promise<void> {
   if (isShared(config) && config.agent.id === null) throw namelessError();
@@ -22,13 +35,20 @@ export async function runWarehouse({ config, dataDir, clock, log, signal }: Role
       group: sinkGroup(config, name),
       memoryLimit: WAREHOUSE_MEMORY,
       threads: WAREHOUSE_THREADS,
+      queryLimits: QUERY_LIMITS,
       topics: foldedTopics(config),
     },
     notify: (event) => {
-      if (event.type === 'memory_short') say('a query had the memory: it was ended, its epochs are folded again');
+      if (event.type === 'memory_short') say('a query had the memory: it is ended, its epochs are folded again');
+      if (event.type === 'query_died') say(describeDeath(event.query));
     },
   });
   await warehouse.run(signal);
+}
+
+function describeDeath({ sql, reason }: RunningQuery): string {
+  const why = reason ?? 'it took too much memory, or crashed';
+  return `a query ended this process (${why}; once more, and it is refused for a day): ${escapeText(sql)}`;
 }
 
 /** Two of them would report under one group, and the log would be trimmed under the slower one. */

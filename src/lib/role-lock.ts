@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { EXIT, OperatingError, describeError, systemErrorCode } from './errors.ts';
@@ -48,6 +48,22 @@ export function acquireRoleLock(runFolder: string, role: string, options: RoleLo
       database.close();
     },
   };
+}
+
+/** Whether a process holds the role. Looking may keep somebody who takes it waiting for a moment. */
+export function isRoleHeld(runFolder: string, role: string): boolean {
+  const lockPath = join(runFolder, `${role}.lock`);
+  if (!existsSync(lockPath)) return false;
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(lockPath, { readOnly: true });
+    database.prepare('SELECT count(*) FROM sqlite_schema').get();
+    return false;
+  } catch (error) {
+    return sqliteCode(error) === SQLITE_BUSY;
+  } finally {
+    database?.close();
+  }
 }
 
 function openLock(runFolder: string, lockPath: string, busyTimeoutMs: number): DatabaseSync {

@@ -44,7 +44,7 @@ export type Decision =
 
 /**
  * What to do when a role ends. Failure rate as in Flink's failure-rate strategy: refused when the last `failuresMax` + 1
- * failures lie within the window. Being fenced is no failure, and a server that cannot be reached is not ours to give up on.
+ * failures lie within the window. Being fenced is no failure, nor is a death in the middle of somebody's query, and a server that cannot be reached is not ours to give up on.
  */
 export class RestartPolicy {
   readonly #options: RestartOptions;
@@ -64,9 +64,10 @@ export class RestartPolicy {
     this.#fencedPauses = new Backoff(growing);
   }
 
-  /** `ranMs`: how long the process lived. `nowMs`: any clock that does not go back. */
-  decide(exit: Exit, canFinish: boolean, ranMs: number, nowMs: number): Decision {
+  /** `ranMs`: how long the process lived. `nowMs`: any clock that does not go back. `wasAsked`: see `Service`. */
+  decide(exit: Exit, canFinish: boolean, ranMs: number, nowMs: number, wasAsked = false): Decision {
     if (exit.code === 0 && canFinish) return { kind: 'done' };
+    if (exit.signal !== null && wasAsked) return this.#asked(exit);
     if (exit.code === EXIT.superseded) {
       return {
         kind: 'stop',
@@ -94,6 +95,12 @@ export class RestartPolicy {
     this.#fencedInARow = 0;
     this.#pauses.reset();
     this.#fencedPauses.reset();
+  }
+
+  /** Whoever asks can ask again and again, and must neither end everything nor make the pauses grow. What it says itself tells which question. */
+  #asked(exit: Exit): Decision {
+    const reason = `${describeExit(exit)}, for a query`;
+    return { kind: 'restart', pauseMs: this.#options.firstPauseMs, reason, isAlarm: false, isEcho: false };
   }
 
   #fenced(): Decision {

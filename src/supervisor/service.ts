@@ -13,6 +13,8 @@ export interface Service {
   readonly args: readonly string[];
   /** Whether exit code 0 is its normal end (an agent that reads once); otherwise a service that ends has failed. */
   readonly canFinish: boolean;
+  /** Whether it was doing what somebody else asked of it, by what it left behind when it died: then its death may be the question's doing. */
+  readonly wasAsked?: (exit: Exit) => boolean;
 }
 
 export interface ServiceProcess {

@@ -114,7 +114,8 @@ export class Supervisor {
       const exit = await this.#runOnce(service);
       if (stopped.aborted) return;
       const nowMs = clock.monotonicMs();
-      const decision = policy.decide(exit, service.canFinish, nowMs - startedMs, nowMs);
+      const wasAsked = exit.signal !== null && service.wasAsked?.(exit) === true;
+      const decision = policy.decide(exit, service.canFinish, nowMs - startedMs, nowMs, wasAsked);
       if (decision.kind === 'done') return;
       if (decision.kind === 'stop') {
         notify(`${service.name} ended (${decision.reason}): stopping everything`);

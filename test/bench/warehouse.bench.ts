@@ -9,6 +9,7 @@ import { max } from '../../src/aggregates/max.ts';
 import { openEmbeddedLog } from '../../src/broker/embedded/embedded-log.ts';
 import type { RollupSpec } from '../../src/epoch/pipeline.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { NO_LIMITS } from '../support/query-watches.ts';
 import { Warehouse } from '../../src/sinks/duckdb/warehouse.ts';
 import { EpochChain, TRAFFIC, pipelineOf, rowsOf } from '../support/epochs.ts';
 
@@ -53,6 +54,7 @@ try {
       group: 'warehouse',
       memoryLimit: '160MB',
       threads: 1,
+      queryLimits: NO_LIMITS,
       topics: [{ stream: 'access', topic: chain.topic, partitions: 1 }],
     },
     notify: (event) => {

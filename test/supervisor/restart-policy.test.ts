@@ -46,6 +46,16 @@ describe('a role that crashes', () => {
   });
 });
 
+test('a role that dies in the middle of a query is no failure, however often, but one that ends by itself is', () => {
+  const policy = new RestartPolicy({ ...RESTART_DEFAULTS, failuresMax: 1 });
+  for (let i = 0; i < 50; i++) {
+    expect(policy.decide(CRASH, false, 0, i, true)).toMatchObject({ kind: 'restart', pauseMs: 100 });
+  }
+  const failed: Exit = { code: 1, signal: null };
+  expect(policy.decide(failed, false, 0, 50, true).kind).toBe('restart');
+  expect(policy.decide(failed, false, 0, 51, true).kind).toBe('stop');
+});
+
 describe('a role that was fenced', () => {
   test('backs off from a second to a minute, is no failure, and is an alarm at the third', () => {
     const policy = new RestartPolicy({ ...RESTART_DEFAULTS, failuresMax: 0 });

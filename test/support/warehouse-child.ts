@@ -6,6 +6,7 @@ import { count } from '../../src/aggregates/count.ts';
 import { sum } from '../../src/aggregates/sum.ts';
 import { openEmbeddedLog } from '../../src/broker/embedded/embedded-log.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { NO_LIMITS } from './query-watches.ts';
 import { Warehouse } from '../../src/sinks/duckdb/warehouse.ts';
 
 const [, , broker = '', path = '', socketPath = '', topic = ''] = process.argv;
@@ -19,6 +20,7 @@ const warehouse = new Warehouse({
     group: 'warehouse',
     memoryLimit: '160MB',
     threads: 1,
+    queryLimits: NO_LIMITS,
     // Small, so that kills also hit checkpoints.
     checkpointWalBytes: 64 * 1024,
     topics: [{ stream: 'access', topic, partitions: 1 }],

@@ -11,6 +11,7 @@ import type { Log } from '../../src/broker/broker.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { openDatabase } from '../../src/sinks/duckdb/database.ts';
 import { type SqlResult, SqlRunner } from '../../src/sinks/duckdb/sql-runner.ts';
+import { NO_LIMITS, onlyTimeout } from './query-watches.ts';
 import { Warehouse, type WarehouseEvent, type WarehouseOptions } from '../../src/sinks/duckdb/warehouse.ts';
 
 export const AGGREGATES = { avg, count, max, min, sum };
@@ -30,6 +31,7 @@ export class WarehouseHarness {
       socketPath: this.socketPath,
       group: 'warehouse',
       ...LIMITS,
+      queryLimits: NO_LIMITS,
       topics,
       ...(this.checkpointWalBytes === undefined ? {} : { checkpointWalBytes: this.checkpointWalBytes }),
     };
@@ -73,7 +75,7 @@ export class WarehouseHarness {
   async query(sql: string): Promise<SqlResult['rows']> {
     const instance = await openDatabase({ path: this.path, ...LIMITS });
     try {
-      return (await new SqlRunner({ clock: systemClock, instance }).query(sql)).rows;
+      return (await new SqlRunner({ clock: systemClock, instance, watch: onlyTimeout(60_000) }).query({ sql })).rows;
     } finally {
       instance.closeSync();
     }

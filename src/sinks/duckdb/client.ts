@@ -5,35 +5,79 @@ import { type Clock, systemClock } from '../../lib/clock.ts';
 import { EXIT, OperatingError, systemErrorCode } from '../../lib/errors.ts';
 import { openForReading } from './database.ts';
 import { checkSocketPath } from './socket-path.ts';
-import { type SqlResult, SqlRunner } from './sql-runner.ts';
+import type { Lane } from './query-turns.ts';
+import { GRACE_MS, ProcessWatch, QUERY_TIMEOUT_MS, SUSPECT_TIMEOUT_MS } from './query-watch.ts';
+import { type SqlQuestion, type SqlResult, SqlRunner } from './sql-runner.ts';
+import type { WatchLimits } from './watchdog.ts';
 
 export interface SqlTarget {
   readonly socketPath: string;
   readonly databasePath: string;
+  /** Whether somebody starts the warehouse's process again when it dies: then its file is not ours to open meanwhile. */
+  readonly isSupervised?: () => boolean;
 }
 
-/** Somewhat longer than a query may take and wait for others. */
-const ANSWER_TIMEOUT_MS = 60_000;
-/** The memory of a query in this process, where no warehouse runs. */
+export interface AskOptions {
+  readonly clock?: Clock;
+  readonly lane?: Lane;
+}
+
+/** Somewhat longer than a query may take and wait for sixteen others. */
+const ANSWER_TIMEOUT_MS = 120_000;
+/** A process that was ended is back within a second; a busy machine takes longer. */
+const RESTART_WAIT_MS = 15_000;
+const RESTART_LOOK_MS = 100;
+/** DuckDB's share of this process, where no warehouse runs. */
 const LIMITS = { memoryLimit: '512MB', threads: 2 };
+const QUERY_LIMITS: WatchLimits = {
+  timeoutMs: QUERY_TIMEOUT_MS,
+  suspectTimeoutMs: SUSPECT_TIMEOUT_MS,
+  graceMs: GRACE_MS,
+  rssBytesHigh: 900_000_000,
+  rssBytesMax: 1_000_000_000,
+};
+
+const EXIT_OF_CODE: Readonly<Record<string, number>> = { SQL_BUSY: EXIT.unreachable };
 
 /**
- * Asks the running warehouse through its socket; where none runs, opens its file in this process, for reading. OperatingErrors: those of
- * `SqlRunner.query`, NOTHING_YET (nothing has run here), WAREHOUSE_UNREACHABLE (a process has the file and does not answer).
+ * Asks the running warehouse through its socket; where none runs, opens its file in this process, for reading. If the process behind the
+ * socket dies, the next one is asked. OperatingErrors: those of `SqlRunner.query`, NOTHING_YET (nothing has run here),
+ * WAREHOUSE_UNREACHABLE (a process has the file and does not answer).
  */
-export async function querySql(target: SqlTarget, sql: string, clock: Clock = systemClock): Promise<SqlResult> {
-  return (await askSocket(target.socketPath, sql)) ?? (await askFile(target, sql, clock));
+export async function querySql(target: SqlTarget, sql: string, options: AskOptions = {}): Promise<SqlResult> {
+  const { clock = systemClock, lane = 'people' } = options;
+  let isAgain = false;
+  let absentSinceMs: number | undefined;
+  for (;;) {
+    const answer = await askSocket(target.socketPath, { sql, lane, isAgain });
+    if (typeof answer === 'object') return answer;
+    absentSinceMs = answer === 'died' ? clock.monotonicMs() : (absentSinceMs ?? clock.monotonicMs());
+    isAgain ||= answer === 'died';
+    const isComing = answer === 'died' || target.isSupervised?.() === true;
+    if (!isComing && !isAgain) return askFile(target, { sql, lane, isAgain }, clock);
+    if (clock.monotonicMs() - absentSinceMs > RESTART_WAIT_MS) {
+      if (!isComing) return askFile(target, { sql, lane, isAgain }, clock);
+      throw new OperatingError('the warehouse is being started again and does not answer yet', {
+        code: 'WAREHOUSE_UNREACHABLE',
+        exitCode: EXIT.unreachable,
+        isRetryable: true,
+        hint: 'see what its run says, and ask again',
+      });
+    }
+    await clock.sleep(RESTART_LOOK_MS);
+  }
 }
 
-/** The answer of the process behind the socket; undefined where there is none. */
-export async function askSocket(socketPath: string, sql: string): Promise<SqlResult | undefined> {
+/** The answer of the process behind the socket; `absent` where there is none, `died` where it went away before it had answered. */
+export async function askSocket(socketPath: string, question: SqlQuestion): Promise<SqlResult | 'absent' | 'died'> {
   checkSocketPath(socketPath);
   let answer: { status: number; body: string };
   try {
-    answer = await post(socketPath, JSON.stringify({ sql }));
+    answer = await post(socketPath, JSON.stringify(question));
   } catch (error) {
     const code = systemErrorCode(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ECONNREFUSED') return undefined;
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ECONNREFUSED') return 'absent';
+    if (code === 'ECONNRESET' || code === 'EPIPE') return 'died';
     throw new OperatingError(`the warehouse's socket ${socketPath} does not answer: ${code ?? String(error)}`, {
       code: 'WAREHOUSE_UNREACHABLE',
       exitCode: EXIT.unreachable,
@@ -44,8 +88,10 @@ export async function askSocket(socketPath: string, sql: string): Promise<SqlRes
     });
   }
   const parsed = JSON.parse(answer.body) as SqlResult & { error?: { code: string; message: string } };
-  if (parsed.error !== undefined) throw new OperatingError(parsed.error.message, { code: parsed.error.code });
-  return parsed;
+  if (parsed.error === undefined) return parsed;
+  const { code, message } = parsed.error;
+  const isRetryable = answer.status === 429 || answer.status === 503;
+  throw new OperatingError(message, { code, isRetryable, exitCode: EXIT_OF_CODE[code] ?? EXIT.failed });
 }
 
 function post(socketPath: string, body: string): Promise<{ status: number; body: string }> {
@@ -68,7 +114,7 @@ function post(socketPath: string, body: string): Promise<{ status: number; body:
   });
 }
 
-async function askFile({ databasePath }: SqlTarget, sql: string, clock: Clock): Promise<SqlResult> {
+async function askFile({ databasePath }: SqlTarget, question: SqlQuestion, clock: Clock): Promise<SqlResult> {
   if (!existsSync(databasePath)) {
     throw new OperatingError(`nothing has run here yet: there is no ${databasePath}`, {
       code: 'NOTHING_YET',
@@ -89,9 +135,12 @@ async function askFile({ databasePath }: SqlTarget, sql: string, clock: Clock): 
       cause: error,
     });
   }
+  // Who has the file open keeps a warehouse from starting: so this process, too, ends with a query that does not.
+  const watch = new ProcessWatch({ databasePath, limits: QUERY_LIMITS, saysWhy: true }, clock);
   try {
-    return await new SqlRunner({ clock, instance }).query(sql);
+    return await new SqlRunner({ clock, instance, watch }).query(question);
   } finally {
+    await watch.close();
     instance.closeSync();
   }
 }

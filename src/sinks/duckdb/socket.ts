@@ -1,37 +1,40 @@
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import { dirname } from 'node:path';
-import type { DuckDBInstance } from '@duckdb/node-api';
-import type { Clock } from '../../lib/clock.ts';
 import { OperatingError, describeError } from '../../lib/errors.ts';
 import { checkSocketPath } from './socket-path.ts';
 import { SQL_CHARACTERS_MAX } from './sql-guard.ts';
-import { SqlRunner } from './sql-runner.ts';
+import type { SqlRunner } from './sql-runner.ts';
 
 const BODY_BYTES_MAX = 4 * SQL_CHARACTERS_MAX;
+/** Who has not taken an answer after so long will not: until then it is in memory, and another query waits. */
+const DELIVERY_MS = 10_000;
 
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   SQL_INVALID: 400,
   SQL_FAILED: 400,
   SQL_REFUSED: 403,
+  SQL_HARMFUL: 403,
   SQL_TIMEOUT: 408,
+  SQL_BUSY: 429,
+  SQL_MEMORY: 503,
   SQL_INTERRUPTED: 503,
-  SQL_BUSY: 503,
 };
 
 /**
  * SQL over HTTP on a unix socket that only its owner can open: `POST /sql` with `{"sql": …}` answers an SqlResult, `GET /status` the
- * cursors. Errors are `{"error": {"code", "message"}}`.
+ * cursors. Errors are `{"error": {"code", "message"}}`. Who goes away takes the query along. `"lane": "own"` is for this program's own
+ * questions; `"isAgain": true` says that the process that was asked before has died.
  */
 export class SqlSocket {
   readonly #path: string;
   readonly #runner: SqlRunner;
   readonly #server: Server;
 
-  constructor(parts: { readonly clock: Clock; readonly instance: DuckDBInstance; readonly path: string }) {
+  constructor(parts: { readonly runner: SqlRunner; readonly path: string }) {
     checkSocketPath(parts.path);
     this.#path = parts.path;
-    this.#runner = new SqlRunner(parts);
+    this.#runner = parts.runner;
     this.#server = createServer((request, response) => void this.#answer(request, response));
     this.#server.requestTimeout = 30_000;
     this.#server.maxConnections = 64;
@@ -48,34 +51,38 @@ export class SqlSocket {
     chmodSync(this.#path, 0o600);
   }
 
-  /** Ends the user's query that runs: the writer needs the memory it has. */
-  async interrupt(): Promise<void> {
-    await this.#runner.interrupt('the warehouse was short of memory');
-  }
-
   async close(): Promise<void> {
-    await this.#runner.close('the warehouse is stopping');
+    await this.#runner.close();
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
     try {
       if (request.method === 'POST' && request.url === '/sql') {
-        const { sql } = JSON.parse(await readBody(request)) as { sql?: unknown };
+        const { sql, lane, isAgain } = (JSON.parse(await readBody(request)) ?? {}) as Record<string, unknown>;
         if (typeof sql !== 'string') throw new OperatingError('the body is {"sql": "…"}', { code: 'SQL_INVALID' });
-        send(response, 200, await this.#runner.query(sql));
+        await this.#runner.query({
+          sql,
+          lane: lane === 'own' ? 'own' : 'people',
+          isAgain: isAgain === true,
+          signal: gone.signal,
+          deliver: (result) => send(response, 200, result),
+        });
       } else if (request.method === 'GET' && request.url === '/status') {
-        const { columns, rows } = await this.#runner.query('FROM tailrace.cursors ORDER BY topic, partition');
+        const sql = 'FROM tailrace.cursors ORDER BY topic, partition';
+        const { columns, rows } = await this.#runner.query({ sql, lane: 'own', signal: gone.signal });
         const cursors = rows.map((row) => Object.fromEntries(columns.map(({ name }, index) => [name, row[index]])));
-        send(response, 200, { pid: process.pid, cursors });
+        await send(response, 200, { pid: process.pid, cursors });
       } else {
-        send(response, 404, { error: { code: 'NOT_FOUND', message: 'POST /sql or GET /status' } });
+        await send(response, 404, { error: { code: 'NOT_FOUND', message: 'POST /sql or GET /status' } });
       }
     } catch (error) {
       const code =
         error instanceof OperatingError ? error.code : error instanceof SyntaxError ? 'SQL_INVALID' : 'INTERNAL';
-      send(response, STATUS_OF_CODE[code] ?? 500, { error: { code, message: describeError(error) } });
+      await send(response, STATUS_OF_CODE[code] ?? 500, { error: { code, message: describeError(error) } });
     }
   }
 }
@@ -92,8 +99,21 @@ async function readBody(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function send(response: ServerResponse, status: number, answer: object): void {
-  const body = JSON.stringify(answer);
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) });
-  response.end(body);
+/** Resolves when the answer has been taken, or nobody takes it any more. */
+function send(response: ServerResponse, status: number, answer: object): Promise<void> {
+  if (response.destroyed) return Promise.resolve();
+  const body = Buffer.from(JSON.stringify(answer));
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => response.destroy(), DELIVERY_MS);
+    response.once('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    response.writeHead(status, {
+      'content-type': 'application/json',
+      'content-length': body.length,
+      ...(status === 429 ? { 'retry-after': '5' } : {}),
+    });
+    response.end(body);
+  });
 }

@@ -1,6 +1,10 @@
-import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import type { DuckDBConnection, DuckDBDataChunk, DuckDBInstance } from '@duckdb/node-api';
 import type { Clock } from '../../lib/clock.ts';
-import { OperatingError, describeError } from '../../lib/errors.ts';
+import type { OperatingError } from '../../lib/errors.ts';
+import type { Judgement } from './query-journal.ts';
+import { type Lane, QueryTurns, type Turn } from './query-turns.ts';
+import type { QueryWatch, WatchedQuery } from './query-watch.ts';
+import { type EndReason, endedError, endedProcess, queryError, refusedForHarm } from './sql-errors.ts';
 import { SqlGuard } from './sql-guard.ts';
 import { type JsonValue, jsonValue } from './sql-values.ts';
 
@@ -11,101 +15,178 @@ export interface SqlResult {
   readonly truncated: boolean;
 }
 
+export interface SqlQuestion {
+  readonly sql: string;
+  readonly lane?: Lane;
+  /** It was asked before, of a process that died: then it does not run again if it was the cause. */
+  readonly isAgain?: boolean;
+  /** Aborts when nobody waits for the answer any more. */
+  readonly signal?: AbortSignal;
+  /** Hands the answer over; the query keeps its turn until this resolves, so that few answers are in memory at a time. */
+  readonly deliver?: (result: SqlResult) => Promise<void>;
+}
+
 /** An answer is for a person or a chart; bulk export is another way out. */
 const ROWS_MAX = 10_000;
-/** Text of the values in an answer, roughly: many wide rows would otherwise be held twice in memory. */
-const ANSWER_CHARACTERS_MAX = 16 * 1024 * 1024;
-/** Longer than any rollup query takes; short enough that a runaway one gives the cores back. */
-const TIMEOUT_MS = 10_000;
-/** Queries run one after the other; more than this many waiting are turned away. */
-const WAITING_MAX = 16;
+/** Text of the values in an answer, roughly: as rows, as JSON and as bytes it is held three times, for two queries at once. */
+const ANSWER_CHARACTERS_MAX = 8 * 1024 * 1024;
+/** An interrupt may fall between two steps of a query and be lost: it is repeated so often until the query is over. */
+const INTERRUPT_AGAIN_MS = 50;
 
-/** Runs users' queries one at a time, each on a connection of its own, within limits. */
+interface Running extends Turn {
+  readonly judged: Judgement;
+  connection: DuckDBConnection | undefined;
+  watched: WatchedQuery | undefined;
+  reason: EndReason | undefined;
+  readonly done: AbortController;
+}
+
+/** Runs users' queries, a few at a time, each on a connection of its own, within limits. */
 export class SqlRunner {
   readonly #clock: Clock;
   readonly #instance: DuckDBInstance;
-  readonly #timeoutMs: number;
+  readonly #watch: QueryWatch;
+  readonly #turns = new QueryTurns();
+  readonly #running = new Set<Running>();
   #guard: SqlGuard | undefined;
-  #running: { readonly connection: DuckDBConnection; reason: string | undefined } | undefined;
-  #last: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
-  #closed: string | undefined;
+  #isClosed = false;
 
-  constructor(parts: { readonly clock: Clock; readonly instance: DuckDBInstance; readonly timeoutMs?: number }) {
+  constructor(parts: { readonly clock: Clock; readonly instance: DuckDBInstance; readonly watch: QueryWatch }) {
     this.#clock = parts.clock;
     this.#instance = parts.instance;
-    this.#timeoutMs = parts.timeoutMs ?? TIMEOUT_MS;
+    this.#watch = parts.watch;
   }
 
-  /** OperatingErrors: SQL_REFUSED, SQL_INVALID, SQL_FAILED, SQL_TIMEOUT, SQL_INTERRUPTED, SQL_BUSY. */
-  async query(sql: string): Promise<SqlResult> {
-    if (this.#waiting >= WAITING_MAX) {
-      throw new OperatingError(`${WAITING_MAX} queries are waiting already`, {
-        code: 'SQL_BUSY',
-        isRetryable: true,
-        hint: 'try again',
-      });
-    }
-    this.#waiting++;
-    const turn = this.#last.then(() => this.#run(sql));
-    this.#last = turn.catch(() => undefined);
+  /**
+   * OperatingErrors: SQL_REFUSED, SQL_INVALID, SQL_FAILED, SQL_TIMEOUT, SQL_MEMORY, SQL_INTERRUPTED, SQL_BUSY, SQL_HARMFUL. One that can
+   * be interrupted no more ends the process.
+   */
+  async query(question: SqlQuestion): Promise<SqlResult> {
+    const { sql, lane = 'people', signal: given, deliver } = question;
+    this.#throwIfClosed();
+    const judged = this.#watch.judge(sql);
+    if (judged === 'refused') throw refusedForHarm();
+    if (judged === 'blamed' && question.isAgain === true) throw endedProcess();
+    const gone = new AbortController();
+    const onGone = (): void => gone.abort(this.#error('client'));
+    given?.addEventListener('abort', onGone, { once: true });
+    if (given?.aborted === true) onGone();
+    gone.signal.throwIfAborted();
+    const done = new AbortController();
+    const running: Running = {
+      lane,
+      isAlone: judged !== 'fine',
+      judged,
+      connection: undefined,
+      watched: undefined,
+      reason: undefined,
+      done,
+    };
+    await this.#turns.enter(running, gone.signal);
+    this.#running.add(running);
+    const onGoneMeanwhile = (): void => this.#end(running, 'client');
+    given?.addEventListener('abort', onGoneMeanwhile, { once: true });
     try {
-      return await turn;
+      this.#throwIfClosed();
+      const result = await this.#run(sql, running);
+      this.#over(running);
+      await deliver?.(result);
+      return result;
     } finally {
-      this.#waiting--;
+      this.#over(running);
+      given?.removeEventListener('abort', onGone);
+      given?.removeEventListener('abort', onGoneMeanwhile);
+      this.#turns.leave(running);
     }
   }
 
-  /** Ends the query that runs, if one does, and waits until it has given up what it held. */
-  async interrupt(reason: string): Promise<void> {
-    const { running } = { running: this.#running };
-    if (running === undefined) return;
-    running.reason = reason;
-    running.connection.interrupt();
-    while (this.#running === running) {
-      await this.#clock.sleep(5);
-      if (this.#running === running) running.connection.interrupt();
+  /** Ends the queries that run and waits until they have given up what they held: as long as the watch lets an interrupt be without effect. */
+  async interrupt(reason: EndReason): Promise<void> {
+    const all = [...this.#running];
+    for (const running of all) this.#end(running, reason);
+    await Promise.all(all.map(({ done }) => aborted(done.signal)));
+  }
+
+  /** Does something that needs the file without readers: they are ended, and who waits goes on waiting. */
+  async withoutQueries<T>(work: () => Promise<T>): Promise<T> {
+    const release = this.#turns.hold();
+    try {
+      await this.interrupt('writer');
+      return await work();
+    } finally {
+      release();
     }
+  }
+
+  /** From here on queries wait, until the returned function is called. */
+  hold(): () => void {
+    return this.#turns.hold();
   }
 
   /** Ends what runs and turns away what waits: the file is about to be closed. */
-  async close(reason: string): Promise<void> {
-    this.#closed = reason;
-    await this.interrupt(reason);
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#turns.refuseAll(this.#error('stopping'));
+    await this.interrupt('stopping');
+    await this.#watch.close();
   }
 
-  async #run(sql: string): Promise<SqlResult> {
-    if (this.#closed !== undefined) throw interrupted(this.#closed);
-    const connection = await this.#instance.connect();
-    const running = { connection, reason: undefined as string | undefined };
-    this.#running = running;
-    const done = new AbortController();
-    void this.#endLate(running, done.signal);
+  async #run(sql: string, running: Running): Promise<SqlResult> {
+    running.watched = this.#watch.began(sql, running.judged, () => this.#end(running, 'memory'));
+    void this.#endLate(running);
     try {
-      this.#guard ??= await SqlGuard.create(connection);
-      await this.#guard.check(connection, sql);
-      return await read(connection, sql);
+      running.connection = await this.#instance.connect();
+      this.#guard ??= await SqlGuard.create(running.connection);
+      await this.#guard.check(running.connection, sql);
+      if (running.reason === undefined) return await read(running.connection, sql);
     } catch (error) {
-      throw running.reason === undefined ? queryError(error) : interrupted(running.reason);
+      if (running.reason === undefined) throw queryError(error);
     } finally {
-      done.abort();
-      connection.closeSync();
-      this.#running = undefined;
+      running.connection?.closeSync();
+      running.connection = undefined;
+    }
+    throw this.#error(running.reason, running.judged);
+  }
+
+  #over(running: Running): void {
+    if (!this.#running.delete(running)) return;
+    running.watched?.ended();
+    running.done.abort();
+  }
+
+  async #endLate(running: Running): Promise<void> {
+    await this.#clock.sleep(this.#watch.timeoutMs(running.judged), running.done.signal);
+    this.#end(running, 'timeout');
+  }
+
+  #end(running: Running, reason: EndReason): void {
+    if (running.reason !== undefined || running.done.signal.aborted) return;
+    running.reason = reason;
+    running.watched?.interrupted();
+    void this.#interruptUntilDone(running);
+  }
+
+  async #interruptUntilDone(running: Running): Promise<void> {
+    while (!running.done.signal.aborted) {
+      running.connection?.interrupt();
+      await this.#clock.sleep(INTERRUPT_AGAIN_MS, running.done.signal);
     }
   }
 
-  async #endLate(
-    running: { readonly connection: DuckDBConnection; reason: string | undefined },
-    done: AbortSignal,
-  ): Promise<void> {
-    await this.#clock.sleep(this.#timeoutMs, done);
-    // An interrupt may fall between two steps of a query and be lost: it is repeated until the query is over.
-    while (!done.aborted) {
-      running.reason ??= `it took more than ${this.#timeoutMs / 1000} s`;
-      running.connection.interrupt();
-      await this.#clock.sleep(50, done);
-    }
+  #throwIfClosed(): void {
+    if (this.#isClosed) throw this.#error('stopping');
   }
+
+  #error(reason: EndReason, judged: Judgement = 'fine'): OperatingError {
+    return endedError(reason, this.#watch.timeoutMs(judged));
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }
 
 async function read(connection: DuckDBConnection, sql: string): Promise<SqlResult> {
@@ -116,38 +197,23 @@ async function read(connection: DuckDBConnection, sql: string): Promise<SqlResul
   for (;;) {
     const chunk = await result.fetchChunk();
     if (chunk === null || chunk.rowCount === 0) return { columns, rows, truncated: false };
-    for (const values of chunk.getRows()) {
+    for (let row = 0; row < chunk.rowCount; row++) {
       if (rows.length === ROWS_MAX || characters > ANSWER_CHARACTERS_MAX) return { columns, rows, truncated: true };
-      const row = values.map(jsonValue);
-      for (const value of row)
-        characters +=
-          typeof value === 'string' ? value.length : typeof value === 'object' ? JSON.stringify(value).length : 8;
-      rows.push(row);
+      const { values, size } = readRow(chunk, row);
+      characters += size;
+      rows.push(values);
     }
   }
 }
 
-/** DuckDB's message on one line, without the picture of the query behind it. */
-function queryError(error: unknown): unknown {
-  if (error instanceof OperatingError) return error;
-  const text = describeError(error);
-  const message = text
-    .replace(/\n\s*LINE \d+:[^]*$/, '')
-    .replaceAll(/\s*\n\s*/g, ' ')
-    .trim();
-  const isUnknownTable = /^(Error: )?Catalog Error: Table with name/.test(message);
-  const shown = isUnknownTable ? message.replace(/ ?Did you mean .*$/, '') : message;
-  return new OperatingError(shown, {
-    code: 'SQL_FAILED',
-    ...(isUnknownTable ? { hint: 'SHOW TABLES lists the rollups, SHOW ALL TABLES everything' } : {}),
-    cause: error,
-  });
-}
-
-function interrupted(reason: string): OperatingError {
-  const isTimeout = reason.startsWith('it took');
-  return new OperatingError(`the query was interrupted: ${reason}`, {
-    code: isTimeout ? 'SQL_TIMEOUT' : 'SQL_INTERRUPTED',
-    hint: 'ask for less: a shorter time, fewer columns',
-  });
+/** Value by value: a chunk of 2048 rows that share one large string would be as many large strings here. */
+function readRow(chunk: DuckDBDataChunk, row: number): { readonly values: JsonValue[]; readonly size: number } {
+  const values: JsonValue[] = [];
+  let size = 0;
+  for (let column = 0; column < chunk.columnCount; column++) {
+    const value = jsonValue(chunk.getColumnVector(column).getItem(row));
+    size += typeof value === 'string' ? value.length : typeof value === 'object' ? JSON.stringify(value).length : 8;
+    values.push(value);
+  }
+  return { values, size };
 }

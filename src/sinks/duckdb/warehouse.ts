@@ -9,9 +9,14 @@ import { diskFullError, firstLine, isDiskFull, openDatabase } from './database.t
 import type { EpochQueue } from '../epoch-queue.ts';
 import { type EpochPartition, EpochReader, type IncomingEpoch, lastOfEach } from '../epoch-reader.ts';
 import { readEpochs } from '../read-epochs.ts';
+import type { RunningQuery } from './query-journal.ts';
+import { ProcessWatch } from './query-watch.ts';
 import type { Aggregates } from './rollup-view.ts';
 import { SqlSocket } from './socket.ts';
+import { SqlRunner } from './sql-runner.ts';
 import { Store } from './store.ts';
+import type { WatchLimits } from './watchdog.ts';
+import { WriteFirst } from './write-first.ts';
 
 export interface WarehouseOptions {
   readonly path: string;
@@ -21,6 +26,7 @@ export interface WarehouseOptions {
   /** DuckDB's memory limit, such as `160MB`. */
   readonly memoryLimit: string;
   readonly threads: number;
+  readonly queryLimits: WatchLimits;
   /** A write-ahead log that has grown past this is moved into the file. Default 16 MiB. */
   readonly checkpointWalBytes?: number;
   /** The epoch topics to fold; with a sink, those of its documents. */
@@ -42,7 +48,9 @@ export type WarehouseEvent =
       readonly tookMs: number;
     }
   | { readonly type: 'checkpointed'; readonly tookMs: number }
-  | { readonly type: 'memory_short' };
+  | { readonly type: 'memory_short' }
+  /** A query ran when the process before this one died. */
+  | { readonly type: 'query_died'; readonly query: RunningQuery };
 
 export interface WarehouseParts {
   readonly clock: Clock;
@@ -67,7 +75,8 @@ const TRANSACTION_BYTES_MAX = 8 * 1024 * 1024;
 const TRANSACTION_EPOCHS_MAX = 64;
 /** A small write-ahead log is replayed fast and within the memory limit (replay of a large one can need more than the limit). */
 const CHECKPOINT_WAL_BYTES = 16 * 1024 * 1024;
-
+/** Queries that overlap keep the file from being checkpointed; at so many times that size they have to make room. */
+const CHECKPOINT_LATE = 4;
 /**
  * Folds epochs into a DuckDB file, of which it is the only opener, and answers SQL on a socket. One transaction holds rows and cursor. An
  * error at a commit or checkpoint says nothing of whether it happened: then `run` throws without closing the file, the process ends, and
@@ -76,6 +85,7 @@ const CHECKPOINT_WAL_BYTES = 16 * 1024 * 1024;
 export class Warehouse implements Sink {
   readonly group: string;
   readonly #parts: WarehouseParts;
+  #writeFirst: WriteFirst | undefined;
 
   constructor(parts: WarehouseParts) {
     this.#parts = parts;
@@ -83,14 +93,18 @@ export class Warehouse implements Sink {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { options } = this.#parts;
+    const { clock, options, notify } = this.#parts;
     const instance = await openDatabase(options).catch((error: unknown) => {
       throw asOperatingError(error, options.path);
     });
-    const socket = new SqlSocket({ clock: this.#parts.clock, instance, path: options.socketPath });
+    const watch = new ProcessWatch({ databasePath: options.path, limits: options.queryLimits }, clock);
+    const runner = new SqlRunner({ clock, instance, watch });
+    const socket = new SqlSocket({ runner, path: options.socketPath });
+    for (const query of watch.died) notify?.({ type: 'query_died', query });
+    if (watch.died.length > 0) this.#writeFirst = new WriteFirst(clock, runner.hold());
     await socket.listen();
     try {
-      await this.#work(instance, socket, signal);
+      await this.#work(instance, runner, signal);
     } catch (error) {
       // Nor may the collector close it.
       abandoned.push(instance);
@@ -102,7 +116,7 @@ export class Warehouse implements Sink {
     instance.closeSync();
   }
 
-  async #work(instance: DuckDBInstance, socket: SqlSocket, signal: AbortSignal): Promise<void> {
+  async #work(instance: DuckDBInstance, runner: SqlRunner, signal: AbortSignal): Promise<void> {
     const { log, aggregates, options, notify } = this.#parts;
     const connection = await instance.connect();
     const store = new Store(connection, aggregates);
@@ -111,12 +125,18 @@ export class Warehouse implements Sink {
       Array.from({ length: count }, (_, partition): EpochPartition => ({ ...from, partition })),
     );
     const readers: EpochReader[] = [];
-    for (const from of partitions)
-      readers.push(new EpochReader({ log, group: this.group, from, cursor: await store.cursor(from), reader: WORDS }));
+    let isBehind = false;
+    for (const from of partitions) {
+      const cursor = await store.cursor(from);
+      const { end = 0 } = (await log.ends(from.topic))[from.partition] ?? {};
+      isBehind ||= (cursor?.offset ?? 0) < end;
+      readers.push(new EpochReader({ log, group: this.group, from, cursor, reader: WORDS }));
+    }
+    if (!isBehind) this.#writeFirst?.letIn();
     try {
       await readEpochs(readers, signal, (queue) => {
         notify?.({ type: 'ready', path: options.path, socketPath: options.socketPath });
-        return this.#write(store, queue, socket);
+        return this.#write(store, queue, runner);
       });
     } catch (error) {
       throw asOperatingError(error, options.path);
@@ -124,16 +144,19 @@ export class Warehouse implements Sink {
     connection.closeSync();
   }
 
-  async #write(store: Store, queue: EpochQueue<IncomingEpoch>, socket: SqlSocket): Promise<void> {
-    const { clock, log, options, notify } = this.#parts;
+  async #write(store: Store, queue: EpochQueue<IncomingEpoch>, runner: SqlRunner): Promise<void> {
+    const { clock, log, notify } = this.#parts;
     while (await queue.wait()) {
       const startedMs = clock.monotonicMs();
       const next = queue.peek()!.epoch;
       if (next.body.pipeline !== null && store.hasNewRollups(next.body)) {
-        await store.adopt(next.body.pipeline, next.body, next.envelope.generation);
+        const { pipeline } = next.body;
+        // It ends with a checkpoint that must not fail.
+        await runner.withoutQueries(() => store.adopt(pipeline, next.body, next.envelope.generation));
       }
       const { epochs, sizeBytes } = takeSome(store, queue);
-      await this.#fold(store, epochs, socket);
+      await this.#fold(store, epochs, runner);
+      this.#writeFirst?.wrote(queue.peek() === undefined);
       const rows = epochs.reduce(
         (sum, { epoch }) => sum + epoch.body.rows.reduce((count, { length }) => count + length, 0),
         0,
@@ -142,11 +165,11 @@ export class Warehouse implements Sink {
       for (const { from, nextOffset, epoch } of lastOfEach(epochs)) {
         await log.report(this.group, from.topic, from.partition, { offset: nextOffset, id: epoch.envelope.id });
       }
-      if (walBytes(options.path) > (options.checkpointWalBytes ?? CHECKPOINT_WAL_BYTES)) await this.#checkpoint(store);
+      await this.#checkpoint(store, runner);
     }
   }
 
-  async #fold(store: Store, epochs: readonly IncomingEpoch[], socket: SqlSocket): Promise<void> {
+  async #fold(store: Store, epochs: readonly IncomingEpoch[], runner: SqlRunner): Promise<void> {
     const { clock, notify } = this.#parts;
     try {
       await store.fold(epochs, clock.nowMs());
@@ -154,16 +177,21 @@ export class Warehouse implements Sink {
       if (!isOutOfMemory(error)) throw error;
       // Somebody's query has the memory, and nothing was committed: the query goes, the epochs are folded again.
       notify?.({ type: 'memory_short' });
-      await socket.interrupt();
+      await runner.interrupt('memory');
       await store.rollBack();
       await store.fold(epochs, clock.nowMs());
     }
   }
 
-  async #checkpoint(store: Store): Promise<void> {
-    const { clock, notify } = this.#parts;
+  async #checkpoint(store: Store, runner: SqlRunner): Promise<void> {
+    const { clock, options, notify } = this.#parts;
+    const dueBytes = options.checkpointWalBytes ?? CHECKPOINT_WAL_BYTES;
+    const bytes = walBytes(options.path);
+    if (bytes <= dueBytes) return;
     const startedMs = clock.monotonicMs();
-    if (await store.checkpoint()) notify?.({ type: 'checkpointed', tookMs: clock.monotonicMs() - startedMs });
+    let isDone = await store.checkpoint();
+    if (!isDone && bytes > CHECKPOINT_LATE * dueBytes) isDone = await runner.withoutQueries(() => store.checkpoint());
+    if (isDone) notify?.({ type: 'checkpointed', tookMs: clock.monotonicMs() - startedMs });
   }
 }
 

@@ -5,11 +5,13 @@ import type { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { systemClock } from '../../../src/lib/clock.ts';
 import { openDatabase } from '../../../src/sinks/duckdb/database.ts';
-import { SqlRunner } from '../../../src/sinks/duckdb/sql-runner.ts';
+import { type SqlResult, SqlRunner } from '../../../src/sinks/duckdb/sql-runner.ts';
+import { onlyTimeout } from '../../support/query-watches.ts';
 
 let folder: string;
 let instance: DuckDBInstance;
 let runner: SqlRunner;
+const ask = (sql: string, asked = runner): Promise<SqlResult> => asked.query({ sql });
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'tailrace-sql-'));
@@ -17,7 +19,7 @@ beforeAll(async () => {
   const connection = await instance.connect();
   await connection.run('CREATE TABLE hits AS SELECT i, i % 7 AS k FROM range(100) AS t(i)');
   connection.closeSync();
-  runner = new SqlRunner({ clock: systemClock, instance, timeoutMs: 60_000 });
+  runner = new SqlRunner({ clock: systemClock, instance, watch: onlyTimeout(60_000) });
 });
 afterAll(() => {
   instance.closeSync();
@@ -33,10 +35,11 @@ describe('queries that read', () => {
     ['SELECT list_transform([1, 2], x -> x + 1), [a || b FOR a IN [1] ] FROM (SELECT 1 AS b)', [[[2, 3], ['11']]]],
     ["SELECT time_bucket(INTERVAL '1 minute', TIMESTAMPTZ '2026-01-01 10:00:59+00')", [['2026-01-01T10:00:00.000Z']]],
     ['VALUES (1), (2)', [[1], [2]]],
+    ["SELECT printf('%d', 123456)", [['123456']]],
     ['SELECT count(*) FROM tailrace.late', [[0]]],
     ["SELECT table_name FROM information_schema.tables WHERE table_name = 'hits'", [['hits']]],
   ])('%s', async (sql, rows) => {
-    expect((await runner.query(sql)).rows).toEqual(rows);
+    expect((await ask(sql)).rows).toEqual(rows);
   });
 
   test.each([
@@ -48,12 +51,12 @@ describe('queries that read', () => {
     'EXPLAIN SELECT 1',
     'EXPLAIN ANALYZE FROM hits',
   ])('%s', async (sql) => {
-    expect((await runner.query(sql)).rows.length).toBeGreaterThan(0);
+    expect((await ask(sql)).rows.length).toBeGreaterThan(0);
   });
 
   test('values come as JSON holds them without loss', async () => {
     const { columns, rows } =
-      await runner.query(`SELECT 9007199254740993 AS big, 5 AS small, 'NaN'::DOUBLE AS nan, '\\xFF'::BLOB AS blob,
+      await ask(`SELECT 9007199254740993 AS big, 5 AS small, 'NaN'::DOUBLE AS nan, '\\xFF'::BLOB AS blob,
       TIMESTAMPTZ '1969-12-31 23:59:59.999999+00' AS tz, TIMESTAMP '2026-01-02 03:04:05' AS ts, NULL AS nothing, 1.50 AS d, {'a': [1]} AS s,
       MAP {'k': 1} AS m, INTERVAL '1 day' AS i, 170141183460469231731687303715884105727 AS huge`);
     expect(columns.slice(0, 2)).toEqual([
@@ -79,14 +82,14 @@ describe('queries that read', () => {
   });
 
   test('an answer has at most 10,000 rows, and says when there were more', async () => {
-    const cut = await runner.query('FROM range(10001)');
+    const cut = await ask('FROM range(10001)');
     expect([cut.rows.length, cut.truncated]).toEqual([10_000, true]);
-    const whole = await runner.query('FROM range(10000)');
+    const whole = await ask('FROM range(10000)');
     expect([whole.rows.length, whole.truncated]).toEqual([10_000, false]);
   });
 
   test('an order is kept', async () => {
-    const { rows } = await runner.query('SELECT i FROM range(9000) AS t(i) ORDER BY i DESC');
+    const { rows } = await ask('SELECT i FROM range(9000) AS t(i) ORDER BY i DESC');
     expect(rows.map(([i]) => i)).toEqual(Array.from({ length: 9000 }, (_, index) => 8999 - index));
   });
 });
@@ -151,7 +154,6 @@ describe('what is refused', () => {
     `SELECT len(generate_series(1, 3000000000))`,
     `SELECT length(repeat('x', 3000000000))`,
     `SELECT length(lpad('x', 2000000000, 'y'))`,
-    `SELECT length(format('{:>1000000000}', 'x'))`,
     `SELECT list_resize([1], 3000000000)`,
     `SELECT unnest(range(3000000000))`,
     `SELECT (SELECT max(getenv('HOME')))`,
@@ -182,23 +184,23 @@ describe('what is refused', () => {
   ];
 
   test.each(HOSTILE.map((sql) => [sql.slice(0, 90), sql] as const))('%s', async (_, sql) => {
-    await expect(runner.query(sql)).rejects.toMatchObject({
+    await expect(ask(sql)).rejects.toMatchObject({
       code: expect.stringMatching(/^SQL_(REFUSED|INVALID|FAILED)$/),
     });
   });
 
   test('an error is one line, and says where to look', async () => {
-    await expect(runner.query('SELECT nosuch FROM hits')).rejects.toMatchObject({
+    await expect(ask('SELECT nosuch FROM hits')).rejects.toMatchObject({
       message: expect.stringMatching(/Binder Error: Referenced column "nosuch" not found in FROM clause! .*"i"[^\n]*$/),
     });
-    await expect(runner.query('FROM hitz')).rejects.toMatchObject({
+    await expect(ask('FROM hitz')).rejects.toMatchObject({
       message: expect.stringMatching(/Catalog Error: Table with name hitz does not exist!$/),
       hint: expect.stringContaining('SHOW TABLES'),
     });
   });
 
   test('and the table is as it was', async () => {
-    expect((await runner.query('SELECT count(*), sum(i) FROM hits')).rows).toEqual([[100, 4950]]);
+    expect((await ask('SELECT count(*), sum(i) FROM hits')).rows).toEqual([[100, 4950]]);
   });
 });
 
@@ -208,40 +210,40 @@ describe('limits', () => {
     'SELECT count(*) FROM range(100000000) AS a(x), range(100000000) AS b(y) WHERE x + y = 3',
     'SELECT count(DISTINCT x) FROM range(100000000000) AS t(x)',
   ])('a query that does not end is ended: %s', async (sql) => {
-    const quick = new SqlRunner({ clock: systemClock, instance, timeoutMs: 300 });
-    await expect(quick.query(sql)).rejects.toMatchObject({ code: expect.stringMatching(/SQL_(TIMEOUT|FAILED)/) });
-    expect((await runner.query('SELECT 1')).rows).toEqual([[1]]);
+    const quick = new SqlRunner({ clock: systemClock, instance, watch: onlyTimeout(300) });
+    await expect(ask(sql, quick)).rejects.toMatchObject({ code: expect.stringMatching(/SQL_(TIMEOUT|FAILED)/) });
+    expect((await ask('SELECT 1')).rows).toEqual([[1]]);
   });
 
   test('a query can be interrupted, and the next one runs', async () => {
-    const patient = new SqlRunner({ clock: systemClock, instance, timeoutMs: 60_000 });
+    const patient = new SqlRunner({ clock: systemClock, instance, watch: onlyTimeout(60_000) });
     let outcome: unknown;
-    void patient.query('SELECT count(*) FROM range(1000000000000)').catch((error: unknown) => (outcome = error));
+    void ask('SELECT count(*) FROM range(1000000000000)', patient).catch((error: unknown) => (outcome = error));
     // One that comes before the query has begun finds nothing to interrupt.
     while (outcome === undefined) {
       await systemClock.sleep(50);
-      await patient.interrupt('the memory is needed');
+      await patient.interrupt('memory');
     }
-    expect(outcome).toMatchObject({ code: 'SQL_INTERRUPTED' });
-    expect((await patient.query('SELECT 1')).rows).toEqual([[1]]);
+    expect(outcome).toMatchObject({ code: 'SQL_MEMORY' });
+    expect((await ask('SELECT 1', patient)).rows).toEqual([[1]]);
   });
 
   test('at the end what runs is interrupted, and what waits does not begin', async () => {
-    const closing = new SqlRunner({ clock: systemClock, instance, timeoutMs: 60_000 });
+    const closing = new SqlRunner({ clock: systemClock, instance, watch: onlyTimeout(60_000) });
     const asking = [
       'SELECT count(*) FROM range(1000000000000)',
       'SELECT count(*) FROM range(1000000000000)',
       'SELECT 1',
     ];
-    const answers = Promise.allSettled(asking.map((sql) => closing.query(sql)));
+    const answers = Promise.allSettled(asking.map((sql) => ask(sql, closing)));
     await systemClock.sleep(500);
-    await closing.close('it is over');
+    await closing.close();
     for (const answer of await answers)
       expect(answer).toMatchObject({ status: 'rejected', reason: { code: 'SQL_INTERRUPTED' } });
   });
 
   test('more queries than may wait are turned away', async () => {
-    const answers = await Promise.allSettled(Array.from({ length: 20 }, () => runner.query('SELECT 1')));
+    const answers = await Promise.allSettled(Array.from({ length: 22 }, () => ask('SELECT 1')));
     const refused = answers.filter((answer) => answer.status === 'rejected');
     expect(refused).toHaveLength(4);
     expect(refused[0]).toMatchObject({ reason: { code: 'SQL_BUSY', isRetryable: true } });

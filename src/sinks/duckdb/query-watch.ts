@@ -1,0 +1,101 @@
+import { Worker } from 'node:worker_threads';
+import type { Clock } from '../../lib/clock.ts';
+import { type Judgement, QueryJournal, type RunningQuery } from './query-journal.ts';
+import type { FromThread, ThreadOptions, ToThread } from './watchdog-thread.ts';
+import type { WatchLimits } from './watchdog.ts';
+
+/** A query while it runs. */
+export interface WatchedQuery {
+  interrupted(): void;
+  ended(): void;
+}
+
+/** Who ends what a query does to its process. */
+export interface QueryWatch {
+  timeoutMs(judged: Judgement): number;
+  judge(sql: string): Judgement;
+  /** `onMemoryShort`: it is to be interrupted, now. */
+  began(sql: string, judged: Judgement, onMemoryShort: () => void): WatchedQuery;
+  close(): Promise<void>;
+}
+
+export interface ProcessWatchOptions {
+  readonly databasePath: string;
+  readonly limits: WatchLimits;
+  readonly saysWhy?: boolean;
+}
+
+/** Longer than any rollup query takes; short enough that a runaway one gives the cores back. */
+export const QUERY_TIMEOUT_MS = 10_000;
+/** Short, since nothing else is answered meanwhile; one that ends for it is forgiven, and has the whole time when it is asked again. */
+export const SUSPECT_TIMEOUT_MS = 2000;
+/** An interrupt takes effect within one vector of rows, some milliseconds, where DuckDB looks for it at all. */
+export const GRACE_MS = 2000;
+
+const THREAD = new URL(
+  import.meta.url.endsWith('.ts') ? './watchdog-thread.ts' : './watchdog-thread.js',
+  import.meta.url,
+);
+
+/**
+ * Ends the process, without closing anything, when a query cannot be interrupted or takes too much memory. DuckDB looks for an interrupt
+ * between two vectors of rows, and counts the memory of its buffers only: no limit of its own holds for what one function does with one
+ * row, nor for its planner. The database is safe in a crash at any time, and open again within half a second.
+ */
+export class ProcessWatch implements QueryWatch {
+  readonly #journal: QueryJournal;
+  readonly #options: ThreadOptions;
+  readonly #interrupts = new Map<number, () => void>();
+  #thread: Worker | undefined;
+
+  constructor({ databasePath, limits, saysWhy = false }: ProcessWatchOptions, clock: Pick<Clock, 'nowMs'>) {
+    this.#journal = new QueryJournal(databasePath, clock);
+    this.#options = { limits, journalPath: this.#journal.runningPath, saysWhy };
+  }
+
+  timeoutMs(judged: Judgement): number {
+    const { timeoutMs, suspectTimeoutMs } = this.#options.limits;
+    return judged === 'fine' ? timeoutMs : suspectTimeoutMs;
+  }
+
+  /** What ran when the process before this one died. */
+  get died(): readonly RunningQuery[] {
+    return this.#journal.died;
+  }
+
+  judge(sql: string): Judgement {
+    return this.#journal.judge(sql);
+  }
+
+  began(sql: string, judged: Judgement, onMemoryShort: () => void): WatchedQuery {
+    const { id, query } = this.#journal.began(sql);
+    this.#interrupts.set(id, onMemoryShort);
+    this.#tell({ type: 'began', id, query, isSuspect: judged !== 'fine' });
+    return {
+      interrupted: () => this.#tell({ type: 'interrupted', id }),
+      ended: () => {
+        this.#interrupts.delete(id);
+        this.#tell({ type: 'ended', id });
+        this.#journal.ended(id);
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#thread?.terminate();
+    this.#thread = undefined;
+  }
+
+  /** The thread comes with the first query: a process that is never asked does without. */
+  #tell(message: ToThread): void {
+    this.#thread ??= this.#start();
+    this.#thread.postMessage(message);
+  }
+
+  #start(): Worker {
+    const thread = new Worker(THREAD, { workerData: this.#options });
+    thread.unref();
+    thread.on('message', ({ id }: FromThread) => this.#interrupts.get(id)?.());
+    return thread;
+  }
+}
