@@ -1,11 +1,21 @@
-import { isIP } from 'node:net';
+import { plainAddress } from './address-interpreter.ts';
 import type { Cell, LineParser, LineRecord } from './lines.ts';
 
-const TOKEN = String.raw`([^\x00-\x20]+)`;
+const TOKEN = String.raw`[^\x00-\x20]+`;
+/** Before the request: three words and the time, or whatever has no quote in it, and the time. */
+const STRICT_WHO = String.raw`(${TOKEN}) (${TOKEN}) (${TOKEN}) \[([^\]]*)\]`;
+const LENIENT_WHO = String.raw`([^"]*?) \[([^\[\]]*)\]`;
+const WHO = new RegExp(String.raw`^(?:${STRICT_WHO}|${LENIENT_WHO}) (?=")`, 'd');
+/** Several addresses with commas, as X-Forwarded-For has them, are one. */
+const ADDRESS = String.raw`(?:${TOKEN}, )*${TOKEN}(?<!,)`;
+const PLAIN_WHO = new RegExp(String.raw`^(${ADDRESS}) (${TOKEN}) ([^]*)$`, 'd');
+const VHOST_WHO = new RegExp(String.raw`^(${TOKEN})(?<!,) (${ADDRESS}) (${TOKEN}) ([^]*)$`, 'd');
 const QUOTED = String.raw`"((?:[^"\\]|\\[^])*)"`;
-const COMMON = String.raw`^${TOKEN} ${TOKEN} ${TOKEN} \[([^\]]*)\] ${QUOTED} (\d{3}|-) (\d{1,16}|-)`;
-const COMMON_LINE = new RegExp(`${COMMON}$`, 'd');
-const COMBINED_LINE = new RegExp(`${COMMON} ${QUOTED} ${QUOTED}$`, 'd');
+/** What other formats have behind. Its quotes are closed. */
+const REST = String.raw`(?: ((?:"(?:[^"\\]|\\[^])*"|[^"])*))?$`;
+const COMMON = String.raw`${QUOTED} (\d{3}|-) (\d{1,16}|-)`;
+const COMMON_LINE = new RegExp(String.raw`${COMMON}(?! ${QUOTED} ")${REST}`, 'dy');
+const COMBINED_LINE = new RegExp(`${COMMON} ${QUOTED} ${QUOTED}${REST}`, 'dy');
 const REQUEST = /^([A-Za-z_-]+) ([^ ]+) HTTP\/(\d+(?:\.\d+)?)$/d;
 const CLF_TIME = /^(\d\d)\/([A-Z][a-z]{2})\/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)$/;
 const DAY_MS = 86_400_000;
@@ -19,29 +29,68 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 export function accessLogParser(isCombined: boolean): LineParser {
   const grammar = isCombined ? COMBINED_LINE : COMMON_LINE;
   return (bytes, start, end): LineRecord => {
-    const match = grammar.exec(bytes.toString('latin1', start, end));
-    if (match === null) return undefined;
+    const line = bytes.toString('latin1', start, end);
+    const who = WHO.exec(line);
+    if (who === null) return undefined;
+    const client = clientCells(who, start);
+    grammar.lastIndex = who[0].length;
+    const match = grammar.exec(line);
+    if (client === undefined || match === null) return undefined;
     const spans = spansOf(match, start);
-    const text = (group: number): Cell => (match[group] === '-' ? null : spans[group]!);
-    const byteCount = numberOrNull(match[7]!);
+    const text = (group: number): Cell => textOrNull(match[group] ?? '-', spans[group]!);
+    const byteCount = numberOrNull(match[3]!);
     if (byteCount !== null && !Number.isSafeInteger(byteCount)) return undefined;
+    const rest = isCombined ? 6 : 5;
     return new Map<string, Cell>([
-      ['source.address', text(1)],
-      ['source.ip', isIP(match[1]!) !== 0 && !match[1]!.includes('%') ? spans[1]! : null],
-      ['apache.access.user.identity', text(2)],
-      ['user.name', text(3)],
-      ['@timestamp', clfTime(match[4]!)],
-      ...requestCells(match[5]!, spans[5]![0]),
-      ['http.response.status_code', numberOrNull(match[6]!)],
+      ...client,
+      ['@timestamp', clfTime(who[4] ?? who[6]!)],
+      ...requestCells(match[1]!, spans[1]![0]),
+      ['http.response.status_code', numberOrNull(match[2]!)],
       ['http.response.body.bytes', byteCount],
       ...(isCombined
         ? ([
-            ['http.request.referrer', text(8)],
-            ['user_agent.original', text(9)],
+            ['http.request.referrer', text(4)],
+            ['user_agent.original', text(5)],
           ] as const)
         : []),
+      ['rest', match[rest] === '' ? null : text(rest)],
     ]);
   };
+}
+
+/** Who asked, and which host, from what stands before the time; undefined where that is too little. */
+function clientCells(who: RegExpExecArray, start: number): readonly (readonly [string, Cell])[] | undefined {
+  const isStrict = who[5] === undefined;
+  const vhost = isStrict ? null : VHOST_WHO.exec(who[5]!);
+  const isVhost = vhost !== null && hasVhost(vhost);
+  const match = isStrict ? who : isVhost ? vhost : PLAIN_WHO.exec(who[5]!);
+  if (match === null) return undefined;
+  const first = isVhost ? 2 : 1;
+  const [address, identity, user] = match.slice(first, first + 3) as [string, string, string];
+  // What stands before the time begins with the line.
+  const spans = spansOf(match, start);
+  const client = plainAddress(address);
+  const site = isVhost ? plainAddress(match[1]!) : undefined;
+  const host = Buffer.from(client.host, 'latin1');
+  return [
+    ['destination.domain', site === undefined ? null : Buffer.from(site.host, 'latin1')],
+    ['destination.port', site?.port ?? null],
+    ['source.address', address === '-' ? null : host],
+    ['source.ip', client.isIp ? host : null],
+    ['source.port', client.port],
+    ['apache.access.user.identity', textOrNull(identity, spans[first + 1]!)],
+    ['user.name', user === '' ? null : textOrNull(user, spans[first + 2]!)],
+  ];
+}
+
+/** A virtual host stands before the client where an identity follows that is none, or the second word alone is an IP address. */
+function hasVhost([, domain, address, identity]: RegExpExecArray): boolean {
+  if (address === '-') return false;
+  return identity === '-' || (plainAddress(address!).isIp && !plainAddress(domain!).isIp);
+}
+
+function textOrNull(text: string, span: readonly [number, number]): Cell {
+  return text === '-' ? null : span;
 }
 
 function requestCells(request: string, at: number): readonly (readonly [string, Cell])[] {
@@ -64,7 +113,7 @@ function requestCells(request: string, at: number): readonly (readonly [string, 
 
 /** Where the whole match and each group lie, as positions in the block; `at` is where the matched text begins. */
 function spansOf(match: RegExpExecArray, at: number): (readonly [start: number, end: number])[] {
-  return match.indices!.map((span) => [at + span![0], at + span![1]]);
+  return match.indices!.map((span) => (span === undefined ? [at, at] : [at + span[0], at + span[1]]));
 }
 
 function numberOrNull(text: string): number | null {

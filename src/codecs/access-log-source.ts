@@ -1,8 +1,38 @@
 import type { DecodeRequest } from './codec.ts';
 import type { GeneratedParts } from './generated-decoder.ts';
-import { isIpAddress } from './ip.ts';
-import { URL_STOP, closingQuote, fieldEnd, methodEnd, protocolEnd, quoteOrNewline, urlPartEnd } from './quoted.ts';
+import { emptyWho, isOddAddress, readWho } from './client.ts';
+import { isIpv4, readAddress } from './ip.ts';
+import { storeHost } from './lines.ts';
+import {
+  URL_STOP,
+  closingQuote,
+  fieldEnd,
+  isTwoQuoted,
+  methodEnd,
+  protocolEnd,
+  quoteOrNewline,
+  restEnd,
+  urlPartEnd,
+} from './quoted.ts';
 import { parseClfTime } from './timestamps.ts';
+
+const TOOLS = {
+  closingQuote,
+  emptyWho,
+  fieldEnd,
+  isIpv4,
+  isOddAddress,
+  isTwoQuoted,
+  methodEnd,
+  parseClfTime,
+  protocolEnd,
+  quoteOrNewline,
+  readAddress,
+  readWho,
+  restEnd,
+  storeHost,
+  urlPartEnd,
+};
 
 const REQUEST_FIELDS = ['http.request.method', 'url.original', 'url.path', 'url.query', 'http.version'];
 
@@ -11,22 +41,21 @@ export function accessLogParts(isCombined: boolean, request: DecodeRequest): Gen
   const stores = new Stores(request);
   const hasRequest = REQUEST_FIELDS.some((field) => stores.has(field));
   return {
-    tools: { closingQuote, fieldEnd, quoteOrNewline, methodEnd, urlPartEnd, protocolEnd, parseClfTime, isIpAddress },
+    tools: TOOLS,
     prepare: `${stores.declarations()}
   // The last hour seen, as words of its text: with overlaps, all of it but minutes and seconds.
   let hourMs = NaN, hour0 = 0, hour1 = 0, hour2 = 0, hour3 = 0, zone0 = 0, zone1 = 0;
   // No backslash lies between what has been read and this position.
   let backslash = bytes.indexOf(92);
-  if (backslash < 0) backslash = limit;`,
+  if (backslash < 0) backslash = limit;
+  const who = emptyWho();`,
     line: `let first = 0, quote = 0;
-      ${tokenSource(stores, 'source.address')}
-      ${tokenSource(stores, 'apache.access.user.identity')}
-      ${tokenSource(stores, 'user.name')}
-      ${timeSource(stores)}
+      ${whoSource(stores)}
       ${hasRequest ? requestSource(stores) : quotedSource(stores, 'request')}
       ${statusSource(stores)}
       ${byteCountSource(stores)}
-      ${isCombined ? quotedSource(stores, 'http.request.referrer') + quotedSource(stores, 'user_agent.original') : ''}
+      ${isCombined ? quotedSource(stores, 'http.request.referrer') + quotedSource(stores, 'user_agent.original') : 'if (bytes[at] === 32 && isTwoQuoted(bytes, at + 1)) break line;'}
+      ${restSource(stores)}
       if (bytes[at] === 13) at++;`,
   };
 }
@@ -63,6 +92,11 @@ class Stores {
     return this.#each(field, (i) => `start${i}[row] = ${from}; length${i}[row] = ${condition} ? ${to} - ${from} : -1;`);
   }
 
+  /** The host that `address` holds, or NULL where `condition` does not hold. */
+  hostIf(condition: string, field: string): string {
+    return this.#each(field, (i) => `storeHost(batch, ${i}, row, ${condition} ? address : undefined);`);
+  }
+
   null(field: string): string {
     return this.#each(field, (i) => `length${i}[row] = -1;`);
   }
@@ -81,51 +115,112 @@ function isNotDash(from: string, to: string): string {
   return `${to} - ${from} !== 1 || bytes[${from}] !== 45`;
 }
 
-/** A run of bytes above the blank, and the blank that ends it. */
-function tokenSource(stores: Stores, field: string): string {
-  const isIp =
-    field === 'source.address' ? stores.textIf('isIpAddress(bytes, first, at)', 'source.ip', 'first', 'at') : '';
-  return `first = at;
-      while (bytes[at] > 32) at++;
-      if (at === first || bytes[at] !== 32) break line;
-      ${stores.textIf(isNotDash('first', 'at'), field, 'first', 'at')} ${isIp}
-      at++;`;
+const ADDRESS_FIELDS = ['source.address', 'source.ip', 'source.port'];
+
+/**
+ * `address identity user [17/May/2015:10:05:03 +0000] "`: three words and a time; whatever else stands there is for `readWho`. Leaves `at`
+ * on the blank behind the time.
+ */
+function whoSource(stores: Stores): string {
+  const hasAddress = ADDRESS_FIELDS.some((field) => stores.has(field));
+  return `let address0 = at, address1 = 0, identity0 = 0, identity1 = 0, user0 = 0, user1 = 0;
+      let hasDomain = false;
+      who: {
+        words: {
+          while (bytes[at] > 32) at++;
+          address1 = at;
+          if (at === address0 || bytes[at] !== 32) break words;
+          identity0 = ++at;
+          while (bytes[at] > 32) at++;
+          identity1 = at;
+          if (at === identity0 || bytes[at] !== 32) break words;
+          user0 = ++at;
+          while (bytes[at] > 32) at++;
+          user1 = at;
+          if (at === user0 || bytes[at] !== 32 || bytes[at + 1] !== 91) break words;
+          first = at + 2;
+          ${timeSource()}
+          if (timeMs === timeMs && bytes[at] === 93 && bytes[at + 1] === 32 && bytes[at + 2] === 34) break who;
+        }
+        first = readWho(bytes, begin, who);
+        if (first < 0) break line;
+        at = fieldEnd(bytes, first, 93);
+        timeMs = at === first + 26 ? parseClfTime(bytes, first) : NaN;
+        address0 = who.addressStart; address1 = who.addressEnd;
+        identity0 = who.identityStart; identity1 = who.identityEnd;
+        user0 = who.userStart; user1 = who.userEnd;
+        hasDomain = who.domainEnd > 0;
+      }
+      at++;
+      ${hasAddress ? addressSource(stores) : ''}
+      ${stores.textIf(isNotDash('identity0', 'identity1'), 'apache.access.user.identity', 'identity0', 'identity1')}
+      ${stores.textIf(`user1 > user0 && (${isNotDash('user0', 'user1')})`, 'user.name', 'user0', 'user1')}
+      ${domainSource(stores)}
+      ${stores.number('@timestamp', 'timeMs')}`;
 }
 
-/** `[17/May/2015:10:05:03 +0000] `: the hour is parsed only where its text is not that of the last one. */
-function timeSource(stores: Stores): string {
-  return `if (bytes[at] !== 91) break line;
-      first = at + 1;
-      at = first + 26;
-      if (at < limit) {
-        if (view.getInt32(first, true) === hour0 && view.getInt32(first + 4, true) === hour1 &&
-            view.getInt32(first + 8, true) === hour2 && view.getInt32(first + 11, true) === hour3 &&
-            view.getInt32(first + 20, true) === zone0 && view.getInt32(first + 22, true) === zone1) {
-          const minute10 = bytes[first + 15] - 48, minute1 = bytes[first + 16] - 48;
-          const second10 = bytes[first + 18] - 48, second1 = bytes[first + 19] - 48;
-          if (minute10 >= 0 && minute10 < 6 && minute1 >= 0 && minute1 < 10 && bytes[first + 17] === 58 &&
-              second10 >= 0 && second10 < 6 && second1 >= 0 && second1 < 10) {
-            timeMs = hourMs + (minute10 * 600 + minute1 * 60 + second10 * 10 + second1) * 1000;
-          }
-        }
-        if (timeMs !== timeMs) {
-          timeMs = parseClfTime(bytes, first);
-          if (timeMs === timeMs) {
-            const minutes = bytes[first + 15] * 10 + bytes[first + 16] - 528;
-            hourMs = timeMs - (minutes * 60 + bytes[first + 18] * 10 + bytes[first + 19] - 528) * 1000;
-            hour0 = view.getInt32(first, true); hour1 = view.getInt32(first + 4, true);
-            hour2 = view.getInt32(first + 8, true); hour3 = view.getInt32(first + 11, true);
-            zone0 = view.getInt32(first + 20, true); zone1 = view.getInt32(first + 22, true);
-          }
-        }
-      }
-      if (timeMs !== timeMs || bytes[at] !== 93) {
-        timeMs = NaN;
-        at = fieldEnd(bytes, first, 93);
-        if (bytes[at] !== 93) break line;
-      }
-      ${stores.number('@timestamp', 'timeMs')}
-      at++;`;
+function addressSource(stores: Stores): string {
+  return `if (isOddAddress(view, address0, address1, limit)) {
+        const address = readAddress(bytes, address0, address1);
+        ${stores.hostIf(isNotDash('address0', 'address1'), 'source.address')}
+        ${stores.hostIf('address.isIp', 'source.ip')}
+        ${stores.number('source.port', 'address.port')}
+      } else {
+        ${stores.textIf(isNotDash('address0', 'address1'), 'source.address', 'address0', 'address1')}
+        ${stores.textIf('isIpv4(bytes, address0, address1)', 'source.ip', 'address0', 'address1')}
+        ${stores.number('source.port', 'NaN')}
+      }`;
+}
+
+function domainSource(stores: Stores): string {
+  if (!stores.has('destination.domain') && !stores.has('destination.port')) return '';
+  return `if (hasDomain) {
+        const address = readAddress(bytes, who.domainStart, who.domainEnd);
+        ${stores.hostIf('true', 'destination.domain')}
+        ${stores.number('destination.port', 'address.port')}
+      } else {
+        ${stores.null('destination.domain')}
+        ${stores.number('destination.port', 'NaN')}
+      }`;
+}
+
+/** What other formats have behind: any text whose quotes are closed. */
+function restSource(stores: Stores): string {
+  return `if (bytes[at] === 32) {
+        first = at + 1;
+        at = restEnd(bytes, first);
+        if (at < 0) break line;
+        ${stores.textIf(`at > first && (${isNotDash('first', 'at')})`, 'rest', 'first', 'at')}
+      } else {
+        ${stores.null('rest')}
+      }`;
+}
+
+/** The time at `first`: its hour is parsed only where the text is not that of the last one. Leaves `at` behind it. */
+function timeSource(): string {
+  return `at = first + 26;
+          if (at < limit) {
+            if (view.getInt32(first, true) === hour0 && view.getInt32(first + 4, true) === hour1 &&
+                view.getInt32(first + 8, true) === hour2 && view.getInt32(first + 11, true) === hour3 &&
+                view.getInt32(first + 20, true) === zone0 && view.getInt32(first + 22, true) === zone1) {
+              const minute10 = bytes[first + 15] - 48, minute1 = bytes[first + 16] - 48;
+              const second10 = bytes[first + 18] - 48, second1 = bytes[first + 19] - 48;
+              if (minute10 >= 0 && minute10 < 6 && minute1 >= 0 && minute1 < 10 && bytes[first + 17] === 58 &&
+                  second10 >= 0 && second10 < 6 && second1 >= 0 && second1 < 10) {
+                timeMs = hourMs + (minute10 * 600 + minute1 * 60 + second10 * 10 + second1) * 1000;
+              }
+            }
+            if (timeMs !== timeMs) {
+              timeMs = parseClfTime(bytes, first);
+              if (timeMs === timeMs) {
+                const minutes = bytes[first + 15] * 10 + bytes[first + 16] - 528;
+                hourMs = timeMs - (minutes * 60 + bytes[first + 18] * 10 + bytes[first + 19] - 528) * 1000;
+                hour0 = view.getInt32(first, true); hour1 = view.getInt32(first + 4, true);
+                hour2 = view.getInt32(first + 8, true); hour3 = view.getInt32(first + 11, true);
+                zone0 = view.getInt32(first + 20, true); zone1 = view.getInt32(first + 22, true);
+              }
+            }
+          }`;
 }
 
 const NEXT_BACKSLASH = `backslash = bytes.indexOf(92, quote);

@@ -9,18 +9,27 @@ import { asBuffer, interpretLines } from './lines.ts';
 /**
  * The grammar of `common` and, with the part in braces, of `combined`, as Apache httpd and nginx write it:
  *
- *     address SP identity SP user SP "[" time "]" SP quoted SP status SP bytes { SP quoted SP quoted }
+ *     [ vhost SP ] address SP identity SP user SP "[" time "]" SP quoted SP status SP bytes { SP quoted SP quoted } [ SP rest ]
  *     quoted  = DQUOTE *( "\" any / any but DQUOTE ) DQUOTE                 kept as written, escapes and all
  *     request = method SP target SP "HTTP/" version                       the content of the first quoted
+ *     rest    = *( quoted / any but DQUOTE )                              what the server was told to add
  *
- * An address, identity or user is a run of bytes above the blank; status is 3 digits and bytes up to 16 that make an exact
- * integer, or `-`. A line is malformed where this does not match it from end to end. Not malformed, but NULL: a field that is
- * `-`; a time that is none; a `source.ip` that is a host name; method, version, path and query of a request line of another
- * shape (scanners send anything), whose whole text is then `url.original`.
+ * An address or identity is a run of bytes above the blank; an address may have a port, or be several with a comma and a blank between
+ * them, of which the first is the client (see ip.ts). A user may have blanks, or be empty, where no quote stands before the time. Of four
+ * words and more before the time the first is the virtual host where the second is no `-`, and either the third is `-` or the second alone
+ * an IP address. Status is 3 digits and bytes up to 16 that make an exact integer, or `-`. The rest of a `common` line does not begin like
+ * the end of a `combined` one.
+ *
+ * A line is malformed where this does not match it from end to end. Not malformed, but NULL: a field that is `-`; a time that is none; a
+ * `source.ip` that is a host name; method, version, path and query of a request line of another shape (scanners send anything), whose
+ * whole text is then `url.original`.
  */
 const COMMON_FIELDS = {
+  'destination.domain': 'keyword',
+  'destination.port': 'long',
   'source.address': 'keyword',
   'source.ip': 'ip',
+  'source.port': 'long',
   'apache.access.user.identity': 'keyword',
   'user.name': 'keyword',
   '@timestamp': 'date',
@@ -31,6 +40,7 @@ const COMMON_FIELDS = {
   'http.version': 'keyword',
   'http.response.status_code': 'long',
   'http.response.body.bytes': 'long',
+  rest: 'keyword',
 } as const satisfies Record<string, FieldType>;
 
 const COMBINED_FIELDS = {

@@ -7,7 +7,8 @@ const options = z.strictObject({});
 /** The Combined Log Format: `common` with referrer and user agent. The grammar stands in access-log.ts. */
 export const combined: CodecDefinition<z.output<typeof options>> = {
   type: 'combined',
-  summary: 'Access logs in the Combined Log Format of Apache httpd and nginx.',
+  summary:
+    'Access logs in the Combined Log Format of Apache httpd and nginx; also nginx `main`, `vhost_combined`, and with more fields behind.',
   options,
   defaultEventTimeField: '@timestamp',
   fields: () => accessLogFields(true),
@@ -34,6 +35,21 @@ export const combined: CodecDefinition<z.output<typeof options>> = {
         'http.response.body.bytes': 2326,
         'http.request.referrer': 'https://example.org/',
         'user_agent.original': 'Mozilla/5.0',
+      },
+    },
+    {
+      title: 'a virtual host and its port in front, as in vhost_combined; an IPv6 client; more fields behind',
+      options: {},
+      line: 'www.example.org:443 2001:DB8:0::7 - John Smith [17/May/2015:10:05:03 +0000] "GET / HTTP/2.0" 200 5 "-" "curl/8" "198.51.100.4" 0.003',
+      record: {
+        'destination.domain': 'www.example.org',
+        'destination.port': 443,
+        'source.address': '2001:db8::7',
+        'source.ip': '2001:db8::7',
+        'source.port': null,
+        'user.name': 'John Smith',
+        'user_agent.original': 'curl/8',
+        rest: '"198.51.100.4" 0.003',
       },
     },
     {

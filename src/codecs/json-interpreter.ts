@@ -1,5 +1,5 @@
-import { isIP } from 'node:net';
 import type { FieldType } from '../record/batch.ts';
+import { plainAddress } from './address-interpreter.ts';
 import { JSON_DEPTH_MAX } from './json-scan.ts';
 import type { Cell, LineParser } from './lines.ts';
 import { parseIsoTime } from './timestamps.ts';
@@ -104,7 +104,7 @@ function cellOf(value: unknown, type: FieldType, timeFormat: string, row: number
     case 'keyword':
       return bytesOfText(text, row);
     case 'ip':
-      return isQuoted && isIP(text) !== 0 && !text.includes('%') ? bytesOfText(text, row) : null;
+      return isQuoted ? ipOf(text, row) : null;
     case 'boolean':
       return text === 'true' ? 1 : text === 'false' ? 0 : null;
     case 'date': {
@@ -118,6 +118,11 @@ function cellOf(value: unknown, type: FieldType, timeFormat: string, row: number
     case 'double':
       return numberOf(text);
   }
+}
+
+function ipOf(text: string, row: number): Cell {
+  const { host, isIp } = plainAddress(bytesOfText(text, row).toString('latin1'));
+  return isIp ? Buffer.from(host, 'latin1') : null;
 }
 
 function numberOf(text: string): number {

@@ -1,7 +1,7 @@
 import { type Batch, type StringColumn, isStringType } from '../record/batch.ts';
 import type { DecodeRequest } from './codec.ts';
 import type { GeneratedParts } from './generated-decoder.ts';
-import { isIpAddress } from './ip.ts';
+import { storeIp } from './lines.ts';
 import { JSON_DEPTH_MAX, afterBlanks, stringEnd, valueEnd } from './json-scan.ts';
 import { type TimeFormat, numberOfValue, storeLong, unescapeToScratch, unescaped } from './json-values.ts';
 
@@ -202,11 +202,13 @@ function storeText(
     column.length[row] = isScalar && !isIp ? end - start : -1;
   } else if (!isEscaped) {
     column.start[row] = start + 1;
-    column.length[row] = isIp && !isIpAddress(bytes, start + 1, end - 1) ? -1 : end - start - 2;
+    column.length[row] = end - start - 2;
+    if (isIp) storeIp(batch, column, row);
   } else {
     const at = batch.scratchLength;
     const length = unescapeToScratch(batch, bytes, start + 1, end - 1);
     column.start[row] = -1 - at;
-    column.length[row] = isIp && !isIpAddress(batch.scratch, at, at + length) ? -1 : length;
+    column.length[row] = length;
+    if (isIp) storeIp(batch, column, row);
   }
 }

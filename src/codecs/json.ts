@@ -36,7 +36,7 @@ type JsonOptions = z.output<typeof options>;
  * One JSON object a line (RFC 8259; whatever else is on the line is malformed, as is nesting beyond 64). A field is found by the
  * keys on the way to it, joined by dots; inside arrays there are none. What is found last in the line counts. A value that is
  * not of the declared type is NULL, the rest of the line stays:
- * - `keyword`: a string; a number, `true` and `false` as they are written. `ip`: a string that is an address.
+ * - `keyword`: a string; a number, `true` and `false` as they are written. `ip`: a string that is an address, in the one way to write it.
  * - `long`: a whole number of 64 bits, exact, also in quotes (`200.0` and `2e2` are 200). `double`: a number, likewise. One that is too large
  *   for its type is there and not known (±Infinity): a result that depends on it is NULL with `overflow`, a key of it goes to `is_other`. As
  *   `keyword` every digit stays.

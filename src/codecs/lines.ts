@@ -1,5 +1,13 @@
-import { Batch, type Column, REASON_MALFORMED, REASON_NONE, REASON_NO_EVENT_TIME } from '../record/batch.ts';
+import {
+  Batch,
+  type Column,
+  type StringColumn,
+  REASON_MALFORMED,
+  REASON_NONE,
+  REASON_NO_EVENT_TIME,
+} from '../record/batch.ts';
 import type { BlockLines, DecodeRequest } from './codec.ts';
+import { type Address, readAddress } from './ip.ts';
 
 /** A cell as an interpreter gives it: a number (beyond 2^53 exact), text in the block as [start, end), text that is not in the block, or NULL. */
 export type Cell = number | bigint | readonly [start: number, end: number] | Uint8Array | null;
@@ -95,6 +103,35 @@ function setCell(batch: Batch, column: Column, row: number, cell: Cell): void {
   } else {
     column.start[row] = cell[0];
     column.length[row] = cell[1] - cell[0];
+  }
+}
+
+/** Stores the host of an address in a column of texts, NULL for none. */
+export function storeHost(batch: Batch, index: number, row: number, address: Address | undefined): void {
+  const column = batch.columns[index] as StringColumn;
+  if (address?.canonical !== undefined) {
+    column.start[row] = -1 - appendScratch(batch, address.canonical);
+    column.length[row] = address.canonical.length;
+  } else {
+    column.start[row] = address?.start ?? 0;
+    column.length[row] = address === undefined ? -1 : address.end - address.start;
+  }
+}
+
+/** Makes the text of a cell the host of the IP address it is (see ip.ts); NULL where it is none. */
+export function storeIp(batch: Batch, column: StringColumn, row: number): void {
+  const start = column.start[row]!;
+  const length = column.length[row]!;
+  const isScratch = start < 0;
+  const at = isScratch ? -1 - start : start;
+  const address = readAddress(isScratch ? batch.scratch : batch.bytes, at, at + length);
+  if (!address.isIp) column.length[row] = -1;
+  else if (address.canonical !== undefined) {
+    column.start[row] = -1 - appendScratch(batch, address.canonical);
+    column.length[row] = address.canonical.length;
+  } else {
+    column.start[row] = isScratch ? -1 - address.start : address.start;
+    column.length[row] = address.end - address.start;
   }
 }
 

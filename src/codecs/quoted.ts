@@ -36,6 +36,24 @@ export function closingQuote(bytes: Uint8Array, from: number): number {
   }
 }
 
+/** Where what stands behind the last field ends, at the line's end; −1 where a quote in it is not closed. */
+export function restEnd(bytes: Uint8Array, from: number): number {
+  let at = from;
+  for (; bytes[at] !== NEWLINE; at++) {
+    if (bytes[at] !== QUOTE) continue;
+    at = closingQuote(bytes, at + 1);
+    if (at < 0) return -1;
+  }
+  return at > from && bytes[at - 1] === 0x0d ? at - 1 : at;
+}
+
+/** Whether two texts in quotes stand at `from`, the second of which may have no end. */
+export function isTwoQuoted(bytes: Uint8Array, from: number): boolean {
+  if (bytes[from] !== QUOTE) return false;
+  const end = closingQuote(bytes, from + 1);
+  return end >= 0 && bytes[end + 1] === 0x20 && bytes[end + 2] === QUOTE;
+}
+
 /** The first `stop` byte or newline at or after `from`. */
 export function fieldEnd(bytes: Uint8Array, from: number, stop: number): number {
   let at = from;
