@@ -29,6 +29,8 @@ interface TableResult {
 
 export interface ResultsOptions {
   readonly isJson: boolean;
+  /** Whether this run has read a line: the tables have those of the runs before, too. */
+  readonly hasRead: boolean;
   /** Files that should have been read and could not: the audit knows nothing of their lines. */
   readonly unread: readonly string[];
   /** Files that patterns found and that are no logs to read, such as those a rotation has compressed. */
@@ -39,9 +41,9 @@ export interface ResultsOptions {
 export async function showResults(
   config: Config,
   dataDir: DataDir,
-  { isJson, unread, leftOut }: ResultsOptions,
+  { isJson, hasRead, unread, leftOut }: ResultsOptions,
 ): Promise<number> {
-  if (!hasWarehouse(config)) return showNoTables({ isJson, unread, leftOut });
+  if (!hasWarehouse(config)) return showNoTables({ isJson, hasRead, unread, leftOut });
   const tables: TableResult[] = [];
   // One after the other, as the warehouse answers them: it turns away whoever finds many waiting.
   for (const table of Object.keys(config.pipeline.rollups)) tables.push(await readTable(dataDir, table));
@@ -72,11 +74,21 @@ export async function showResults(
   }
   sayUnread(unread);
   sayLeftOut(leftOut);
-  if (unread.length === 0 && result.sources.length === 0) {
-    say(`tailrace: nothing was read: ${config.inputs.map((input) => escapeText(nothingIn(input))).join(', ')}`);
-  }
+  if (unread.length === 0) sayNothingRead(config, { hasRead, hasSources: result.sources.length > 0 });
   const exitCode = auditExitCode(result);
   return exitCode === 0 && unread.length > 0 ? EXIT.unreachable : exitCode;
+}
+
+/** A run that found nothing says so: tables and audit are then those of the runs before. */
+function sayNothingRead(
+  config: Config,
+  { hasRead, hasSources }: { readonly hasRead: boolean; readonly hasSources: boolean },
+): void {
+  if (!hasSources) {
+    say(`tailrace: nothing was read: ${config.inputs.map((input) => escapeText(nothingIn(input))).join(', ')}`);
+  } else if (!hasRead) {
+    say('tailrace: nothing new was read: no line has come since the last run');
+  }
 }
 
 /** All lines are where their sinks put them; there is nothing here to count them by. */

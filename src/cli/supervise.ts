@@ -76,6 +76,7 @@ class SupervisedRun {
   readonly #alive = new Set<string>(['run']);
   #saidAwayMs = -Infinity;
   #files: FileProgress | undefined;
+  #linesDecided = 0;
 
   constructor(config: Config, dataDir: DataDir, options: RunOptions) {
     this.#config = config;
@@ -160,6 +161,7 @@ class SupervisedRun {
     const { showResults } = await import('./results.ts');
     return showResults(this.#config, this.#dataDir, {
       isJson: this.#options.isJson,
+      hasRead: this.#linesDecided > 0 || (this.#files?.lines ?? 0) > 0,
       unread: [...this.#unread],
       leftOut: [...this.#leftOut],
     });
@@ -195,6 +197,7 @@ class SupervisedRun {
       else missing = await missingIn(watch, documents, { groups, rollupGroups });
       if (missing === undefined) {
         this.#progress.clear();
+        this.#linesDecided = state.linesDecided;
         if (state.linesDecided > 0) this.#say(`caught up: ${formatCount(state.linesDecided)} lines`);
         return true;
       }

@@ -40,7 +40,9 @@ test('a file becomes rows once, however often it is read', async () => {
   expect((await run()).audit).toMatchObject({ sent: LINES, stored: LINES, lost: 0, doubled: 0 });
   expect(await totals()).toEqual([LINES, bytesOf(LINES), 0]);
 
-  expect((await run()).audit).toMatchObject({ sent: LINES, stored: LINES, lost: 0, doubled: 0 });
+  const again = await tailrace(['run', '--once', '--json', 'access.log'], { cwd: folder.path });
+  expect(again.stderr).toContain('nothing new was read: no line has come since the last run');
+  expect(resultOf(again).audit).toMatchObject({ sent: LINES, stored: LINES, lost: 0, doubled: 0 });
   expect(await totals()).toEqual([LINES, bytesOf(LINES), 0]);
 
   // What is appended later is read later; its windows are not closed yet.
