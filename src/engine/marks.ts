@@ -110,6 +110,17 @@ export class Marks {
     return loss.to - loss.from;
   }
 
+  /** Sums over all sources: bytes of files, records of topics. */
+  get possible(): { readonly possibleLossBytes: number; readonly possibleDoubleBytes: number } {
+    let possibleLossBytes = 0;
+    let possibleDoubleBytes = 0;
+    for (const mark of this.sources.values()) {
+      possibleLossBytes += mark.possibleLossBytes;
+      possibleDoubleBytes += mark.possibleDoubleBytes;
+    }
+    return { possibleLossBytes, possibleDoubleBytes };
+  }
+
   /** Marks and agents that changed since the last call. */
   takeChanges(): { sources: SourceMark[]; agents: AgentMark[] } {
     const changes = {

@@ -209,6 +209,7 @@ export class Task {
       isSnapshot,
       generation: state.generation,
       otherLines: Object.fromEntries(state.otherLines),
+      ...state.marks.possible,
       part: 0,
       parts: 1,
     };

@@ -19,6 +19,8 @@ const ENVELOPE_SHAPE = {
   isSnapshot: 'flag',
   generation: 'count',
   otherLines: 'counts',
+  possibleLossBytes: 'count',
+  possibleDoubleBytes: 'count',
   part: 'count',
   parts: 'count',
 } as const;

@@ -28,6 +28,9 @@ export interface EpochEnvelope {
   readonly generation: number;
   /** Rollup → lines that went into rows of other keys, since the pipeline began: in the envelope, where a look at headers finds it. */
   readonly otherLines: Readonly<Record<string, number>>;
+  /** What agents say may be lost or doubled of the sources that are known: bytes of files, records of topics. */
+  readonly possibleLossBytes: number;
+  readonly possibleDoubleBytes: number;
   /** Which part this message carries, from 0; the last, `parts` − 1, is the epoch message that counts. */
   readonly part: number;
   readonly parts: number;

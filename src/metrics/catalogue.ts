@@ -83,6 +83,18 @@ export const METRICS = {
     [...OF_TASK, 'rollup'],
     'Lines that went into the row of all keys that have none of their own, since the pipeline began: the table has as many rows as `rows_max` allows.',
   ),
+  possibleLoss: gauge(
+    'tailrace_source_possible_loss_bytes',
+    'bytes',
+    OF_TASK,
+    'What may have been missed of the sources that are known, such as the end of a file that was truncated before it was read; of topics, records.',
+  ),
+  possibleDouble: gauge(
+    'tailrace_source_possible_double_bytes',
+    'bytes',
+    OF_TASK,
+    'Bytes of the sources that are known that may have been read before, as another source: files that began as others had.',
+  ),
   consumerLag: gauge(
     'kafka_consumergroup_lag',
     'messages',

@@ -116,6 +116,8 @@ export class EpochIndex {
   #isComplete = false;
   /** Of the last epoch that counts: rollup → lines in rows of other keys. */
   otherLines: Readonly<Record<string, number>> = {};
+  possibleLossBytes = 0;
+  possibleDoubleBytes = 0;
 
   constructor(log: Log, name: PartitionName) {
     this.#log = log;
@@ -179,6 +181,8 @@ export class EpochIndex {
   #add({ envelope }: CountedEpoch, { offset, appendedAtMs }: Message): void {
     if (this.#entries.length >= INDEX_ENTRIES_MAX) this.#entries.shift();
     this.otherLines = envelope.otherLines;
+    this.possibleLossBytes = envelope.possibleLossBytes;
+    this.possibleDoubleBytes = envelope.possibleDoubleBytes;
     this.#entries.push({ offset, appendedAtMs, n: envelope.n, from: envelope.from, to: envelope.to });
   }
 

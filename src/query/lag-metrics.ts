@@ -17,6 +17,8 @@ const OF_LOOK: readonly MetricDefinition[] = [
   METRICS.checkpointTimestamp,
   METRICS.checkpoints,
   METRICS.otherLines,
+  METRICS.possibleLoss,
+  METRICS.possibleDouble,
   METRICS.consumerLag,
   METRICS.consumerLagSum,
   METRICS.consumerOffset,
@@ -61,10 +63,13 @@ export class LagMetrics {
     this.#set.empty(OF_LOOK);
     this.#lags(look);
     this.#offsets(look);
-    for (const { stream, partition, n, appendedAtMs, otherLines } of look.checkpoints) {
+    for (const checkpoint of look.checkpoints) {
+      const { stream, partition, n, appendedAtMs, otherLines } = checkpoint;
       const labels = { pipeline: this.#options.pipeline, stream, partition };
       this.#set.set(METRICS.checkpointTimestamp, labels, appendedAtMs / 1000);
       this.#set.set(METRICS.checkpoints, labels, n);
+      this.#set.set(METRICS.possibleLoss, labels, checkpoint.possibleLossBytes);
+      this.#set.set(METRICS.possibleDouble, labels, checkpoint.possibleDoubleBytes);
       for (const [rollup, lines] of Object.entries(otherLines))
         this.#set.set(METRICS.otherLines, { ...labels, rollup }, lines);
     }

@@ -49,6 +49,8 @@ export interface Checkpoint {
   readonly appendedAtMs: number;
   /** Rollup → lines that went into rows of other keys, since the pipeline began. */
   readonly otherLines: Readonly<Record<string, number>>;
+  readonly possibleLossBytes: number;
+  readonly possibleDoubleBytes: number;
 }
 
 export interface LagLook {
@@ -179,7 +181,9 @@ export class LagBoard {
       const [{ index: engine }] = folded as [EpochPartition, ...EpochPartition[]];
       if (engine.last !== undefined && engine.isComplete) {
         const { n, appendedAtMs } = engine.last;
-        checkpoints.push({ stream: stream.stream, partition, n, appendedAtMs, otherLines: engine.otherLines });
+        const { otherLines, possibleLossBytes, possibleDoubleBytes } = engine;
+        const possible = { possibleLossBytes, possibleDoubleBytes };
+        checkpoints.push({ stream: stream.stream, partition, n, appendedAtMs, otherLines, ...possible });
       }
     }
     const offsets = [{ topic: stream.raw, ends: rawEnds }, ...topics].flatMap(({ topic, ends }) =>

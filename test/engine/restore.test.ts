@@ -74,6 +74,8 @@ class Writer {
       isSnapshot,
       generation: 1,
       otherLines: {},
+      possibleLossBytes: 0,
+      possibleDoubleBytes: 0,
       part: 0,
       parts: 1,
       ...change,

@@ -180,7 +180,7 @@ describe('the body of an epoch', () => {
 
 describe('the envelope of an epoch', () => {
   test('comes back, and stands on every part', () => {
-    const messages = encodeEpoch(EPOCH_V1, 1000);
+    const messages = encodeEpoch(EPOCH_V1, 1100);
     expect(messages.length).toBe(3);
     expect(messages.map((message) => message.kind)).toEqual(['part', 'part', 'epoch']);
     const envelopes = messages.map((message) => decodeEnvelope(message.header));

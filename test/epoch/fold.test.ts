@@ -35,7 +35,18 @@ function writer(who: string, state: ChainEnd = { id: LOG, n: 0, to: 0 }) {
 function epochAfter(end: ChainEnd, id: string, isSnapshot: boolean): Epoch {
   const task = { pipeline: 'web', stream: 'access', partition: 0 };
   const range = { prev: end.id, n: end.n + 1, from: end.to, to: end.to + 10 };
-  const rest = { task, rawLog: 'raw', rawId: '', isSnapshot, generation: 1, otherLines: {}, part: 0, parts: 1 };
+  const rest = {
+    task,
+    rawLog: 'raw',
+    rawId: '',
+    isSnapshot,
+    generation: 1,
+    otherLines: {},
+    possibleLossBytes: 0,
+    possibleDoubleBytes: 0,
+    part: 0,
+    parts: 1,
+  };
   return {
     envelope: { id, ...range, ...rest },
     body: bodyOf({ watermarkMs: end.n + 1, pipeline: isSnapshot ? pipelineOf() : null }),

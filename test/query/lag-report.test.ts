@@ -52,7 +52,7 @@ test('colour underlines the word and never moves a column', () => {
 });
 
 test('a table that is full says so, over all partitions', () => {
-  const checkpoint = { stream: 'access', n: 1, appendedAtMs: 0 };
+  const checkpoint = { possibleLossBytes: 0, possibleDoubleBytes: 0, stream: 'access', n: 1, appendedAtMs: 0 };
   const look = {
     ...lookOf(lagOf({})),
     checkpoints: [

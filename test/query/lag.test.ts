@@ -143,7 +143,8 @@ describe('a reader of epochs', () => {
     await chain.append({}, { from: 0, to: a + 1 });
     const b = await appendBlock(4);
     const otherLines = { traffic: 7 };
-    const [second] = [await chain.append({}, { from: a + 1, to: b + 1, otherLines })];
+    const possible = { possibleLossBytes: 5, possibleDoubleBytes: 17 };
+    const [second] = [await chain.append({}, { from: a + 1, to: b + 1, otherLines, ...possible })];
     await appendBlock(5);
     await clock.advance(2000);
     await log.report('web.warehouse', EPOCHS, 0, { offset: second!, id: 'x' });
@@ -151,7 +152,7 @@ describe('a reader of epochs', () => {
     // The third block is decided by nobody yet: that is the engine's lag, not the warehouse's.
     expect(lagOf(look, 'web.warehouse')).toMatchObject({ lines: 4, bytes: 40, seconds: 2, messages: 1 });
     expect(look.checkpoints).toEqual([
-      { stream: 'access', partition: 0, n: 2, appendedAtMs: clock.nowMs() - 2000, otherLines },
+      { stream: 'access', partition: 0, n: 2, appendedAtMs: clock.nowMs() - 2000, otherLines, ...possible },
     ]);
   });
 

@@ -30,6 +30,8 @@ function apply(partition: number, body: Partial<EpochBody>, log = `raw${partitio
     isSnapshot: body.pipeline !== undefined,
     generation: 1,
     otherLines: {},
+    possibleLossBytes: 0,
+    possibleDoubleBytes: 0,
     part: 0,
     parts: 1,
   };

@@ -168,6 +168,8 @@ export class EpochChain {
         isSnapshot: body.pipeline !== undefined && body.pipeline !== null,
         generation: 1,
         otherLines: {},
+        possibleLossBytes: 0,
+        possibleDoubleBytes: 0,
         part: 0,
         parts: 1,
         ...envelope,

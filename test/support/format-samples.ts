@@ -110,6 +110,8 @@ export const EPOCH_V1: Epoch = {
     isSnapshot: true,
     generation: 2,
     otherLines: { traffic: 12 },
+    possibleLossBytes: 5,
+    possibleDoubleBytes: 17,
     part: 0,
     parts: 1,
   },

@@ -216,6 +216,16 @@ export function outcomeOf(messages: readonly OutgoingMessage[], random?: Random)
 
 export function envelopeAt({ to, rawId, otherLines: others }: TaskState): EpochEnvelope {
   const otherLines = Object.fromEntries(others);
-  const rest = { n: 1, from: 0, isSnapshot: false, generation: 1, otherLines, part: 0, parts: 1 };
+  const rest = {
+    n: 1,
+    from: 0,
+    isSnapshot: false,
+    generation: 1,
+    otherLines,
+    possibleLossBytes: 0,
+    possibleDoubleBytes: 0,
+    part: 0,
+    parts: 1,
+  };
   return { id: '', prev: '', task: TASK, rawLog: RAW_LOG, to, rawId, ...rest };
 }

@@ -277,6 +277,8 @@ function epochOf(partition: number, n: number): IncomingEpoch {
     isSnapshot: n === 1,
     generation: 1,
     otherLines: {},
+    possibleLossBytes: 0,
+    possibleDoubleBytes: 0,
     part: 0,
     parts: 1,
   };

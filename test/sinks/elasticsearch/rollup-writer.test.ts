@@ -63,6 +63,8 @@ function rowsOfOne(count: number): OutgoingRow[] {
         isSnapshot: true,
         generation: 1,
         otherLines: {},
+        possibleLossBytes: 0,
+        possibleDoubleBytes: 0,
         part: 0,
         parts: 1,
       },

@@ -32,6 +32,8 @@ class Two {
         isSnapshot,
         generation: 1,
         otherLines: {},
+        possibleLossBytes: 0,
+        possibleDoubleBytes: 0,
         part: 0,
         parts: 1,
       },
