@@ -166,8 +166,12 @@ function storeSource(field: string, timeFormat: TimeFormat, request: DecodeReque
   const format = JSON.stringify(timeFormat);
   const stores = request.fields.map(({ name, type }, i) => {
     if (latin1Of(name) !== field) return '';
-    if (type === 'long')
-      return `storeLong(batch.columns[${i}], row, numberOfValue(bytes, value, at, isEscaped, 'long', ${format}), bytes, value, at);`;
+    if (type === 'long') {
+      // Inline while the number is exact, and so are all before it.
+      return `{ const number = numberOfValue(bytes, value, at, isEscaped, 'long', ${format}), column = batch.columns[${i}];
+        if (number > ${Number.MAX_SAFE_INTEGER} || number < ${Number.MIN_SAFE_INTEGER} || column.rest !== undefined) storeLong(column, row, number, bytes, value, at);
+        else column.values[row] = number; }`;
+    }
     return isStringType(type)
       ? `storeText(batch, batch.columns[${i}], row, bytes, value, at, isEscaped, ${type === 'ip'});`
       : `batch.columns[${i}].values[row] = numberOfValue(bytes, value, at, isEscaped, ${JSON.stringify(type)}, ${format});`;
