@@ -45,7 +45,9 @@ function recordOf(batch: Batch, row: number, request: DecodeRequest): DecodedLin
     if (column.kind === 'number') {
       const value = column.values[row]!;
       const isLarge = Math.abs(value) >= 2 ** 53 && Number.isInteger(value) && request.fields[i]!.type === 'long';
-      const number = isLarge ? BigInt(value) + BigInt(column.rest?.[row] ?? 0) : value;
+      const rest = column.rest?.[row] ?? 0;
+      // Where there is a rest the number is beyond 2^53: a rest of another one would show.
+      const number = isLarge ? BigInt(value) + BigInt(rest) : rest === 0 ? value : value + rest;
       record[name] = Number.isNaN(value) ? null : number;
     } else {
       const bytes = batch.stringBytes(column, row);
