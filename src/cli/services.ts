@@ -1,7 +1,7 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Log } from '../broker/broker.ts';
-import type { Config } from '../config/config.ts';
+import type { Config, SinkConfig } from '../config/config.ts';
 import type { DataDir } from '../config/data-dir.ts';
 import { pipelineTopics } from '../engine/task-kind.ts';
 import { readRunning } from '../sinks/duckdb/query-journal.ts';
@@ -40,6 +40,7 @@ export function servicesOf(config: Config, dataDir: DataDir, { isOnce, closesAll
       args: ['engine', ...resolved, ...once, ...worker, '--may-switch', ...brought],
       canFinish: false,
     })),
+    ...Object.entries(config.sinks).flatMap(([sink, options]) => replicaOf(sink, options, resolved, dataDir)),
     ...Object.entries(config.sinks).map(([sink, { type }]) => ({
       name: `sink ${sink}`,
       args: [
@@ -52,6 +53,12 @@ export function servicesOf(config: Config, dataDir: DataDir, { isOnce, closesAll
       ...(type === 'duckdb' ? { wasAsked: (exit: Exit) => diedOfQuery(exit, dataDir.warehouse) } : {}),
     })),
   ];
+}
+
+function replicaOf(sink: string, options: SinkConfig, resolved: readonly string[], { replica }: DataDir): Service[] {
+  if (options.type !== 'duckdb' || options.hasReplica !== true) return [];
+  const args = ['sink', sink, '--replica', ...resolved];
+  return [{ name: `sink ${sink} replica`, args, canFinish: false, wasAsked: (exit) => diedOfQuery(exit, replica) }];
 }
 
 /** It ended itself for a query, or something else ended it, such as the system for its memory, while it ran one. */

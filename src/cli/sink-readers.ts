@@ -1,7 +1,7 @@
 import { type TopicSpec, documentTopic, epochTopic, rawTopic } from '../broker/broker.ts';
 import type { EventsSinkConfig } from '../config/events-sink.ts';
 import type { EventSinkStream } from '../sinks/events/event-sink.ts';
-import { type Config, rollupGroup, sinkGroup } from '../config/config.ts';
+import { type Config, replicaGroup, rollupGroup, sinkGroup } from '../config/config.ts';
 import type { ElasticsearchSinkConfig } from '../config/elasticsearch-sink.ts';
 import { EPOCH_MESSAGE_BYTES_MAX } from '../epoch/codec.ts';
 
@@ -78,8 +78,12 @@ export function sinkReaders(config: Config): TopicReader[] {
   const { pipeline, broker } = config;
   return Object.entries(config.sinks).flatMap(([name, sink]) => {
     const group = sinkGroup(config, name);
-    if (sink.type === 'duckdb')
-      return foldedTopics(config).map(({ topic, partitions }) => ({ group, topic, partitions }));
+    if (sink.type === 'duckdb') {
+      const groups = sink.hasReplica === true ? [group, replicaGroup(config, name)] : [group];
+      return groups.flatMap((of) =>
+        foldedTopics(config).map(({ topic, partitions }) => ({ group: of, topic, partitions })),
+      );
+    }
     if (sink.type === 'events') {
       return eventStreams(config, sink).map(({ stream, epochs }) => ({
         group,

@@ -9,6 +9,7 @@ import { whenItsTurn } from './turn.ts';
 
 interface SinkOptions extends RoleOptions {
   readonly once?: boolean;
+  readonly replica?: boolean;
   readonly maySwitch?: boolean;
   readonly generation?: number;
   readonly documentGeneration: Readonly<Record<string, number>>;
@@ -20,6 +21,7 @@ export function registerSink(program: Command): void {
     .description('Runs one sink alone: reads the log and writes rows or documents.')
     .argument('<name>', 'its name under sinks')
     .option('--once', 'commit every position at once, for somebody who waits')
+    .option('--replica', 'the second process of a warehouse with query.replica, which answers SQL')
     .addOption(new Option('--may-switch', 'set by `run`: this start may bring changed streams').hideHelp())
     .addOption(new Option('--generation <n>', 'set by `run`: of its pipeline').argParser(asGeneration).hideHelp())
     .addOption(
@@ -29,7 +31,9 @@ export function registerSink(program: Command): void {
         .hideHelp(),
     )
     .action((name: string, options: SinkOptions) =>
-      runRole(`sink-${name}`, options, (context) => runSink(context, name, options)),
+      runRole(options.replica === true ? `sink-${name}-replica` : `sink-${name}`, options, (context) =>
+        runSink(context, name, options),
+      ),
     );
   withExamples(withRoleOptions(command), 'Examples:\n  tailrace sink warehouse -c tailrace.yaml\n');
 }
@@ -45,7 +49,8 @@ async function runSink(context: RoleContext, name: string, options: SinkOptions)
   // Whoever comes first makes the topics.
   await log.ensureTopics(pipelineTopics(config.pipeline, config.broker.topicPrefix));
   // A sink loads the client of its own store only.
-  if (sink.type === 'duckdb') return (await import('./warehouse-sink.ts')).runWarehouse(context, name);
+  if (sink.type === 'duckdb')
+    return (await import('./warehouse-sink.ts')).runWarehouse(context, name, sink, options.replica === true);
   return whenItsTurn(context, name, async (signal) => {
     const own = { ...context, signal };
     if (sink.type === 'events')

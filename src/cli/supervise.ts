@@ -1,6 +1,6 @@
 import { processFilesMax } from '../agent/open-files.ts';
 import type { Log } from '../broker/broker.ts';
-import { type Config, rollupGroup, sinkGroup } from '../config/config.ts';
+import { type Config, replicaGroup, rollupGroup, sinkGroup } from '../config/config.ts';
 import type { DataDir } from '../config/data-dir.ts';
 import { systemClock } from '../lib/clock.ts';
 import { OperatingError } from '../lib/errors.ts';
@@ -180,7 +180,10 @@ class SupervisedRun {
     const waitedFor = this.#options.isOnce ? ['duckdb', 'events'] : ['duckdb'];
     const groups = Object.entries(this.#config.sinks)
       .filter(([, { type }]) => waitedFor.includes(type))
-      .map(([sink]) => sinkGroup(this.#config, sink));
+      .flatMap(([sink, { type, ...options }]) => [
+        sinkGroup(this.#config, sink),
+        ...(type === 'duckdb' && 'hasReplica' in options ? [replicaGroup(this.#config, sink)] : []),
+      ]);
     const rollupGroups = this.#options.isOnce
       ? Object.entries(this.#config.sinks).flatMap(([name, sink]) =>
           sink.type === 'elasticsearch' && sink.rollups.length > 0 ? [rollupGroup(this.#config, name)] : [],

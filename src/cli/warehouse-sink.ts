@@ -1,5 +1,5 @@
 import { AGGREGATES_BY_NAME } from '../components.ts';
-import { isShared, sinkGroup } from '../config/config.ts';
+import { type DuckdbSinkConfig, isShared, replicaGroup, sinkGroup } from '../config/config.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 import type { RunningQuery } from '../sinks/duckdb/query-journal.ts';
@@ -23,16 +23,22 @@ const QUERY_LIMITS: WatchLimits = {
   rssBytesMax: 440_000_000,
 };
 
-export async function runWarehouse({ config, dataDir, clock, log, signal }: RoleContext, name: string): Promise<void> {
+export async function runWarehouse(
+  { config, dataDir, clock, log, signal }: RoleContext,
+  name: string,
+  sink: DuckdbSinkConfig,
+  isReplica: boolean,
+): Promise<void> {
+  if (isReplica && sink.hasReplica !== true) throw noReplicaError(name);
   if (isShared(config) && config.agent.id === null) throw namelessError();
   const warehouse = new Warehouse({
     clock,
     log,
     aggregates: AGGREGATES_BY_NAME,
     options: {
-      path: dataDir.warehouse,
-      socketPath: dataDir.sqlSocket,
-      group: sinkGroup(config, name),
+      path: isReplica ? dataDir.replica : dataDir.warehouse,
+      socketPath: isReplica === (sink.hasReplica === true) ? dataDir.sqlSocket : undefined,
+      group: isReplica ? replicaGroup(config, name) : sinkGroup(config, name),
       memoryLimit: WAREHOUSE_MEMORY,
       threads: WAREHOUSE_THREADS,
       queryLimits: QUERY_LIMITS,
@@ -49,6 +55,15 @@ export async function runWarehouse({ config, dataDir, clock, log, signal }: Role
 function describeDeath({ sql, reason }: RunningQuery): string {
   const why = reason ?? 'it took too much memory, or crashed';
   return `a query ended this process (${why}; once more, and it is refused for a day): ${escapeText(sql)}`;
+}
+
+/** It would hold the log under a group that nobody knows of. */
+function noReplicaError(name: string): OperatingError {
+  return new OperatingError(`the sink ${name} has no replica`, {
+    code: 'SINK_UNKNOWN',
+    exitCode: EXIT.usage,
+    hint: `write query: { replica: true } to sinks.${name}, or leave --replica out`,
+  });
 }
 
 /** Two of them would report under one group, and the log would be trimmed under the slower one. */

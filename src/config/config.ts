@@ -52,7 +52,13 @@ export interface FilesInputConfig {
   readonly copyGraceMs: number;
 }
 
-export type SinkConfig = { readonly type: 'duckdb' } | ElasticsearchSinkConfig | EventsSinkConfig;
+export type SinkConfig = DuckdbSinkConfig | ElasticsearchSinkConfig | EventsSinkConfig;
+
+export interface DuckdbSinkConfig {
+  readonly type: 'duckdb';
+  /** A second process, with a file of its own, answers SQL. */
+  readonly hasReplica?: boolean;
+}
 
 export interface EngineConfig {
   /** Engine processes: with the static assignment all there are, with `group` those that one host's supervisor starts. */
@@ -93,6 +99,11 @@ export function sinkGroup(config: Config, sink: string): string {
   const { name, sinks, agent } = config;
   const isOfHost = isShared(config) && sinks[sink]?.type === 'duckdb' && agent.id !== null;
   return isOfHost ? `${name}.${sink}.${agent.id}` : `${name}.${sink}`;
+}
+
+/** The consumer group of a warehouse's replica. */
+export function replicaGroup(config: Config, sink: string): string {
+  return `${sinkGroup(config, sink)}.replica`;
 }
 
 /** Whether there are tables that can be asked. */

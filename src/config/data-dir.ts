@@ -5,6 +5,8 @@ export interface DataDir {
   readonly root: string;
   readonly broker: string;
   readonly warehouse: string;
+  /** The file of a second warehouse process that answers SQL, where there is one. */
+  readonly replica: string;
   /** Locks, sockets and the configuration as `run` loaded it: made anew at every start. */
   readonly run: string;
   readonly resolvedConfig: string;
@@ -17,6 +19,7 @@ export function dataDirOf(root: string): DataDir {
     root,
     broker: join(root, 'broker.db'),
     warehouse: join(root, 'warehouse.duckdb'),
+    replica: join(root, 'warehouse-replica.duckdb'),
     run,
     resolvedConfig: join(run, 'config.json'),
     sqlSocket: join(run, 'sql.sock'),

@@ -8,6 +8,7 @@ import { present } from '../lib/assert.ts';
 import type { FieldType } from '../record/batch.ts';
 import { type BrokerConfig, type Config, type InputConfig, type SinkConfig, TOPIC_PREFIX, isShared } from './config.ts';
 import type { ConfigDocument, Path } from './document.ts';
+import { resolveDuckdbSink } from './duckdb-sink.ts';
 import { checkEventsSink, resolveEventsSink } from './events-sink.ts';
 import { checkElasticsearchSink, documentStreams, resolveElasticsearchSink } from './elasticsearch-sink.ts';
 import { dotted, problemsOfIssues } from './issues.ts';
@@ -311,7 +312,7 @@ function sinkOf(
   },
 ): SinkConfig {
   const { pipeline, broker, folder } = context;
-  if (sink['type'] === 'duckdb') return { type: 'duckdb' };
+  if (sink['type'] === 'duckdb') return resolveDuckdbSink(sink);
   const rollups = Object.keys(pipeline.rollups);
   if (sink['type'] === 'elasticsearch')
     return resolveElasticsearchSink(sink, { streams: Object.keys(pipeline.streams), rollups }, folder);

@@ -202,3 +202,27 @@ test('a query that ended the process twice is refused, the others are answered, 
     await expect(querySql(alone, sql)).rejects.toMatchObject({ code: 'SQL_HARMFUL' });
     expect(existsSync(join(appliance.dataDir, 'warehouse.duckdb.refused.json'))).toBe(true);
   }));
+
+test('with a replica a query ends only the process that answers, and the log keeps what that one has not read', () =>
+  withAppliance({ sinks: '\n  warehouse: { type: duckdb, query: { replica: true } }' }, async (appliance) => {
+    arm(appliance);
+    const run = appliance.supervised();
+    await run.says(/caught up/);
+    const writer = appliance.pidOf('sink-warehouse');
+    const replica = appliance.pidOf('sink-warehouse-replica');
+    expect(await outcomeOf(appliance, KILLERS.damerau_levenshtein)).toBe('SQL_HARMFUL');
+    expect(run.stderr).toContain('sink warehouse replica ended (signal SIGALRM, for a query)');
+    expect(appliance.pidOf('sink-warehouse')).toBe(writer);
+    expect(appliance.pidOf('sink-warehouse-replica')).not.toBe(replica);
+    expect((await appliance.audit()).code).toBe(0);
+    const log = openEmbeddedLog({
+      path: join(appliance.dataDir, 'broker.db'),
+      clock: systemClock,
+      diskMaxBytes: 1e12,
+    });
+    const groups = (await log.reports(epochTopic('tailrace', 'web', 'access'))).map(({ group }) => group);
+    await log.close();
+    expect(new Set(groups)).toEqual(new Set(['web.warehouse', 'web.warehouse.replica']));
+    await appliance.stop();
+    expect((await appliance.audit()).code).toBe(0);
+  }));

@@ -20,7 +20,8 @@ import { WriteFirst } from './write-first.ts';
 
 export interface WarehouseOptions {
   readonly path: string;
-  readonly socketPath: string;
+  /** Where SQL is answered; undefined where another process does that. */
+  readonly socketPath: string | undefined;
   /** Consumer group under which the cursor is reported. */
   readonly group: string;
   /** DuckDB's memory limit, such as `160MB`. */
@@ -39,7 +40,7 @@ export interface WarehouseOptions {
 }
 
 export type WarehouseEvent =
-  | { readonly type: 'ready'; readonly path: string; readonly socketPath: string }
+  | { readonly type: 'ready'; readonly path: string }
   | {
       readonly type: 'committed';
       readonly epochs: number;
@@ -99,10 +100,10 @@ export class Warehouse implements Sink {
     });
     const watch = new ProcessWatch({ databasePath: options.path, limits: options.queryLimits }, clock);
     const runner = new SqlRunner({ clock, instance, watch });
-    const socket = new SqlSocket({ runner, path: options.socketPath });
+    const socket = options.socketPath === undefined ? undefined : new SqlSocket({ runner, path: options.socketPath });
     for (const query of watch.died) notify?.({ type: 'query_died', query });
     if (watch.died.length > 0) this.#writeFirst = new WriteFirst(clock, runner.hold());
-    await socket.listen();
+    await socket?.listen();
     try {
       await this.#work(instance, runner, signal);
     } catch (error) {
@@ -110,7 +111,7 @@ export class Warehouse implements Sink {
       abandoned.push(instance);
       throw error;
     } finally {
-      await socket.close();
+      await (socket ?? runner).close();
     }
     // Only after a quiet end: closing writes a checkpoint, which must not follow an error.
     instance.closeSync();
@@ -135,7 +136,7 @@ export class Warehouse implements Sink {
     if (!isBehind) this.#writeFirst?.letIn();
     try {
       await readEpochs(readers, signal, (queue) => {
-        notify?.({ type: 'ready', path: options.path, socketPath: options.socketPath });
+        notify?.({ type: 'ready', path: options.path });
         return this.#write(store, queue, runner);
       });
     } catch (error) {
