@@ -1,7 +1,7 @@
 import type { OutgoingMessage } from '../broker/broker.ts';
 import { assert } from '../lib/assert.ts';
 import { ByteReader, ByteWriter } from '../lib/bytes.ts';
-import { checkShape, decodeHead, encodeHead } from '../record/head.ts';
+import { type HeadShape, checkShape, decodeHead, encodeHead } from '../record/head.ts';
 import type { DeadLetter, Epoch, EpochBody, EpochEnvelope, KeyColumn, LateLine, RollupRows } from './epoch.ts';
 import { SectionReader, SectionWriter } from './sections.ts';
 
@@ -29,6 +29,23 @@ const ENVELOPE_SHAPE = {
 export const PART_BYTES_MAX = 4 * 1024 * 1024;
 /** The limit an epoch topic must have. */
 export const EPOCH_MESSAGE_BYTES_MAX = 8 * 1024 * 1024;
+
+/** What every reader of a body relies on. */
+const LISTS: Readonly<Record<string, HeadShape>> = {
+  agents: { agent: 'text', numberMax: 'count' },
+  sources: {
+    source: 'text',
+    identity: 'text',
+    path: 'text',
+    origin: 'count',
+    position: 'count',
+    tail: 'text',
+    state: 'text',
+  },
+  ledger: { source: 'text', consumer: 'text', fate: 'text', reason: 'text' },
+  refusals: { reason: 'text' },
+};
+const LETTER_SHAPE = { source: 'text', offset: 'count', reason: 'text' } as const;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -71,8 +88,21 @@ export function encodeBody(body: EpochBody): Uint8Array {
 
 /** Throws an OperatingError for a newer version, a RangeError or SyntaxError for damaged bytes. */
 export function decodeBody(bytes: Uint8Array): EpochBody {
+  try {
+    return readBody(bytes);
+  } catch (error) {
+    // The checksum is of whoever wrote it, and the head says what it likes: what has not the shape that is read here is damage, too.
+    if (error instanceof TypeError) throw new RangeError(`the epoch body is not of its shape: ${error.message}`);
+    throw error;
+  }
+}
+
+function readBody(bytes: Uint8Array): EpochBody {
   const sections = new SectionReader(bytes, MAGIC_BODY, VERSION, 'epoch body');
   const { rows, late, deadLetters, watermarkMs, sections: _, ...plain } = sections.head as Record<string, any>;
+  for (const [name, shape] of Object.entries(LISTS)) {
+    for (const entry of listOf(plain[name], name)) checkShape(entry as Record<string, unknown>, shape, name);
+  }
   return {
     ...(plain as EpochBody),
     watermarkMs: (watermarkMs as number | null) ?? -Infinity,
@@ -113,6 +143,29 @@ function encodeKey(out: SectionWriter, key: KeyColumn): object {
 }
 
 function decodeRows(sections: SectionReader, rows: Record<string, any>): RollupRows {
+  const read = readRows(sections, rows);
+  const { rollup, length, windowStartMs, windowEndMs, revision, lines, sumA, sumB, isOther, keys, accumulators } = read;
+  const columns = [windowStartMs, windowEndMs, revision, lines, sumA, sumB, isOther, ...accumulators];
+  for (const key of keys) {
+    columns.push(key.kind === 'number' ? key.values : key.nulls);
+    if (key.kind === 'string') checkOffsets(key.offsets, length, key.bytes);
+  }
+  if (columns.some((column) => column.length !== length))
+    throw new RangeError(`a column of ${String(rollup)} has not one value for each of its rows`);
+  return read;
+}
+
+/** That text `i` lies between offset `i` and the next, one behind the other. */
+function checkOffsets(offsets: Uint32Array, length: number, bytes: Uint8Array): void {
+  let previous = 0;
+  for (const offset of offsets) {
+    if (offset < previous) throw new RangeError('texts that begin before they end');
+    previous = offset;
+  }
+  if (offsets.length !== length + 1 || previous > bytes.length) throw new RangeError('texts that are not there');
+}
+
+function readRows(sections: SectionReader, rows: Record<string, any>): RollupRows {
   return {
     rollup: rows['rollup'] as string,
     length: rows['length'] as number,
@@ -172,9 +225,18 @@ function decodeLate(sections: SectionReader, late: Record<string, any>): LateLin
     'watermarkMs',
   ].map((name) => sections.f64(late[name]));
   const keys = JSON.parse(decoder.decode(sections.u8(late['keys']))) as (string | null)[][];
-  return Array.from({ length: late['length'] as number }, (_, i) => ({
-    source: (late['sources'] as string[])[source[i]!]!,
-    rollup: (late['rollups'] as string[])[rollup[i]!]!,
+  const { length } = source;
+  for (const column of [rollup, offset, eventTimeMs, windowStartMs, windowEndMs, watermarkMs, keys]) {
+    if (column?.length !== length) throw new RangeError('late lines without a value in each column');
+  }
+  const nameOf = (names: unknown, index: number): string => {
+    const name: unknown = (names as unknown[])[index];
+    if (typeof name !== 'string') throw new RangeError('a late line without a name');
+    return name;
+  };
+  return Array.from({ length }, (_, i) => ({
+    source: nameOf(late['sources'], source[i]!),
+    rollup: nameOf(late['rollups'], rollup[i]!),
     offset: offset![i]!,
     eventTimeMs: eventTimeMs![i]!,
     windowStartMs: windowStartMs![i]!,
@@ -201,10 +263,19 @@ function encodeDeadLetters(out: SectionWriter, letters: readonly DeadLetter[]): 
 function decodeDeadLetters(sections: SectionReader, list: Record<string, any>): DeadLetter[] {
   const offsets = sections.u32(list['offsets']);
   const bytes = sections.u8(list['bytes']);
-  return (list['letters'] as Omit<DeadLetter, 'bytes'>[]).map((plain, i) => ({
+  const letters = listOf(list['letters'], 'dead letters') as Omit<DeadLetter, 'bytes'>[];
+  checkOffsets(offsets, letters.length, bytes);
+  for (const letter of letters) checkShape(letter as never, LETTER_SHAPE, 'dead letter');
+  return letters.map((plain, i) => ({
     ...plain,
     bytes: bytes.subarray(offsets[i], offsets[i + 1]),
   }));
+}
+
+function listOf(value: unknown, what: string): readonly unknown[] {
+  if (!Array.isArray(value) || value.some((entry) => typeof entry !== 'object' || entry === null))
+    throw new RangeError(`${what} is no list of objects`);
+  return value;
 }
 
 class NameList {

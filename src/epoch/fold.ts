@@ -1,5 +1,4 @@
 import type { Message } from '../broker/broker.ts';
-import { assert } from '../lib/assert.ts';
 import { EXIT, OperatingError, describeError } from '../lib/errors.ts';
 import { isMutant } from '../lib/mutant.ts';
 import { decodeGenesis } from '../record/control.ts';
@@ -99,10 +98,7 @@ export class Fold {
     const envelope = this.#read(message, 'envelope', () => decodeEnvelope(message.header));
     const isFirstOfTrimmed = this.#chain === undefined;
     if (isFirstOfTrimmed) {
-      assert(
-        envelope.isSnapshot && envelope.part === 0,
-        `${this.#options.name} begins at a part or an epoch that is no snapshot`,
-      );
+      if (!envelope.isSnapshot || envelope.part !== 0) throw this.#broken('begins at what is no snapshot');
       this.#chain = { id: envelope.prev, n: envelope.n - 1, to: envelope.from };
     }
     if (!isChained(envelope, this.#chain!)) return this.#reject();
@@ -154,7 +150,8 @@ export class Fold {
       known.count++;
       known.values.push(message.value);
       known.sizeBytes += message.value.length;
-      assert(known.sizeBytes <= PARTS_BYTES_MAX, `epoch ${envelope.id} is larger than ${PARTS_BYTES_MAX} bytes`);
+      if (known.sizeBytes > PARTS_BYTES_MAX)
+        throw this.#broken(`epoch ${envelope.n} is larger than ${PARTS_BYTES_MAX} bytes`);
     }
     return undefined;
   }
@@ -164,11 +161,9 @@ export class Fold {
     if ((parts?.count ?? 0) !== envelope.parts - 1) return this.#reject();
     const chain = this.#chain!;
     if (envelope.prev === chain.id) {
-      assert(
-        envelope.from === chain.to,
-        `${this.#options.name}: epoch ${envelope.n} begins at ${envelope.from}, the chain ends at ${chain.to}`,
-      );
-      assert(envelope.n === chain.n + 1, `${this.#options.name}: epoch ${envelope.n} follows ${chain.n}`);
+      if (envelope.from !== chain.to || envelope.to < envelope.from)
+        throw this.#broken(`epoch ${envelope.n} is of ${envelope.from} to ${envelope.to}, the chain ends at ${chain.to}`);
+      if (envelope.n !== chain.n + 1) throw this.#broken(`epoch ${envelope.n} follows ${chain.n}`);
     }
     this.#chain = { id: envelope.id, n: envelope.n, to: envelope.to };
     // The chain has moved: no other epoch that is under way can count any more.
@@ -181,6 +176,15 @@ export class Fold {
   #decode(message: Message, envelope: EpochEnvelope, values: readonly Uint8Array[]): EpochBody {
     const bytes = values.length === 0 ? message.value : Buffer.concat([...values, message.value]);
     return this.#read(message, `epoch ${envelope.n}`, () => decodeBody(bytes));
+  }
+
+  /** An epoch counts by its predecessor's id alone: one that does, and lies, was written by nobody who folds as we do. */
+  #broken(what: string): OperatingError {
+    return new OperatingError(`${this.#options.name}: ${what}`, {
+      code: 'LOG_DAMAGED',
+      exitCode: EXIT.mismatch,
+      hint: 'see who else writes there; restore the log from a copy, or give the pipeline (of documents: the sink) another name',
+    });
   }
 
   /** What the checksums of the log did not see is damage all the same: nothing that is unreadable may be skipped. */

@@ -1,5 +1,4 @@
 import { crc32 } from 'node:zlib';
-import { assert } from '../lib/assert.ts';
 import { ByteReader, ByteWriter } from '../lib/bytes.ts';
 import { decodeHead, encodeHead } from '../record/head.ts';
 
@@ -7,6 +6,7 @@ import { decodeHead, encodeHead } from '../record/head.ts';
 const ALIGN = 8;
 const PADDING = new Uint8Array(ALIGN);
 
+const TYPES: ReadonlySet<string> = new Set(['f64', 'u32', 'u8']);
 type SectionType = 'f64' | 'u32' | 'u8';
 type SectionArray = Float64Array | Uint32Array | Uint8Array;
 
@@ -51,27 +51,32 @@ export class SectionReader {
     }
     const reader = new ByteReader(body);
     this.head = decodeHead(reader, magic, version, what);
-    for (const [type, length] of this.head['sections'] as [SectionType, number][]) {
+    const { sections } = this.head;
+    if (!Array.isArray(sections)) throw new RangeError(`the ${what} lists no sections`);
+    for (const entry of sections as unknown[]) {
+      const [type, length] = (Array.isArray(entry) ? entry : []) as [SectionType, number];
+      if (!TYPES.has(type) || !Number.isSafeInteger(length))
+        throw new RangeError(`a section of the ${what} has no size`);
       reader.take((ALIGN - (reader.position % ALIGN)) % ALIGN);
       this.#arrays.push(view(type, length, reader));
     }
   }
 
   f64(index: unknown): Float64Array {
-    const array = this.#arrays[index as number];
-    assert(array instanceof Float64Array, `section ${String(index)} is not f64`);
-    return array;
+    return this.#section(index, Float64Array);
   }
 
   u32(index: unknown): Uint32Array {
-    const array = this.#arrays[index as number];
-    assert(array instanceof Uint32Array, `section ${String(index)} is not u32`);
-    return array;
+    return this.#section(index, Uint32Array);
   }
 
   u8(index: unknown): Uint8Array {
-    const array = this.#arrays[index as number];
-    assert(array instanceof Uint8Array, `section ${String(index)} is not u8`);
+    return this.#section(index, Uint8Array);
+  }
+
+  #section<T extends SectionArray>(index: unknown, type: abstract new (...args: never[]) => T): T {
+    const array = typeof index === 'number' ? this.#arrays[index] : undefined;
+    if (!(array instanceof type)) throw new RangeError(`section ${String(index)} is no ${type.name}`);
     return array;
   }
 }

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { OperatingError } from '../../src/lib/errors.ts';
 import type { Message, OutgoingMessage } from '../../src/broker/broker.ts';
 import { encodeEpoch } from '../../src/epoch/codec.ts';
 import type { Epoch } from '../../src/epoch/epoch.ts';
@@ -117,14 +118,14 @@ describe('an epoch counts', () => {
     expect(ids(foldAll(logOf([GENESIS, ...a.next(), ...b.next()])).counted)).toEqual(['a1', 'b1']);
   });
 
-  test('a chain that contradicts itself is a bug', () => {
+  test('a chain that contradicts itself is damage', () => {
     const a = writer('a');
     const one = a.next();
     for (const state of [
       { ...a.end, to: 11 },
       { ...a.end, n: 5 },
     ]) {
-      expect(() => foldAll(logOf([GENESIS, ...one, ...writer('x', state).next()]))).toThrow('BUG');
+      expect(() => foldAll(logOf([GENESIS, ...one, ...writer('x', state).next()]))).toThrow(OperatingError);
     }
   });
 
@@ -193,8 +194,8 @@ describe('a trimmed partition', () => {
   test('that begins anywhere else is a bug of who trimmed it', () => {
     const a = writer('a', { id: 'a41', n: 41, to: 410 });
     const snapshot = a.next({ isSnapshot: true, parts: 2 });
-    expect(() => foldAll(logOf([snapshot[1]!], 1001))).toThrow('BUG');
-    expect(() => foldAll(logOf(a.next(), 1002))).toThrow('BUG');
+    expect(() => foldAll(logOf([snapshot[1]!], 1001))).toThrow(OperatingError);
+    expect(() => foldAll(logOf(a.next(), 1002))).toThrow(OperatingError);
   });
 });
 
