@@ -162,7 +162,9 @@ export class Fold {
     const chain = this.#chain!;
     if (envelope.prev === chain.id) {
       if (envelope.from !== chain.to || envelope.to < envelope.from)
-        throw this.#broken(`epoch ${envelope.n} is of ${envelope.from} to ${envelope.to}, the chain ends at ${chain.to}`);
+        throw this.#broken(
+          `epoch ${envelope.n} is of ${envelope.from} to ${envelope.to}, the chain ends at ${chain.to}`,
+        );
       if (envelope.n !== chain.n + 1) throw this.#broken(`epoch ${envelope.n} follows ${chain.n}`);
     }
     this.#chain = { id: envelope.id, n: envelope.n, to: envelope.to };
