@@ -1,15 +1,16 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import type { Log } from '../broker/broker.ts';
 import { openEmbeddedLog } from '../broker/embedded/embedded-log.ts';
 import type { Config } from '../config/config.ts';
-import { type DataDir, dataDirOf } from '../config/data-dir.ts';
+import type { DataDir } from '../config/data-dir.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
-import { OperatingError, systemErrorCode } from '../lib/errors.ts';
+import { OperatingError } from '../lib/errors.ts';
 import { acquireRoleLock } from '../lib/role-lock.ts';
 import { dieWithSupervisor } from '../supervisor/child-process.ts';
 import { loadNamedConfig } from './config-option.ts';
 import { type TellOfCluster, openConfiguredKafka } from './kafka-broker.ts';
+import { makeDataDir } from './make-data-dir.ts';
 import { listenForStop } from './signals.ts';
 
 /** What every role gets. */
@@ -72,25 +73,6 @@ export function openLog(
 ): Log {
   if (broker.type === 'kafka') return openConfiguredKafka(broker, clock, stop, tell);
   return openEmbeddedLog({ path: dataDir.broker, clock, diskMaxBytes: broker.diskBytesMax });
-}
-
-/**
- * Makes the folder, for its owner only: logs hold what nobody else should read. It may have been there before, open to others: so every
- * file that this process makes from here on is its owner's, too, whoever makes it (DuckDB and SQLite do).
- */
-export function makeDataDir(root: string): DataDir {
-  const dataDir = dataDirOf(root);
-  process.umask(0o077);
-  try {
-    mkdirSync(dataDir.run, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw new OperatingError(`data_dir ${root} cannot be made: ${systemErrorCode(error) ?? String(error)}`, {
-      code: 'DATA_DIR',
-      hint: 'name a folder you may write to with data_dir or --data-dir',
-      cause: error,
-    });
-  }
-  return dataDir;
 }
 
 export function readResolvedConfig(path: string): Config {

@@ -6,7 +6,6 @@ import { systemClock } from '../lib/clock.ts';
 import { OperatingError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 import { acquireRoleLock } from '../lib/role-lock.ts';
-import { checkSocketPath } from '../sinks/duckdb/socket-path.ts';
 import { childProcesses } from '../supervisor/child-process.ts';
 import { Echoes } from '../supervisor/echoes.ts';
 import { RESTART_DEFAULTS } from '../supervisor/restart-policy.ts';
@@ -16,7 +15,8 @@ import type { ClusterMessage } from './kafka-broker.ts';
 import { LogWatch, missingIn } from './log-watch.ts';
 import { say } from './output.ts';
 import { type FileProgress, Progress, formatCount } from './progress.ts';
-import { makeDataDir, openLog } from './role.ts';
+import { makeDataDir } from './make-data-dir.ts';
+import { openLog } from './role.ts';
 import { bringGenerations } from './run-generations.ts';
 import type { RunEnd } from './run-end.ts';
 import { PROGRAM, prepareLog, servicesOf, writeResolvedConfig } from './services.ts';
@@ -38,9 +38,7 @@ const LOOK_MS = 100;
 /** A supervised run, from the lock on its data_dir to its last process. Resolves to the exit code. `announce` is called once it is ours. */
 export async function superviseRun(config: Config, options: RunOptions, announce: () => void): Promise<number> {
   checkOpenFiles();
-  const dataDir = makeDataDir(config.dataDir);
-  // What the sink would find out only later, and then again and again.
-  checkSocketPath(dataDir.sqlSocket);
+  const dataDir = makeDataDir(config.dataDir, say);
   const lock = acquireRoleLock(dataDir.run, 'run', { busyTimeoutMs: LOOKED_AT_MS });
   writeResolvedConfig(config, dataDir);
   announce();

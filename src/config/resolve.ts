@@ -7,6 +7,7 @@ import type { EventTimeSpec, Pipeline, RollupSpec, StreamSpec } from '../epoch/p
 import { present } from '../lib/assert.ts';
 import type { FieldType } from '../record/batch.ts';
 import { type BrokerConfig, type Config, type InputConfig, type SinkConfig, TOPIC_PREFIX, isShared } from './config.ts';
+import { dataDirProblem } from './data-dir.ts';
 import type { ConfigDocument, Path } from './document.ts';
 import { resolveDuckdbSink } from './duckdb-sink.ts';
 import { checkEventsSink, resolveEventsSink } from './events-sink.ts';
@@ -59,6 +60,7 @@ export function resolveConfig(
   const report: Report = (path, part, problem) => {
     problems.push({ ...problem, position: part === 'key' ? document.keyAt(path) : document.valueAt(path) });
   };
+  checkDataDir(asSection(raw)?.['data_dir'], context.folder, report);
   const sections = sectionsOf(raw);
   const streams = resolveStreams(sections.streams, report);
   const rollups = resolveRollups(sections.rollups, streams, report);
@@ -74,6 +76,12 @@ export function resolveConfig(
   if (parsed.success) checkAssignment(parsed.data, report);
   if (!parsed.success || problems.length > 0) return { config: undefined, problems };
   return { config: assemble(parsed.data, streams, rollups, context), problems };
+}
+
+function checkDataDir(written: unknown, folder: string, report: Report): void {
+  const problem = typeof written === 'string' ? dataDirProblem(written, folder) : undefined;
+  if (problem === undefined) return;
+  report(['data_dir'], 'value', { code: 'CONFIG_VALUE', ...problem, message: `data_dir ${problem.message}` });
 }
 
 type Section = Readonly<Record<string, unknown>>;

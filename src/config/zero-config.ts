@@ -6,6 +6,7 @@ import { assert } from '../lib/assert.ts';
 import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
 import { CONTENT_SAMPLE_BYTES, foreignContent } from '../lib/file-content.ts';
 import type { Config } from './config.ts';
+import { dataDirProblem } from './data-dir.ts';
 import { describeJsonSample } from './json-sample.ts';
 import { resolveConfig } from './resolve.ts';
 
@@ -18,6 +19,13 @@ const BELIEVED_SHARE = 0.5;
 
 /** A configuration made of log files: their format is found out, and the rollups are those that most people want first. */
 export function configOfLogs(paths: readonly string[], dataDir: string): Config {
+  const problem = dataDirProblem(dataDir, process.cwd());
+  if (problem !== undefined)
+    throw new OperatingError(`data_dir ${dataDir} ${problem.message}`, {
+      code: 'DATA_DIR',
+      hint: problem.hint,
+      exitCode: EXIT.usage,
+    });
   const samples = paths.map((path) => ({ path, lines: sampleLines(path) }));
   const lines = samples.flatMap((sample) => sample.lines);
   if (lines.length === 0)

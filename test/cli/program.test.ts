@@ -110,8 +110,8 @@ rollups: { traffic: { from: access, window: { type: tumbling, size: 1m }, measur
 
   test('refuses a folder whose path is too long for its socket before it starts anything', () => {
     const { status, stderr } = tailrace('run', '--once', configure('d'.repeat(100), 'there.log'));
-    expect(stderr).toMatch(/^tailrace: the socket's path has \d+ bytes, .* \(use a shorter data_dir\)\n$/);
-    expect(status).toBe(1);
+    expect(stderr).toMatch(/^error CONFIG_VALUE: data_dir makes the path of a socket with \d+ bytes/);
+    expect(status).toBe(3);
   });
 });
 

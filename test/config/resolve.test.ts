@@ -10,6 +10,18 @@ refuses(
   '4:59 UNKNOWN_STREAM: there is no stream "acess" — did you mean "access"?',
 );
 refuses(
+  'a data_dir that a shell would find',
+  'name: web',
+  'name: web\ndata_dir: ~/logs',
+  '3:11 VALUE: data_dir begins with ~, which is for a shell — write the folder out, or ./~ for one that is called so',
+);
+refuses(
+  "a data_dir in the kernel's folders",
+  'name: web',
+  'name: web\ndata_dir: /proc/x',
+  "3:11 VALUE: data_dir lies in /proc, which is the kernel's — name a folder on a disk",
+);
+refuses(
   'a class that runs backwards in a pattern',
   '[logs/access.log*]',
   '["logs/app[a-Z].log"]',

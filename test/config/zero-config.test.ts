@@ -94,3 +94,9 @@ test('a name that a shell did not expand, or that is no text, is said to be so',
   expect(hintOf('~/access.log')).toBe('~/access.log does not exist (a shell expands ~ only outside quotes)');
   expect(hintOf('caf\ufffd.log')).toContain('its name is not UTF-8');
 });
+
+test('a data_dir that can be none is said before anything is written', () => {
+  const path = logOf('fine.log', accessLines(10));
+  expect(() => configOfLogs([path], '/proc/x')).toThrow("data_dir /proc/x lies in /proc, which is the kernel's");
+  expect(() => configOfLogs([path], '~/x')).toThrow('data_dir ~/x begins with ~, which is for a shell');
+});

@@ -1,7 +1,7 @@
 import { OperatingError } from '../../lib/errors.ts';
 
 /** The kernel's limit of a socket's path is 108 bytes on Linux and 104 elsewhere, with a zero at the end; beyond it the path is cut. */
-const SOCKET_PATH_BYTES_MAX = 100;
+export const SOCKET_PATH_BYTES_MAX = 100;
 
 /** Throws unless a unix socket can have this path. */
 export function checkSocketPath(path: string): void {
