@@ -77,7 +77,7 @@ engine: { checkpoint: { interval: 1s } }
   \`TAILRACE_ENGINE_CHECKPOINT_INTERVAL=250ms\`, \`TAILRACE_SOURCES_WEB_INCLUDE_0=/srv/access.log\`. Any scalar that stands in the file can
   be set so, and \`name\`, \`data_dir\`, \`broker.*\` \`engine.checkpoint.*\` and
   \`engine.snapshot_after\` also when the file leaves them out.
-- **Secrets**: \`\${env:NAME}\` and \`\${file:path}\` in any text are replaced when the file is read; a secret's file must be its owner's alone
+- **Secrets**: \`\${env:NAME}\` and \`\${file:path}\` in any text are replaced when the file is read; in a list or map of one line they stand in quotes, \`["\${env:NAME}"]\`; a secret's file must be its owner's alone
   (mode 0600). \`$\${\` is a plain \`\${\`.
 - **Names** of sources, streams and sinks: a lower-case letter, then letters, digits, \`_\` and \`-\`. Names of rollups and measures are
   names of SQL: no \`-\`.

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { systemClock } from '../lib/clock.ts';
+import { escapeLines } from '../lib/escape.ts';
 import { audit, auditExitCode } from '../query/audit.ts';
 import { auditText } from '../query/audit-report.ts';
 import { withExamples } from './examples.ts';
@@ -37,7 +38,7 @@ export function registerAudit(program: Command): void {
       const result = await audit({ query: queryOf(targetOf(options)), stores, lookAgain });
       await close();
       if (options.json === true) printJson(result);
-      else print(auditText(result));
+      else print(escapeLines(auditText(result)));
       process.exitCode = auditExitCode(result);
     });
   withExamples(command, EXAMPLES);

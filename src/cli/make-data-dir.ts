@@ -1,4 +1,4 @@
-import { accessSync, constants, lstatSync, mkdirSync, realpathSync, type Stats } from 'node:fs';
+import { accessSync, constants, lstatSync, mkdirSync, realpathSync, statSync, type Stats } from 'node:fs';
 import { dirname } from 'node:path';
 import { type DataDir, dataDirOf } from '../config/data-dir.ts';
 import { shownPath } from '../config/load.ts';
@@ -30,24 +30,23 @@ export function makeDataDir(root: string, tell: (line: string) => void = () => {
       if (refusal !== undefined) throw refused(root, `${shown(place.path)} ${refusal.what}`, refusal.hint);
       if (note !== undefined && !place.isDataDir) tell(`note: ${shown(place.path)} ${note}`);
     }
-    mkdirSync(dataDir.run, { recursive: true, mode: 0o700 });
+    makeFolders(dataDir.run);
     for (const path of [root, dataDir.run]) accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
     return dataDir;
   } catch (error) {
-    throw error instanceof OperatingError ? error : unusableDataDir(root, realCause(root, error));
+    throw error instanceof OperatingError ? error : unusableDataDir(root, error);
   }
 }
 
-/** A folder that cannot be made below one that takes no writes is said not to be there, by the runtime: ask the one that is. */
-function realCause(root: string, error: unknown): unknown {
-  if (systemErrorCode(error) !== 'ENOENT') return error;
-  let path = root;
-  while (lstatSync(path, { throwIfNoEntry: false }) === undefined) path = dirname(path);
+/** One folder after the other: the runtime's own way hides why one cannot be made, and never ends where the kernel makes none. */
+function makeFolders(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  if (path !== dirname(path)) makeFolders(dirname(path));
   try {
-    accessSync(path, constants.W_OK);
-    return error;
-  } catch (cause) {
-    return cause;
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // Another role may have been faster.
+    if (systemErrorCode(error) !== 'EEXIST' || !statSync(path).isDirectory()) throw error;
   }
 }
 
@@ -69,7 +68,7 @@ const WORDS: Readonly<Record<string, readonly [string, string?]>> = {
   ENOTDIR: ['a file is on the way to it', 'move the file, or name another folder'],
   ENAMETOOLONG: ['a name in it is too long'],
   ELOOP: ['its symbolic links lead in a circle', 'mend the link, or name another folder'],
-  ENOENT: ['a link on the way to it leads nowhere', 'mend the link, or name another folder'],
+  ENOENT: ['nothing can be made there', 'mend the links on the way to it, or name another folder'],
 };
 
 function refused(root: string, reason: string, hint: string, cause?: unknown): OperatingError {

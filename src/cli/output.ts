@@ -1,5 +1,5 @@
 import { OperatingError, describeError, systemErrorCode } from '../lib/errors.ts';
-import { escapeText } from '../lib/escape.ts';
+import { escapeJson, escapeLines, escapeText, withoutCredentials } from '../lib/escape.ts';
 
 /** `tailrace … | head` closes stdout early: that is the reader's good right, and no error. */
 export function stdoutStaysQuietWhenClosed(): void {
@@ -24,12 +24,12 @@ export async function printed(): Promise<void> {
 }
 
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value));
+  print(escapeJson(JSON.stringify(value)));
 }
 
-/** Messages for a person go to stderr, so that stdout can be piped. */
+/** Messages for a person go to stderr, so that stdout can be piped. They may tell of names and answers of others. */
 export function say(text: string): void {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${withoutCredentials(escapeLines(text))}\n`);
 }
 
 /** One clear line for what went wrong outside; everything there is for a bug. */

@@ -3,7 +3,7 @@ import type { DataDir } from '../config/data-dir.ts';
 import { shownPath } from '../config/load.ts';
 import { systemClock } from '../lib/clock.ts';
 import { EXIT } from '../lib/errors.ts';
-import { escapeText } from '../lib/escape.ts';
+import { escapeLines, escapeText } from '../lib/escape.ts';
 import { audit, auditExitCode } from '../query/audit.ts';
 import { auditText } from '../query/audit-report.ts';
 import { querySql } from '../sinks/duckdb/client.ts';
@@ -70,7 +70,7 @@ export async function showResults(
     }
     const stillOpen = openWindowsText(tables);
     if (stillOpen !== undefined) print(`${stillOpen}\n`);
-    print(auditText(result));
+    print(escapeLines(auditText(result)));
   }
   sayUnread(unread);
   sayLeftOut(leftOut);

@@ -44,21 +44,18 @@ function show(result: SqlResult): void {
 /** An answer as an aligned table; numbers to the right, what a log line could do to a terminal escaped. */
 export function tableText({ columns, rows }: Pick<SqlResult, 'columns' | 'rows'>): string {
   if (columns.length === 0) throw new OperatingError('the answer has no columns', { code: 'SQL_FAILED' });
+  const names = columns.map(({ name }) => escapeText(name));
   const cells = rows.map((row) => row.map(cellText));
   const isNumber = columns.map(
     (_, index) => rows.length > 0 && rows.every((row) => row[index] === null || typeof row[index] === 'number'),
   );
-  const widths = columns.map(({ name }, index) => Math.max(name.length, ...cells.map((row) => row[index]!.length)));
+  const widths = names.map((name, index) => Math.max(name.length, ...cells.map((row) => row[index]!.length)));
   const line = (texts: readonly string[]): string =>
     texts
       .map((text, index) => (isNumber[index] === true ? text.padStart(widths[index]!) : text.padEnd(widths[index]!)))
       .join('  ')
       .trimEnd();
-  return [
-    line(columns.map(({ name }) => name)),
-    line(widths.map((width) => '─'.repeat(width))),
-    ...cells.map(line),
-  ].join('\n');
+  return [line(names), line(widths.map((width) => '─'.repeat(width))), ...cells.map(line)].join('\n');
 }
 
 function cellText(value: SqlResult['rows'][number][number]): string {

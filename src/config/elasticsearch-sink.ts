@@ -14,6 +14,13 @@ const INDEX_PREFIX_FORM = 'the beginning of index names: lower-case letters, dig
 const RESERVED_STREAM = /^(dead-letters|rollups?)(-|$)/;
 
 const text = z.string({ error: () => 'expects text' }).min(1, { error: () => 'must not be empty' });
+const NODE_FORM = 'an address such as https://es1.example.org:9200, with username and password beside nodes';
+/** What the role would find out at its start: a URL of http or https, without a name and password in it. */
+function isWebAddress(node: string): boolean {
+  const url = URL.canParse(node) ? new URL(node) : undefined;
+  return url !== undefined && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '';
+}
+
 const count = (min: number, max: number): z.ZodNumber =>
   z
     .int({ error: () => 'expects a whole number' })
@@ -23,7 +30,9 @@ const names = z.array(text, { error: () => 'expects a list of names' });
 
 const options = z.strictObject({
   nodes: z
-    .array(text, { error: () => 'expects a list of addresses' })
+    .array(text.refine(isWebAddress, { error: () => `expects ${NODE_FORM}` }), {
+      error: () => 'expects a list of addresses',
+    })
     .min(1, { error: () => 'needs at least one address' })
     .max(32, { error: () => 'takes at most 32 addresses' })
     .describe('Addresses, such as `https://es1.example.org:9200`.'),

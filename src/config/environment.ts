@@ -43,15 +43,18 @@ export interface Overridden {
   readonly value: unknown;
   /** Path (dotted) → the variable its value came from. */
   readonly origins: ReadonlyMap<string, string>;
+  /** What a setting would be that takes no text: a number, true or false. */
+  readonly scalars: readonly { readonly path: Path; readonly value: unknown }[];
   readonly problems: readonly Problem[];
   readonly warnings: readonly string[];
 }
 
-/** Puts the variables of the environment over the scalars of the file. */
+/** Puts the variables of the environment over the scalars of the file, as text: a password may look like a number. */
 export function applyEnvironment(value: unknown, environment: Environment): Overridden {
   const origins = new Map<string, string>();
   const problems: Problem[] = [];
-  if (!isObject(value)) return { value, origins, problems, warnings: [] };
+  const scalars: { readonly path: Path; readonly value: unknown }[] = [];
+  if (!isObject(value)) return { value, origins, scalars, problems, warnings: [] };
   const paths = new Map<string, Path[]>();
   const settings = [...scalarPaths(value), ...FIXED_SETTINGS];
   for (const path of settings) {
@@ -74,11 +77,25 @@ export function applyEnvironment(value: unknown, environment: Environment): Over
         hint: 'rename one',
       });
     } else {
-      result = withValue(result, path, scalarOf(given));
+      result = withValue(result, path, given);
+      const scalar = scalarOf(given);
+      if (scalar !== given) scalars.push({ path, value: scalar });
       origins.set(dotted(path), name);
     }
   }
-  return { value: result, origins, problems, warnings };
+  return { value: result, origins, scalars, problems, warnings };
+}
+
+/** Settings that take no text get the number or truth value that their variable's text is. */
+export function withScalars(
+  value: unknown,
+  scalars: Overridden['scalars'],
+  isRight: (value: unknown, path: Path) => boolean,
+): unknown {
+  return scalars.reduce<unknown>(
+    (result, { path, value: scalar }) => (isRight(result, path) ? result : withValue(result, path, scalar)),
+    value,
+  );
 }
 
 /** A variable's text as YAML would read it (`3`, `true`, `30s`); what is no scalar stays text. */
@@ -119,13 +136,22 @@ export function replaceReferences(
   value: unknown,
   sources: SecretSources,
   document: Pick<ConfigDocument, 'valueAt'>,
-): { readonly value: unknown; readonly problems: readonly Problem[] } {
+): {
+  readonly value: unknown;
+  readonly problems: readonly Problem[];
+  /** What came from elsewhere → the reference that stands for it. */
+  readonly replaced: ReadonlyMap<string, string>;
+} {
   const problems: Problem[] = [];
+  const replaced = new Map<string, string>();
   const replaceText = (text: string, path: Path): string =>
     text.replace(REFERENCE, (whole, escaped: string | undefined, reference: string) => {
       if (escaped !== undefined) return whole.slice(1);
       const answer = readReference(reference, sources);
-      if (typeof answer === 'string') return answer;
+      if (typeof answer === 'string') {
+        replaced.set(answer, whole);
+        return answer;
+      }
       problems.push({ ...answer, position: document.valueAt(path) });
       return whole;
     });
@@ -135,7 +161,7 @@ export function replaceReferences(
     if (!isObject(node)) return node;
     return Object.fromEntries(Object.entries(node).map(([key, item]) => [key, walk(item, [...path, key])]));
   };
-  return { value: walk(value, []), problems };
+  return { value: walk(value, []), problems, replaced };
 }
 
 function readReference(reference: string, { environment, folder }: SecretSources): string | Problem {

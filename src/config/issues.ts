@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { ConfigDocument, Path } from './document.ts';
 import { nearest, suggestion } from './nearest.ts';
+import { isSecretKey } from './secrets.ts';
 import { UNBUILT_KEYS, UNBUILT_TYPES } from './not-built.ts';
 import type { Problem } from './problem.ts';
 
@@ -74,7 +75,9 @@ function missingKey(issue: Issue, path: Path): Problem {
   return { code: 'CONFIG_MISSING_KEY', message: `"${key}" is missing${inSection(path.slice(0, -1))}`, hint };
 }
 
-function wrongValue(issue: Issue, path: Path, found: unknown): Problem {
+function wrongValue(issue: Issue, path: Path, given: unknown): Problem {
+  const isSecret = given !== null && path.some((step) => typeof step === 'string' && isSecretKey(step));
+  const found = isSecret ? HIDDEN_SECRET : given;
   const name = path.length === 0 ? 'the file' : dotted(path);
   // Other unions than those by `type` say themselves what they expect.
   if (issue.code === 'invalid_union' && 'discriminator' in issue) return unknownType(issue, path, found);
@@ -152,7 +155,11 @@ function numberHint(found: unknown, message: string): string | undefined {
   return undefined;
 }
 
+/** Stands for a value that must not be shown. */
+const HIDDEN_SECRET = Symbol('a secret');
+
 function kindOf(value: unknown): string {
+  if (value === HIDDEN_SECRET) return 'not what it should be';
   if (Array.isArray(value)) return 'a list';
   if (value === null) return 'empty';
   if (typeof value === 'object') return 'a map';
@@ -160,6 +167,7 @@ function kindOf(value: unknown): string {
 }
 
 function show(value: unknown): string {
+  if (value === HIDDEN_SECRET) return 'not what it should be';
   const json = JSON.stringify(value) ?? String(value);
   return json.length <= 60 ? json : `${json.slice(0, 57)}…`;
 }

@@ -9,6 +9,11 @@ const TOPIC_PREFIX = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$/;
 const TOPIC_PREFIX_FORM = 'the beginning of topic names: letters, digits, . _ and -, at most 63';
 const ADDRESS = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$/;
 const ADDRESS_FORM = 'an address: host:port';
+/** The regular expression says that there are digits. */
+const hasPort = (address: string): boolean => {
+  const port = Number(address.slice(address.lastIndexOf(':') + 1));
+  return port >= 1 && port <= 65_535;
+};
 const LOOPBACK = /^(localhost|127\.[0-9.]+|\[::1\]):/;
 
 const text = z.string({ error: () => 'expects text' }).min(1, { error: () => 'must not be empty' });
@@ -22,7 +27,10 @@ const count = (max: number): z.ZodNumber =>
 export const KAFKA_CONNECTION_SHAPE = {
   brokers: z
     .array(
-      z.string({ error: () => `expects ${ADDRESS_FORM}` }).regex(ADDRESS, { error: () => `expects ${ADDRESS_FORM}` }),
+      z
+        .string({ error: () => `expects ${ADDRESS_FORM}` })
+        .regex(ADDRESS, { error: () => `expects ${ADDRESS_FORM}`, abort: true })
+        .refine(hasPort, { error: () => 'has no port from 1 to 65535' }),
       { error: () => 'expects a list of addresses' },
     )
     .min(1, { error: () => 'needs at least one address' })

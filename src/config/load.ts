@@ -4,9 +4,10 @@ import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
 import { formatSize } from '../lib/units.ts';
 import type { Config } from './config.ts';
 import { CONFIG_BYTES_MAX, type ConfigDocument, parseConfigDocument } from './document.ts';
-import { type Environment, applyEnvironment, replaceReferences } from './environment.ts';
+import { type Environment, applyEnvironment, replaceReferences, withScalars } from './environment.ts';
 import { ConfigError, type Problem } from './problem.ts';
-import { resolveConfig } from './resolve.ts';
+import { isRightAt, resolveConfig } from './resolve.ts';
+import { maskSecrets } from './secrets.ts';
 import { type ConfigUse, tlsFileProblems } from './tls-files.ts';
 
 export type { ConfigUse };
@@ -34,10 +35,12 @@ export function resolveText(
 ): LoadedConfig {
   const shown = shownPath(path);
   const document = parseConfigDocument(text);
-  if (document.problems.length > 0) throw new ConfigError(shown, text, document.problems);
+  const shownText = maskSecrets(text, document.secrets);
+  if (document.problems.length > 0) throw new ConfigError(shown, shownText, document.problems);
   const folder = dirname(resolve(path));
   const overridden = applyEnvironment(document.value, environment);
-  const replaced = replaceReferences(overridden.value, { environment, folder }, document);
+  const typed = withScalars(overridden.value, overridden.scalars, isRightAt);
+  const replaced = replaceReferences(typed, { environment, folder }, document);
   const { config, problems } = resolveConfig(replaced.value, { file: resolve(path), folder, document });
   // A reference that cannot be read is the error, not the text that stands in its place.
   const places = new Set(replaced.problems.map(({ position }) => JSON.stringify(position)));
@@ -47,11 +50,25 @@ export function resolveText(
   if (config === undefined || all.length > 0) {
     throw new ConfigError(
       shown,
-      text,
-      inOrder(all.map((problem) => withOrigin(problem, overridden.origins, document))),
+      shownText,
+      inOrder(
+        all.map((problem) => withOrigin(withReferences(problem, replaced.replaced), overridden.origins, document)),
+      ),
     );
   }
   return { config, warnings: overridden.warnings };
+}
+
+/** Shorter ones are found in words that have nothing to do with them. */
+const SECRET_CHARACTERS_MIN = 4;
+
+/** What came from the environment or a file may be a secret, wherever it stands: the reference is shown in its place. */
+function withReferences(problem: Problem, replaced: ReadonlyMap<string, string>): Problem {
+  let { message } = problem;
+  for (const [secret, reference] of replaced) {
+    if (secret.length >= SECRET_CHARACTERS_MIN) message = message.replaceAll(secret, () => reference);
+  }
+  return { ...problem, message };
 }
 
 /** A value that came from the environment is not to be found in the file: the problem names its variable instead. */
@@ -88,10 +105,12 @@ function readConfigFile(path: string): string {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
     const code = systemErrorCode(error);
+    if (code === 'ELOOP') refuse('cannot be read: its symbolic links lead in a circle', 'mend the link');
     if (code === 'ENOENT')
       refuse('does not exist', 'name a configuration with -c, or log files: tailrace run access.log');
     if (code === 'EACCES' || code === 'EPERM') refuse('cannot be read: permission denied', `see ls -l ${shown}`);
     if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') refuse('is not UTF-8', 'save it as UTF-8');
+    if (error instanceof Error && 'syscall' in error) refuse(`cannot be read: ${code}`, 'see the system error');
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import { EXIT, OperatingError } from '../lib/errors.ts';
-import { escapeText } from '../lib/escape.ts';
+import { escapeText, withoutCredentials } from '../lib/escape.ts';
 
 /** At most this many problems of a file are shown: enough to mend it in one go, few enough to stay on a screen. */
 const PROBLEMS_MAX = 20;
@@ -41,10 +41,11 @@ export class ConfigError extends OperatingError {
   }
 }
 
-/** A problem as compilers show it: where, the line itself, carets under the culprit, the way out. */
+/** A problem as compilers show it: where, the line itself, carets under the culprit, the way out. `text` has no secrets any more. */
 export function renderProblem(path: string, text: string, problem: Problem): string {
-  const title = `error ${problem.code}: ${problem.message}`;
-  const { position, hint } = problem;
+  const title = `error ${problem.code}: ${escapeText(withoutCredentials(problem.message))}`;
+  const { position } = problem;
+  const hint = problem.hint === undefined ? undefined : escapeText(withoutCredentials(problem.hint));
   if (position === undefined) return hint === undefined ? title : `${title}\n  = ${hint}`;
   const number = String(position.line);
   const margin = ' '.repeat(number.length);
@@ -56,7 +57,7 @@ export function renderProblem(path: string, text: string, problem: Problem): str
   const carets = '^'.repeat(Math.max(1, Math.min(position.length, shown.length - before.length)));
   return [
     title,
-    `${margin} ┌─ ${path}:${position.line}:${position.column}`,
+    `${margin} ┌─ ${escapeText(path)}:${position.line}:${position.column}`,
     `${number} │ ${shown}`,
     `${margin} │ ${' '.repeat(before.length)}${carets}${hint === undefined ? '' : ` ${hint}`}`,
   ].join('\n');

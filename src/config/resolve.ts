@@ -78,6 +78,12 @@ export function resolveConfig(
   return { config: assemble(parsed.data, streams, rollups, context), problems };
 }
 
+/** Whether the schema has nothing to say of the value at a path. */
+export function isRightAt(raw: unknown, path: Path): boolean {
+  const { error } = configSchema.safeParse(raw);
+  return error?.issues.every((issue) => dotted(issue.path as Path) !== dotted(path)) ?? true;
+}
+
 function checkDataDir(written: unknown, folder: string, report: Report): void {
   const problem = typeof written === 'string' ? dataDirProblem(written, folder) : undefined;
   if (problem === undefined) return;

@@ -12,3 +12,37 @@ export function escapeText(text: string): string {
 function escapeCode(code: number): string {
   return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
 }
+
+/** The same for a text of several lines that are ours. */
+export function escapeLines(text: string): string {
+  return text.replace(UNSAFE, (character) =>
+    character === '\n' ? character : (SHORT[character] ?? escapeCode(character.charCodeAt(0))),
+  );
+}
+
+/**
+ * A JSON text with what a terminal would obey as `\u…`, which is the same JSON. JSON.stringify escapes C0 and halves of surrogates alone; other
+ * such characters stand in strings only.
+ */
+export function escapeJson(json: string): string {
+  return json.replace(UNSAFE, (character) =>
+    character === '\n' ? character : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** `user:password@host`, with or without a scheme before it. */
+const CREDENTIALS = /([^\s:/@"'`,[\]{}()]{1,128}:)([^\s/@"'`]{1,256})(@)/g;
+
+/** Text with each password of a `user:password@` as `replace` has it. */
+export function replaceCredentials(text: string, replace: (password: string) => string): string {
+  if (!text.includes('@')) return text;
+  return text.replace(
+    CREDENTIALS,
+    (_whole, user: string, password: string, at: string) => user + replace(password) + at,
+  );
+}
+
+/** Text that is shown, without passwords of addresses. */
+export function withoutCredentials(text: string): string {
+  return replaceCredentials(text, () => '***');
+}

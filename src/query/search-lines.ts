@@ -1,4 +1,4 @@
-import { escapeText } from '../lib/escape.ts';
+import { escapeJson, escapeText } from '../lib/escape.ts';
 import type { FoundLine } from './search.ts';
 
 /** Paints a text where a person looks; as it is otherwise. */
@@ -27,14 +27,6 @@ export function lineText({ fields }: FoundLine, paint: Paint): string {
 /** The document as one line of JSON: what a terminal would obey is written as `\u…`, which is the same JSON. */
 export function lineJson({ id, index, fields }: FoundLine): string {
   return escapeJson(JSON.stringify({ _index: index, _id: id, ...fields }));
-}
-
-/** JSON.stringify escapes C0 alone. Such characters stand in strings only, where their escapes mean the same. */
-function escapeJson(json: string): string {
-  return json.replace(
-    /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/gu,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
 }
 
 function shown(value: unknown, width = 0): string {

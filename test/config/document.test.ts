@@ -1,4 +1,5 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
+import { parseConfigDocument } from '../../src/config/document.ts';
 import { problemsOf, refuses } from '../support/broken-config.ts';
 
 refuses(
@@ -37,4 +38,35 @@ test('an alias bomb is refused before it explodes', () => {
 test('an empty file and a file with a word are no configuration', () => {
   expect(problemsOf('')).toEqual(['1:1 WRONG_TYPE: the file is empty — expects a map of keys']);
   expect(problemsOf('web\n')).toEqual(['1:1 WRONG_TYPE: the file is the text "web" — expects a map of keys']);
+});
+
+/** What nobody writes by hand, and what would take for ever or end in a stack trace. */
+describe('a file that is an attack is one clear line, within a second', () => {
+  test.each([
+    ['a circle', '{a: &a {b: *a}}', 'alias *a stands in what it is the name of'],
+    ['a circle further down', 'x: 1\ny: &y\n  - [1, { z: *y }]\n', 'alias *y stands in what it is the name of'],
+    ['60,000 keys', Array.from({ length: 60_000 }, (_, i) => `k${i}: 1`).join('\n'), 'more than 20000 keys'],
+    ['10,000 brackets', '['.repeat(10_000) + ']'.repeat(10_000), 'nested too deeply'],
+    ['10,000 maps', '{a: '.repeat(10_000) + '}'.repeat(10_000), 'nested too deeply'],
+    ['200 levels', '[1,'.repeat(200) + ']'.repeat(200), 'nested too deeply'],
+    [
+      '1,000 levels of lines',
+      Array.from({ length: 1000 }, (_, i) => `${' '.repeat(i)}a:`).join('\n'),
+      'nested too deeply',
+    ],
+    ['a name that objects have', 'rollups: { __proto__: 1 }', 'the name "__proto__" cannot be used'],
+    ['a reference without quotes', 'a: [x, ${env:X}]', 'not valid YAML'],
+  ])('%s', (_what, text, message) => {
+    const begin = performance.now();
+    const { problems } = parseConfigDocument(text);
+    expect(problems[0]?.message).toContain(message);
+    expect(performance.now() - begin).toBeLessThan(5000);
+  });
+
+  test('the way out of a reference in a list of one line is said', () => {
+    expect(parseConfigDocument('a: [x, ${env:X}]').problems[0]?.hint).toBe(
+      'put references in quotes there: "${env:NAME}"',
+    );
+    expect(parseConfigDocument('a: [x, "${env:X}"]').problems).toEqual([]);
+  });
 });

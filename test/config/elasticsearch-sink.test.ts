@@ -81,3 +81,14 @@ refuses(
   withSink(', documents: [], rollups: []'),
   '2:73 UNUSED: the sink takes neither lines nor rows — leave documents or rollups out, which takes all of them',
 );
+
+test.each(['es1:9200', 'htp://es1', 'http//es1', 'https://', 'https://me:pass@es1:9200', 'es 1'])(
+  'the node %j is refused by check, and its password is not shown',
+  (node) => {
+    const [problem = '', ...others] = problemsOf(
+      `${RIGHT_CONFIG}sinks: { es: { type: elasticsearch, nodes: [${JSON.stringify(node)}] } }\n`,
+    );
+    expect(problem).toContain('expects an address such as https://es1.example.org:9200');
+    expect(others).toEqual([]);
+  },
+);

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { resolveText } from '../../src/config/load.ts';
-import { RIGHT_CONFIG, changed, folderWith, refuses } from '../support/broken-config.ts';
+import { RIGHT_CONFIG, changed, folderWith, problemsOf, refuses } from '../support/broken-config.ts';
 
 const VERSION = 'version: 1\n';
 const broker = (section: string): string => `${VERSION}broker: { type: kafka, ${section} }\n`;
@@ -107,4 +107,9 @@ test('a Kafka with every setting is understood, paths and defaults with it', () 
     minInSyncReplicas: 2,
     retainMs: 7 * 86_400_000,
   });
+});
+
+test.each(['k1:0', 'k1:65536', '[::1]:99999'])('the port of %s is refused', (broker) => {
+  const text = RIGHT_CONFIG.replace('version: 1\n', `version: 1\nbroker: { type: kafka, brokers: ["${broker}"] }\n`);
+  expect(problemsOf(text).join()).toContain('has no port from 1 to 65535');
 });

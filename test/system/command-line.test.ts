@@ -82,8 +82,8 @@ describe('bad input is one clear line, with the way out', () => {
   refuses(['check', 'binary.yaml'], 3, 'binary.yaml is no text file (a configuration is a YAML file)');
   refuses(
     ['run', '--once', 'access.log', '--data-dir', 'access.log/x'],
-    1,
-    `data_dir ${at('access.log/x')} cannot be made: ENOTDIR (name a folder you may write to with data_dir or --data-dir)`,
+    3,
+    'data_dir access.log/x cannot be used: a file is on the way to it (move the file, or name another folder)',
   );
 });
 
