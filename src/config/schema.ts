@@ -3,10 +3,10 @@ import { CODECS, SINKS, SOURCES } from '../components.ts';
 import { duration, size } from '../lib/units.ts';
 import { kafkaBrokerSection } from './kafka-broker.ts';
 
-/** Names become parts of topics, files and tables: short, plain, lower case. */
-const SLUG = /^[a-z][a-z0-9_-]{0,62}$/;
+/** Names become parts of topics, files and tables: short, plain, lower case; none that every object of the language has. */
+const SLUG = /^(?!constructor$)[a-z][a-z0-9_-]{0,62}$/;
 /** Names of views and columns: what SQL takes without quotes. */
-const SQL_NAME = /^[a-z_][a-z0-9_]{0,62}$/;
+const SQL_NAME = /^(?!constructor$)[a-z_][a-z0-9_]{0,62}$/;
 
 const SLUG_FORM = 'a name: a lower-case letter, then letters, digits, _ and -, at most 63';
 const SQL_NAME_FORM = 'a name for SQL: lower-case letters, digits and _, at most 63, not beginning with a digit';

@@ -244,3 +244,13 @@ test('processing time needs no field of the codec', () => {
   const { config } = resolveText(text, 'tailrace.yaml', {});
   expect(config.pipeline.streams['access']?.eventTime.field).toBe('read_at');
 });
+
+test.each(['  traffic:', '  access:\n    codec', 'requests: count'])(
+  'no name is one that every object has: in place of %j',
+  (name) => {
+    const text = changed(name, name.replace(/[a-z]+/, 'constructor')).replaceAll(/(from|stream): access/g, (whole) =>
+      name.includes('access') ? whole.replace('access', 'constructor') : whole,
+    );
+    expect(problemsOf(text).join()).toContain('the name "constructor" cannot be used');
+  },
+);
