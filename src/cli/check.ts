@@ -12,6 +12,7 @@ import { loadNamedConfig } from './config-option.ts';
 import { print, printJson } from './output.ts';
 import { withExamples } from './examples.ts';
 import { inputPlaces } from './input-places.ts';
+import { sharedFileNotes } from './shared-files.ts';
 
 const EXAMPLES = `Examples:
   tailrace check                     check ./tailrace.yaml
@@ -43,6 +44,7 @@ export function describeConfig(config: Config): string {
     return [
       `stream ${name}: ${stream.codec.type} lines of ${inputs.join(', ')}`,
       `  event time ${field}, up to ${formatDuration(outOfOrdernessMs)} out of order`,
+      ...sharedFileNotes(config, name).map((note) => `  note: ${note}`),
     ].join('\n');
   });
   const tables = Object.entries(config.pipeline.rollups).map(([name, rollup]) => describeTable(name, rollup));
