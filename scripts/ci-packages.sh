@@ -3,12 +3,13 @@
 set -euo pipefail
 
 packages=()
-need() { command -v "$1" > /dev/null || packages+=("$2"); }
+need() { PATH=$PATH:/usr/sbin command -v "$1" > /dev/null || packages+=("$2"); }
 need kcat kcat
 need promtool prometheus
 need amtool prometheus-alertmanager
 need mvn maven
 need openssl openssl
+need logrotate logrotate
 need unzip unzip
 need java default-jdk-headless
 need python3 python3

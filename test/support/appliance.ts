@@ -20,6 +20,8 @@ export interface ApplianceOptions {
   readonly interval?: string;
   readonly snapshotAfter?: string;
   readonly retain?: string;
+  /** YAML of `sources`; every file of `logs` by default. */
+  readonly sources?: string;
   /** YAML of `rollups`. */
   readonly rollups?: string;
   /** YAML of `sinks`; the warehouse alone by default. */
@@ -190,6 +192,7 @@ export class Appliance {
       snapshotAfter = '64KiB',
       retain = '0s',
       rollups = ROLLUPS,
+      sources = ` { web: { type: file, include: ['${this.logs}/*'], stream: access } }`,
     } = options;
     const { kafka, partitions = 1, workers = 1, assignment = 'static' } = options;
     const broker =
@@ -202,7 +205,7 @@ agent: { id: ${this.#agentId} }`;
 name: web
 data_dir: ${this.dataDir}
 ${broker}
-sources: { web: { type: file, include: ['${this.logs}/*'], stream: access } }
+sources:${sources}
 streams:
   access:
     codec: { type: combined }
