@@ -66,6 +66,7 @@ test('a suspect runs when nothing else does, and nothing beside it', async () =>
   const world = new World();
   await world.ask('a');
   await world.ask('suspect', 'people', true);
+  expect(world.begun).toEqual(['a']);
   await world.end('a');
   await world.ask('b');
   await world.ask('audit', 'own');

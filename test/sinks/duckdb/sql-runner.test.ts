@@ -228,6 +228,15 @@ describe('limits', () => {
     expect((await ask('SELECT 1', patient)).rows).toEqual([[1]]);
   });
 
+  test('who goes away takes the query along', async () => {
+    const patient = new SqlRunner({ clock: systemClock, instance, watch: onlyTimeout(60_000) });
+    const gone = new AbortController();
+    const asked = patient.query({ sql: 'SELECT count(*) FROM range(1000000000000)', signal: gone.signal });
+    setTimeout(() => gone.abort(), 100);
+    await expect(asked).rejects.toMatchObject({ code: 'SQL_INTERRUPTED' });
+    expect((await ask('SELECT 1', patient)).rows).toEqual([[1]]);
+  });
+
   test('at the end what runs is interrupted, and what waits does not begin', async () => {
     const closing = new SqlRunner({ clock: systemClock, instance, watch: onlyTimeout(60_000) });
     const asking = [
