@@ -1,4 +1,4 @@
-import { type Config, hasWarehouse } from '../config/config.ts';
+import { type Config, filledTables, hasWarehouse } from '../config/config.ts';
 import type { DataDir } from '../config/data-dir.ts';
 import { shownPath } from '../config/load.ts';
 import { systemClock } from '../lib/clock.ts';
@@ -46,7 +46,7 @@ export async function showResults(
   if (!hasWarehouse(config)) return showNoTables({ isJson, hasRead, unread, leftOut });
   const tables: TableResult[] = [];
   // One after the other, as the warehouse answers them: it turns away whoever finds many waiting.
-  for (const table of Object.keys(config.pipeline.rollups)) tables.push(await readTable(dataDir, table));
+  for (const table of filledTables(config)) tables.push(await readTable(dataDir, table));
   const { stores, close } = await documentStores(config, systemClock.nowMs());
   const result = await audit({ query: queryOf(dataDir), stores });
   await close();

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
-import { type Config, hasWarehouse } from '../config/config.ts';
+import { type Config, filledTables, hasWarehouse } from '../config/config.ts';
 import { shownPath } from '../config/load.ts';
 import { workerNotes } from '../config/workers.ts';
+import { type PlacedConfig, placeInFolder } from '../config/logs-folder.ts';
 import { configOfLogs } from '../config/zero-config.ts';
 import { OperatingError } from '../lib/errors.ts';
 import { RESTART_DEFAULTS } from '../supervisor/restart-policy.ts';
@@ -70,21 +71,23 @@ async function run(files: readonly string[], options: RunCommandOptions): Promis
   };
   if (runOptions.isJson && !runOptions.isOnce) throw usageError('--json needs --once: a run without end has no result');
   checkEnd(runOptions, 'tailrace run --help');
-  const config = configOf(files, options);
+  const { config, others, remember } = configOf(files, options);
   return superviseRun(config, runOptions, () => {
-    if (!runOptions.isJson) announce(config, files);
+    remember();
+    if (!runOptions.isJson) announce(config, files, others);
   });
 }
 
-function configOf(files: readonly string[], options: RunCommandOptions): Config {
+function configOf(files: readonly string[], options: RunCommandOptions): PlacedConfig {
   const [first, ...rest] = files;
   const yaml = files.find((file) => YAML_FILE.test(file));
   if (options.config !== undefined && first !== undefined)
     throw usageError('name a configuration or log files, not both');
   if (yaml !== undefined && rest.length > 0)
     throw usageError(`${yaml} is a configuration: name it alone, or log files alone`);
-  if (first === undefined || yaml !== undefined) return loadNamedConfig(options.config ?? yaml, 'whole');
-  return configOfLogs(files, options.dataDir ?? DEFAULT_DATA_DIR);
+  if (first === undefined || yaml !== undefined)
+    return { config: loadNamedConfig(options.config ?? yaml, 'whole'), others: [], remember: () => undefined };
+  return placeInFolder(configOfLogs(files, options.dataDir ?? DEFAULT_DATA_DIR));
 }
 
 function usageError(message: string): OperatingError {
@@ -92,10 +95,12 @@ function usageError(message: string): OperatingError {
 }
 
 /** What is being filled, and how to look at it. */
-function announce(config: Config, files: readonly string[]): void {
-  const [codec = ''] = Object.values(config.pipeline.streams).map((stream) => stream.codec.type);
+function announce(config: Config, files: readonly string[], others: readonly string[]): void {
+  const { streams, rollups } = config.pipeline;
+  const [codec = ''] = config.inputs.map(({ stream }) => streams[stream]!.codec.type);
   if (config.file === null) say(`${files.map(shownPath).join(', ')}: ${codec} lines\n`);
-  for (const [name, rollup] of Object.entries(config.pipeline.rollups)) say(`${describeTable(name, rollup)}\n`);
+  for (const name of filledTables(config)) say(`${describeTable(name, rollups[name]!)}\n`);
+  if (others.length > 0) say(`tables of other logs in this folder: ${others.join(', ')}\n`);
   for (const note of workerNotes(config)) say(`note: ${note}`);
   const question = questionFor(config);
   const how = question === undefined ? '' : `; ask it with\n  ${commandName()} ${question}`;
@@ -104,8 +109,8 @@ function announce(config: Config, files: readonly string[]): void {
 
 /** What to type to see something of it; undefined where nothing is kept that this program shows. */
 export function questionFor(config: Config): string | undefined {
-  const { file, dataDir, pipeline, sinks } = config;
-  const [table] = Object.keys(pipeline.rollups);
+  const { file, dataDir, sinks } = config;
+  const [table] = filledTables(config);
   const where = file === null ? `--data-dir ${shownPath(dataDir)}` : `-c ${shownPath(file)}`;
   if (table !== undefined && hasWarehouse(config))
     return `sql ${where} "from ${table} order by window_start desc limit 10"`;

@@ -140,7 +140,7 @@ function checkSwitch({ options }: RestoreRequest, before: TaskState, generation:
     throw new OperatingError(`rollup ${rollup} has another definition than the one its table was made with`, {
       code: 'ROLLUP_CHANGED',
       exitCode: EXIT.config,
-      hint: `give the changed rollup another name, such as ${rollup}_2, or restore the definition`,
+      hint: `give the changed rollup another name, such as ${rollup}_2, or restore the definition; a log without a configuration goes in another --data-dir`,
     });
   }
   if (!options.maySwitch) {

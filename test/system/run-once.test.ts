@@ -264,3 +264,26 @@ test('--close without --once is a word of advice', async () => {
     expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining('--close needs --once') });
   }
 });
+
+test('one log after the other in one folder: each has its tables, none of its lines is late, and one audit counts all', async () => {
+  const event = (more: object): string =>
+    `${JSON.stringify({ time: '2021-04-29T09:01:40Z', level: 'info', ...more })}\n`;
+  writeFileSync(join(folder.path, 'a.log'), accessLines(100));
+  writeFileSync(join(folder.path, 'live.log'), liveLines(3));
+  writeFileSync(join(folder.path, 'a.json'), event({ msg: 'hi' }).repeat(4));
+  writeFileSync(join(folder.path, 'b.json'), event({ svc: 'x' }).repeat(4));
+  let stderr = '';
+  for (const file of ['live.log', 'a.log', 'a.json', 'b.json']) {
+    const ended = await tailrace(['run', '--once', file], { cwd: folder.path });
+    expect({ file, code: ended.code, stderr: ended.stderr }).toMatchObject({ code: 0 });
+    stderr = ended.stderr;
+  }
+  expect(stderr).toContain('tables of other logs in this folder: ');
+  expect(stderr).toContain('from events_b ');
+  const counts = `select (select sum(requests) from requests), (select sum(requests) from requests_a),
+    (select sum(events) from events), (select sum(events) from events_b)`;
+  expect(await rowsOf(counts)).toEqual([[3, 100, 4, 4]]);
+  expect(await rowsOf('select count(*) from tailrace.late')).toEqual([[0]]);
+  const audit = await tailrace(['audit'], { cwd: folder.path });
+  expect(audit.stdout).toContain('sent 111 = stored 111, lost 0, doubled 0');
+});
