@@ -40,10 +40,11 @@ export function registerCheck(program: Command): void {
 export function describeConfig(config: Config): string {
   const streams = Object.entries(config.pipeline.streams).map(([name, stream]) => {
     const inputs = config.inputs.filter((input) => input.stream === name).flatMap(inputPlaces);
-    const { field, outOfOrdernessMs } = stream.eventTime;
+    const { field, timeZone, outOfOrdernessMs } = stream.eventTime;
+    const zone = timeZone === undefined ? '' : `, by the clock of ${timeZone} where no zone is written`;
     return [
       `stream ${name}: ${stream.codec.type} lines of ${inputs.join(', ')}`,
-      `  event time ${field}, up to ${formatDuration(outOfOrdernessMs)} out of order`,
+      `  event time ${escapeText(field)}${zone}, up to ${formatDuration(outOfOrdernessMs)} out of order`,
       ...sharedFileNotes(config, name).map((note) => `  note: ${note}`),
     ].join('\n');
   });

@@ -7,8 +7,12 @@ export function documentPipeline(
   stream: string,
   { partitions, codec, eventTime }: StreamSpec,
 ): Pipeline {
-  const { field, maxFutureMs } = eventTime;
+  const { field, timeZone, maxFutureMs } = eventTime;
   const noClock = { outOfOrdernessMs: 0, idleTimeoutMs: 30_000, agentLostTimeoutMs: 3_600_000 };
-  const spec = { partitions, codec, eventTime: { ...noClock, field, maxFutureMs } };
+  const spec = {
+    partitions,
+    codec,
+    eventTime: { ...noClock, field, ...(timeZone === undefined ? {} : { timeZone }), maxFutureMs },
+  };
   return { version: 1, name, streams: { [stream]: spec }, rollups: {} };
 }

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import type { GeneratorOptions } from '../agent/sources/generator.ts';
 import type { TruthOptions } from '../agent/sources/generator-truth.ts';
-import { parseIsoTime } from '../codecs/timestamps.ts';
+import { parseIsoTime } from '../codecs/times/iso.ts';
 import { DURATION_FORM, parseDuration } from '../lib/units.ts';
 
 /** The flags of `tailrace gen` as Commander hands them over, each already read. */

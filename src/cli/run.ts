@@ -5,6 +5,7 @@ import { workerNotes } from '../config/workers.ts';
 import { type PlacedConfig, placeInFolder } from '../config/logs-folder.ts';
 import { configOfLogs } from '../config/zero-config.ts';
 import { OperatingError } from '../lib/errors.ts';
+import { escapeText } from '../lib/escape.ts';
 import { RESTART_DEFAULTS } from '../supervisor/restart-policy.ts';
 import { commandName } from './command-name.ts';
 import { describeTable } from './check.ts';
@@ -71,14 +72,17 @@ async function run(files: readonly string[], options: RunCommandOptions): Promis
   };
   if (runOptions.isJson && !runOptions.isOnce) throw usageError('--json needs --once: a run without end has no result');
   checkEnd(runOptions, 'tailrace run --help');
-  const { config, others, remember } = configOf(files, options);
+  const { config, others, remember, notes } = configOf(files, options);
   return superviseRun(config, runOptions, () => {
     remember();
-    if (!runOptions.isJson) announce(config, files, others);
+    if (!runOptions.isJson) announce(config, files, { others, notes });
   });
 }
 
-function configOf(files: readonly string[], options: RunCommandOptions): PlacedConfig {
+function configOf(
+  files: readonly string[],
+  options: RunCommandOptions,
+): PlacedConfig & { readonly notes: readonly string[] } {
   const [first, ...rest] = files;
   const yaml = files.find((file) => YAML_FILE.test(file));
   if (options.config !== undefined && first !== undefined)
@@ -86,8 +90,14 @@ function configOf(files: readonly string[], options: RunCommandOptions): PlacedC
   if (yaml !== undefined && rest.length > 0)
     throw usageError(`${yaml} is a configuration: name it alone, or log files alone`);
   if (first === undefined || yaml !== undefined)
-    return { config: loadNamedConfig(options.config ?? yaml, 'whole'), others: [], remember: () => undefined };
-  return placeInFolder(configOfLogs(files, options.dataDir ?? DEFAULT_DATA_DIR));
+    return {
+      config: loadNamedConfig(options.config ?? yaml, 'whole'),
+      others: [],
+      remember: () => undefined,
+      notes: [],
+    };
+  const { config, notes } = configOfLogs(files, options.dataDir ?? DEFAULT_DATA_DIR);
+  return { ...placeInFolder(config), notes };
 }
 
 function usageError(message: string): OperatingError {
@@ -95,16 +105,29 @@ function usageError(message: string): OperatingError {
 }
 
 /** What is being filled, and how to look at it. */
-function announce(config: Config, files: readonly string[], others: readonly string[]): void {
+function announce(
+  config: Config,
+  files: readonly string[],
+  { others, notes }: { readonly others: readonly string[]; readonly notes: readonly string[] },
+): void {
   const { streams, rollups } = config.pipeline;
-  const [codec = ''] = config.inputs.map(({ stream }) => streams[stream]!.codec.type);
-  if (config.file === null) say(`${files.map(shownPath).join(', ')}: ${codec} lines\n`);
+  const [stream] = config.inputs.map((input) => streams[input.stream]!);
+  if (config.file === null && stream !== undefined)
+    say(`${files.map(shownPath).join(', ')}: ${stream.codec.type} lines\n${clockText(stream.eventTime.field)}\n`);
+  for (const note of notes) say(`note: ${note}`);
   for (const name of filledTables(config)) say(`${describeTable(name, rollups[name]!)}\n`);
   if (others.length > 0) say(`tables of other logs in this folder: ${others.join(', ')}\n`);
   for (const note of workerNotes(config)) say(`note: ${note}`);
   const question = questionFor(config);
   const how = question === undefined ? '' : `; ask it with\n  ${commandName()} ${question}`;
   say(`data in ${shownPath(config.dataDir)}${how}\n`);
+}
+
+/** Which clock a made configuration took. */
+function clockText(field: string): string {
+  return field === 'read_at'
+    ? 'event time: the moment of reading; no field looks like a time'
+    : `event time: ${escapeText(field)}`;
 }
 
 /** What to type to see something of it; undefined where nothing is kept that this program shows. */

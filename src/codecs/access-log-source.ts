@@ -14,7 +14,7 @@ import {
   restEnd,
   urlPartEnd,
 } from './quoted.ts';
-import { parseClfTime } from './timestamps.ts';
+import { parseClfTime } from './times/clf.ts';
 
 const TOOLS = {
   closingQuote,

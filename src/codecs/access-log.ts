@@ -4,7 +4,7 @@ import { accessLogParser } from './access-log-interpreter.ts';
 import { accessLogParts } from './access-log-source.ts';
 import type { DecodeRequest, Decoder } from './codec.ts';
 import { generateDecoder } from './generated-decoder.ts';
-import { asBuffer, interpretLines } from './lines.ts';
+import { interpretLines } from './lines.ts';
 
 /**
  * The grammar of `common` and, with the part in braces, of `combined`, as Apache httpd and nginx write it:
@@ -57,12 +57,6 @@ export function interpretAccessLog(isCombined: boolean, request: DecodeRequest):
   checkRequest(isCombined, request);
   const parse = accessLogParser(isCombined);
   return (block, batch) => interpretLines(block, batch, request, parse);
-}
-
-/** How many of the lines match the grammar. */
-export function countAccessLogLines(isCombined: boolean, lines: readonly Uint8Array[]): number {
-  const parse = accessLogParser(isCombined);
-  return lines.filter((line) => parse(asBuffer(line), 0, line.length) !== undefined).length;
 }
 
 export function compileAccessLog(isCombined: boolean, request: DecodeRequest): Decoder {

@@ -20,6 +20,8 @@ export interface DecodeRequest {
   readonly eventTimeField?: string;
   /** The projected fields, one batch column each, in this order. */
   readonly fields: readonly { readonly name: string; readonly type: FieldType }[];
+  /** The zone of times that are written without one, a name of the time zone data; UTC by default. */
+  readonly timeZone?: string;
 }
 
 /**
@@ -43,8 +45,10 @@ export interface CodecDefinition<Options = unknown> {
   readonly defaultEventTimeField?: string;
   compile(options: Options, request: DecodeRequest): Decoder;
   interpret(options: Options, request: DecodeRequest): Decoder;
-  /** How many of these sample lines look like this codec's, for the zero-config form; the best codec wins. */
-  detect(lines: readonly Uint8Array[]): number;
+  /** Options with which a decoder tells its own lines from others, whatever fields they have: where nothing is configured, the codec with the most lines wins. */
+  readonly probe: Options;
+  /** Whether its times may be written without a zone. */
+  readonly hasLocalTimes?: boolean;
   readonly examples: readonly CodecExample<Options>[];
 }
 

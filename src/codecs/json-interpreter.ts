@@ -2,12 +2,11 @@ import type { FieldType } from '../record/batch.ts';
 import { plainAddress } from './address-interpreter.ts';
 import { JSON_DEPTH_MAX } from './json-scan.ts';
 import type { Cell, LineParser } from './lines.ts';
-import { parseIsoTime } from './timestamps.ts';
+import type { TimeReader } from './times/reader.ts';
 
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 /** Strings of a valid JSON text, with the colon where one is a key. */
 const STRING = /"((?:[^"\\]|\\[^])*)"(\s*:)?/g;
-const TIME_MS_MAX = 8.64e15;
 
 /** A number as it was written. */
 class NumberText {
@@ -25,7 +24,7 @@ const parseJson = JSON.parse as (text: string, reviver?: Reviver) => unknown;
  * The plain reading of a JSON line, by `JSON.parse`: the oracle of the generated walker. Bytes from 0x80 on stand in the text as
  * characters of a row of Unicode that the line's own escapes do not name, so that they come out as they went in.
  */
-export function jsonParser(fields: Readonly<Record<string, FieldType>>, timeFormat: string): LineParser {
+export function jsonParser(fields: Readonly<Record<string, FieldType>>, times: TimeReader): LineParser {
   return (bytes, start, end) => {
     const latin1 = bytes.toString('latin1', start, end);
     const row = freeRow(latin1);
@@ -38,7 +37,7 @@ export function jsonParser(fields: Readonly<Record<string, FieldType>>, timeForm
       '',
       1,
       (path, value) => {
-        if (Object.hasOwn(fields, path)) cells.set(path, cellOf(value, fields[path]!, timeFormat, row));
+        if (Object.hasOwn(fields, path)) cells.set(path, cellOf(value, fields[path]!, times, row));
       },
       row,
     );
@@ -89,7 +88,7 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null;
 }
 
-function cellOf(value: unknown, type: FieldType, timeFormat: string, row: number): Cell {
+function cellOf(value: unknown, type: FieldType, times: TimeReader, row: number): Cell {
   const text =
     typeof value === 'string'
       ? value
@@ -107,11 +106,8 @@ function cellOf(value: unknown, type: FieldType, timeFormat: string, row: number
       return isQuoted ? ipOf(text, row) : null;
     case 'boolean':
       return text === 'true' ? 1 : text === 'false' ? 0 : null;
-    case 'date': {
-      if (timeFormat !== 'iso') return timeOf(numberOf(text) * (timeFormat === 'epoch_s' ? 1000 : 1), timeFormat);
-      const bytes = bytesOfText(text, row);
-      return isQuoted ? timeOf(parseIsoTime(bytes, 0, bytes.length), timeFormat) : null;
-    }
+    case 'date':
+      return timeOf(bytesOfText(text, row), isQuoted, typeof value === 'boolean', times);
     case 'long':
       if (Math.abs(numberOf(text)) > Number.MAX_SAFE_INTEGER) return longOf(text);
       return Number.isSafeInteger(numberOf(text)) ? numberOf(text) + 0 : null;
@@ -144,9 +140,13 @@ function longOf(text: string): Cell {
   return exact;
 }
 
-function timeOf(timeMs: number, timeFormat: string): number | null {
-  const whole = timeFormat === 'epoch_s' ? Math.round(timeMs) : Math.floor(timeMs);
-  return Math.abs(whole) <= TIME_MS_MAX ? whole + 0 : null;
+function timeOf(bytes: Buffer, isQuoted: boolean, isBoolean: boolean, times: TimeReader): number | null {
+  if (isBoolean) return null;
+  const byText = isQuoted ? times.text(bytes, 0, bytes.length) : Number.NaN;
+  const takesNumber = !isQuoted || times.takesQuotedNumbers;
+  const isWritten = Number.isNaN(byText) && takesNumber && NUMBER.test(bytes.toString('latin1'));
+  const timeMs = isWritten ? times.number(bytes, 0, bytes.length) : byText;
+  return Number.isNaN(timeMs) ? null : timeMs;
 }
 
 /** The first character of a row of 256 that no escape in the text names; at most one escape in six characters names one. */

@@ -3,7 +3,8 @@ import type { DecodeRequest } from './codec.ts';
 import type { GeneratedParts } from './generated-decoder.ts';
 import { storeIp } from './lines.ts';
 import { JSON_DEPTH_MAX, afterBlanks, stringEnd, valueEnd } from './json-scan.ts';
-import { type TimeFormat, numberOfValue, storeLong, unescapeToScratch, unescaped } from './json-values.ts';
+import { numberOfValue, storeLong, timeOfValue, unescapeToScratch, unescaped } from './json-values.ts';
+import type { TimeReader } from './times/reader.ts';
 
 /** What a key leads to: a field that is looked for, an object with fields inside, or both. */
 interface KeyTarget {
@@ -17,7 +18,7 @@ interface KeyTarget {
 type ObjectNode = ReadonlyMap<string, KeyTarget>;
 
 /** What is generated for JSON lines: a function for each object in which a field may be found that is looked for. */
-export function jsonParts(timeFormat: TimeFormat, request: DecodeRequest): GeneratedParts {
+export function jsonParts(times: TimeReader, request: DecodeRequest): GeneratedParts {
   const { eventTimeField } = request;
   const wanted = [...request.fields.map(({ name }) => name), ...(eventTimeField === undefined ? [] : [eventTimeField])];
   const nodes = nodesOf(wanted.map(latin1Of));
@@ -35,9 +36,11 @@ export function jsonParts(timeFormat: TimeFormat, request: DecodeRequest): Gener
       storeText,
       numberOfValue,
       storeLong,
+      timeOfValue,
+      times,
       names: [...nodes.values()].map((node) => [...node.keys()].map((key) => Buffer.from(key, 'latin1'))),
     },
-    functions: [...nodes.values()].map((node, i) => objectSource(node, i, numbers, timeFormat, request)).join('\n'),
+    functions: [...nodes.values()].map((node, i) => objectSource(node, i, numbers, request)).join('\n'),
     prepare: '',
     line: `${nulls.join(' ')} ${hasEventTime ? 'eventTimeMs[row] = NaN;' : ''}
       at = afterBlanks(bytes, at);
@@ -83,11 +86,10 @@ function objectSource(
   node: ObjectNode,
   number: number,
   numbers: ReadonlyMap<string, number>,
-  timeFormat: TimeFormat,
   request: DecodeRequest,
 ): string {
   const cases = [...node.values()].map(
-    (target, i) => `case ${i}: ${valueSource(target, numbers.get(target.inside ?? ''), timeFormat, request)}`,
+    (target, i) => `case ${i}: ${valueSource(target, numbers.get(target.inside ?? ''), request)}`,
   );
   return `function object${number}(bytes, view, batch, row, from, limit, depth) {
   let at = afterBlanks(bytes, from);
@@ -136,12 +138,7 @@ function keyTest(key: string): string {
 }
 
 /** Moves `at` past the value there and stores it. */
-function valueSource(
-  { field, inside }: KeyTarget,
-  insideNumber: number | undefined,
-  timeFormat: TimeFormat,
-  request: DecodeRequest,
-): string {
+function valueSource({ field, inside }: KeyTarget, insideNumber: number | undefined, request: DecodeRequest): string {
   const walkInside =
     inside === undefined
       ? ''
@@ -157,27 +154,29 @@ function valueSource(
           at = isEscaped ? -1 - at : at + 1;
         } else ${walkInside}at = valueEnd(view, bytes, at, limit, depth);
         if (at < 0) return -1;
-        ${storeSource(field, timeFormat, request)}
+        ${storeSource(field, request)}
         break;
       }`;
 }
 
-function storeSource(field: string, timeFormat: TimeFormat, request: DecodeRequest): string {
-  const format = JSON.stringify(timeFormat);
+const TIME = 'timeOfValue(bytes, value, at, isEscaped, times)';
+
+function storeSource(field: string, request: DecodeRequest): string {
   const stores = request.fields.map(({ name, type }, i) => {
     if (latin1Of(name) !== field) return '';
     if (type === 'long') {
       // Inline while the number is exact, and so are all before it.
-      return `{ const number = numberOfValue(bytes, value, at, isEscaped, 'long', ${format}), column = batch.columns[${i}];
+      return `{ const number = numberOfValue(bytes, value, at, isEscaped, 'long'), column = batch.columns[${i}];
         if (number > ${Number.MAX_SAFE_INTEGER} || number < ${Number.MIN_SAFE_INTEGER} || column.rest !== undefined) storeLong(column, row, number, bytes, value, at);
         else column.values[row] = number; }`;
     }
-    return isStringType(type)
-      ? `storeText(batch, batch.columns[${i}], row, bytes, value, at, isEscaped, ${type === 'ip'});`
-      : `batch.columns[${i}].values[row] = numberOfValue(bytes, value, at, isEscaped, ${JSON.stringify(type)}, ${format});`;
+    if (isStringType(type))
+      return `storeText(batch, batch.columns[${i}], row, bytes, value, at, isEscaped, ${type === 'ip'});`;
+    const number = type === 'date' ? TIME : `numberOfValue(bytes, value, at, isEscaped, ${JSON.stringify(type)})`;
+    return `batch.columns[${i}].values[row] = ${number};`;
   });
   if (request.eventTimeField !== undefined && latin1Of(request.eventTimeField) === field) {
-    stores.push(`batch.eventTimeMs[row] = numberOfValue(bytes, value, at, isEscaped, 'date', ${format});`);
+    stores.push(`batch.eventTimeMs[row] = ${TIME};`);
   }
   return stores.join(' ');
 }

@@ -2,14 +2,7 @@ import { parseLong } from '../lib/exact-integer.ts';
 import { Batch, type FieldType, type NumberColumn } from '../record/batch.ts';
 import { hexDigit, numberEnd } from './json-scan.ts';
 import { reserveScratch } from './lines.ts';
-import { parseIsoTime } from './timestamps.ts';
-
-/** How the fields of type `date` are written. */
-export const TIME_FORMATS = ['iso', 'epoch_ms', 'epoch_s'] as const;
-export type TimeFormat = (typeof TIME_FORMATS)[number];
-
-/** The range of a JavaScript date, ±100 million days: what lies beyond is no time. */
-const TIME_MS_MAX = 8.64e15;
+import type { TimeReader } from './times/reader.ts';
 
 /** Powers of ten that are exact as float64. */
 const POWERS_OF_TEN = Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
@@ -17,42 +10,42 @@ const POWERS_OF_TEN = Array.from({ length: 23 }, (_, exponent) => Number(`1e${ex
 /**
  * The number of a field with the value in [start, end), whose bounds valueEnd() found; NaN where the value is of another type.
  * A number in quotes counts as the number, `"true"` and `"false"` as the booleans. A `long` beyond 2^53 is rounded: storeLong() looks again.
+ * Dates are for timeOfValue().
  */
-export function numberOfValue(
-  bytes: Buffer,
-  start: number,
-  end: number,
-  isEscaped: boolean,
-  type: FieldType,
-  format: TimeFormat,
-): number {
-  if (bytes[start] !== 0x22) return numberOfText(bytes, start, end, type, format, false);
-  if (!isEscaped) return numberOfText(bytes, start + 1, end - 1, type, format, true);
-  // Slow path: an escape in a number or a time.
+export function numberOfValue(bytes: Buffer, start: number, end: number, isEscaped: boolean, type: FieldType): number {
+  if (bytes[start] !== 0x22) return numberOfText(bytes, start, end, type, false);
+  if (!isEscaped) return numberOfText(bytes, start + 1, end - 1, type, true);
+  // Slow path: an escape in a number.
   const text = unescaped(bytes, start + 1, end - 1);
-  return numberOfText(text, 0, text.length, type, format, true);
+  return numberOfText(text, 0, text.length, type, true);
 }
 
-function numberOfText(
-  bytes: Buffer,
-  start: number,
-  end: number,
-  type: FieldType,
-  format: TimeFormat,
-  isQuoted: boolean,
-): number {
-  if (type === 'date' && format === 'iso') return isQuoted ? inTimeRange(parseIsoTime(bytes, start, end)) : Number.NaN;
+/** The time of a field with the value in [start, end), in milliseconds; NaN where it is none. */
+export function timeOfValue(bytes: Buffer, start: number, end: number, isEscaped: boolean, times: TimeReader): number {
+  if (bytes[start] !== 0x22) return isNumber(bytes[start]!) ? times.number(bytes, start, end) : Number.NaN;
+  if (!isEscaped) return timeOfText(bytes, start + 1, end - 1, times);
+  const text = unescaped(bytes, start + 1, end - 1);
+  return timeOfText(text, 0, text.length, times);
+}
+
+function timeOfText(bytes: Buffer, start: number, end: number, times: TimeReader): number {
+  const timeMs = times.text(bytes, start, end);
+  if (timeMs === timeMs || !times.takesQuotedNumbers) return timeMs;
+  return isNumber(bytes[start]!) && numberEnd(bytes, start) === end ? times.number(bytes, start, end) : Number.NaN;
+}
+
+/** Whether a value that begins so is a number. */
+function isNumber(first: number): boolean {
+  return first === 0x2d || (first >= 0x30 && first <= 0x39);
+}
+
+function numberOfText(bytes: Buffer, start: number, end: number, type: FieldType, isQuoted: boolean): number {
   if (type === 'boolean') return booleanOf(bytes, start, end);
   if (start === end || (isQuoted && numberEnd(bytes, start) !== end) || bytes[start]! > 0x39) return Number.NaN;
   const value = parseNumber(bytes, start, end);
   if (type === 'long')
     return Number.isSafeInteger(value) || Math.abs(value) > Number.MAX_SAFE_INTEGER ? value + 0 : Number.NaN;
-  if (type === 'date') return inTimeRange(format === 'epoch_s' ? Math.round(value * 1000) : Math.floor(value));
   return value;
-}
-
-function inTimeRange(timeMs: number): number {
-  return Math.abs(timeMs) <= TIME_MS_MAX ? timeMs + 0 : Number.NaN;
 }
 
 function booleanOf(bytes: Buffer, start: number, end: number): number {

@@ -5,8 +5,8 @@ import type { CodecDefinition, DecodeRequest, Decoder } from './codec.ts';
 import { generateDecoder } from './generated-decoder.ts';
 import { jsonParser } from './json-interpreter.ts';
 import { jsonParts } from './json-source.ts';
-import { TIME_FORMATS } from './json-values.ts';
-import { asBuffer, interpretLines } from './lines.ts';
+import { interpretLines } from './lines.ts';
+import { TIME_FORMATS, type TimeReader, timeReader } from './times/reader.ts';
 
 const NAME_FORM = 'expects the name of a field, of 1 to 256 characters';
 
@@ -25,9 +25,15 @@ const options = z.strictObject({
     ),
   time_format: z
     .enum(TIME_FORMATS, { error: () => `expects one of ${TIME_FORMATS.join(', ')}` })
-    .prefault('iso')
+    .prefault('auto')
     .describe(
-      'How fields of type `date` are written: ISO 8601 (UTC where no zone is written), or a number since 1970.',
+      [
+        'How fields of type `date` are written. `auto`: any of these, told apart value by value.',
+        '`iso`: ISO 8601, a date (`2015-05-17`, `20150517`, `2015-137`, `2015-W20-7`, `2015/05/17`) alone or with a time to the hour, minute or second after `T` or a blank, extended or basic, a fraction of a second of any length after a dot or comma, and a zone (`Z`, `+03`, `+0300`, `+03:00`, `UTC`, `GMT`; `[Europe/Berlin]` behind it or alone).',
+        '`rfc2822`: `Sun, 17 May 2015 10:05:03 +0200`, as RFC 822 and HTTP have it, too. `clf`: `17/May/2015:10:05:03 +0200`, in brackets or not.',
+        '`epoch_s`, `epoch_ms`, `epoch_us`, `epoch_ns`: a number since 1970, also in quotes; with `auto` the digits before the point tell the unit (9 to 11: s, to 14: ms, to 17: µs, to 20: ns), so from March 1973 on.',
+        'Whatever is less than a millisecond is cut. Without a zone it is `event_time.time_zone`.',
+      ].join(' '),
     ),
 });
 type JsonOptions = z.output<typeof options>;
@@ -40,7 +46,7 @@ type JsonOptions = z.output<typeof options>;
  * - `long`: a whole number of 64 bits, exact, also in quotes (`200.0` and `2e2` are 200). `double`: a number, likewise. One that is too large
  *   for its type is there and not known (±Infinity): a result that depends on it is NULL with `overflow`, a key of it goes to `is_other`. As
  *   `keyword` every digit stays.
- * - `boolean`: `true`, `false`, also in quotes. `date`: by `time_format`; numbers also in quotes, fractions of a millisecond cut.
+ * - `boolean`: `true`, `false`, also in quotes. `date`: by `time_format` (times/reader.ts); numbers also in quotes.
  * Invalid UTF-8 in strings is kept; a lone surrogate (`\ud800`) becomes the three bytes of its code point (WTF-8).
  */
 export const json: CodecDefinition<JsonOptions> = {
@@ -51,17 +57,16 @@ export const json: CodecDefinition<JsonOptions> = {
   fields: ({ fields }) => fields,
   compile(given, request): Decoder {
     checkRequest(given, request);
-    return generateDecoder(request, jsonParser(given.fields, given.time_format), jsonParts(given.time_format, request));
+    const times = timesOf(given, request);
+    return generateDecoder(request, jsonParser(given.fields, times), jsonParts(times, request));
   },
   interpret(given, request): Decoder {
     checkRequest(given, request);
-    const parse = jsonParser(given.fields, given.time_format);
+    const parse = jsonParser(given.fields, timesOf(given, request));
     return (block, batch) => interpretLines(block, batch, request, parse);
   },
-  detect(lines) {
-    const parse = jsonParser({}, 'iso');
-    return lines.filter((line) => parse(asBuffer(line), 0, line.length) !== undefined).length;
-  },
+  hasLocalTimes: true,
+  probe: { fields: {}, time_format: 'auto' },
   examples: [
     {
       title: 'nested and dotted keys, a number in quotes',
@@ -72,7 +77,7 @@ export const json: CodecDefinition<JsonOptions> = {
           'url.path': 'keyword',
           duration: 'double',
         },
-        time_format: 'iso',
+        time_format: 'auto',
       },
       line: String.raw`{"@timestamp":"2015-05-17T10:05:03.250+02:00","http":{"response":{"status_code":"200"}},"url.path":"\/a\u00e9","duration":0.25}`,
       record: {
@@ -90,6 +95,10 @@ export const json: CodecDefinition<JsonOptions> = {
     },
   ],
 };
+
+function timesOf({ time_format: format }: JsonOptions, { timeZone }: DecodeRequest): TimeReader {
+  return timeReader(format, timeZone ?? 'UTC');
+}
 
 function checkRequest({ fields }: JsonOptions, request: DecodeRequest): void {
   const typeOf = (name: string): FieldType | undefined => (Object.hasOwn(fields, name) ? fields[name] : undefined);

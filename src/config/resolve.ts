@@ -129,6 +129,11 @@ function resolveStreams(section: Section | undefined, report: Report): Map<strin
     const field = whole.success
       ? eventTimeField(['streams', name], whole.data, definition.defaultEventTimeField, fields, report)
       : '';
+    if (whole.success && whole.data.event_time.time_zone !== 'UTC' && definition.hasLocalTimes !== true) {
+      const message = `times of ${codec.type} lines have a zone of their own`;
+      const hint = 'leave time_zone out';
+      report(['streams', name, 'event_time', 'time_zone'], 'value', { code: 'CONFIG_VALUE', message, hint });
+    }
     const spec = whole.success
       ? { partitions: whole.data.partitions, codec, eventTime: eventTimeSpec(field, whole.data.event_time) }
       : undefined;
@@ -164,6 +169,7 @@ function eventTimeField(
 function eventTimeSpec(field: string, section: z.output<typeof streamSection>['event_time']): EventTimeSpec {
   return {
     field,
+    ...(section.time_zone === 'UTC' ? {} : { timeZone: section.time_zone }),
     outOfOrdernessMs: section.out_of_orderness,
     idleTimeoutMs: section.idle_timeout,
     maxFutureMs: section.max_future,

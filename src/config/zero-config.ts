@@ -1,24 +1,40 @@
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { literalPattern } from '../agent/sources/glob.ts';
 import { CODECS } from '../components.ts';
-import { assert } from '../lib/assert.ts';
-import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
-import { CONTENT_SAMPLE_BYTES, foreignContent } from '../lib/file-content.ts';
+import type { BlockLines } from '../codecs/codec.ts';
+import { EXIT, OperatingError } from '../lib/errors.ts';
+import { escapeText } from '../lib/escape.ts';
+import { Batch, REASON_MALFORMED } from '../record/batch.ts';
 import type { Config } from './config.ts';
 import { dataDirProblem } from './data-dir.ts';
 import { describeJsonSample } from './json-sample.ts';
+import { type LogSample, refusal, sampleOf } from './log-sample.ts';
 import { resolveConfig } from './resolve.ts';
-
-/** So much of each file is looked at to tell its format. */
-const SAMPLE_BYTES = 64 * 1024;
-const SAMPLE_LINES = 200;
 
 /** A format is believed when this share of the sample's lines are its own; the rest become dead letters. */
 const BELIEVED_SHARE = 0.5;
 
-/** A configuration made of log files: their format is found out, and the rollups are those that most people want first. */
-export function configOfLogs(paths: readonly string[], dataDir: string): Config {
+/** So many bytes of a line are shown where its format is not known. */
+const SHOWN_BYTES = 60;
+
+/** A configuration made of log files, and what a person should know of how it was made. */
+export interface MadeConfig {
+  readonly config: Config;
+  readonly notes: readonly string[];
+}
+
+/** A stream with its rollups as a file would say them, and what was left out. */
+interface Guess {
+  readonly stream: unknown;
+  readonly rollups: unknown;
+  readonly notes: readonly string[];
+}
+
+/**
+ * A configuration made of log files: their format is found out, and the rollups are those that most people want first. It passes the same
+ * checks as one that was written; a guess that does not is given up for a plainer one.
+ */
+export function configOfLogs(paths: readonly string[], dataDir: string): MadeConfig {
   const problem = dataDirProblem(dataDir, process.cwd());
   if (problem !== undefined)
     throw new OperatingError(`data_dir ${dataDir} ${problem.message}`, {
@@ -26,127 +42,129 @@ export function configOfLogs(paths: readonly string[], dataDir: string): Config 
       hint: problem.hint,
       exitCode: EXIT.usage,
     });
-  const samples = paths.map((path) => ({ path, lines: sampleLines(path) }));
-  const lines = samples.flatMap((sample) => sample.lines);
-  if (lines.length === 0)
-    throw refusal(
-      paths.join(', '),
-      'has no lines yet',
-      'its format is told from its first lines: wait for them, or write a configuration',
-    );
-  const codec = detectCodec(lines);
-  if (codec === undefined) {
-    const names = CODECS.map(({ type }) => type).join(', ');
-    throw new OperatingError(`the format of ${paths.join(', ')} is not known`, {
-      code: 'FORMAT_UNKNOWN',
-      hint: `formats that are recognised: ${names}; for others write a configuration`,
-      exitCode: EXIT.usage,
-    });
+  const samples = paths.map(sampleOf);
+  if (samples.every(({ block }) => block.lines === 0)) {
+    const hint = 'its format is told from its first lines: wait for them, or write a configuration';
+    throw refusal(paths.join(', '), 'has no lines yet', hint);
   }
-  const { stream, rollups } = describeStream(codec, lines);
-  const raw = {
-    version: 1,
-    name: 'logs',
-    data_dir: dataDir,
-    sources: { logs: { type: 'file', include: paths.map((path) => literalPattern(resolve(path))), stream: codec } },
-    streams: { [codec]: stream },
-    rollups,
+  const codec = detectCodec(samples.map(({ block }) => block));
+  if (codec === undefined) throw unknownFormat(samples);
+  const others = samples.length === 1 ? [] : otherFormats(samples, codec);
+  for (const { stream, rollups, notes } of guesses(codec, joined(samples))) {
+    const raw = {
+      version: 1,
+      name: 'logs',
+      data_dir: dataDir,
+      sources: { logs: { type: 'file', include: paths.map((path) => literalPattern(resolve(path))), stream: codec } },
+      streams: { [codec]: stream },
+      rollups,
+    };
+    const { config } = resolveConfig(raw, { file: null, folder: process.cwd(), document: NOWHERE });
+    if (config !== undefined) return { config, notes: [...notes, ...others] };
+  }
+  throw new OperatingError(`no tables can be made of the ${codec} lines of ${paths.map(escapeText).join(', ')}`, {
+    code: 'FORMAT_UNKNOWN',
+    hint: 'write a configuration that names their fields',
+    exitCode: EXIT.usage,
+  });
+}
+
+const POSITION = { line: 1, column: 1, length: 1 };
+const NOWHERE = { valueAt: () => POSITION, keyAt: () => POSITION };
+
+/** Guesses at what is wanted of the lines, the richest first. */
+function* guesses(codec: string, block: BlockLines): Generator<Guess> {
+  if (codec !== 'json') {
+    yield ofAccessLog(codec);
+    return;
+  }
+  const sample = describeJsonSample(block);
+  yield ofJson(sample);
+  yield ofJson({ ...sample, keys: [], notes: ['no field is a key of the table: no name can be made for its column'] });
+  const { timeField } = sample;
+  const fields = timeField === undefined ? {} : { [timeField]: 'date' as const };
+  yield ofJson({ fields, timeField, keys: [], notes: ['no field but the time is read: their names cannot be used'] });
+  yield ofJson({ fields: {}, timeField: undefined, keys: [], notes: ['no field is read: their names cannot be used'] });
+}
+
+const MINUTE = { type: 'tumbling', size: '1m' };
+
+function ofJson({ fields, timeField, keys, notes }: ReturnType<typeof describeJsonSample>): Guess {
+  return {
+    stream: { codec: { type: 'json', fields }, event_time: { field: timeField ?? 'read_at' } },
+    rollups: { events: { from: 'json', by: keys, window: MINUTE, measures: { events: 'count' } } },
+    notes,
   };
-  const nowhere = { line: 1, column: 1, length: 1 };
-  const document = { valueAt: () => nowhere, keyAt: () => nowhere };
-  const { config, problems } = resolveConfig(raw, { file: null, folder: process.cwd(), document });
-  assert(config !== undefined, `a made configuration is right: ${problems.map(({ message }) => message).join('; ')}`);
-  return config;
 }
 
-/** The first lines of a file. Throws with the way out for what is no file of lines. */
-function sampleLines(path: string): Uint8Array[] {
-  let descriptor: number;
-  try {
-    const stats = statSync(path);
-    if (stats.isDirectory()) throw refusal(path, 'is a folder', `name files: ${path.replace(/\/+$/, '')}/*.log`);
-    if (!stats.isFile())
-      throw refusal(
-        path,
-        'is no regular file',
-        'write its lines to a file first: positions of a pipe cannot be read again',
-      );
-    descriptor = openSync(path, 'r');
-  } catch (error) {
-    const code = systemErrorCode(error);
-    if (code === 'ENOENT') throw refusal(path, 'does not exist', absenceHint(path));
-    if (code === 'EACCES' || code === 'EPERM')
-      throw refusal(path, 'cannot be read: permission denied', `see ls -l ${path}`);
-    throw error;
-  }
-  try {
-    const bytes = Buffer.alloc(SAMPLE_BYTES);
-    const length = readSync(descriptor, bytes, 0, SAMPLE_BYTES, 0);
-    const foreign = foreignContent(bytes.subarray(0, Math.min(length, CONTENT_SAMPLE_BYTES)));
-    if (foreign !== undefined) throw refusal(path, foreign.reason, foreign.hint);
-    return splitLines(bytes.subarray(0, length));
-  } finally {
-    closeSync(descriptor);
-  }
+function ofAccessLog(codec: string): Guess {
+  const measures = { requests: 'count', bytes: 'sum(http.response.body.bytes)' };
+  return {
+    stream: { codec: { type: codec } },
+    rollups: {
+      requests: { from: codec, by: ['url.path', 'http.response.status_code'], window: MINUTE, measures },
+      clients: { from: codec, by: ['source.address'], window: { type: 'tumbling', size: '1h' }, measures },
+    },
+    notes: [],
+  };
 }
 
-function absenceHint(path: string): string {
-  // What a shell gives as bytes that are no text arrives as these.
-  if (path.includes('\ufffd')) return 'its name is not UTF-8: rename it, convmv shows how';
-  return path.startsWith('~') ? 'a shell expands ~ only outside quotes' : 'check the path';
-}
-
-function refusal(path: string, what: string, hint: string): OperatingError {
-  return new OperatingError(`${path} ${what}`, { code: 'LOG_FILE', hint, exitCode: EXIT.usage });
-}
-
-function splitLines(bytes: Uint8Array): Uint8Array[] {
-  const lines: Uint8Array[] = [];
-  let start = 0;
-  while (start < bytes.length && lines.length < SAMPLE_LINES) {
-    const newline = bytes.indexOf(0x0a, start);
-    // The last line may be cut by the sample's end; alone it is better than nothing.
-    if (newline === -1 && lines.length > 0) break;
-    const end = newline === -1 ? bytes.length : newline;
-    lines.push(bytes.subarray(start, end));
-    start = end + 1;
-  }
-  return lines;
-}
-
-/** The codec most lines belong to; of equals the one listed first, which is the richer one. */
-function detectCodec(lines: readonly Uint8Array[]): string | undefined {
+/** The codec whose decoder takes most of the lines; of equals the one listed first, which is the richer one. */
+function detectCodec(blocks: readonly BlockLines[]): string | undefined {
+  const lines = blocks.reduce((sum, block) => sum + block.lines, 0);
   let best: string | undefined;
-  let bestCount = Math.max(1, lines.length * BELIEVED_SHARE) - 0.5;
-  for (const codec of CODECS) {
-    const count = codec.detect(lines);
+  let bestCount = Math.max(1, lines * BELIEVED_SHARE) - 0.5;
+  for (const { type, compile, probe } of CODECS) {
+    const decode = compile(probe, { fields: [] });
+    const batch = new Batch([], lines);
+    let count = 0;
+    for (const block of blocks) {
+      decode(block, batch);
+      count += batch.reason.subarray(0, batch.length).filter((reason) => reason !== REASON_MALFORMED).length;
+    }
     if (count > bestCount) {
-      best = codec.type;
+      best = type;
       bestCount = count;
     }
   }
   return best;
 }
 
-/** The stream and its rollups: those most people want first. */
-function describeStream(codec: string, lines: readonly Uint8Array[]): { stream: unknown; rollups: unknown } {
-  const minute = { type: 'tumbling', size: '1m' };
-  if (codec === 'json') {
-    const { fields, timeField, timeFormat, keys } = describeJsonSample(lines);
-    return {
-      stream: {
-        codec: { type: codec, fields, time_format: timeFormat },
-        event_time: { field: timeField ?? 'read_at' },
-      },
-      rollups: { events: { from: codec, by: keys, window: minute, measures: { events: 'count' } } },
-    };
-  }
-  const measures = { requests: 'count', bytes: 'sum(http.response.body.bytes)' };
+/** Files that look like something else than most of them. */
+function otherFormats(samples: readonly LogSample[], codec: string): string[] {
+  return samples.flatMap(({ path, block }) => {
+    const own = block.lines === 0 ? codec : detectCodec([block]);
+    if (own === codec) return [];
+    const what = own === undefined ? `are not ${codec} lines` : `are ${own} lines`;
+    return [`the first lines of ${escapeText(path)} ${what}: read as ${codec}, most become dead letters; run it alone`];
+  });
+}
+
+function unknownFormat(samples: readonly LogSample[]): OperatingError {
+  const { block } = samples.find(({ block: { lines } }) => lines > 0)!;
+  const newline = block.bytes.indexOf(0x0a);
+  const line = block.bytes.subarray(0, newline === -1 ? block.bytes.length : newline);
+  const text = Buffer.from(line.subarray(0, SHOWN_BYTES)).toString('utf8');
+  const shown = `${escapeText(text)}${line.length > SHOWN_BYTES ? '…' : ''}`;
+  const names = CODECS.map(({ type }) => type).join(', ');
+  const paths = samples.map(({ path }) => escapeText(path)).join(', ');
+  const lines = samples.reduce((sum, sample) => sum + sample.block.lines, 0);
+  const looked = lines === 1 ? 'its first line begins' : `of the first ${lines} lines, the first begins`;
+  return new OperatingError(`the format of ${paths} is not known: ${looked} "${shown}"`, {
+    code: 'FORMAT_UNKNOWN',
+    hint: `formats that are recognised: ${names}. If its lines are one of these, name it in a configuration; if not, have them written as JSON, one object a line`,
+    exitCode: EXIT.usage,
+  });
+}
+
+/** The lines of all samples as one block. */
+function joined(samples: readonly LogSample[]): BlockLines {
+  const parts = samples.flatMap(({ block: { bytes } }) =>
+    bytes.length === 0 || bytes.at(-1) === 0x0a ? [bytes] : [bytes, Buffer.from('\n')],
+  );
   return {
-    stream: { codec: { type: codec } },
-    rollups: {
-      requests: { from: codec, by: ['url.path', 'http.response.status_code'], window: minute, measures },
-      clients: { from: codec, by: ['source.address'], window: { type: 'tumbling', size: '1h' }, measures },
-    },
+    bytes: Buffer.concat(parts),
+    lines: samples.reduce((sum, { block }) => sum + block.lines, 0),
+    start: 0,
   };
 }

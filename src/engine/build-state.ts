@@ -31,6 +31,7 @@ export function buildState(request: BuildRequest): TaskState {
   const decode = codec.compile(codecOptions, {
     fields,
     ...(eventTime.field === 'read_at' ? {} : { eventTimeField: eventTime.field }),
+    ...(eventTime.timeZone === undefined ? {} : { timeZone: eventTime.timeZone }),
   });
   const state = new TaskState({
     task,

@@ -21,6 +21,8 @@ export interface StreamSpec {
 export interface EventTimeSpec {
   /** A field of the codec, or `read_at` for processing time. */
   readonly field: string;
+  /** Of times that are written without a zone; UTC where it is left out. */
+  readonly timeZone?: string;
   readonly outOfOrdernessMs: number;
   readonly idleTimeoutMs: number;
   readonly maxFutureMs: number;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { json } from '../../src/codecs/json.ts';
+import { TIME_FORMATS, type TimeFormat } from '../../src/codecs/times/reader.ts';
 import type { FieldType } from '../../src/record/batch.ts';
 import { anyRequest, anyText, blockOf, decodeBlock, mutated, requestAll } from '../support/decoded.ts';
 
@@ -20,7 +21,7 @@ const FIELDS: Record<string, FieldType> = {
   'http.response.status_code': 'long',
   'http.response.status_text': 'keyword',
 };
-const options = (timeFormat: 'iso' | 'epoch_ms' | 'epoch_s') => ({ fields: FIELDS, time_format: timeFormat });
+const options = (timeFormat: TimeFormat) => ({ fields: FIELDS, time_format: timeFormat });
 
 const key = fc.oneof(
   fc.constantFrom(
@@ -119,6 +120,14 @@ const anyScalar = fc.oneof(
     '"2015-05-17T10:05:03\\u005a"',
     '"2015-05-17"',
     '"1431857103250"',
+    '"2015-05-17T10:05"',
+    '"20150517T1005+02"',
+    '"2015-05-17T12:05:03+02:00[Europe/Berlin]"',
+    '"Sun, 17 May 2015 10:05:03 GMT"',
+    '"17/May/2015:10:05:03 +0000"',
+    '"1431857103.25"',
+    '1431857103250999',
+    '1431857103250999999',
   ),
   anyText(TROUBLE, 10).map((text) => `"${text}"`),
 );
@@ -167,7 +176,7 @@ describe('generated and plain decoder agree', () => {
     )
     .map((text) => text.replaceAll('\n', ' '));
 
-  test.each(['iso', 'epoch_ms', 'epoch_s'] as const)('on any lines, for any fields, with times as %s', (timeFormat) => {
+  test.each(TIME_FORMATS)('on any lines, for any fields, with times as %s', (timeFormat) => {
     let good = 0;
     fc.assert(
       fc.property(
@@ -202,7 +211,7 @@ describe('generated and plain decoder agree', () => {
 });
 
 describe('a JSON line', () => {
-  const decode = (text: string, timeFormat: 'iso' | 'epoch_ms' | 'epoch_s' = 'iso') => {
+  const decode = (text: string, timeFormat: TimeFormat = 'iso') => {
     const { fields } = requestAll(json, options(timeFormat));
     return decodeBlock(json.compile(options(timeFormat), { fields }), blockOf([Buffer.from(text).toString('latin1')]), {
       fields,
@@ -248,6 +257,19 @@ describe('a JSON line', () => {
     ['{"@timestamp":"2015-05-17T12:05:03.25+02:00"}', '@timestamp', Date.UTC(2015, 4, 17, 10, 5, 3, 250)],
     ['{"@timestamp":"2015-05-17 10:05:03"}', '@timestamp', Date.UTC(2015, 4, 17, 10, 5, 3)],
   ])('%s: %s', (text, field, value) => expect(decode(text).record[field]).toBe(value));
+
+  test("a time without a zone is of the stream's, in the generated decoder and in the plain one", () => {
+    const request = { fields: [{ name: '@timestamp', type: 'date' as const }], timeZone: 'Europe/Berlin' };
+    const block = blockOf([
+      '{"@timestamp":"2026-07-01 12:00"}',
+      '{"@timestamp":"2026-12-01T12:00:00.5"}',
+      '{"@timestamp":"2026-12-01T12:00:00Z"}',
+    ]);
+    for (const decoder of [json.compile(options('auto'), request), json.interpret(options('auto'), request)])
+      expect(
+        decodeBlock(decoder, block, request).map(({ record }) => new Date(Number(record['@timestamp'])).toISOString()),
+      ).toEqual(['2026-07-01T10:00:00.000Z', '2026-12-01T11:00:00.500Z', '2026-12-01T12:00:00.000Z']);
+  });
 
   test('times as numbers', () => {
     expect(decode('{"@timestamp":1431857103.25}', 'epoch_s').record['@timestamp']).toBe(1431857103250);

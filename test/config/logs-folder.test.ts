@@ -20,7 +20,7 @@ const json = (more: object): string =>
 function run(names: readonly string[], text: string): Config {
   const paths = names.map((name) => join(folder, name));
   for (const path of paths) writeFileSync(path, text);
-  const { config, remember } = placeInFolder(configOfLogs(paths, folder));
+  const { config, remember } = placeInFolder(configOfLogs(paths, folder).config);
   remember();
   return config;
 }

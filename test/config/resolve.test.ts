@@ -1,7 +1,15 @@
 import { expect, test } from '@jest/globals';
 import { resolve } from 'node:path';
+import { describeConfig } from '../../src/cli/check.ts';
+import { documentPipeline } from '../../src/cli/document-pipeline.ts';
 import { resolveText } from '../../src/config/load.ts';
 import { RIGHT_CONFIG, changed, problemsOf, refuses } from '../support/broken-config.ts';
+
+const OF_JSON = (by: string): readonly [string, string] => [
+  'codec: { type: combined }\n    event_time: { out_of_orderness: 60s }\nrollups:\n  traffic:\n    from: access\n    by: [url.path]',
+  `codec: { type: json, fields: { time: date, status: long, a.b: keyword, a_b: keyword, é: keyword } }\n    event_time: { field: time }\nrollups:\n  traffic:\n    from: access\n    by: ${by}`,
+];
+const named = (by: string): string => changed(...OF_JSON(by)).replace(', bytes: sum(http.response.body.bytes)', '');
 
 refuses(
   'a source into nowhere',
@@ -52,6 +60,28 @@ refuses(
   '8:26 VALUE: event time needs a date, and url.path is a keyword — name a field of type date, or read_at',
 );
 refuses(
+  'a time zone that is none',
+  '{ out_of',
+  '{ time_zone: CEST, out_of',
+  '8:30 VALUE: streams.access.event_time.time_zone is "CEST" — expects a name of the time zone data, such as Europe/Berlin',
+);
+refuses(
+  'a time zone for lines that all have one',
+  '{ out_of',
+  '{ time_zone: Europe/Berlin, out_of',
+  '8:30 VALUE: times of combined lines have a zone of their own — leave time_zone out',
+);
+test('a time zone goes with the stream, to rollups and to documents', () => {
+  const text = named('[status]')
+    .replace('{ field: time }', '{ field: time, time_zone: Europe/Berlin }')
+    .replace('by: [status]', 'by: []');
+  const { config } = resolveText(text, 'tailrace.yaml', {});
+  const stream = config.pipeline.streams['access']!;
+  expect(stream.eventTime).toMatchObject({ field: 'time', timeZone: 'Europe/Berlin' });
+  expect(documentPipeline(config, 'access', stream).streams['access']?.eventTime.timeZone).toBe('Europe/Berlin');
+  expect(describeConfig(config)).toContain('event time time, by the clock of Europe/Berlin where no zone is written');
+});
+refuses(
   'a stream nobody feeds',
   '    event_time: { out_of_orderness: 60s }',
   '    event_time: { out_of_orderness: 60s }\n  other: { codec: { type: common } }',
@@ -87,12 +117,6 @@ refuses(
   '[url.path, { field: url.path }]',
   '12:20 COLUMN_CLASH: the key url.path and the key url.path would both be the column url_path — leave one out',
 );
-const OF_JSON = (by: string): readonly [string, string] => [
-  'codec: { type: combined }\n    event_time: { out_of_orderness: 60s }\nrollups:\n  traffic:\n    from: access\n    by: [url.path]',
-  `codec: { type: json, fields: { time: date, status: long, a.b: keyword, a_b: keyword, é: keyword } }\n    event_time: { field: time }\nrollups:\n  traffic:\n    from: access\n    by: ${by}`,
-];
-const named = (by: string): string => changed(...OF_JSON(by)).replace(', bytes: sum(http.response.body.bytes)', '');
-
 test.each([
   [
     '[status]',

@@ -14,7 +14,7 @@ export const plain: CodecDefinition<Record<string, never>> = {
   defaultEventTimeField: 'time',
   compile: (_, request) => (lines, batch) => interpretLines(lines, batch, request, parse),
   interpret: (_, request) => (lines, batch) => interpretLines(lines, batch, request, parse),
-  detect: () => 0,
+  probe: {},
   examples: [{ title: 'a line', options: {}, line: '1000 a 7', record: { time: 1000, key: 'a', value: 7 } }],
 };
 
