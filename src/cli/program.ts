@@ -16,8 +16,9 @@ const EXAMPLES = `Examples:
 
 const EXIT_CODES = `
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 configuration invalid, 4 something cannot be reached,
-5 data found bad (audit), 75 another engine does this work, 76 another configuration is in use,
-77 the log is not the one that was read, 130 stopped by Ctrl-C,
+5 data found bad (audit), 6 more than a tenth of the lines are dead letters or late (run --once),
+75 another engine does this work, 76 another configuration is in use, 77 the log is not the one that was read,
+130 stopped by Ctrl-C,
 142 ended with a query that could not be interrupted, 143 stopped by SIGTERM.`;
 
 /** Runs the command line; resolves to the exit code. */

@@ -16,6 +16,7 @@ import { formatCount } from './progress.ts';
 import { tableText } from './sql.ts';
 import { NO_WAREHOUSE, NO_WAREHOUSE_HINT, queryOf, warehouseOf } from './sql-target.ts';
 import { nothingIn } from './input-places.ts';
+import { sayUnusedLines } from './unused-lines.ts';
 
 /** So many rows of each table are shown: those with the most lines. */
 const ROWS_SHOWN = 10;
@@ -75,8 +76,11 @@ export async function showResults(
   sayUnread(unread);
   sayLeftOut(leftOut);
   if (unread.length === 0) sayNothingRead(config, { hasRead, hasSources: result.sources.length > 0 });
+  const fewLines = await sayUnusedLines(config, dataDir);
   const exitCode = auditExitCode(result);
-  return exitCode === 0 && unread.length > 0 ? EXIT.unreachable : exitCode;
+  if (exitCode !== 0) return exitCode;
+  if (unread.length > 0) return EXIT.unreachable;
+  return fewLines.length > 0 ? EXIT.unusedLines : 0;
 }
 
 /** A run that found nothing says so: tables and audit are then those of the runs before. */

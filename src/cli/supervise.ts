@@ -130,6 +130,10 @@ class SupervisedRun {
       stop.release();
     }
     await log.close();
+    if (!this.#options.isOnce) {
+      const { sayUnusedLinesAtStop } = await import('./unused-lines.ts');
+      await sayUnusedLinesAtStop(this.#config, this.#dataDir);
+    }
     return this.#supervisor.exitCode;
   }
 

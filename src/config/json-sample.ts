@@ -23,9 +23,29 @@ const SHOWN_MAX = 40;
 
 /** Names under which loggers write the time, in small letters, best first. */
 const TIME_NAMES = [
-  ...['@timestamp', 'timestamp', 'time', 'ts', 'datetime', 'date', 'eventtime', 'event_time', 'time_iso8601'],
-  ...['time_local', 'msec', 'timemillis', 'asctime', '_time', 'timestamp_ms', 'created_at', 'createdat', 'logged_at'],
-  ...['unixtime', 'unix_time', 'epoch', '__realtime_timestamp', 't'],
+  '@timestamp',
+  'timestamp',
+  'time',
+  'ts',
+  'datetime',
+  'date',
+  'eventtime',
+  'event_time',
+  'time_iso8601',
+  'time_local',
+  'msec',
+  'timemillis',
+  'asctime',
+  '_time',
+  'timestamp_ms',
+  'created_at',
+  'createdat',
+  'logged_at',
+  'unixtime',
+  'unix_time',
+  'epoch',
+  '__realtime_timestamp',
+  't',
 ];
 /** Names of fields people want to count by, best first; matched at the end of a dotted name. */
 const KEY_NAMES = ['level', 'severity', 'status', 'status_code', 'method', 'service', 'name', 'type', 'event', 'host'];

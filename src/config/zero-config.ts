@@ -114,8 +114,8 @@ function detectCodec(blocks: readonly BlockLines[]): string | undefined {
   const lines = blocks.reduce((sum, block) => sum + block.lines, 0);
   let best: string | undefined;
   let bestCount = Math.max(1, lines * BELIEVED_SHARE) - 0.5;
-  for (const { type, compile, probe } of CODECS) {
-    const decode = compile(probe, { fields: [] });
+  for (const codec of CODECS) {
+    const decode = codec.compile(codec.probe, { fields: [] });
     const batch = new Batch([], lines);
     let count = 0;
     for (const block of blocks) {
@@ -123,7 +123,7 @@ function detectCodec(blocks: readonly BlockLines[]): string | undefined {
       count += batch.reason.subarray(0, batch.length).filter((reason) => reason !== REASON_MALFORMED).length;
     }
     if (count > bestCount) {
-      best = type;
+      best = codec.type;
       bestCount = count;
     }
   }
@@ -152,7 +152,7 @@ function unknownFormat(samples: readonly LogSample[]): OperatingError {
   const looked = lines === 1 ? 'its first line begins' : `of the first ${lines} lines, the first begins`;
   return new OperatingError(`the format of ${paths} is not known: ${looked} "${shown}"`, {
     code: 'FORMAT_UNKNOWN',
-    hint: `formats that are recognised: ${names}. If its lines are one of these, name it in a configuration; if not, have them written as JSON, one object a line`,
+    hint: `formats that are recognised: ${names}; for others write a configuration, or JSON, one object a line`,
     exitCode: EXIT.usage,
   });
 }

@@ -48,14 +48,14 @@ describe('bad input is one clear line, with the way out', () => {
   refuses(
     ['run', 'pipe.log'],
     2,
-    'pipe.log is no regular file (write its lines to a file first: positions of a pipe cannot be read again)',
+    'pipe.log is not a regular file (write its lines to a file first: positions of a pipe cannot be read again)',
   );
   // Root may read everything.
   if (!isRoot) refuses(['run', 'secret.log'], 2, 'secret.log cannot be read: permission denied (see ls -l secret.log)');
   refuses(
     ['run', 'prose.log'],
     2,
-    'the format of prose.log is not known (formats that are recognised: combined, common, json; for others write a configuration)',
+    'the format of prose.log is not known: of the first 2 lines, the first begins "this is no log" (formats that are recognised: combined, common, json; for others write a configuration, or JSON, one object a line)',
   );
   refuses(
     ['run', 'unknown.yaml', 'access.log'],

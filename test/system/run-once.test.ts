@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { EXIT } from '../../src/lib/errors.ts';
 import { accessLine, accessLines } from '../support/access-lines.ts';
 import { type Ended, tailrace, workFolder } from '../support/tailrace-process.ts';
 
@@ -19,8 +20,8 @@ interface RunResult {
   readonly audit: { readonly sent: number; readonly stored: number; readonly lost: number; readonly doubled: number };
 }
 
-function resultOf({ code, stdout, stderr }: Ended): RunResult {
-  expect({ code, stderr }).toMatchObject({ code: 0 });
+function resultOf({ code, stdout, stderr }: Ended, expected = 0): RunResult {
+  expect({ code, stderr }).toMatchObject({ code: expected });
   return JSON.parse(stdout) as RunResult;
 }
 
@@ -34,8 +35,8 @@ async function totals(): Promise<unknown> {
 test('a file becomes rows once, however often it is read', async () => {
   const log = join(folder.path, 'access.log');
   writeFileSync(log, accessLines(LINES));
-  const run = async (): Promise<RunResult> =>
-    resultOf(await tailrace(['run', '--once', '--json', 'access.log'], { cwd: folder.path }));
+  const run = async (code?: number): Promise<RunResult> =>
+    resultOf(await tailrace(['run', '--once', '--json', 'access.log'], { cwd: folder.path }), code);
 
   expect((await run()).audit).toMatchObject({ sent: LINES, stored: LINES, lost: 0, doubled: 0 });
   expect(await totals()).toEqual([LINES, bytesOf(LINES), 0]);
@@ -45,7 +46,7 @@ test('a file becomes rows once, however often it is read', async () => {
   expect(resultOf(again).audit).toMatchObject({ sent: LINES, stored: LINES, lost: 0, doubled: 0 });
   expect(await totals()).toEqual([LINES, bytesOf(LINES), 0]);
 
-  // What is appended later is read later; its windows are not closed yet.
+  // What is appended later is read later; its windows, long over, were closed: it is late, and that is said.
   appendFileSync(
     log,
     accessLines(2 * LINES)
@@ -53,7 +54,12 @@ test('a file becomes rows once, however often it is read', async () => {
       .slice(LINES)
       .join('\n'),
   );
-  expect((await run()).audit).toMatchObject({ sent: 2 * LINES, stored: 2 * LINES, lost: 0, doubled: 0 });
+  expect((await run(EXIT.unusedLines)).audit).toMatchObject({
+    sent: 2 * LINES,
+    stored: 2 * LINES,
+    lost: 0,
+    doubled: 0,
+  });
 });
 
 test('a run for people shows tables, where to ask more, and the proof', async () => {
@@ -286,4 +292,31 @@ test('one log after the other in one folder: each has its tables, none of its li
   expect(await rowsOf('select count(*) from tailrace.late')).toEqual([[0]]);
   const audit = await tailrace(['audit'], { cwd: folder.path });
   expect(audit.stdout).toContain('sent 111 = stored 111, lost 0, doubled 0');
+});
+
+test('a run whose lines are mostly in no row says why, how to see them, and ends with a code of its own', async () => {
+  const lines = ['soon', '2015-05-17T10:00:00Z', '2015-05-17T10:01', 'never'].map((time) => `{"ts":"${time}","n":1}\n`);
+  writeFileSync(join(folder.path, 'app.json'), lines.join(''));
+  const { code, stdout, stderr } = await tailrace(['run', '--once', 'app.json'], { cwd: folder.path });
+  expect({ code, stderr }).toMatchObject({ code: EXIT.unusedLines });
+  expect(stderr).toContain('event time: ts\n');
+  expect(stderr).toContain('2 of 4 lines are in no row of events: no_event_time 2');
+  const sql = "select reason, line from tailrace.dead_letters where stream = 'json' limit 20";
+  expect(stderr).toContain(`sql --data-dir tailrace-data "${sql}"`);
+  expect(stdout).toContain('sent 4 = stored 4, lost 0, doubled 0');
+  const shown = await tailrace(['sql', sql, '--json'], { cwd: folder.path });
+  expect((JSON.parse(shown.stdout) as { rows: unknown[] }).rows).toHaveLength(2);
+});
+
+test.each([
+  ['status', '{"time":"2021-04-29T09:01:40+03:00","status":200,"events":"x"}', 'http_status'],
+  ['the unit of a number', '{"ts":1619676109290000000,"level":"info"}', '2021-04-29T06:01:00.000Z'],
+  ['no time', '{"level":"info"}', 'level'],
+])('a JSON log of any keys becomes a table: %s', async (what, line, shown) => {
+  writeFileSync(join(folder.path, 'app.json'), `${line}\r\n`.repeat(4));
+  const { code, stdout, stderr } = await tailrace(['run', '--once', '--close', 'app.json'], { cwd: folder.path });
+  expect({ code, stderr }).toMatchObject({ code: 0 });
+  expect(stdout).toContain(shown);
+  expect(stdout).toContain('sent 4 = stored 4, lost 0, doubled 0');
+  expect(stderr.includes('event time: the moment of reading; no field looks like a time')).toBe(what === 'no time');
 });
