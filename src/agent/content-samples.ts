@@ -4,9 +4,9 @@ import type { SourceHandle } from './source.ts';
 /** A position, and the hash of the at most 64 bytes below it. */
 export type Sample = readonly [position: number, tail: string];
 
-/** The first position that is remembered; the next is four times as far, so 20 reach over every file there is. */
+/** The first position that is remembered; each next one is twice as far, so 40 reach over every file there is. */
 const FIRST = 128;
-const STEP = 4;
+const STEP = 2;
 /** Ends of the last blocks: a copy that was made while the source was read ends near them. */
 const RECENT_MAX = 8;
 
@@ -19,9 +19,10 @@ export class ContentSamples {
   #recent: Sample[];
 
   constructor(samples: readonly Sample[] = []) {
-    const isSpaced = ([position]: Sample): boolean => Number.isInteger(Math.log2(position / FIRST) / Math.log2(STEP));
-    this.#samples = samples.filter(isSpaced);
-    this.#recent = samples.filter((sample) => !isSpaced(sample));
+    const isSpaced = ([position]: Sample): boolean => Number.isInteger(Math.log2(position / FIRST));
+    const sorted = samples.toSorted(([left], [right]) => left - right);
+    this.#samples = sorted.filter(isSpaced);
+    this.#recent = sorted.filter((sample) => !isSpaced(sample)).slice(-RECENT_MAX);
   }
 
   get all(): readonly Sample[] {
@@ -39,13 +40,14 @@ export class ContentSamples {
     }
   }
 
-  /** Whether a file of this size, with the source's head, holds what the source had there. */
-  areIn(handle: SourceHandle, sizeBytes: number): boolean {
+  /**
+   * Up to where a file of this size, with the source's head, is known to hold what the source had: the last sample in it, which must match.
+   * Undefined where it holds something else, or nothing is known.
+   */
+  knownIn(handle: SourceHandle, sizeBytes: number): number | undefined {
     let last: Sample | undefined;
     for (const sample of this.all) if (sample[0] <= sizeBytes && sample[0] > (last?.[0] ?? 0)) last = sample;
-    // So little that the head is nearly all of it.
-    if (last === undefined) return sizeBytes < FIRST;
-    return tailAt(handle, last[0]) === last[1];
+    return last !== undefined && tailAt(handle, last[0]) === last[1] ? last[0] : undefined;
   }
 
   get #next(): number {

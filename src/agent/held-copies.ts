@@ -8,8 +8,6 @@ interface HeldCopy {
   sinceMs: number;
   /** A file below this size may still be being copied. */
   readonly wholeBytes: number;
-  /** Its size when it was compared with the original. */
-  readonly comparedBytes: number;
   sizeBytes: number;
 }
 
@@ -37,13 +35,8 @@ export class HeldCopies {
     copy.isHeld = true;
     const { sizeBytes } = copy;
     const sinceMs = nowMs - ageMs;
-    this.#held.set(copy, { of, sinceMs, wholeBytes: of.sizeBytes, comparedBytes: sizeBytes, sizeBytes });
-  }
-
-  /** Whether all of it is known to be the original's, and was read there. */
-  isAllRead(copy: TrackedFile, of: TrackedFile): boolean {
-    const { sizeBytes } = copy;
-    return sizeBytes <= of.reader.position && this.#held.get(copy)?.comparedBytes === sizeBytes;
+    copy.copyOf = { number: of.number, sizeBytes };
+    this.#held.set(copy, { of, sinceMs, wholeBytes: of.sizeBytes, sizeBytes });
   }
 
   /** Whether both have been whole for so long that each is a file of its own. A copy that still grows to its original's size is not whole. */
@@ -57,6 +50,12 @@ export class HeldCopies {
 
   release(copy: TrackedFile): void {
     copy.isHeld = false;
+    copy.copyOf = undefined;
     this.#held.delete(copy);
   }
+}
+
+/** Whether all of a file is known to be the content of a source, and was read there: it was held, and is as it was. */
+export function isAllRead({ copyOf }: TrackedFile, sizeBytes: number, of: TrackedFile): boolean {
+  return copyOf?.number === of.number && copyOf.sizeBytes === sizeBytes && sizeBytes <= of.reader.position;
 }

@@ -35,6 +35,14 @@ export function tailAt(handle: SourceHandle, position: number): string | undefin
   return handle.read(bytes, 0, length, position - length) === length ? tailHash(bytes) : undefined;
 }
 
+/** Where the last whole line below `position` ends; 0 where there is none within a block. */
+export function lastLineEnd(handle: SourceHandle, position: number): number {
+  const bytes = Buffer.alloc(Math.min(BLOCK_BYTES_MAX, position));
+  const from = position - bytes.length;
+  const newline = bytes.subarray(0, handle.read(bytes, 0, bytes.length, from)).lastIndexOf(10);
+  return newline < 0 ? 0 : from + newline + 1;
+}
+
 /** Adds the lines that begin in [from, to) to `sum`; a line begins at `from`. False if the file ends before `to`. */
 export function countRange(
   handle: SourceHandle,

@@ -2,8 +2,8 @@ import { present } from '../lib/assert.ts';
 import { isMutant } from '../lib/mutant.ts';
 import { EMPTY_TAIL } from '../record/source.ts';
 import type { Notify } from './events.ts';
-import { HeldCopies } from './held-copies.ts';
-import { type Head, identityOf, readHead, tailAt } from './identity.ts';
+import { HeldCopies, isAllRead } from './held-copies.ts';
+import { type Head, identityOf, lastLineEnd, readHead, tailAt } from './identity.ts';
 import type { AgentLimits } from './limits.ts';
 import type { OpenFiles } from './open-files.ts';
 import { Presence } from './presence.ts';
@@ -213,9 +213,13 @@ export class Placement {
         if (ageMs < copyGraceMs || this.presence.isPathless(source)) return this.#hold(source, open, ageMs, look);
         doubtfulBytes = Math.max(doubtfulBytes, source.reader.position);
       } else if (!isThere && !isRewritten && source.isIn(handle)) return this.#continue(source, open, look);
-      else if (!isThere && !isRewritten && source.hasBeginIn(handle, file.sizeBytes))
-        return this.#goOnBehind(open, look);
-      else if (isRewritten || (source.path === file.path && source.closedBy === undefined) || source.isIn(handle))
+      else if (!isThere && !isRewritten && this.#goOnBehind(source, open, look)) return;
+      else if (
+        isRewritten ||
+        (source.closedBy === undefined && !isThere) ||
+        source.path === file.path ||
+        source.isIn(handle)
+      )
         doubtfulBytes = Math.max(doubtfulBytes, source.reader.position);
     }
     this.#begin(open, look, Math.min(doubtfulBytes, file.sizeBytes));
@@ -248,15 +252,25 @@ export class Placement {
     this.attach(this.#create(open, { origin, tail }, look), handle, file, look.nowMs);
   }
 
-  /** All of the file was read as another source, which went further: what is added to it now is new. */
-  #goOnBehind(open: OpenFile, look: Look): void {
+  /**
+   * The file is a copy of the beginning of what was read: what is added to it now is new. What lies between the last bytes that are known and its
+   * end is the source's, too, where nobody writes to it; at the source's own path it may be new, and is read. False if nothing is known of it.
+   */
+  #goOnBehind(source: TrackedFile, open: OpenFile, look: Look): boolean {
     const { file, handle, own } = open;
-    if (own !== undefined) this.#endAsCopy(own);
-    const origin = file.sizeBytes;
+    const isRead = own !== undefined && isAllRead(own, file.sizeBytes, source);
+    const known = isRead ? file.sizeBytes : source.knownIn(handle, file.sizeBytes);
+    if (known === undefined) return false;
+    const isLive = source.path === file.path;
+    const origin = isLive ? lastLineEnd(handle, known) : file.sizeBytes;
     const tail = tailAt(handle, origin);
-    // It has shrunk since: the next look sees what it is.
-    if (tail === undefined) return handle.close();
-    this.attach(this.#create(open, { origin, tail }, look), handle, file, look.nowMs);
+    if (tail === undefined) return false;
+    if (own !== undefined) this.#endAsCopy(own);
+    const next = this.#create(open, { origin, tail }, look);
+    if (isLive) this.#doubt(next, file.sizeBytes - origin);
+    else next.possibleLossBytes = file.sizeBytes - known;
+    this.attach(next, handle, file, look.nowMs);
+    return true;
   }
 
   #adopt(source: TrackedFile, { file, handle }: OpenFile, look: Look): void {
@@ -283,18 +297,15 @@ export class Placement {
     const handle = copy.handle ?? this.#reopened(copy);
     // It cannot be had now, or has another content: the next look says which.
     if (handle === undefined) return;
-    const isContinued = of.isIn(handle);
-    const isAllRead = this.held.isAllRead(copy, of) || of.hasBeginIn(handle, copy.sizeBytes);
-    if (!isContinued && !isAllRead) {
-      if (copy.handle === undefined) handle.close();
-      return this.#keep(copy, of);
-    }
-    copy.handle = undefined;
     const { path, place, input, sizeBytes, modifiedMs } = copy;
     const file = { path, place: present(place, 'a held file has a place'), input, sizeBytes, modifiedMs, changedMs: 0 };
     const open = { file, handle, head: readHead(handle), own: copy };
-    if (isContinued) this.#continue(of, open, look);
-    else this.#goOnBehind(open, look);
+    // It goes to another source now, or back to this one.
+    copy.handle = undefined;
+    if (of.isIn(handle)) return this.#continue(of, open, look);
+    if (this.#goOnBehind(of, open, look)) return;
+    copy.handle = handle;
+    this.#keep(copy, of);
   }
 
   /** Both files are there: each is one of its own. */

@@ -8,6 +8,7 @@ import { decodeGenesis } from '../record/control.ts';
 import { emptySum } from '../record/line-id.ts';
 import { agentOf, lineHashSeeds, numberOf } from '../record/source.ts';
 import { addOffset } from './line-framing.ts';
+import type { Sample } from './content-samples.ts';
 import type { Notify } from './events.ts';
 import {
   type Counted,
@@ -35,10 +36,15 @@ export function laneKey(lane: LaneName): string {
  */
 const LOST_NUMBERS = 1_000_000;
 
+/** Of one source: as many as it keeps of its own. */
+const SAMPLES_MAX = 8;
+
 type KnownSource = SourceReport & {
   readonly topic: string;
   /** Up to `position` as long as every block behind it lists its lines, as those of topics do. */
   readonly counted?: Counted;
+  /** Ends of blocks that the log has behind the report. */
+  readonly samples?: readonly Sample[];
 };
 
 /** What the log says of one agent: the newest report of each source, moved on by the blocks behind it. */
@@ -171,7 +177,8 @@ function foldBlock(agents: ReadonlyMap<string, AgentInLog>, block: BlockHeader):
   if (block.start === report.position && block.tail !== report.tail) return;
   const { end: position, endTail: tail, readAtMs: quietSinceMs } = block;
   const counted = countedOver(report, block);
-  agent.reports.set(report.number, { ...report, position, tail, quietSinceMs, ...counted });
+  const samples = [...(report.samples ?? []), [position, tail] as const].slice(-SAMPLES_MAX);
+  agent.reports.set(report.number, { ...report, position, tail, quietSinceMs, ...counted, samples });
 }
 
 /** The count with the new lines of a block, where its header lists them: a topic is not read again to count what was sent. */
@@ -191,7 +198,8 @@ function foldBeat(agents: Map<string, AgentInLog>, topic: string, beat: Beat): v
     const known = agent.reports.get(report.number);
     if (known === undefined || report.position >= known.position) {
       const counted = known?.counted ?? (report.position === report.origin ? begun(report.origin) : undefined);
-      agent.reports.set(report.number, { ...report, topic, ...(counted === undefined ? {} : { counted }) });
+      const samples = known?.samples === undefined ? {} : { samples: known.samples };
+      agent.reports.set(report.number, { ...report, topic, ...samples, ...(counted === undefined ? {} : { counted }) });
     }
     agent.numberMax = Math.max(agent.numberMax, report.number);
   }
@@ -247,6 +255,7 @@ function caughtUpEntry(entry: RegistryEntry, report: KnownSource): RegistryEntry
     quietSinceMs,
     possibleLossBytes,
     possibleDoubleBytes,
+    samples: [...(entry.samples ?? []), ...(report.samples ?? [])],
     ...(counted?.upTo === position ? { counted } : {}),
     ...(sum === undefined ? {} : { counted: { upTo: position, sum } }),
     ...(report.state === 'closed'

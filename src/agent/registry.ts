@@ -40,6 +40,8 @@ export interface RegistryEntry {
   readonly isHeadPartial?: boolean;
   /** Positions below, with the hash of the 64 bytes there: by them a shorter copy is known. */
   readonly samples?: readonly Sample[];
+  /** Held as a copy: of which source, and how large it was when the two were compared. */
+  readonly copyOf?: { readonly number: number; readonly sizeBytes: number };
   /** At `position` as a rule; before it where the lines between must be counted again from the file. Missing: never counted. */
   readonly counted?: Counted;
   readonly quietSinceMs: number;

@@ -16,6 +16,8 @@ export class TrackedFile extends TrackedSource {
   handle: SourceHandle | undefined;
   readonly reader: BlockReader;
   readonly #samples: ContentSamples;
+  /** While it is held: the number of the source whose content it has, and the size at which that was seen. */
+  copyOf: RegistryEntry['copyOf'];
   sizeBytes = 0;
   /** The size when it was last seen that the content is this source's: what lies beyond may be another's. */
   verifiedBytes = 0;
@@ -33,6 +35,7 @@ export class TrackedFile extends TrackedSource {
     this.file = entry.file;
     this.headBytes = entry.headBytes;
     this.#samples = new ContentSamples(entry.samples);
+    this.copyOf = entry.copyOf;
     this.isHeadPartial = entry.isHeadPartial === true;
     this.reader = new BlockReader(this.id, entry.position, entry.tail, this.sum, lineBytesMax);
   }
@@ -200,18 +203,15 @@ export class TrackedFile extends TrackedSource {
       ...(this.file === undefined ? {} : { file: this.file }),
       ...(this.headBytes === undefined ? {} : { headBytes: this.headBytes }),
       ...(this.isHeadPartial ? { isHeadPartial: true } : {}),
+      ...(this.copyOf === undefined ? {} : { copyOf: this.copyOf }),
       samples: this.#samples.all,
     };
   }
 
-  /** Whether a file that ends below this source's position holds what the source had there. */
-  hasBeginIn(handle: SourceHandle, sizeBytes: number): boolean {
-    return (
-      sizeBytes > 0 &&
-      sizeBytes < this.reader.position &&
-      this.#hasSameHead(handle) &&
-      this.#samples.areIn(handle, sizeBytes)
-    );
+  /** Up to where a file that ends below this source's position is known to hold what the source had there. */
+  knownIn(handle: SourceHandle, sizeBytes: number): number | undefined {
+    if (sizeBytes >= this.reader.position || !this.#hasSameHead(handle)) return undefined;
+    return this.#samples.knownIn(handle, sizeBytes);
   }
 
   #isSame(handle: SourceHandle): boolean {
