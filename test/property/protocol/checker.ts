@@ -86,7 +86,7 @@ function checkRows(world: World, { tables }: ModelStore, oracle: Oracle): void {
       continue;
     }
     const sum = { lines: row.lines, a: row.sumA, b: row.sumB };
-    const accumulators = expected.rollup === 'by_key' ? [expected.total, expected.values] : [];
+    const accumulators = expected.rollup === 'by_key' ? [expected.total, expected.values, 0] : [];
     if (!sumsEqual(sum, expected.sum))
       world.violate(`row ${id} has ${row.lines} lines, not ${expected.sum.lines}, or others`);
     else if (String(row.accumulators) !== String(accumulators))
