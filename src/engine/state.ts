@@ -1,14 +1,7 @@
 import type { Message } from '../broker/broker.ts';
 import type { Decoder } from '../codecs/codec.ts';
-import {
-  DEAD_LETTER_BYTES_MAX,
-  type DeadLetter,
-  type EpochBody,
-  type EpochEnvelope,
-  type Fate,
-  type LateLine,
-  type Refusal,
-} from '../epoch/epoch.ts';
+import { keptOfLine } from '../epoch/dead-letter.ts';
+import type { DeadLetter, EpochBody, EpochEnvelope, Fate, LateLine, Refusal } from '../epoch/epoch.ts';
 import type { EventTimeSpec, Pipeline, TaskId } from '../epoch/pipeline.ts';
 import { assert } from '../lib/assert.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
@@ -307,8 +300,7 @@ export class TaskState implements OperatorOutput, LaterOutput {
   #badLine(line: number): void {
     const { batch, source } = this.#admission;
     const bytes = batch.lineBytes(line);
-    // A copy, which a Buffer's `slice` is not: a view would hold the whole block until the epoch is written.
-    const kept = new Uint8Array(bytes.subarray(0, DEAD_LETTER_BYTES_MAX));
+    const kept = keptOfLine(bytes);
     this.deadLetter({
       source,
       offset: batch.lineOffset[line]!,

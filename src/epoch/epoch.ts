@@ -112,12 +112,11 @@ export interface DeadLetter {
   readonly source: SourceId;
   readonly offset: number;
   readonly reason: DeadLetterReason;
-  /** At most DEAD_LETTER_BYTES_MAX of it. */
+  /** At most DEAD_LETTER_BYTES_MAX of it: of a longer line its begin and its end (dead-letter.ts). */
   readonly bytes: Uint8Array;
   readonly isCut: boolean;
   readonly lengthBytes: number;
 }
-export const DEAD_LETTER_BYTES_MAX = 4096;
 
 /** Rollup rows, columnar. Absolute values: a row replaces the one of the same key and window. */
 export interface RollupRows {

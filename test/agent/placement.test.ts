@@ -262,7 +262,7 @@ describe('content that moves to another inode', () => {
     const all = (await read()).split('\n');
     const once = [...new Set(all)].join('\n');
     expect(once).toBe(lines(0, 62));
-    const [{ bytes }] = world.ofType('possible_double') as [{ bytes: number }];
+    const bytes = world.ofType('possible_double')[0]!.bytes;
     expect(all.join('\n').length - once.length).toBe(bytes);
     expect(bytes).toBeLessThan(lines(0, 40).length / 2);
     await world.stop();

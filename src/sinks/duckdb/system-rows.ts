@@ -8,7 +8,7 @@ import type {
   Refusal,
   SourceMark,
 } from '../../epoch/epoch.ts';
-import { escapeBytes } from '../../lib/text.ts';
+import { shownLine } from '../../epoch/dead-letter.ts';
 import { SYSTEM_TABLES, type SystemTable } from './schema.ts';
 
 /** Whose state a row is. */
@@ -135,7 +135,7 @@ export class SystemRows {
       row.appendVarchar(letter.source);
       appendCount(row, letter.offset);
       row.appendVarchar(reason ?? letter.reason);
-      row.appendVarchar(escapeBytes(letter.bytes));
+      row.appendVarchar(shownLine(letter.bytes, letter.lengthBytes));
       row.appendBlob(letter.bytes);
       row.appendBoolean(letter.isCut);
       appendCount(row, letter.lengthBytes);

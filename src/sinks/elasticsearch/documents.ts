@@ -1,9 +1,8 @@
 import { assert } from '../../lib/assert.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { isMutant } from '../../lib/mutant.ts';
-import { escapeBytes } from '../../lib/text.ts';
 import type { DeadLetter, Fate } from '../../epoch/epoch.ts';
-import { DEAD_LETTER_BYTES_MAX } from '../../epoch/epoch.ts';
+import { keptOfLine, shownLine } from '../../epoch/dead-letter.ts';
 import { DEAD_LETTER_REASONS } from '../../record/batch.ts';
 import { type LineSum, addSum, emptySum } from '../../record/line-id.ts';
 import { type SourceId, agentOf } from '../../record/source.ts';
@@ -200,8 +199,9 @@ export class Documents {
   #badLine({ batch, source, path, readAtMs, hashA, hashB }: DocumentBatch, idBegin: Buffer, line: number): void {
     const { prefix, stream } = this.#parts.options.index;
     const reason = DEAD_LETTER_REASONS[batch.reason[line]!]!;
+    const bytes = batch.lineBytes(line);
     const document = deadLetterDocument({
-      message: escapeBytes(batch.lineBytes(line).subarray(0, DEAD_LETTER_BYTES_MAX)),
+      message: shownLine(keptOfLine(bytes), bytes.length),
       reason,
       detail: reason.replaceAll('_', ' '),
       stream,
@@ -262,7 +262,7 @@ export class Documents {
     const sum = { lines: 1, a: bulk.hashA[item]!, b: bulk.hashB[item]! };
     addSum(account.sum, { lines: -1, a: -sum.a, b: -sum.b });
     const bytes = lineOf(json);
-    const kept = new Uint8Array(bytes.subarray(0, DEAD_LETTER_BYTES_MAX));
+    const kept = keptOfLine(bytes);
     const letter = {
       source: account.source,
       offset: bulk.offsets[item]!,

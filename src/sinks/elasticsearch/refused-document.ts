@@ -1,3 +1,4 @@
+import { keptOfLine, shownLine } from '../../epoch/dead-letter.ts';
 import { escapeText } from '../../lib/escape.ts';
 import { parseExactJson } from '../../lib/exact-integer.ts';
 
@@ -21,8 +22,6 @@ const BASE_FIELDS: ReadonlySet<string> = new Set([
 /** A document that lost fields says so with this tag, and says which. */
 const TAG = 'tailrace_field_dropped';
 const DROPPED = 'tailrace.dropped_fields';
-/** One line of a dead letter, as in epochs. */
-const MESSAGE_BYTES_MAX = 4096;
 const REASON_CHARACTERS_MAX = 300;
 /** More names than this are not listed: they are the document. */
 const NAMES_MAX = 50;
@@ -110,8 +109,9 @@ function textOf(value: unknown): string {
 export function deadLetterOf(json: string, reason: string): string {
   const document = JSON.parse(json) as Document;
   const text = (name: string): string => textOf(document[name]);
+  const line = lineOf(json);
   return deadLetterDocument({
-    message: escapeText(lineOf(json).subarray(0, MESSAGE_BYTES_MAX).toString('utf8')),
+    message: shownLine(keptOfLine(line), line.length),
     reason: 'rejected',
     detail: reason,
     stream: text('event.dataset'),

@@ -1,0 +1,71 @@
+import { expect, test } from '@jest/globals';
+import type { CodecDefinition } from '../../src/codecs/codec.ts';
+import { CODECS } from '../../src/components.ts';
+import { blockOf, decodeBlock, requestAll } from '../support/decoded.ts';
+import { Random } from '../support/random.ts';
+
+const LINES = process.env['TAILRACE_SOAK'] === '1' ? 1_000_000 : 100_000;
+const BATCH = 1_000;
+/** A line may take so long at most, also on a slow machine. */
+const LINE_MS_MAX = 50;
+const TROUBLE = [
+  ' ',
+  '"',
+  '\\',
+  '[',
+  ']',
+  ':',
+  ',',
+  '-',
+  '\t',
+  '\r',
+  '\x01',
+  '\xef\xbb\xbf',
+  '{',
+  '}',
+  '9',
+  '%',
+  '\xff',
+];
+
+function mutated(random: Random, line: string): string {
+  let text = line;
+  for (let edits = 1 + random.below(4); edits > 0; edits--) {
+    const at = random.below(text.length + 1);
+    const piece = random.chance(0.7) ? random.pick(TROUBLE) : String.fromCharCode(11 + random.below(245));
+    const kind = random.below(5);
+    if (kind === 0) text = text.slice(0, at);
+    else if (kind === 1) text = text.slice(0, at) + text.slice(at + 1 + random.below(9));
+    else if (kind === 2) text = text.slice(0, at) + text.slice(random.below(text.length + 1));
+    else
+      text = text.slice(0, at) + piece.repeat(random.chance(0.02) ? 3_000 : 1) + text.slice(at + (kind === 3 ? 1 : 0));
+  }
+  return text;
+}
+
+test.each((CODECS as unknown as readonly CodecDefinition[]).map((codec) => [codec.type, codec] as const))(
+  `%s: ${LINES} mutated lines are read alike by the generated and the plain decoder, none of them slowly`,
+  (_, codec) => {
+    const random = new Random(20);
+    const [{ options: given }] = codec.examples as unknown as [{ options: unknown }];
+    const options = codec.options.parse(given);
+    const seeds = CODECS.flatMap(({ examples }) => examples.map(({ line }) => Buffer.from(line).toString('latin1')));
+    const own = codec.examples.map(({ line }) => Buffer.from(line).toString('latin1'));
+    const request = requestAll(codec, options);
+    const decoders = [codec.compile(options, request), codec.interpret(options, request)] as const;
+    for (let done = 0; done < LINES; done += BATCH) {
+      const lines = Array.from({ length: BATCH }, () =>
+        mutated(random, random.pick(random.chance(0.9) ? own : seeds)).replaceAll('\n', ''),
+      );
+      const block = blockOf(lines);
+      const startedMs = performance.now();
+      const [generated, plain] = decoders.map((decoder) => decodeBlock(decoder, block, request));
+      // One line that hangs shows in its batch.
+      expect(performance.now() - startedMs).toBeLessThan(LINE_MS_MAX * BATCH);
+      for (let i = 0; i < BATCH; i++) {
+        if (JSON.stringify(generated![i]) !== JSON.stringify(plain![i])) expect(generated![i]).toEqual(plain![i]);
+      }
+    }
+  },
+  1_200_000,
+);
