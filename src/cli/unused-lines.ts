@@ -17,7 +17,7 @@ export async function sayUnusedLines(config: Config, dataDir: DataDir): Promise<
     const counts = reasons.map((one) => `${one.reason} ${formatCount(one.lines)}`).join(', ');
     say(`tailrace: ${formatCount(unused)} of ${formatCount(lines)} lines are in no row of ${table}: ${counts}`);
     if (reasons.some(({ reason }) => reason !== 'late'))
-      asked.add(`select reason, line from tailrace.dead_letters where stream = '${stream}' limit 20`);
+      asked.add(`select path, reason, detail, line from tailrace.dead_letters where stream = '${stream}' limit 20`);
     if (reasons.some(({ reason }) => reason === 'late'))
       asked.add(`select event_time, watermark, window_end from tailrace.late where rollup = '${table}' limit 20`);
   }

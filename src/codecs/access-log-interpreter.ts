@@ -5,7 +5,7 @@ const TOKEN = String.raw`[^\x00-\x20]+`;
 /** Before the request: three words and the time, or whatever has no quote in it, and the time. */
 const STRICT_WHO = String.raw`(${TOKEN}) (${TOKEN}) (${TOKEN}) \[([^\]]*)\]`;
 const LENIENT_WHO = String.raw`([^"]*?) \[([^\[\]]*)\]`;
-const WHO = new RegExp(String.raw`^(?:${STRICT_WHO}|${LENIENT_WHO}) (?=")`, 'd');
+export const WHO = new RegExp(String.raw`^(?:${STRICT_WHO}|${LENIENT_WHO}) (?=")`, 'd');
 /** Several addresses with commas, as X-Forwarded-For has them, are one. */
 const ADDRESS = String.raw`(?:${TOKEN}, )*${TOKEN}(?<!,)`;
 const PLAIN_WHO = new RegExp(String.raw`^(${ADDRESS}) (${TOKEN}) ([^]*)$`, 'd');
@@ -83,6 +83,11 @@ function clientCells(who: RegExpExecArray, start: number): readonly (readonly [s
   ];
 }
 
+/** Whether an address, identity and user stand before the time, for a line that has not three words there. */
+export function isClient(before: string): boolean {
+  return PLAIN_WHO.test(before);
+}
+
 /** A virtual host stands before the client where an identity follows that is none, or the second word alone is an IP address. */
 function hasVhost([, domain, address, identity]: RegExpExecArray): boolean {
   if (address === '-') return false;
@@ -120,7 +125,7 @@ function numberOrNull(text: string): number | null {
   return text === '-' ? null : Number(text);
 }
 
-function clfTime(text: string): number | null {
+export function clfTime(text: string): number | null {
   const match = CLF_TIME.exec(text);
   if (match === null) return null;
   const [day, , year, hour, minute, second, , zoneHours, zoneMinutes] = match.slice(1).map(Number) as number[];

@@ -1,8 +1,10 @@
 import { assert } from '../lib/assert.ts';
 import type { FieldType } from '../record/batch.ts';
+import { accessLogExplainer } from './access-log-explainer.ts';
 import { accessLogParser } from './access-log-interpreter.ts';
 import { accessLogParts } from './access-log-source.ts';
 import type { DecodeRequest, Decoder } from './codec.ts';
+import type { LineExplainer } from './explanation.ts';
 import { generateDecoder } from './generated-decoder.ts';
 import { interpretLines } from './lines.ts';
 
@@ -62,6 +64,11 @@ export function interpretAccessLog(isCombined: boolean, request: DecodeRequest):
 export function compileAccessLog(isCombined: boolean, request: DecodeRequest): Decoder {
   checkRequest(isCombined, request);
   return generateDecoder(request, accessLogParser(isCombined), accessLogParts(isCombined, request));
+}
+
+export function explainAccessLog(isCombined: boolean, request: DecodeRequest): LineExplainer {
+  checkRequest(isCombined, request);
+  return accessLogExplainer(isCombined, request.eventTimeField !== undefined);
 }
 
 function checkRequest(isCombined: boolean, request: DecodeRequest): void {

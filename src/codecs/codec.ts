@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { Batch, FieldType } from '../record/batch.ts';
+import type { LineExplainer } from './explanation.ts';
 
 /** The lines of one block as a decoder gets them. */
 export interface BlockLines {
@@ -45,6 +46,8 @@ export interface CodecDefinition<Options = unknown> {
   readonly defaultEventTimeField?: string;
   compile(options: Options, request: DecodeRequest): Decoder;
   interpret(options: Options, request: DecodeRequest): Decoder;
+  /** Says of a line that `compile` refuses which field broke, and where. Without it, dead letters have no detail. */
+  explain?(options: Options, request: DecodeRequest): LineExplainer;
   /** Options with which a decoder tells its own lines from others, whatever fields they have: where nothing is configured, the codec with the most lines wins. */
   readonly probe: Options;
   /** Whether its times may be written without a zone. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { accessLogFields, compileAccessLog, interpretAccessLog } from './access-log.ts';
+import { accessLogFields, compileAccessLog, explainAccessLog, interpretAccessLog } from './access-log.ts';
 import type { CodecDefinition } from './codec.ts';
 
 const options = z.strictObject({});
@@ -14,6 +14,7 @@ export const combined: CodecDefinition<z.output<typeof options>> = {
   fields: () => accessLogFields(true),
   compile: (_, request) => compileAccessLog(true, request),
   interpret: (_, request) => interpretAccessLog(true, request),
+  explain: (_, request) => explainAccessLog(true, request),
   probe: {},
   examples: [
     {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { accessLogFields, compileAccessLog, interpretAccessLog } from './access-log.ts';
+import { accessLogFields, compileAccessLog, explainAccessLog, interpretAccessLog } from './access-log.ts';
 import type { CodecDefinition } from './codec.ts';
 
 const options = z.strictObject({});
@@ -13,6 +13,7 @@ export const common: CodecDefinition<z.output<typeof options>> = {
   fields: () => accessLogFields(false),
   compile: (_, request) => compileAccessLog(false, request),
   interpret: (_, request) => interpretAccessLog(false, request),
+  explain: (_, request) => explainAccessLog(false, request),
   probe: {},
   examples: [
     {

@@ -2,7 +2,9 @@ import { z } from 'zod';
 import { assert } from '../lib/assert.ts';
 import { FIELD_TYPES, type FieldType } from '../record/batch.ts';
 import type { CodecDefinition, DecodeRequest, Decoder } from './codec.ts';
+import type { LineExplainer } from './explanation.ts';
 import { generateDecoder } from './generated-decoder.ts';
+import { jsonExplainer } from './json-explainer.ts';
 import { jsonParser } from './json-interpreter.ts';
 import { jsonParts } from './json-source.ts';
 import { interpretLines } from './lines.ts';
@@ -64,6 +66,12 @@ export const json: CodecDefinition<JsonOptions> = {
     checkRequest(given, request);
     const parse = jsonParser(given.fields, timesOf(given, request));
     return (block, batch) => interpretLines(block, batch, request, parse);
+  },
+  explain(given, request): LineExplainer {
+    checkRequest(given, request);
+    const { eventTimeField: field } = request;
+    if (field === undefined) return jsonExplainer(undefined);
+    return jsonExplainer({ field, format: given.time_format, times: timesOf(given, request) });
   },
   hasLocalTimes: true,
   probe: { fields: {}, time_format: 'auto' },

@@ -1,6 +1,8 @@
+import type { LineExplainer } from '../codecs/explanation.ts';
 import { type Batch, REASON_FUTURE, REASON_NONE, REASON_NO_EVENT_TIME } from '../record/batch.ts';
 import { HIGH_FACTOR_A, HIGH_FACTOR_B } from '../record/line-id.ts';
 import type { SourceId } from '../record/source.ts';
+import { futureDetail, refusalDetail } from './line-detail.ts';
 import type { AdmittedBatch } from './operator.ts';
 
 export interface AdmitRequest {
@@ -46,6 +48,9 @@ export interface ReasonSums {
   readonly b: Int32Array;
 }
 
+/** So many lines of a batch are explained at most: who sees a thousand knows, and a log of another kind must not stand still. */
+const EXPLAINED_MAX = 1_000;
+
 /** The reasons a line can have here; `rejected` comes only after a store has seen it. */
 const REASONS = 4;
 
@@ -73,8 +78,12 @@ export class Admission implements AdmittedBatch {
     b: new Int32Array(REASONS),
   };
 
-  constructor(batch: Batch) {
+  readonly #explain: LineExplainer | undefined;
+  #explained = 0;
+
+  constructor(batch: Batch, explain?: LineExplainer) {
     this.batch = batch;
+    this.#explain = explain;
   }
 
   admit(request: AdmitRequest): void {
@@ -82,11 +91,20 @@ export class Admission implements AdmittedBatch {
     this.source = request.source;
     this.path = request.path;
     this.readAtMs = request.readAtMs;
+    this.#explained = 0;
     if (batch.length > this.hashA.length) this.#widen(batch.length);
     if (request.isReadTime) batch.eventTimeMs.fill(request.readAtMs, 0, batch.length);
     this.#hash(request.seeds);
     this.#judge(request);
     this.#count();
+  }
+
+  detailOf(line: number): string {
+    const { batch } = this;
+    if (this.#explained++ >= EXPLAINED_MAX) return '';
+    if (batch.reason[line] === REASON_FUTURE) return futureDetail(batch.eventTimeMs[line]!, this.readAtMs);
+    const explanation = this.#explain?.(batch.lineBytes(line));
+    return explanation === undefined ? '' : refusalDetail(explanation);
   }
 
   /** Line-id hashes, the arithmetic of record/line-id.ts with the calls written out: once per line of everything. */

@@ -28,17 +28,18 @@ export function buildState(request: BuildRequest): TaskState {
   const { type, ...codecOptions } = stream.codec;
   const codec = present(codecs[type], `no codec ${type}`);
   const { eventTime } = stream;
-  const decode = codec.compile(codecOptions, {
+  const decodeRequest = {
     fields,
     ...(eventTime.field === 'read_at' ? {} : { eventTimeField: eventTime.field }),
     ...(eventTime.timeZone === undefined ? {} : { timeZone: eventTime.timeZone }),
-  });
+  };
   const state = new TaskState({
     task,
     eventTime,
     operators,
     outlet,
-    decode,
+    decode: codec.compile(codecOptions, decodeRequest),
+    explain: codec.explain?.(codecOptions, decodeRequest),
     batch: new Batch(fields.map((field) => field.type)),
     rawLog,
     pipeline,

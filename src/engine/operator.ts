@@ -16,6 +16,8 @@ export interface AdmittedBatch {
   /** The two lanes of each line's id hash (record/line-id.ts). */
   readonly hashA: Uint32Array;
   readonly hashB: Uint32Array;
+  /** Why a line with a reason could not be read, for people; '' where nothing is known. Slow, and bounded for each batch. */
+  detailOf(line: number): string;
 }
 
 /** Where an operator says what became of lines. */

@@ -1,5 +1,6 @@
 import type { Message } from '../broker/broker.ts';
 import type { Decoder } from '../codecs/codec.ts';
+import type { LineExplainer } from '../codecs/explanation.ts';
 import { keptOfLine } from '../epoch/dead-letter.ts';
 import type { DeadLetter, EpochBody, EpochEnvelope, Fate, LateLine, Refusal } from '../epoch/epoch.ts';
 import type { EventTimeSpec, Pipeline, TaskId } from '../epoch/pipeline.ts';
@@ -29,6 +30,7 @@ export interface TaskStateOptions {
   readonly operators: readonly Operator[];
   readonly outlet?: Outlet | undefined;
   readonly decode: Decoder;
+  readonly explain: LineExplainer | undefined;
   /** A batch with the decoder's columns. */
   readonly batch: Batch;
   readonly rawLog: string;
@@ -74,7 +76,7 @@ export class TaskState implements OperatorOutput, LaterOutput {
     for (const { name } of options.operators)
       if (Object.hasOwn(options.pipeline.rollups, name)) this.otherLines.set(name, 0);
     this.#watermark = new Watermark(options.eventTime, this.marks);
-    this.#admission = new Admission(options.batch);
+    this.#admission = new Admission(options.batch, options.explain);
   }
 
   get outlet(): Outlet | undefined {
@@ -221,7 +223,7 @@ export class TaskState implements OperatorOutput, LaterOutput {
 
   deadLetter(letter: DeadLetter): void {
     this.#deadLetters.push(letter);
-    this.#pendingBytes += letter.bytes.length + 100;
+    this.#pendingBytes += letter.bytes.length + letter.detail.length + 150;
   }
 
   /** A header that cannot be read is damage outside of us, and counts for nothing; whatever happens after it was read is our own doing. */
@@ -298,13 +300,15 @@ export class TaskState implements OperatorOutput, LaterOutput {
   }
 
   #badLine(line: number): void {
-    const { batch, source } = this.#admission;
+    const { batch, source, path } = this.#admission;
     const bytes = batch.lineBytes(line);
     const kept = keptOfLine(bytes);
     this.deadLetter({
       source,
       offset: batch.lineOffset[line]!,
       reason: DEAD_LETTER_REASONS[batch.reason[line]!]!,
+      path,
+      detail: this.#admission.detailOf(line),
       bytes: kept,
       isCut: bytes.length > kept.length,
       lengthBytes: bytes.length,

@@ -45,7 +45,7 @@ const LISTS: Readonly<Record<string, HeadShape>> = {
   ledger: { source: 'text', consumer: 'text', fate: 'text', reason: 'text' },
   refusals: { reason: 'text' },
 };
-const LETTER_SHAPE = { source: 'text', offset: 'count', reason: 'text' } as const;
+const LETTER_SHAPE = { source: 'text', offset: 'count', reason: 'text', path: 'count', detail: 'text' } as const;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -229,11 +229,6 @@ function decodeLate(sections: SectionReader, late: Record<string, any>): LateLin
   for (const column of [rollup, offset, eventTimeMs, windowStartMs, windowEndMs, watermarkMs, keys]) {
     if (column?.length !== length) throw new RangeError('late lines without a value in each column');
   }
-  const nameOf = (names: unknown, index: number): string => {
-    const name: unknown = (names as unknown[])[index];
-    if (typeof name !== 'string') throw new RangeError('a late line without a name');
-    return name;
-  };
   return Array.from({ length }, (_, i) => ({
     source: nameOf(late['sources'], source[i]!),
     rollup: nameOf(late['rollups'], rollup[i]!),
@@ -248,13 +243,15 @@ function decodeLate(sections: SectionReader, late: Record<string, any>): LateLin
 
 function encodeDeadLetters(out: SectionWriter, letters: readonly DeadLetter[]): object {
   const bytes = new ByteWriter();
+  const paths = new NameList();
   const offsets = new Uint32Array(letters.length + 1);
   letters.forEach((letter, i) => {
     bytes.append(letter.bytes);
     offsets[i + 1] = bytes.length;
   });
   return {
-    letters: letters.map(({ bytes: _, ...plain }) => plain),
+    letters: letters.map(({ bytes: _, path, ...plain }) => ({ ...plain, path: paths.indexOf(path) })),
+    paths: paths.names,
     offsets: out.add(offsets),
     bytes: out.add(bytes.view().slice()),
   };
@@ -263,13 +260,20 @@ function encodeDeadLetters(out: SectionWriter, letters: readonly DeadLetter[]): 
 function decodeDeadLetters(sections: SectionReader, list: Record<string, any>): DeadLetter[] {
   const offsets = sections.u32(list['offsets']);
   const bytes = sections.u8(list['bytes']);
-  const letters = listOf(list['letters'], 'dead letters') as Omit<DeadLetter, 'bytes'>[];
+  const letters = listOf(list['letters'], 'dead letters') as (Omit<DeadLetter, 'bytes' | 'path'> & { path: number })[];
   checkOffsets(offsets, letters.length, bytes);
   for (const letter of letters) checkShape(letter as never, LETTER_SHAPE, 'dead letter');
   return letters.map((plain, i) => ({
     ...plain,
+    path: nameOf(list['paths'], plain.path),
     bytes: bytes.subarray(offsets[i], offsets[i + 1]),
   }));
+}
+
+function nameOf(names: unknown, index: number): string {
+  const name: unknown = (names as unknown[])[index];
+  if (typeof name !== 'string') throw new RangeError('a line without a name');
+  return name;
 }
 
 function listOf(value: unknown, what: string): readonly unknown[] {

@@ -5,6 +5,16 @@ export const DEAD_LETTER_BYTES_MAX = 4096;
 const END_BYTES = 1024;
 const BEGIN_BYTES = DEAD_LETTER_BYTES_MAX - END_BYTES;
 
+/** So long is the text that says why a line could not be read. */
+const DETAIL_CHARACTERS_MAX = 200;
+
+/** A text that says why a line could not be read, cut to what is kept of it. */
+export function keptOfDetail(text: string): string {
+  if (text.length <= DETAIL_CHARACTERS_MAX) return text;
+  // Without the first half of a character outside the Basic Multilingual Plane.
+  return `${text.slice(0, DETAIL_CHARACTERS_MAX - 1).replace(/[\ud800-\udbff]$/, '')}…`;
+}
+
 /** A copy of a line, of a longer one its begin and its end: a view would hold the whole block until the epoch is written. */
 export function keptOfLine(line: Uint8Array): Uint8Array {
   if (line.length <= DEAD_LETTER_BYTES_MAX) return new Uint8Array(line);

@@ -112,6 +112,10 @@ export interface DeadLetter {
   readonly source: SourceId;
   readonly offset: number;
   readonly reason: DeadLetterReason;
+  /** Where the source was found when the line was read; '' where nobody had said. */
+  readonly path: string;
+  /** Which field broke, where, and why, for people: at most DETAIL_CHARACTERS_MAX, unescaped; '' where nothing is known. */
+  readonly detail: string;
   /** At most DEAD_LETTER_BYTES_MAX of it: of a longer line its begin and its end (dead-letter.ts). */
   readonly bytes: Uint8Array;
   readonly isCut: boolean;

@@ -43,7 +43,15 @@ function requestsOf(path: string, index: string): Buffer[] {
     for (let at = value.indexOf(0x0a); at >= 0; at = value.indexOf(0x0a, at + 1)) count++;
     decode({ bytes: value, lines: count, start }, batch);
     const hashes = new Uint32Array(count).map((_, i) => i);
-    const admitted = { batch, source: SOURCE, path, readAtMs: systemClock.nowMs(), hashA: hashes, hashB: hashes };
+    const admitted = {
+      batch,
+      source: SOURCE,
+      path,
+      readAtMs: systemClock.nowMs(),
+      detailOf: () => '',
+      hashA: hashes,
+      hashB: hashes,
+    };
     writer.beginBlock(admitted);
     for (let line = 0; line < count; line++) {
       bulk.beginItem(begin, sourceText, batch.lineOffset[line]!);

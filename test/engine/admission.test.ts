@@ -161,6 +161,26 @@ test('with processing time every line has the time of its reading', () => {
   expect([admission.watermarkMs, admission.sums.lines[REASON_NONE]]).toEqual([9_999, 2]);
 });
 
+test('a detail says what was wrong with a line, of so many lines of a batch and no more', () => {
+  const batch = new Batch([], 1);
+  const admission = new Admission(batch, (line) => ({ field: 'a', column: line.length, problem: 'is missing' }));
+  for (let block = 0; block < 2; block++) {
+    batch.reset(Buffer.from('line'), 1_100);
+    batch.lineEnd.fill(4);
+    batch.eventTimeMs.fill(0).fill(20_000, 1, 2);
+    batch.reason.fill(REASON_MALFORMED).fill(REASON_NONE, 1, 2);
+    batch.length = 1_100;
+    admission.admit(REQUEST);
+    const details = Array.from({ length: 1_100 }, (_, line) => admission.detailOf(line));
+    expect(details.slice(0, 3)).toEqual([
+      'a: column 4: is missing',
+      '1970-01-01T00:00:20.000Z is 10 s ahead of the moment it was read',
+      'a: column 4: is missing',
+    ]);
+    expect(details.filter((detail) => detail !== '')).toHaveLength(1_000);
+  }
+});
+
 test('lines are counted and hashed by what became of them, in batches larger than any before', () => {
   const timesMs = Array.from({ length: 20_000 }, (_, i) => (i % 5 === 0 ? null : i % 7 === 0 ? 99_999 : i / 10));
   const { sums, hashA, hashB, batch } = admit(timesMs);

@@ -188,6 +188,8 @@ describe('a line is judged', () => {
       source: 'a/1',
       offset: 0,
       reason: 'future',
+      path: file.report('announced').path,
+      detail: `${new Date(NOW + MINUTE + 1).toISOString()} is 60 s ahead of the moment it was read`,
       bytes: `${NOW + MINUTE + 1} a 1`,
       isCut: false,
       lengthBytes: 14,

@@ -104,6 +104,8 @@ const bodies: fc.Arbitrary<EpochBody> = fc.record({
       source: name,
       offset: count,
       reason: fc.constantFrom(...DEAD_LETTER_REASONS),
+      path: name,
+      detail: fc.string({ unit: 'grapheme' }),
       bytes: fc.uint8Array(),
       isCut: fc.boolean(),
       lengthBytes: count,

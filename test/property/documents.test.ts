@@ -85,6 +85,9 @@ async function wrongOf(world: DocumentWorld, files: readonly TestFile[]): Promis
     (key) => JSON.stringify(expected.get(key)) !== JSON.stringify(found.get(key)),
   );
   const listed = deadLetters.map(({ source, offset, bytes }) => `${source} ${offset} ${Buffer.from(bytes).toString()}`);
+  expect(new Set([...deadLetters.map(({ detail }) => detail), 'x: no']).size).toBe(1);
+  const messages = documents.flatMap(({ document }) => document['error.message'] ?? []);
+  for (const message of messages) expect(['x: no', 'value: column 8: expected three words']).toContain(message);
   const isListed = JSON.stringify(listed.toSorted()) === JSON.stringify(rejected.toSorted());
   expect(ledger.every(({ consumer }) => consumer === CONSUMER)).toBe(true);
   return {

@@ -88,6 +88,8 @@ const deadLetter = (offset: number): EpochBody['deadLetters'][number] => ({
   source: SOURCE,
   offset,
   reason: 'malformed',
+  path: '',
+  detail: '',
   bytes: Buffer.from('bad'),
   isCut: false,
   lengthBytes: 3,

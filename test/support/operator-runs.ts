@@ -150,6 +150,7 @@ export function admittedBatch(
     source: RUN_SOURCE,
     path: '',
     readAtMs: 0,
+    detailOf: () => '',
     watermarkBeforeMs: Float64Array.from(lines, (line) => line.watermarkMs),
     hashA: Uint32Array.from(lines, (_, i) => laneA(seedA, offsetOf(firstLine + i))),
     hashB: Uint32Array.from(lines, (_, i) => laneB(seedB, offsetOf(firstLine + i))),

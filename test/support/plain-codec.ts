@@ -14,6 +14,10 @@ export const plain: CodecDefinition<Record<string, never>> = {
   defaultEventTimeField: 'time',
   compile: (_, request) => (lines, batch) => interpretLines(lines, batch, request, parse),
   interpret: (_, request) => (lines, batch) => interpretLines(lines, batch, request, parse),
+  explain: () => (line) => {
+    const isRead = parse(Buffer.from(line), 0, line.length) !== undefined;
+    return isRead ? undefined : { field: 'value', column: line.length + 1, problem: 'expected three words' };
+  },
   probe: {},
   examples: [{ title: 'a line', options: {}, line: '1000 a 7', record: { time: 1000, key: 'a', value: 7 } }],
 };

@@ -61,6 +61,8 @@ export class WarehouseModel {
         source,
         offset,
         reason: 'malformed',
+        path: '',
+        detail: '',
         bytes: Buffer.from('x'),
         isCut: false,
         lengthBytes: 1,

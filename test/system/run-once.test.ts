@@ -301,11 +301,14 @@ test('a run whose lines are mostly in no row says why, how to see them, and ends
   expect({ code, stderr }).toMatchObject({ code: EXIT.unusedLines });
   expect(stderr).toContain('event time: ts\n');
   expect(stderr).toContain('2 of 4 lines are in no row of events: no_event_time 2');
-  const sql = "select reason, line from tailrace.dead_letters where stream = 'json' limit 20";
+  const sql = "select path, reason, detail, line from tailrace.dead_letters where stream = 'json' limit 20";
   expect(stderr).toContain(`sql --data-dir tailrace-data "${sql}"`);
   expect(stdout).toContain('sent 4 = stored 4, lost 0, doubled 0');
   const shown = await tailrace(['sql', sql, '--json'], { cwd: folder.path });
-  expect((JSON.parse(shown.stdout) as { rows: unknown[] }).rows).toHaveLength(2);
+  const [soon, never] = (JSON.parse(shown.stdout) as { rows: unknown[][] }).rows.map((row) => row.join(' | '));
+  const why = 'no_event_time | ts: column 7: expected a time (time_format auto), found';
+  expect(soon).toBe(`${join(folder.path, 'app.json')} | ${why} "soon" | {"ts":"soon","n":1}`);
+  expect(never).toContain('found "never" |');
 });
 
 test.each([

@@ -21,8 +21,8 @@ export const SYSTEM_TABLES = {
     sum_b UINTEGER`,
   late: `source VARCHAR, "offset" BIGINT, event_time TIMESTAMPTZ, rollup VARCHAR, window_start TIMESTAMPTZ, window_end TIMESTAMPTZ,
     watermark TIMESTAMPTZ, key VARCHAR[]`,
-  dead_letters:
-    'source VARCHAR, "offset" BIGINT, reason VARCHAR, line VARCHAR, raw BLOB, is_cut BOOLEAN, length BIGINT, stream VARCHAR',
+  dead_letters: `path VARCHAR, "offset" BIGINT, reason VARCHAR, detail VARCHAR, line VARCHAR, raw BLOB, is_cut BOOLEAN, length BIGINT, source VARCHAR,
+    stream VARCHAR`,
   /** What a document sink knows of the sources it reads: where it stands in each, which is not where the engine does. */
   document_sources: `stream VARCHAR, partition INTEGER, sink VARCHAR, source VARCHAR, identity VARCHAR, path VARCHAR, origin BIGINT,
     position BIGINT, state VARCHAR, gap_end BIGINT, agent_lines BIGINT, agent_sum_a UINTEGER, agent_sum_b UINTEGER,

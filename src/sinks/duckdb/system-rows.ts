@@ -9,6 +9,7 @@ import type {
   SourceMark,
 } from '../../epoch/epoch.ts';
 import { shownLine } from '../../epoch/dead-letter.ts';
+import { escapeText } from '../../lib/escape.ts';
 import { SYSTEM_TABLES, type SystemTable } from './schema.ts';
 
 /** Whose state a row is. */
@@ -132,13 +133,15 @@ export class SystemRows {
 
   async deadLetters({ stream }: Partition, letters: readonly DeadLetter[], reason?: string): Promise<void> {
     await this.#append('dead_letters', 'tailrace', letters, (row, letter) => {
-      row.appendVarchar(letter.source);
+      row.appendVarchar(letter.path);
       appendCount(row, letter.offset);
       row.appendVarchar(reason ?? letter.reason);
+      row.appendVarchar(escapeText(letter.detail));
       row.appendVarchar(shownLine(letter.bytes, letter.lengthBytes));
       row.appendBlob(letter.bytes);
       row.appendBoolean(letter.isCut);
       appendCount(row, letter.lengthBytes);
+      row.appendVarchar(letter.source);
       row.appendVarchar(stream);
     });
   }

@@ -36,6 +36,14 @@ export interface Rejection {
   readonly item: number;
   /** As it was sent first. */
   readonly json: string;
+  /** What the server said. */
+  readonly reason: string;
+}
+
+/** A piece that nobody takes, with what the server said. */
+interface Refused {
+  readonly piece: Piece;
+  readonly reason: string;
 }
 
 /** A document on its way, with what has been tried. */
@@ -92,7 +100,7 @@ export class BulkSender {
 
   /** Resolves when every document is stored or rejected; with those that are rejected. */
   async deliver(bulk: Bulk): Promise<Rejection[]> {
-    const rejected: Piece[] = [];
+    const rejected: Refused[] = [];
     const queue: Piece[][] = [piecesOf(bulk)];
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       await this.#calm();
@@ -109,11 +117,11 @@ export class BulkSender {
         queue.push(...this.#judge(next, failures, rejected));
       }
     }
-    return rejected.map(({ item }) => ({ item, json: documentOf(bulk.itemBytes(item)) }));
+    return rejected.map(({ piece: { item }, reason }) => ({ item, json: documentOf(bulk.itemBytes(item)), reason }));
   }
 
   /** What must be sent once more: those the server could not take now, and those that were mended. */
-  #judge(pieces: readonly Piece[], failures: readonly ItemFailure[], rejected: Piece[]): Piece[][] {
+  #judge(pieces: readonly Piece[], failures: readonly ItemFailure[], rejected: Refused[]): Piece[][] {
     const again: Piece[] = [];
     const mended: Piece[] = [];
     for (const failure of failures) {
@@ -136,7 +144,7 @@ export class BulkSender {
   }
 
   /** A refused document without what made it refused, or as a dead letter; nothing where there is no next step. */
-  #mend(piece: Piece, { status, reason }: ItemFailure, rejected: Piece[]): Piece[] {
+  #mend(piece: Piece, { status, reason }: ItemFailure, rejected: Refused[]): Piece[] {
     const json = documentOf(piece.bytes);
     if (piece.stage === 'dead_letter') return [];
     if (typeof piece.stage === 'number') {
@@ -162,8 +170,8 @@ export class BulkSender {
     return [{ ...piece, bytes, stage: 'dead_letter', isMended: true }];
   }
 
-  #reject(piece: Piece, reason: string, rejected: Piece[]): void {
-    rejected.push(piece);
+  #reject(piece: Piece, reason: string, rejected: Refused[]): void {
+    rejected.push({ piece, reason });
     this.#count('rejected', reason);
   }
 

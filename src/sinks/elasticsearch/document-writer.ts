@@ -21,6 +21,8 @@ export interface DocumentBatch {
   readonly readAtMs: number;
   readonly hashA: Uint32Array;
   readonly hashB: Uint32Array;
+  /** Why a line that has a reason could not be read. */
+  detailOf(line: number): string;
 }
 
 export interface DocumentField {

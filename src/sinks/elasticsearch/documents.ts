@@ -2,17 +2,18 @@ import { assert } from '../../lib/assert.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { isMutant } from '../../lib/mutant.ts';
 import type { DeadLetter, Fate } from '../../epoch/epoch.ts';
-import { keptOfLine, shownLine } from '../../epoch/dead-letter.ts';
+import { keptOfDetail, keptOfLine, shownLine } from '../../epoch/dead-letter.ts';
 import { DEAD_LETTER_REASONS } from '../../record/batch.ts';
 import { type LineSum, addSum, emptySum } from '../../record/line-id.ts';
 import { type SourceId, agentOf } from '../../record/source.ts';
 import { DAY_MS } from '../../lib/utc-date.ts';
 import { type Account, type Bulk, actionBegin } from './bulk.ts';
 import type { BulkLanes } from './bulk-lanes.ts';
+import type { Rejection } from './bulk-sender.ts';
 import { sourcePart } from './document-id.ts';
 import { type DocumentBatch, type DocumentField, DocumentWriter } from './document-writer.ts';
 import { type IndexOptions, dayOf, deadLetterIndex, indexName } from './index-name.ts';
-import { deadLetterDocument, lineOf } from './refused-document.ts';
+import { deadLetterDocument, lineOf, pathOf } from './refused-document.ts';
 
 export interface DocumentsOptions {
   /** Under this name the ledger has what became of the lines. */
@@ -131,7 +132,7 @@ export class Documents {
 
   /** Rejected documents travel in the epoch. */
   changedBytes(): number {
-    return this.#rejected.reduce((bytes, { letter }) => bytes + letter.bytes.length + 100, 0);
+    return this.#rejected.reduce((bytes, { letter }) => bytes + letter.bytes.length + letter.detail.length + 150, 0);
   }
 
   takeRows(): undefined {
@@ -196,14 +197,15 @@ export class Documents {
   }
 
   /** The line has its fate; the document is for those who look for it. */
-  #badLine({ batch, source, path, readAtMs, hashA, hashB }: DocumentBatch, idBegin: Buffer, line: number): void {
+  #badLine(admitted: DocumentBatch, idBegin: Buffer, line: number): void {
+    const { batch, source, path, readAtMs, hashA, hashB } = admitted;
     const { prefix, stream } = this.#parts.options.index;
     const reason = DEAD_LETTER_REASONS[batch.reason[line]!]!;
     const bytes = batch.lineBytes(line);
     const document = deadLetterDocument({
       message: shownLine(keptOfLine(bytes), bytes.length),
       reason,
-      detail: reason.replaceAll('_', ' '),
+      detail: admitted.detailOf(line) || reason.replaceAll('_', ' '),
       stream,
       readAt: new Date(readAtMs).toISOString(),
       agent: agentOf(source),
@@ -245,7 +247,7 @@ export class Documents {
         this.#waiting--;
         this.#wake();
       });
-      for (const { item, json } of rejections) this.#takeBack(bulk, item, json);
+      for (const rejection of rejections) this.#takeBack(bulk, rejection);
       lanes.give(bulk);
     } catch (error) {
       this.#failure ??= error;
@@ -255,7 +257,7 @@ export class Documents {
   }
 
   /** A document that nobody takes was none. */
-  #takeBack(bulk: Bulk, item: number, json: string): void {
+  #takeBack(bulk: Bulk, { item, json, reason }: Rejection): void {
     const account = bulk.accounts[item];
     // The document of a dead letter: its line has its fate.
     if (account === undefined) return;
@@ -267,6 +269,8 @@ export class Documents {
       source: account.source,
       offset: bulk.offsets[item]!,
       reason: 'rejected' as const,
+      path: pathOf(json),
+      detail: keptOfDetail(reason),
       bytes: kept,
       isCut: bytes.length > kept.length,
       lengthBytes: bytes.length,

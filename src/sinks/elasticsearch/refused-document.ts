@@ -101,6 +101,11 @@ export function lineOf(json: string): Buffer {
   return Buffer.from(textOf(document['event.original'] ?? document['message']));
 }
 
+/** Where the line of a document stood; '' where that was not known. */
+export function pathOf(json: string): string {
+  return textOf((JSON.parse(json) as Document)['log.file.path']);
+}
+
 function textOf(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }

@@ -90,6 +90,8 @@ test('what an epoch does not name stays, a forgotten source leaves, and what a s
     source: 'a/1',
     offset: 7,
     reason: 'rejected' as const,
+    path: '/log',
+    detail: 'no such type',
     bytes: Buffer.from('x'),
     isCut: false,
     lengthBytes: 1,
@@ -98,7 +100,9 @@ test('what an epoch does not name stays, a forgotten source leaves, and what a s
   await rows.documents(OF, 'search', more, false);
   expect((await ask(LEDGER)).map(([, reason]) => reason)).toEqual(['i-1', 'i-2']);
   expect(await ask('SELECT count(*) FROM tailrace.document_sources')).toEqual([['0']]);
-  expect(await ask('SELECT reason, line FROM tailrace.dead_letters')).toEqual([['rejected by search', 'x']]);
+  expect(await ask('SELECT path, reason, detail, line FROM tailrace.dead_letters')).toEqual([
+    ['/log', 'rejected by search', 'no such type', 'x'],
+  ]);
 });
 
 test('a file of the first version gets the table it lacks', async () => {

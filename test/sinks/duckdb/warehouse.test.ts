@@ -319,13 +319,35 @@ describe('system tables', () => {
     const bytes = Uint8Array.of(0x1b, 0x5b, 0xff, 0x41, 0);
     await chain.append({
       ...snapshot,
-      deadLetters: [{ source: 'a/1', offset: 2 ** 40, reason: 'malformed', bytes, isCut: true, lengthBytes: 9000 }],
+      deadLetters: [
+        {
+          source: 'a/1',
+          offset: 2 ** 40,
+          reason: 'malformed',
+          path: '/log',
+          detail: "rest: column 3: found '\x1b'",
+          bytes,
+          isCut: true,
+          lengthBytes: 9000,
+        },
+      ],
       refusals: [{ rawOffset: 3, source: '', reason: 'damaged', start: 0, end: 0 }],
       agents: [{ agent: 'a', numberMax: 2, tMs: 1, logTimeMs: 2, hasEnded: false, fullBeatOffset: null }],
     });
     await harness.runToEnd(log, chain.topic);
     expect(await harness.query('FROM tailrace.dead_letters')).toEqual([
-      ['a/1', 2 ** 40, 'malformed', '\\x1b[\\xffA\\x00', Buffer.from(bytes).toString('base64'), true, 9000, 'access'],
+      [
+        '/log',
+        2 ** 40,
+        'malformed',
+        "rest: column 3: found '\\x1b'",
+        '\\x1b[\\xffA\\x00[… 8995 bytes …]',
+        Buffer.from(bytes).toString('base64'),
+        true,
+        9000,
+        'a/1',
+        'access',
+      ],
     ]);
     expect(await harness.query('SELECT reason FROM tailrace.refusals')).toEqual([['damaged']]);
     expect(await harness.query('SELECT agent, number_max FROM tailrace.agents')).toEqual([['a', 2]]);

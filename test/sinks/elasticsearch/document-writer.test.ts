@@ -33,6 +33,7 @@ function documentsOf(
     source: SOURCE,
     path: '/logs/a "b".log',
     readAtMs: READ_AT,
+    detailOf: () => '',
     hashA: Uint32Array.from({ length: batch.length }, (_, i) => 0xffffffff - i),
     hashB: Uint32Array.from({ length: batch.length }, (_, i) => i),
   };
