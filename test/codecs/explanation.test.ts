@@ -167,10 +167,14 @@ describe.each((CODECS as unknown as readonly CodecDefinition[]).map((codec) => [
     const options = codec.options.parse(given);
     const lines = CODECS.flatMap(({ examples }) => examples.map(({ line }) => Buffer.from(line).toString('latin1')));
     const own = codec.examples.map(({ line }) => Buffer.from(line).toString('latin1'));
-    const seed = fc.oneof({ weight: 6, arbitrary: fc.constantFrom(...own) }, fc.constantFrom(...lines));
+    const cases = [...WHO_CASES, ...FIELD_CASES, ...COMBINED_CASES, ...COMMON_CASES, ...JSON_CASES].map(
+      ([, line]) => line,
+    );
+    const seed = fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...own) }, fc.constantFrom(...lines, ...cases));
     const line = fc.oneof(
       { weight: 6, arbitrary: mutated(seed, PIECES) },
       { weight: 1, arbitrary: anyText(PIECES) },
+      { weight: 2, arbitrary: fc.constantFrom(...cases.map((text) => Buffer.from(text).toString('latin1'))) },
       { weight: 1, arbitrary: mutated(mutated(seed, PIECES), PIECES) },
     );
 
