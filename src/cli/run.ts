@@ -1,3 +1,4 @@
+import { readableIdentifier } from '../sinks/duckdb/names.ts';
 import type { Command } from 'commander';
 import { type Config, filledTables, hasWarehouse } from '../config/config.ts';
 import { shownPath } from '../config/load.ts';
@@ -123,6 +124,11 @@ function announce(
   say(`data in ${shownPath(config.dataDir)}${how}\n`);
 }
 
+/** In double quotes as a rule; what holds such quotes stands in single ones. */
+function shellWord(text: string): string {
+  return text.includes('"') ? `'${text}'` : `"${text}"`;
+}
+
 /** Which clock a made configuration took. */
 function clockText(field: string): string {
   return field === 'read_at'
@@ -136,7 +142,7 @@ export function questionFor(config: Config): string | undefined {
   const [table] = filledTables(config);
   const where = file === null ? `--data-dir ${shownPath(dataDir)}` : `-c ${shownPath(file)}`;
   if (table !== undefined && hasWarehouse(config))
-    return `sql ${where} "from ${table} order by window_start desc limit 10"`;
+    return `sql ${where} ${shellWord(`from ${readableIdentifier(table)} order by window_start desc limit 10`)}`;
   const hasDocuments = Object.values(sinks).some((sink) => sink.type === 'elasticsearch' && sink.documents.length > 0);
   return hasDocuments ? `search ${where}` : undefined;
 }
