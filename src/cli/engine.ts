@@ -91,7 +91,7 @@ function engineRole({ index, workers }: Worker): string {
 function wholeNumber(text: string): number {
   const value = Number(text);
   if (Number.isInteger(value) && value >= 0 && text.trim() !== '') return value;
-  throw usageError(`"${text}" is no whole number`, 'tailrace engine --help');
+  throw usageError(`"${text}" is not a whole number`, 'tailrace engine --help');
 }
 
 function usageError(message: string, hint: string): OperatingError {

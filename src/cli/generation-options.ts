@@ -11,7 +11,7 @@ export function gateOf({ pipeline }: Config, generation: number | undefined): { 
 export function asGeneration(text: string): number {
   const value = Number(text);
   if (Number.isInteger(value) && value > 0) return value;
-  throw new OperatingError(`"${text}" is no generation`, { code: 'USAGE', exitCode: EXIT.usage });
+  throw new OperatingError(`"${text}" is not a generation`, { code: 'USAGE', exitCode: EXIT.usage });
 }
 
 /** Of `--document-generation <stream>=<n>`, which may come several times. */

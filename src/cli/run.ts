@@ -61,7 +61,7 @@ export function registerRun(program: Command): void {
 function wholeNumber(text: string): number {
   const value = Number(text);
   if (Number.isInteger(value) && value >= 0) return value;
-  throw usageError(`"${text}" is no whole number`);
+  throw usageError(`"${text}" is not a whole number`);
 }
 
 async function run(files: readonly string[], options: RunCommandOptions): Promise<number> {

@@ -150,7 +150,7 @@ function searchFields({ pipeline }: Config, streams: readonly string[]): SearchF
 function momentOf(option: string, text: string, nowMs: number): number {
   const timeMs = parseMoment(text, nowMs);
   if (timeMs === undefined)
-    throw usage(`${option} "${text}" is no time: write 15m, 24h, 2026-11-26 or 2026-11-26T10:05:00Z`);
+    throw usage(`${option} "${text}" is not a time: write 15m, 24h, 2026-11-26 or 2026-11-26T10:05:00Z`);
   if (timeMs < MOMENT_MS_MIN) throw usage(`${option} "${text}" is before the year 1: write something such as 365d`);
   return timeMs;
 }

@@ -169,7 +169,7 @@ function readReference(reference: string, { environment, folder }: SecretSources
   if (kind === undefined || name === undefined) {
     return {
       code: 'CONFIG_REFERENCE',
-      message: `"\${${reference}}" is no reference`,
+      message: `"\${${reference}}" is not a reference`,
       hint: 'write ${env:NAME} or ${file:path}, or $${ for a plain ${',
     };
   }
@@ -185,7 +185,7 @@ function readSecretFile(name: string, path: string): string | Problem {
   const code = 'CONFIG_REFERENCE';
   try {
     const stats = statSync(path);
-    if (!stats.isFile()) return { code, message: `${name} is no regular file`, hint: 'name a file with the secret' };
+    if (!stats.isFile()) return { code, message: `${name} is not a regular file`, hint: 'name a file with the secret' };
     if ((stats.mode & 0o077) !== 0)
       return { code, message: `${name} can be read by others`, hint: `chmod 600 ${name}` };
     if (stats.size > SECRET_BYTES_MAX)

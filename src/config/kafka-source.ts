@@ -21,7 +21,7 @@ const ISO_TIME = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:?\d
 
 const text = z.string({ error: () => 'expects text' }).min(1, { error: () => 'must not be empty' });
 const topicName = z.string({ error: () => 'expects the name of a topic' }).regex(TOPIC, {
-  error: () => 'is no name of a topic: letters, digits, ., _ and -, at most 249',
+  error: () => 'is not a name of a topic: letters, digits, ., _ and -, at most 249',
 });
 const oneOf = <const Words extends readonly [string, ...string[]]>(
   words: Words,
@@ -190,7 +190,7 @@ function checkKafkaSource(path: Path, section: Section, hasOwnBrokers: boolean, 
 function checkPattern(path: Path, pattern: unknown, report: Report): void {
   if (typeof pattern !== 'string' || topicPattern(pattern) !== undefined) return;
   const hint = String.raw`such as shop\..* for all that begins with shop.`;
-  report(path, 'value', { code: 'CONFIG_VALUE', message: `${dotted(path)} is no regular expression`, hint });
+  report(path, 'value', { code: 'CONFIG_VALUE', message: `${dotted(path)} is not a regular expression`, hint });
 }
 
 export function resolveKafkaSource(

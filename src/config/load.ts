@@ -97,11 +97,11 @@ function readConfigFile(path: string): string {
     const stats = statSync(path);
     if (stats.isDirectory())
       refuse('is a folder', `name a file, such as ${shown.replace(/\/+$/, '')}/${DEFAULT_CONFIG_FILE}`);
-    if (!stats.isFile()) refuse('is no regular file', 'a configuration is a YAML file');
+    if (!stats.isFile()) refuse('is not a regular file', 'a configuration is a YAML file');
     if (stats.size > CONFIG_BYTES_MAX)
       refuse(`has ${formatSize(stats.size)}`, `a configuration has at most ${formatSize(CONFIG_BYTES_MAX)}`);
     const bytes = readFileSync(path);
-    if (bytes.includes(0)) refuse('is no text file', 'a configuration is a YAML file');
+    if (bytes.includes(0)) refuse('is not a text file', 'a configuration is a YAML file');
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
     const code = systemErrorCode(error);

@@ -24,7 +24,7 @@ export function parseMeasure(name: string, text: string, context: MeasureContext
   if (match === null) {
     return {
       code: 'CONFIG_MEASURE',
-      message: `"${text}" is no measure`,
+      message: `"${text}" is not a measure`,
       hint: 'write count, count(field) or sum(field)',
     };
   }

@@ -51,7 +51,7 @@ export function tlsFileProblems(
 
 function unreadable(path: string): string | undefined {
   try {
-    if (!statSync(path).isFile()) return 'is no regular file';
+    if (!statSync(path).isFile()) return 'is not a regular file';
     accessSync(path, constants.R_OK);
     return undefined;
   } catch (error) {

@@ -278,7 +278,7 @@ function nameOf(names: unknown, index: number): string {
 
 function listOf(value: unknown, what: string): readonly unknown[] {
   if (!Array.isArray(value) || value.some((entry) => typeof entry !== 'object' || entry === null))
-    throw new RangeError(`${what} is no list of objects`);
+    throw new RangeError(`${what} is not a list of objects`);
   return value;
 }
 

@@ -98,7 +98,7 @@ export class Fold {
     const envelope = this.#read(message, 'envelope', () => decodeEnvelope(message.header));
     const isFirstOfTrimmed = this.#chain === undefined;
     if (isFirstOfTrimmed) {
-      if (!envelope.isSnapshot || envelope.part !== 0) throw this.#broken('begins at what is no snapshot');
+      if (!envelope.isSnapshot || envelope.part !== 0) throw this.#broken('begins at what is not a snapshot');
       this.#chain = { id: envelope.prev, n: envelope.n - 1, to: envelope.from };
     }
     if (!isChained(envelope, this.#chain!)) return this.#reject();

@@ -76,7 +76,7 @@ export class SectionReader {
 
   #section<T extends SectionArray>(index: unknown, type: abstract new (...args: never[]) => T): T {
     const array = typeof index === 'number' ? this.#arrays[index] : undefined;
-    if (!(array instanceof type)) throw new RangeError(`section ${String(index)} is no ${type.name}`);
+    if (!(array instanceof type)) throw new RangeError(`section ${String(index)} is not a ${type.name}`);
     return array;
   }
 }

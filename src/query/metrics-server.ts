@@ -35,7 +35,7 @@ export function parseListen(text: string): ListenAddress {
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
   if (host !== undefined && port <= 65_535 && (match?.[1] === undefined || isIP(host) === 6)) return { host, port };
-  throw new OperatingError(`--listen ${text} is no address`, {
+  throw new OperatingError(`--listen ${text} is not an address`, {
     code: 'USAGE',
     exitCode: EXIT.usage,
     hint: 'write host and port, such as 127.0.0.1:9308',

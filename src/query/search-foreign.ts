@@ -18,18 +18,18 @@ export function foreignWord(text: string, start: number): Foreign | undefined {
   const at = (from: number, to: number): Span => ({ start: start + from, end: start + to });
   if (text === '&&' || text === '||') {
     const hint = text === '||' ? 'write OR' : 'write AND, or nothing: parts beside each other must all be found';
-    return { span: at(0, 2), what: `${text} is no operator here`, hint };
+    return { span: at(0, 2), what: `${text} is not an operator here`, hint };
   }
   if (text.startsWith('!')) {
     const hint = text === '!' ? 'write - or NOT' : `write -${text.replace(/^!+/, '')}`;
-    return { span: at(0, 1), what: '! is no operator here', hint: `${hint}; quote it to look for it in the text` };
+    return { span: at(0, 1), what: '! is not an operator here', hint: `${hint}; quote it to look for it in the text` };
   }
   if (text === '-') return { span: at(0, 1), what: '- has nothing behind it', hint: 'write -word, without a blank' };
   const name = MATCHES.exec(text);
   if (name !== null) {
     const span = at(name[0].length - 1, name[0].length);
     const hint = `write ${name[1]}:*${text.slice(name[0].length)}*; quote it to look for it in the text`;
-    return { span, what: '~ is no operator here', hint };
+    return { span, what: '~ is not an operator here', hint };
   }
   if (EXPRESSION.test(text)) return { span: at(0, text.length), what: NO_EXPRESSIONS, hint: ONLY_WILDCARD };
   return undefined;
@@ -44,7 +44,7 @@ export function foreignValue(name: string, operator: Operator, text: string, sta
   if (more !== undefined) {
     const rest = text.slice(more.length);
     const hint = more === '~' ? `write ${name}:*${rest}*` : `write ${name}${more}${rest}`;
-    return { span: { start, end: start + more.length }, what: `${operator}${more} is no operator here`, hint };
+    return { span: { start, end: start + more.length }, what: `${operator}${more} is not an operator here`, hint };
   }
   if (EXPRESSION.test(text)) return { span, what: NO_EXPRESSIONS, hint: ONLY_WILDCARD };
   return undefined;

@@ -84,7 +84,7 @@ export function decodeBlockHeader(bytes: Uint8Array): BlockHeader {
     hasOffsets: boolean;
     hasLengths: boolean;
   };
-  if (!isSourceId(plain.source)) throw new RangeError(`block: "${plain.source}" is no source`);
+  if (!isSourceId(plain.source)) throw new RangeError(`block: "${plain.source}" is not a source`);
   if (plain.start > plain.end) throw new RangeError(`block: begins at ${plain.start} and ends at ${plain.end}`);
   return {
     ...plain,

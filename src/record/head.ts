@@ -42,7 +42,7 @@ export function decodeHead(reader: ByteReader, magic: number, version: number, w
 /** Throws a RangeError unless every named field is there and of its shape: readers rely on it, whoever wrote the bytes. */
 export function checkShape(head: Readonly<Record<string, unknown>>, shape: HeadShape, what: string): void {
   for (const name in shape) {
-    if (!hasShape(head[name], shape[name]!)) throw new RangeError(`${what}: "${name}" is no ${shape[name]}`);
+    if (!hasShape(head[name], shape[name]!)) throw new RangeError(`${what}: "${name}" is not a ${shape[name]}`);
   }
 }
 

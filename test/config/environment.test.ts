@@ -18,7 +18,7 @@ refuses(
   'a reference of an unknown kind',
   'name: web',
   'name: ${vault:name}',
-  '2:7 REFERENCE: "${vault:name}" is no reference — write ${env:NAME} or ${file:path}, or $${ for a plain ${',
+  '2:7 REFERENCE: "${vault:name}" is not a reference — write ${env:NAME} or ${file:path}, or $${ for a plain ${',
 );
 refuses(
   'a secret file that is not there',

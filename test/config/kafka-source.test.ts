@@ -81,7 +81,7 @@ describe('is refused', () => {
     [
       'a pattern that is none',
       `${BROKERS}, topic_pattern: '('`,
-      String.raw`CONFIG_VALUE: sources.orders.topic_pattern is no regular expression (such as shop\..* for all that begins with shop.)`,
+      String.raw`CONFIG_VALUE: sources.orders.topic_pattern is not a regular expression (such as shop\..* for all that begins with shop.)`,
     ],
     [
       'a password in the clear to another machine',

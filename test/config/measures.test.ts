@@ -16,7 +16,7 @@ refuses(
   'a sum over text',
   'sum(http.response.body.bytes)',
   'sum(url.path)',
-  '14:41 MEASURE: sum needs a number, and url.path is a keyword — numbers are http.response.status_code, http.response.body.bytes',
+  '14:41 MEASURE: sum needs a number, and url.path is a keyword — numbers are destination.port, source.port, http.response.status_code, http.response.body.bytes',
 );
 refuses(
   'a sum of nothing',
@@ -34,5 +34,5 @@ refuses(
   'a measure that is an expression',
   'requests: count',
   'requests: count + 1',
-  '14:27 MEASURE: "count + 1" is no measure — write count, count(field) or sum(field)',
+  '14:27 MEASURE: "count + 1" is not a measure — write count, count(field) or sum(field)',
 );

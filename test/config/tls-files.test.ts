@@ -13,7 +13,7 @@ test('files of certificates and keys that are not there are problems, wherever t
   const paths = 'paths begin at the folder of this file';
   expect(problemsOf(config('ca: no.pem', 'cert: cert.pem, key: folder', 'ca: /no/ca.pem'), {}, folder)).toEqual([
     `2:56 FILE: broker.tls.ca: no.pem does not exist — ${paths}`,
-    `5:102 FILE: sources.more.tls.key: folder is no regular file — ${paths}`,
+    `5:102 FILE: sources.more.tls.key: folder is not a regular file — ${paths}`,
     `17:79 FILE: sinks.search.tls.ca: /no/ca.pem does not exist — ${paths}`,
   ]);
   expect(problemsOf(config('ca: ca.pem', 'cert: cert.pem, key: key.pem', 'ca: ca.pem'), {}, folder)).toEqual([]);

@@ -304,7 +304,7 @@ test.each(['app[1].log', 'a*b.log', 'what?.log', '{a,b}.log', '!important.log', 
   },
 );
 
-test('a name that a shell did not expand, or that is no text, is said to be so', () => {
+test('a name that a shell did not expand, or that is not a text, is said to be so', () => {
   const hintOf = (path: string): string => {
     try {
       configOfLogs([path], folder);

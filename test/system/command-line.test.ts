@@ -78,8 +78,8 @@ describe('bad input is one clear line, with the way out', () => {
     'none.yaml does not exist (name a configuration with -c, or log files: tailrace run access.log)',
   );
   refuses(['check', 'logs'], 3, 'logs is a folder (name a file, such as logs/tailrace.yaml)');
-  refuses(['check', 'pipe.yaml'], 3, 'pipe.yaml is no regular file (a configuration is a YAML file)');
-  refuses(['check', 'binary.yaml'], 3, 'binary.yaml is no text file (a configuration is a YAML file)');
+  refuses(['check', 'pipe.yaml'], 3, 'pipe.yaml is not a regular file (a configuration is a YAML file)');
+  refuses(['check', 'binary.yaml'], 3, 'binary.yaml is not a text file (a configuration is a YAML file)');
   refuses(
     ['run', '--once', 'access.log', '--data-dir', 'access.log/x'],
     3,
@@ -135,7 +135,7 @@ describe('several workers', () => {
     const messages = [
       [[], 'there are 4 workers, and each needs its number (add --worker 0 … --worker 3)'],
       [['--worker', '4'], 'there is no worker 4 of 4: they count from 0 (use --worker 0 … --worker 3)'],
-      [['--worker', 'x'], '"x" is no whole number (tailrace engine --help)'],
+      [['--worker', 'x'], '"x" is not a whole number (tailrace engine --help)'],
     ] as const;
     for (const [args, message] of messages) {
       const ended = await run('engine', '-c', 'four.yaml', ...args);

@@ -89,7 +89,7 @@ export function badAnswerError(where: string, cause: unknown, what?: string): Op
 export function checkedOffset(value: unknown, least = 0): number {
   const offset = Number(value);
   if (value === undefined || !Number.isSafeInteger(offset) || offset < least)
-    throw new RangeError(`${String(value)} is no offset`);
+    throw new RangeError(`${String(value)} is not an offset`);
   return offset;
 }
 

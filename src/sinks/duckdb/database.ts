@@ -142,7 +142,7 @@ async function checkFormat(connection: DuckDBConnection, path: string): Promise<
     const reader = await connection.runAndReadAll(`SELECT value FROM tailrace.meta WHERE key = 'format_version'`);
     version = Number(reader.getRowsJS()[0]?.[0]);
   } catch (error) {
-    throw new OperatingError(`${path} is no warehouse of tailrace: ${firstLine(describeError(error))}`, {
+    throw new OperatingError(`${path} is not a warehouse of tailrace: ${firstLine(describeError(error))}`, {
       code: 'WAREHOUSE_UNREADABLE',
       hint: 'name another file for the sink, or move this one away',
       cause: error,

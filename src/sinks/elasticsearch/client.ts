@@ -70,7 +70,7 @@ export function nodeUrl(node: string, { isInsecureAllowed }: Pick<ElasticsearchO
   const form = 'write nodes as https://host:9200';
   // The text itself is not shown: it may hold a password.
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:'))
-    throw refused('a node of Elasticsearch is no http or https address', form);
+    throw refused('a node of Elasticsearch is not an http or https address', form);
   if (url.username !== '' || url.password !== '')
     throw refused(`the address of ${url.host} holds a user`, 'set username and password, or api_key, beside nodes');
   if (url.protocol === 'http:' && isInsecureAllowed !== true && !isLoopback(url.hostname)) {

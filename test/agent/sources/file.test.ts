@@ -75,7 +75,7 @@ test('what a pattern finds and what is no file is named: dangling links, circles
   expect(problemsOf('folder.log')).toEqual(['folder.log: is a folder, not a regular file']);
 });
 
-test('a folder on the way whose name is no text, or that leads in a circle, is named', () => {
+test('a folder on the way whose name is not a text, or that leads in a circle, is named', () => {
   const odd = Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0xff])]);
   mkdirSync(odd);
   symlinkSync('round', join(folder, 'round'));

@@ -171,7 +171,7 @@ describe('ISO forms', () => {
     '20150517100503',
     '12015-05-17T10:05:03',
     '-2015-05-17',
-  ])('%j is no time', (text) => expect(iso(text)).toBeNaN());
+  ])('%j is not a time', (text) => expect(iso(text)).toBeNaN());
 });
 
 test('a time at the end of the bytes is not read past it', () => {

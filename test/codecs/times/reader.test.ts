@@ -203,7 +203,7 @@ describe('auto', () => {
     '"Thu,"',
     '"29 Apr 2021 06:01:4"',
     '"29 Apr 2021 25:01"',
-  ])('%s is no time', (text) => expect(read(text)).toBeNaN());
+  ])('%s is not a time', (text) => expect(read(text)).toBeNaN());
 });
 
 test('a form that is named is the only one', () => {
