@@ -41,7 +41,7 @@ export function elasticsearchSinkNamed(config: Config, named: string | undefined
   const found = sinks.find(({ name }) => name === named);
   if (found !== undefined) return found;
   const hint = suggestion(named, names) ?? `its Elasticsearch sinks are ${names.join(', ')}`;
-  throw refuse(`there is no Elasticsearch sink "${named}"`, hint);
+  throw refuse(`there is not an Elasticsearch sink "${named}"`, hint);
 }
 
 export function openElasticsearchSink(sink: ElasticsearchSinkConfig): ElasticsearchClient {

@@ -57,7 +57,7 @@ test.each([
     [undefined, 4, /cannot be reached.*ECONNREFUSED.*\(start it/],
     [SILENT, 4, isKibana ? /no answer within 3000 ms.*\(start it/ : /no answer in time from/],
     [REFUSING, 3, /answered 401.*\(give/],
-    [STRANGER, isKibana ? 1 : 4, isKibana ? /answered 200: <html>.*this is none/ : /is no Elasticsearch/],
+    [STRANGER, isKibana ? 1 : 4, isKibana ? /answered 200: <html>.*this is none/ : /is not an Elasticsearch/],
   ];
   const judge = async ([script, exitCode, line]: (typeof cases)[number]): Promise<number> => {
     const server = await startScriptedServer(script ?? SILENT);

@@ -32,7 +32,7 @@ const CONNECTIONS_MAX = 8;
 const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
- * The official client, as every part of Tailrace uses it: connections are kept, requests are gzipped, a server that is no Elasticsearch is
+ * The official client, as every part of Tailrace uses it: connections are kept, requests are gzipped, a server that is not an Elasticsearch is
  * refused by the client itself. It retries nothing: who sends knows what may be sent again, and when.
  */
 export function openElasticsearch(options: ElasticsearchOptions): ElasticsearchClient {

@@ -68,7 +68,7 @@ export function requestError(error: unknown, what: string, where: string): unkno
     const hint = 'name the address of an Elasticsearch 9; other products speak another language';
     // Somebody may stand in between for a while and answer in its place: waited for, it ends nothing else.
     const options = { ...unreachable, code: 'ES_PRODUCT', hint };
-    return new OperatingError(`${what}: the server at ${where} is no Elasticsearch`, options);
+    return new OperatingError(`${what}: the server at ${where} is not an Elasticsearch`, options);
   }
   if (error instanceof errors.ConnectionError || error instanceof errors.NoLivingConnectionsError) {
     if (TLS_TROUBLE.test(error.message)) {
