@@ -214,15 +214,16 @@ export class Placement {
         doubtfulBytes = Math.max(doubtfulBytes, source.reader.position);
       } else if (!isThere && !isRewritten && source.isIn(handle)) return this.#continue(source, open, look);
       else if (!isThere && !isRewritten && this.#goOnBehind(source, open, look)) return;
-      else if (
-        isRewritten ||
-        (source.closedBy === undefined && !isThere) ||
-        source.path === file.path ||
-        source.isIn(handle)
-      )
+      else if (isRewritten || source.isIn(handle) || this.#mayBeEdited(source, file.path))
         doubtfulBytes = Math.max(doubtfulBytes, source.reader.position);
     }
     this.#begin(open, look, Math.min(doubtfulBytes, file.sizeBytes));
+  }
+
+  /** Whether a file that begins as a source did may be what that has become: its own was lost, or replaced at its path. */
+  #mayBeEdited(source: TrackedFile, path: string): boolean {
+    if (this.presence.isThere(source) && !this.presence.isDeleted(source)) return false;
+    return source.closedBy === undefined || (source.closedBy === 'end' && source.path === path);
   }
 
   /** A file of its own, from its begin, if it has a line and is text. */

@@ -16,6 +16,8 @@ export class Presence {
   readonly #whole = new Set<TrackedFile>();
   /** Sources whose file has no path, or none that is looked at, and is still there. */
   readonly #pathless = new Set<TrackedFile>();
+  /** Those of them to which no name leads any more. */
+  readonly #deleted = new Set<TrackedFile>();
   #seen: ReadonlySet<string> = new Set();
 
   /** `seen` fills with the places that this look finds. */
@@ -23,6 +25,7 @@ export class Presence {
     this.#seen = seen;
     this.#whole.clear();
     this.#pathless.clear();
+    this.#deleted.clear();
   }
 
   /** What there is to say of files that are no sources. */
@@ -35,8 +38,9 @@ export class Presence {
     this.#whole.add(source);
   }
 
-  foundPathless(source: TrackedFile): void {
+  foundPathless(source: TrackedFile, isDeleted: boolean): void {
     this.#pathless.add(source);
+    if (isDeleted) this.#deleted.add(source);
   }
 
   /** Whether the content of a source is where it was read from. */
@@ -45,6 +49,10 @@ export class Presence {
     const { closedBy, place } = source;
     const isOver = closedBy !== undefined && closedBy !== 'truncated';
     return isOver && place !== undefined && this.#settled.has(place) && this.#seen.has(place);
+  }
+
+  isDeleted(source: TrackedFile): boolean {
+    return this.#deleted.has(source);
   }
 
   isPathless(source: TrackedFile): boolean {

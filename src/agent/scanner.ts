@@ -177,7 +177,7 @@ export class Scanner implements SourceInput {
     const isSame = this.attempt(source, () => source.see(look));
     if (isSame === undefined) return;
     if (!isSame) return this.replace(source);
-    this.#placement.presence.foundPathless(source);
+    this.#placement.presence.foundPathless(source, look.isDeleted);
     if (source.ending !== undefined) return;
     if (source.sizeBytes !== sizeBefore || source.hasMore) source.lastSeenMs = nowMs;
     const graceMs = look.isDeleted ? limits.deletedQuietMs : limits.missingMs;

@@ -7,6 +7,7 @@ import { Scanner } from '../../src/agent/scanner.ts';
 import type { SourceHandle } from '../../src/agent/source.ts';
 import { TrackedFile } from '../../src/agent/tracked-file.ts';
 import { AgentWorld } from '../support/agent-world.ts';
+import { expectProven } from '../support/proven.ts';
 
 /** One file of a disk that can be told to fail. */
 function failingDisk(content: Buffer): {
@@ -113,4 +114,28 @@ test('a file beyond the number of sources waits, named once, until a source is f
   } finally {
     await world.close();
   }
+});
+
+test('truncated and written longer between two looks: the beat that ends the old source announces the new one', async () => {
+  const world = new AgentWorld();
+  const log = world.path('access.log');
+  const lines = (from: number, to: number): string =>
+    Array.from({ length: to - from }, (_, i) => `line ${from + i}\n`).join('');
+  writeFileSync(log, lines(0, 5));
+  world.start();
+  await world.pass(1_500);
+  writeFileSync(log, lines(5, 50));
+  await world.pass(4_000);
+  expect(await world.texts()).toEqual([lines(0, 5), lines(5, 50)]);
+  expect(world.ofType('source_closed')).toMatchObject([{ reason: 'truncated', possibleLossBytes: 0 }]);
+  const { beats } = await world.read();
+  const announced = beats.findIndex((beat) => beat.sources.some(({ number }) => number === 2));
+  const closed = beats.findIndex((beat) =>
+    beat.sources.some(({ number, state }) => number === 1 && state === 'closed'),
+  );
+  expect(announced).toBeGreaterThan(0);
+  expect(announced).toBeLessThanOrEqual(closed);
+  await world.stop();
+  await expectProven(world);
+  await world.close();
 });
