@@ -200,7 +200,10 @@ export class Placement {
     // After a rebuilt registry its path is all that is known of it.
     const own = this.#untouched(given) ?? likes.find((source) => isUndecided(source) && isRebuiltAt(source, file.path));
     const open = { ...given, own };
-    const like = likes.filter((source) => source !== own && !(own !== undefined && source.number > own.number));
+    // Of two that nobody has read, the later is the copy.
+    const isLater = (source: TrackedFile): boolean =>
+      own !== undefined && source.isUntouched && source.number > own.number;
+    const like = likes.filter((source) => source !== own && !isLater(source));
     let doubtfulBytes = 0;
     for (const source of isMutant('agent.copy_is_new') ? [] : like.slice(0, COMPARED_MAX)) {
       const isOfThisFile = source.file === handle.key;
