@@ -21,6 +21,8 @@ export interface ApplianceOptions {
   readonly interval?: string;
   readonly snapshotAfter?: string;
   readonly retain?: string;
+  /** For how long a copy waits to be a file of its own. */
+  readonly copyGrace?: string;
   /** YAML of `sources`; every file of `logs` by default. */
   readonly sources?: string;
   /** YAML of `rollups`. */
@@ -195,7 +197,8 @@ export class Appliance {
       snapshotAfter = '64KiB',
       retain = '0s',
       rollups = ROLLUPS,
-      sources = ` { web: { type: file, include: ['${this.logs}/*'], stream: access } }`,
+      copyGrace = '30s',
+      sources = ` { web: { type: file, include: ['${this.logs}/*'], stream: access, copy_grace: ${copyGrace} } }`,
     } = options;
     const { kafka, partitions = 1, workers = 1, assignment = 'static' } = options;
     const broker =
