@@ -19,7 +19,7 @@ import { sumsEqual } from '../../src/record/line-id.ts';
 import { AgentWorld } from '../support/agent-world.ts';
 import { APPEND_FATES } from '../support/memory-log.ts';
 
-const RUNS = process.env['TAILRACE_SOAK'] === '1' ? 3_000 : 120;
+const [RUNS, TIMEOUT_MS] = process.env['TAILRACE_SOAK'] === '1' ? [3_000, 3_600_000] : [120, 240_000];
 /** No two files stay whole with one content for so long: that would be lines that somebody logged twice. */
 const COPY_GRACE_MS = 3_600_000;
 const FILES = ['a.log', 'b.log', 'c.log'] as const;
@@ -310,12 +310,16 @@ async function holds(steps: readonly Step[]): Promise<void> {
 
 afterEach(() => setMutant(undefined));
 
-test('whatever happens to files, log, registry and process, a reader has each line once', async () => {
-  await fc.assert(fc.asyncProperty(steps, holds), {
-    numRuns: RUNS,
-    seed: 20_261_123,
-  });
-});
+test(
+  'whatever happens to files, log, registry and process, a reader has each line once',
+  async () => {
+    await fc.assert(fc.asyncProperty(steps, holds), {
+      numRuns: RUNS,
+      seed: 20_261_123,
+    });
+  },
+  TIMEOUT_MS,
+);
 
 test.each(['agent.register_before_ack', 'agent.copy_is_new'] as const)('the suite sees %s', async (mutant) => {
   setMutant(mutant);
