@@ -21,6 +21,8 @@ const QUERY_LIMITS: WatchLimits = {
   graceMs: GRACE_MS,
   rssBytesHigh: 410_000_000,
   rssBytesMax: 440_000_000,
+  addedBytesHigh: 110_000_000,
+  addedBytesMax: 140_000_000,
 };
 
 export async function runWarehouse(

@@ -9,6 +9,8 @@ export const NO_LIMITS: WatchLimits = {
   graceMs: 60_000,
   rssBytesHigh: Infinity,
   rssBytesMax: Infinity,
+  addedBytesHigh: Infinity,
+  addedBytesMax: Infinity,
 };
 
 /** Interrupts after `timeoutMs` and never ends anything. */

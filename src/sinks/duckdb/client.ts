@@ -35,6 +35,9 @@ const QUERY_LIMITS: WatchLimits = {
   graceMs: GRACE_MS,
   rssBytesHigh: 900_000_000,
   rssBytesMax: 1_000_000_000,
+  // Nothing but the query is in this process.
+  addedBytesHigh: 0,
+  addedBytesMax: 0,
 };
 
 const EXIT_OF_CODE: Readonly<Record<string, number>> = { SQL_BUSY: EXIT.unreachable };

@@ -10,12 +10,19 @@ export interface WatchedQuery {
   ended(): void;
 }
 
+export interface WatchedRun {
+  readonly judged: Judgement;
+  /** It is this program's own. */
+  readonly isOwn: boolean;
+  /** It is to be interrupted, now. */
+  readonly onMemoryShort: () => void;
+}
+
 /** Who ends what a query does to its process. */
 export interface QueryWatch {
   timeoutMs(judged: Judgement): number;
   judge(sql: string): Judgement;
-  /** `onMemoryShort`: it is to be interrupted, now. */
-  began(sql: string, judged: Judgement, onMemoryShort: () => void): WatchedQuery;
+  began(sql: string, run: WatchedRun): WatchedQuery;
   close(): Promise<void>;
 }
 
@@ -67,10 +74,10 @@ export class ProcessWatch implements QueryWatch {
     return this.#journal.judge(sql);
   }
 
-  began(sql: string, judged: Judgement, onMemoryShort: () => void): WatchedQuery {
+  began(sql: string, { judged, isOwn, onMemoryShort }: WatchedRun): WatchedQuery {
     const { id, query } = this.#journal.began(sql);
     this.#interrupts.set(id, onMemoryShort);
-    this.#tell({ type: 'began', id, query, isSuspect: judged !== 'fine' });
+    this.#tell({ type: 'began', id, query, isSuspect: judged !== 'fine', isOwn });
     return {
       interrupted: () => this.#tell({ type: 'interrupted', id }),
       ended: () => {

@@ -1,4 +1,5 @@
 import type { DuckDBConnection, DuckDBDataChunk, DuckDBInstance } from '@duckdb/node-api';
+import { present } from '../../lib/assert.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { OperatingError } from '../../lib/errors.ts';
 import type { Judgement } from './query-journal.ts';
@@ -132,20 +133,28 @@ export class SqlRunner {
   }
 
   async #run(sql: string, running: Running): Promise<SqlResult> {
-    running.watched = this.#watch.began(sql, running.judged, () => this.#end(running, 'memory'));
+    running.watched = this.#watch.began(sql, {
+      judged: running.judged,
+      isOwn: running.lane === 'own',
+      onMemoryShort: () => this.#end(running, 'memory'),
+    });
     void this.#endLate(running);
     try {
       running.connection = await this.#instance.connect();
       this.#guard ??= await SqlGuard.create(running.connection);
       await this.#guard.check(running.connection, sql);
-      if (running.reason === undefined) return await read(running.connection, sql);
+      if (running.reason === undefined) {
+        const result = await read(running.connection, sql);
+        // A stream that is interrupted ends as if there were no more rows.
+        if (!this.#wasEnded(running)) return result;
+      }
     } catch (error) {
       if (running.reason === undefined) throw queryError(error);
     } finally {
       running.connection?.closeSync();
       running.connection = undefined;
     }
-    throw this.#error(running.reason, running.judged);
+    throw this.#error(present(running.reason, 'it was ended'), running.judged);
   }
 
   #over(running: Running): void {
@@ -171,6 +180,10 @@ export class SqlRunner {
       running.connection?.interrupt();
       await this.#clock.sleep(INTERRUPT_AGAIN_MS, running.done.signal);
     }
+  }
+
+  #wasEnded({ reason }: Running): boolean {
+    return reason !== undefined;
   }
 
   #throwIfClosed(): void {

@@ -15,7 +15,13 @@ export interface ThreadOptions {
 }
 
 export type ToThread =
-  | { readonly type: 'began'; readonly id: number; readonly query: RunningQuery; readonly isSuspect: boolean }
+  | {
+      readonly type: 'began';
+      readonly id: number;
+      readonly query: RunningQuery;
+      readonly isSuspect: boolean;
+      readonly isOwn: boolean;
+    }
   | { readonly type: 'interrupted' | 'ended'; readonly id: number };
 
 /** This query is to be interrupted, for memory. */
@@ -36,7 +42,8 @@ port.on('message', (message: ToThread) => {
   const nowMs = systemClock.monotonicMs();
   if (message.type === 'began') {
     queries.set(message.id, message.query);
-    watchdog.began(message.id, nowMs, message.isSuspect);
+    const { isSuspect, isOwn } = message;
+    watchdog.began(message.id, nowMs, { isSuspect, isOwn, rssBytes: process.memoryUsage.rss() });
     timer ??= setInterval(look, LOOK_MS);
   } else if (message.type === 'interrupted') {
     watchdog.interrupted(message.id, nowMs);

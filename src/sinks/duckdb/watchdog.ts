@@ -10,6 +10,12 @@ export interface WatchLimits {
   readonly rssBytesHigh: number;
   /** And from which on the process ends: an interrupt comes too late for what takes a gigabyte a second. */
   readonly rssBytesMax: number;
+  /**
+   * A writer that catches up, or has very many open rows, may itself need what is left: of a process that had more before the queries came, they
+   * may add so much until they are interrupted, and until it ends.
+   */
+  readonly addedBytesHigh: number;
+  readonly addedBytesMax: number;
 }
 
 /** Ends a process at once, with nothing run and nothing closed: `process.exit` would wait for the query. No core, unlike SIGABRT. */
@@ -24,6 +30,8 @@ export type Verdict =
 
 interface Watched {
   readonly timeoutAtMs: number;
+  /** This program's own: it takes what it must, and is not interrupted for what others take. */
+  readonly isOwn: boolean;
   interruptedMs: number | undefined;
 }
 
@@ -37,6 +45,10 @@ export class Watchdog {
   /** The oldest first. */
   readonly #running = new Map<number, Watched>();
   #memoryMs = -Infinity;
+  /** What the process has without the queries, as far as it is known. */
+  #baseBytes = 0;
+  /** What queries had added when the last of them ended: it may not have been given back. */
+  #leftBytes = 0;
 
   constructor(limits: WatchLimits) {
     this.#limits = limits;
@@ -46,10 +58,21 @@ export class Watchdog {
     return this.#running.size === 0;
   }
 
-  began(id: number, nowMs: number, isSuspect: boolean): void {
+  /** `rssBytes` is the process's resident memory at that moment. */
+  began(
+    id: number,
+    nowMs: number,
+    {
+      isSuspect = false,
+      isOwn = false,
+      rssBytes = 0,
+    }: { isSuspect?: boolean; isOwn?: boolean; rssBytes?: number } = {},
+  ): void {
     const { timeoutMs, suspectTimeoutMs } = this.#limits;
     const timeoutAtMs = nowMs + (isSuspect ? suspectTimeoutMs : timeoutMs);
-    this.#running.set(id, { timeoutAtMs, interruptedMs: undefined });
+    // Only what grew while no query ran is the writer's: queries that leave memory behind do not earn the next ones more.
+    if (this.isIdle) this.#baseBytes = Math.max(this.#baseBytes, rssBytes - this.#leftBytes);
+    this.#running.set(id, { timeoutAtMs, isOwn, interruptedMs: undefined });
   }
 
   interrupted(id: number, nowMs: number): void {
@@ -62,17 +85,21 @@ export class Watchdog {
   }
 
   judge(nowMs: number, rssBytes: number): Verdict {
-    const { rssBytesHigh, rssBytesMax, graceMs } = this.#limits;
+    const { graceMs } = this.#limits;
     if (this.isIdle) return { kind: 'fine' };
-    if (rssBytes > rssBytesMax) {
+    this.#leftBytes = Math.max(0, rssBytes - this.#baseBytes);
+    const isOfPeople = [...this.#running.values()].some(({ isOwn }) => !isOwn);
+    const rssBytesHigh = Math.max(this.#limits.rssBytesHigh, this.#baseBytes + this.#limits.addedBytesHigh);
+    const rssBytesMax = Math.max(this.#limits.rssBytesMax, this.#baseBytes + this.#limits.addedBytesMax);
+    if (isOfPeople && rssBytes > rssBytesMax) {
       const reason = `the process had ${Math.round(rssBytes / MB)} MB of memory, and may have ${Math.round(rssBytesMax / MB)} MB`;
       return { kind: 'end', ids: 'any', reason };
     }
     const stuck = [...this.#running].filter(([, query]) => nowMs >= this.#mustEndMs(query)).map(([id]) => id);
     if (stuck.length > 0)
       return { kind: 'end', ids: stuck, reason: `it went on for ${graceMs / 1000} s after it was interrupted` };
-    if (rssBytes <= rssBytesHigh || nowMs - this.#memoryMs < NEXT_MS) return { kind: 'fine' };
-    const id = [...this.#running].find(([, query]) => query.interruptedMs === undefined)?.[0];
+    if (!isOfPeople || rssBytes <= rssBytesHigh || nowMs - this.#memoryMs < NEXT_MS) return { kind: 'fine' };
+    const id = [...this.#running].find(([, query]) => !query.isOwn && query.interruptedMs === undefined)?.[0];
     if (id === undefined) return { kind: 'fine' };
     this.#memoryMs = nowMs;
     this.interrupted(id, nowMs);

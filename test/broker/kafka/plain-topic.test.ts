@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Kafka as Client } from 'kafkajs';
 import { Cluster } from '../../../src/broker/kafka/cluster.ts';
 import type { KafkaEvent } from '../../../src/broker/kafka/patience.ts';
 import { PlainTopic } from '../../../src/broker/kafka/plain-topic.ts';
@@ -10,6 +11,18 @@ import { SERVER_START_MS, describeWith } from '../../support/stack/require-stack
 import { until } from '../../support/tailrace-process.ts';
 
 const TOPIC = 'final-rows';
+
+/** How many replicas of the topic are in sync. */
+async function inSync(brokers: readonly string[]): Promise<number> {
+  const admin = new Client({ brokers: [...brokers], clientId: 'test', logLevel: 0 }).admin();
+  try {
+    await admin.connect();
+    const { topics } = await admin.fetchTopicMetadata({ topics: [TOPIC] });
+    return topics[0]?.partitions[0]?.isr.length ?? 0;
+  } finally {
+    await admin.disconnect();
+  }
+}
 
 describeWith('kafka')('a topic for other programs, on three brokers', () => {
   let kafka: Kafka;
@@ -48,6 +61,12 @@ describeWith('kafka')('a topic for other programs, on three brokers', () => {
       const { end: committed } = await topic.ends(0);
       const [{ leader, replicas }] = (await cluster.layout(TOPIC)) as [{ leader: number; replicas: number[] }];
       const follower = replicas.find((node) => node !== leader)!;
+      // Of a young topic a replica may not be in sync yet, and nobody would wait for it.
+      await until(
+        async () => (await inSync(kafka.brokers)) === 3,
+        60_000,
+        () => 'not all replicas are in sync',
+      );
       kafka.signal('SIGSTOP', follower);
       try {
         const appended = append('not yet');
