@@ -47,6 +47,14 @@ const MODES: readonly Mode[] = [
   },
 ];
 
+/** What a test has seen so far. */
+interface Seen {
+  kills: number;
+}
+
+/** Fewer than are kept while nobody reads. */
+const ROTATIONS_MAX = Math.max(COPIES, 200);
+
 const VICTIMS = ['agent', 'engine', 'sink-warehouse'] as const;
 
 function kill(pid: number | undefined): boolean {
@@ -59,22 +67,20 @@ function kill(pid: number | undefined): boolean {
 }
 
 /** Keeps an appliance running, and kills some of it again and again, each time with work in flight, until told to end. */
-async function killAtRandom(appliance: Appliance, random: Random, isOver: () => boolean): Promise<number> {
-  let kills = 0;
+async function killAtRandom(appliance: Appliance, random: Random, isOver: () => boolean, seen: Seen): Promise<void> {
   while (!isOver()) {
     const run = appliance.supervised();
     for (let left = random.below(4); left > 0 && !isOver(); left--) {
       await atWork(appliance, random, run);
-      if (kill(appliance.pidOf(random.pick(VICTIMS)))) kills++;
+      if (kill(appliance.pidOf(random.pick(VICTIMS)))) seen.kills++;
     }
     await atWork(appliance, random, run);
     if (isOver()) break;
     const pids = random.chance(0.5) ? VICTIMS.map((victim) => appliance.pidOf(victim)) : [];
     run.child.kill('SIGKILL');
-    kills += 1 + pids.filter(kill).length;
+    seen.kills += 1 + pids.filter(kill).length;
     await endOf(run);
   }
-  return kills;
 }
 
 /** Waits until lines come in and epochs come out, and some time more. */
@@ -88,12 +94,13 @@ async function atWork({ dataDir }: Appliance, random: Random, run: Tailrace): Pr
   await systemClock.sleep(random.below(800));
 }
 
-async function rotateOften(mode: Mode, logrotate: Logrotate, readAll: () => Promise<void>): Promise<void> {
+async function rotateOften(mode: Mode, logrotate: Logrotate, seen: Seen, readAll: () => Promise<void>): Promise<void> {
   const { rotations, pauseMs, directives } = mode;
   const random = new Random(9);
   // Whoever compresses one rotation later takes away what was not read by then.
   const unreadMax = directives.includes('compress') ? 1 : UNREAD_MAX;
-  for (let rotation = 1; rotation <= rotations; rotation++) {
+  // A few rotations are over before anybody has work that can be interrupted: they go on until somebody was.
+  for (let rotation = 1; rotation <= rotations || (seen.kills === 0 && rotation < ROTATIONS_MAX); rotation++) {
     await systemClock.sleep(pauseMs ?? random.below(IS_SOAK ? 200 : 400));
     if (rotation % unreadMax === 0) await readAll();
     await logrotate.rotate();
@@ -116,13 +123,15 @@ test.each(MODES)('logrotate $name, $rotations times, with kills at random', (mod
     const readAll = (): Promise<void> => sent.has(lines.written - 50, () => appliance.report());
     if (mode.isHasty === true) server.mayGo = (line) => sent.has(line, () => appliance.report());
     let isOver = false;
-    const killing = killAtRandom(appliance, new Random(mode.rotations), () => isOver);
+    const seen: Seen = { kills: 0 };
+    const killing = killAtRandom(appliance, new Random(mode.rotations), () => isOver, seen);
     try {
-      await rotateOften(mode, new Logrotate(appliance.folder, log, mode.directives), readAll);
+      await rotateOften(mode, new Logrotate(appliance.folder, log, mode.directives), seen, readAll);
     } finally {
       isOver = true;
     }
-    const kills = await killing;
+    await killing;
+    const { kills } = seen;
     server.stop();
     const { differences, audit } = await judge(appliance, lines);
     expect(differences).toEqual([]);
