@@ -91,7 +91,7 @@ describe('a data_dir of a newer version is one clear line', () => {
 refuses(
   'a rollup that changed under its name is refused, with the way out',
   (appliance) => appliance.configure({ rollups: ROLLUPS.replace('size: 1m', 'size: 5m') }),
-  /engine: rollup traffic has another definition .*\(give the changed rollup another name, such as traffic_2, or restore the definition\)$/,
+  /engine: rollup traffic has another definition .*\(give the changed rollup another name, such as traffic_2, or restore the definition; a log without a configuration goes in another --data-dir\)$/,
 );
 
 test('a rollup that is added, and one that is taken away, are no trouble', () =>
