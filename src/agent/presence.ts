@@ -7,10 +7,10 @@ interface FileState {
   readonly modifiedMs: number;
 }
 
-/** What one look has found of the sources that are known, and what is known of files that are no source. */
+/** Which known sources one look has found, and which files are known not to be sources. */
 export class Presence {
   readonly foreign = new ForeignFiles();
-  /** Files that are no source now, and need no second look until they change: closed ones, and those without a whole line. */
+  /** Files that are not sources now, and need no second look until they change: closed ones, and those without a whole line. */
   readonly #settled = new Map<string, FileState>();
   /** Sources whose content is at a path. */
   readonly #whole = new Set<TrackedFile>();
@@ -28,7 +28,7 @@ export class Presence {
     this.#deleted.clear();
   }
 
-  /** What there is to say of files that are no sources. */
+  /** What to report about files that are not sources. */
   endLook(found: readonly FoundSource[]): readonly ScanProblem[] {
     for (const place of this.#settled.keys()) if (!this.#seen.has(place)) this.#settled.delete(place);
     return this.foreign.problems(found);
@@ -71,7 +71,7 @@ export class Presence {
     return place !== undefined && this.#settled.has(place);
   }
 
-  /** A file without a live source that is not known to be none. */
+  /** A file without a live source, unless it is known not to become one. */
   isCandidate(file: FoundSource): boolean {
     if (this.foreign.has(file)) return false;
     const settled = this.#settled.get(file.place);
