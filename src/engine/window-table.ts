@@ -140,12 +140,6 @@ export class WindowTable {
     return length < 0 ? undefined : this.arena.subarray(column.start[row]!, column.start[row]! + length);
   }
 
-  markChanged(row: number): void {
-    if (this.isChanged[row] === 1) return;
-    this.isChanged[row] = 1;
-    this.changed[this.changedCount++] = row;
-  }
-
   clearChanged(): void {
     for (let i = 0; i < this.changedCount; i++) this.isChanged[this.changed[i]!] = 0;
     this.changedCount = 0;

@@ -7,12 +7,6 @@ import { type SearchFields, fieldNamed, isTextName, nearestField } from './searc
 /** A clause of Elasticsearch's query language. */
 export type Clause = Readonly<Record<string, unknown>>;
 
-/** A phrase that must be looked for in the text of what was found: the index has words and no positions. */
-export interface PhraseCheck {
-  readonly name: string;
-  readonly phrase: string;
-}
-
 export interface SearchFilter {
   /** What is found is among what this finds. */
   readonly clause: Clause;
