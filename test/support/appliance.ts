@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { systemClock } from '../../src/lib/clock.ts';
 import { EXIT } from '../../src/lib/errors.ts';
 import type { AuditResult } from '../../src/query/audit.ts';
+import { partitionOf, sourceId } from '../../src/record/source.ts';
 import type { KafkaProbe } from './kafka-probe.ts';
 import { type LogEnds, logEnds } from './log-probe.ts';
 import { type Ended, Tailrace, tailrace, workFolder } from './tailrace-process.ts';
@@ -37,6 +38,17 @@ export interface ApplianceOptions {
   /** Engine processes. */
   readonly workers?: number;
   readonly assignment?: 'static' | 'group';
+  /** The agent's, on Kafka; any by default. */
+  readonly agentId?: string;
+}
+
+/** An agent whose first sources lie in a partition each: where one partition has none, final rows wait up to 30 s for its position. */
+export function spreadAgent(partitions: number): string {
+  for (;;) {
+    const agent = randomUUID();
+    const taken = Array.from({ length: partitions }, (_, i) => partitionOf(sourceId(agent, i + 1), partitions));
+    if (new Set(taken).size === partitions) return agent;
+  }
 }
 
 /** The rollups most tests have; row-oracle.ts says the same in SQL. */
@@ -65,12 +77,13 @@ export class Appliance {
   readonly #work = workFolder();
   readonly topicPrefix: string;
   readonly #options: ApplianceOptions;
-  readonly #agentId = randomUUID();
+  readonly #agentId: string;
   readonly #ends: (() => void)[] = [];
   readonly #started: { readonly name: string; readonly process: Tailrace }[] = [];
 
   constructor(options: ApplianceOptions = {}) {
     this.#options = options;
+    this.#agentId = options.agentId ?? randomUUID();
     this.topicPrefix = options.kafka === undefined ? 'tailrace' : `t${process.pid}-${++appliances}`;
     this.folder = this.#work.path;
     this.logs = join(this.folder, 'logs');

@@ -7,7 +7,7 @@ import { Kafka as Client, logLevel } from 'kafkajs';
 import { systemClock } from '../../src/lib/clock.ts';
 import { EXIT } from '../../src/lib/errors.ts';
 import { accessLine } from '../support/access-lines.ts';
-import { type Appliance, withAppliance } from '../support/appliance.ts';
+import { type Appliance, spreadAgent, withAppliance } from '../support/appliance.ts';
 import { KafkaProbe } from '../support/kafka-probe.ts';
 import { secondHost } from '../support/second-host.ts';
 import { type Kafka, startKafka } from '../support/stack/kafka.ts';
@@ -125,6 +125,7 @@ describeWith('kafka', 'kcat')('events on Kafka', () => {
     const options = {
       kafka: probe,
       partitions: 2,
+      agentId: spreadAgent(2),
       outOfOrderness: '1s',
       sinks: '\n  warehouse: { type: duckdb }\n  out: { type: events, rollups: [traffic], partitions: 3 }',
     };

@@ -166,13 +166,16 @@ const FIRST_PORT = 15_000;
 const PORTS_EACH = 1_000;
 const WORKERS_MAX = 16;
 
+/** Goes around, so that a port which was given, and on which nobody listens yet, is not given again at once. */
+let nextPort = randomInt(PORTS_EACH);
+
 /** Ports of the loopback that nobody listens on now; all are held until all are known, so they differ. */
 export async function freePorts(count: number): Promise<number[]> {
   const first = FIRST_PORT + PORTS_EACH * (Number(process.env['JEST_WORKER_ID'] ?? 0) % WORKERS_MAX);
-  const begin = randomInt(PORTS_EACH);
   const holders = new Map<number, Server>();
   for (let tried = 0; tried < PORTS_EACH && holders.size < count; tried += 1) {
-    const port = first + ((begin + tried) % PORTS_EACH);
+    const port = first + nextPort;
+    nextPort = (nextPort + 1) % PORTS_EACH;
     const holder = createServer().listen(port, '127.0.0.1');
     const isFree = await once(holder, 'listening').then(
       () => true,
