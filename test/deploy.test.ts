@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
-import { sinkReaders } from '../src/cli/sink-readers.ts';
+import { sinkReaders } from '../src/roles/sink-readers.ts';
 import { resolveText } from '../src/config/load.ts';
 import { emptyRegistry, saveRegistry } from '../src/agent/registry.ts';
 import { ensureSecrets, secretVariables } from '../scripts/stack/secrets.ts';

@@ -17,13 +17,13 @@ import { DRAIN_MS, Supervisor } from '../supervisor/supervisor.ts';
 import { commandName } from './command-name.ts';
 import { type DemoStory, LATE_SQL, WINDOWS_SQL, generatorArgs } from './demo-story.ts';
 import { LiveBlock } from './live-block.ts';
-import { LogWatch, missingIn } from './log-watch.ts';
+import { LogWatch, missingIn } from '../roles/log-watch.ts';
 import { hasColours, painter } from './output.ts';
 import { formatCount } from './progress.ts';
-import { makeDataDir } from './make-data-dir.ts';
-import { openLog } from './role.ts';
-import { PROGRAM, prepareLog, servicesOf, writeResolvedConfig } from './services.ts';
-import { listenForStop } from './signals.ts';
+import { makeDataDir } from '../roles/make-data-dir.ts';
+import { openLog } from '../roles/role.ts';
+import { PROGRAM, prepareLog, servicesOf, writeResolvedConfig } from '../roles/services.ts';
+import { listenForStop } from '../lib/stop-signals.ts';
 import { tableText } from './sql.ts';
 import { queryOf, warehouseOf } from './sql-target.ts';
 

@@ -11,7 +11,7 @@ export async function documentStores(
   );
   // An audit of rows alone loads no client.
   if (named.length === 0) return { stores: [], close: () => Promise.resolve() };
-  const { openElasticsearchSink } = await import('./elasticsearch-sinks.ts');
+  const { openElasticsearchSink } = await import('../roles/elasticsearch-client.ts');
   const { indexSums } = await import('../sinks/elasticsearch/index-sums.ts');
   const { parseIndexName } = await import('../sinks/elasticsearch/index-name.ts');
   const opened = named.map(({ sink, options }) => {

@@ -18,7 +18,7 @@ import {
   planOf,
   startTime,
 } from './gen-flags.ts';
-import { listenForStop } from './signals.ts';
+import { listenForStop } from '../lib/stop-signals.ts';
 
 const EXAMPLES = `Examples:
   tailrace gen -n 10000000 --span 1h --seed 7 -o bench.log       a large file, always the same

@@ -1,11 +1,4 @@
-import type { Config } from '../config/config.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
-import { GenerationGate } from '../sinks/generation-gate.ts';
-
-/** For a sink that several hosts may run, one at a time. */
-export function gateOf({ pipeline }: Config, generation: number | undefined): { readonly gate?: GenerationGate } {
-  return generation === undefined ? {} : { gate: new GenerationGate({ pipeline, generation }) };
-}
 
 /** Of `--generation`. */
 export function asGeneration(text: string): number {

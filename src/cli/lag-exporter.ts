@@ -6,7 +6,7 @@ import { LagMetrics } from '../query/lag-metrics.ts';
 import { parseListen, startMetricsServer } from '../query/metrics-server.ts';
 import { openBoard } from './lag.ts';
 import { reportError, say } from './output.ts';
-import { listenForStop } from './signals.ts';
+import { listenForStop } from '../lib/stop-signals.ts';
 import { programVersion } from './version.ts';
 
 export interface ExporterOptions {

@@ -4,7 +4,7 @@ import { EXIT, OperatingError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 import { type LagTarget, SCAN_MS_MAX, SILENT, UNREACHABLE_MS, configOf, openBoard } from './lag.ts';
 import { print } from './output.ts';
-import { sinkReaders } from './sink-readers.ts';
+import { sinkReaders } from '../roles/sink-readers.ts';
 
 /** Who has reported within this time is at work: forgotten, it would only be there again. */
 const AT_WORK_MS = 60_000;

@@ -14,11 +14,12 @@ import { type StatusPainter, groupLags, lagJson, lagText } from '../query/lag-re
 import { LAG_RULES, type LagRules, groupStatus } from '../query/lag-status.ts';
 import { loadNamedConfig } from './config-option.ts';
 import { withExamples } from './examples.ts';
-import type { TellOfCluster } from './kafka-broker.ts';
+import type { TellOfCluster } from '../roles/kafka-broker.ts';
+import { readResolvedConfig } from './role-options.ts';
 import { hasColours, painter, print, printJson, say } from './output.ts';
-import { openLog, readResolvedConfig } from './role.ts';
-import { listenForStop } from './signals.ts';
-import { documentEpochs } from './sink-readers.ts';
+import { openLog } from '../roles/role.ts';
+import { listenForStop } from '../lib/stop-signals.ts';
+import { documentEpochs } from '../roles/sink-readers.ts';
 
 const EXAMPLES = `Examples:
   tailrace lag                        every reader of this pipeline's topics: lines, bytes, seconds, status

@@ -1,5 +1,5 @@
 import type { Clock } from '../lib/clock.ts';
-import type { LogState } from './log-watch.ts';
+import type { LogState } from '../roles/log-watch.ts';
 
 /** What the agent says of the files: bytes acknowledged, and those known to be there. */
 export interface FileProgress {

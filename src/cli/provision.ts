@@ -11,13 +11,8 @@ import { DASHBOARD, DEFAULT_KIBANA, DOCUMENTS_DATA_VIEW } from '../sinks/elastic
 import { kibanaObjects } from '../sinks/elasticsearch/kibana-objects.ts';
 import { planTemplates, putTemplate } from '../sinks/elasticsearch/provision.ts';
 import { loadNamedConfig } from './config-option.ts';
-import {
-  COMMAND_WAIT_MS,
-  accessOf,
-  elasticsearchSinkNamed,
-  elasticsearchTemplates,
-  openElasticsearchSink,
-} from './elasticsearch-sinks.ts';
+import { accessOf, elasticsearchTemplates, openElasticsearchSink } from '../roles/elasticsearch-client.ts';
+import { COMMAND_WAIT_MS, elasticsearchSinkNamed } from './elasticsearch-sinks.ts';
 import { withExamples } from './examples.ts';
 import { print } from './output.ts';
 

@@ -14,7 +14,7 @@ import { loadNamedConfig } from './config-option.ts';
 import { withExamples } from './examples.ts';
 import { say } from './output.ts';
 import { checkEnd } from './run-end.ts';
-import { type RunOptions, superviseRun } from './supervise.ts';
+import { type RunOptions, superviseRun } from '../roles/supervise.ts';
 
 const EXAMPLES = `Examples:
   tailrace run access.log                  follow a log; format and tables are found out

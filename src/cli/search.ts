@@ -18,10 +18,11 @@ import { streamIndices } from '../sinks/elasticsearch/index-name.ts';
 import { DEFAULT_KIBANA, DOCUMENTS_DATA_VIEW } from '../sinks/elasticsearch/kibana-names.ts';
 import { searchPort } from '../sinks/elasticsearch/search-port.ts';
 import { loadNamedConfig } from './config-option.ts';
-import { COMMAND_WAIT_MS, elasticsearchSinkNamed, openElasticsearchSink } from './elasticsearch-sinks.ts';
+import { openElasticsearchSink } from '../roles/elasticsearch-client.ts';
+import { COMMAND_WAIT_MS, elasticsearchSinkNamed } from './elasticsearch-sinks.ts';
 import { withExamples } from './examples.ts';
 import { hasColours, painter, print, say } from './output.ts';
-import { listenForStop } from './signals.ts';
+import { listenForStop } from '../lib/stop-signals.ts';
 
 const EXAMPLES = `Examples:
   tailrace search 'status>=500 path:/api' --since 1h

@@ -1,11 +1,9 @@
 import { type Command, Option } from 'commander';
-import { suggestion } from '../config/nearest.ts';
-import { pipelineTopics } from '../engine/task-kind.ts';
-import { EXIT, OperatingError } from '../lib/errors.ts';
+import { runRole } from '../roles/role.ts';
+import { runSink } from '../roles/sink.ts';
 import { withExamples } from './examples.ts';
 import { asDocumentGenerations, asGeneration } from './generation-options.ts';
-import { type RoleContext, type RoleOptions, runRole, withRoleOptions } from './role.ts';
-import { whenItsTurn } from './turn.ts';
+import { type RoleOptions, configOfRole, withRoleOptions } from './role-options.ts';
 
 interface SinkOptions extends RoleOptions {
   readonly once?: boolean;
@@ -30,36 +28,13 @@ export function registerSink(program: Command): void {
         .default({})
         .hideHelp(),
     )
-    .action((name: string, options: SinkOptions) =>
-      runRole(options.replica === true ? `sink-${name}-replica` : `sink-${name}`, options, (context) =>
-        runSink(context, name, options),
-      ),
-    );
-  withExamples(withRoleOptions(command), 'Examples:\n  tailrace sink warehouse -c tailrace.yaml\n');
-}
-
-async function runSink(context: RoleContext, name: string, options: SinkOptions): Promise<void> {
-  const { config, log } = context;
-  const sink = Object.hasOwn(config.sinks, name) ? config.sinks[name] : undefined;
-  if (sink === undefined) {
-    const hint = suggestion(name, Object.keys(config.sinks));
-    const unknown = { code: 'SINK_UNKNOWN', exitCode: EXIT.usage };
-    throw new OperatingError(`there is no sink "${name}"`, hint === undefined ? unknown : { ...unknown, hint });
-  }
-  // Whoever comes first makes the topics.
-  await log.ensureTopics(pipelineTopics(config.pipeline, config.broker.topicPrefix));
-  // A sink loads the client of its own store only.
-  if (sink.type === 'duckdb')
-    return (await import('./warehouse-sink.ts')).runWarehouse(context, name, sink, options.replica === true);
-  return whenItsTurn(context, name, async (signal) => {
-    const own = { ...context, signal };
-    if (sink.type === 'events')
-      return (await import('./events-sink.ts')).runEvents(own, name, sink, options.generation);
-    return (await import('./elasticsearch-sink.ts')).runElasticsearch(own, name, sink, {
-      maySwitch: options.maySwitch === true,
-      isOnce: options.once === true,
-      generation: options.generation,
-      documentGenerations: options.documentGeneration,
+    .action((name: string, options: SinkOptions) => {
+      const { replica: isReplica = false, once: isOnce = false, maySwitch = false, generation } = options;
+      const documentGenerations = options.documentGeneration;
+      const role = isReplica ? `sink-${name}-replica` : `sink-${name}`;
+      return runRole(role, configOfRole(options), (context) =>
+        runSink(context, name, { isReplica, isOnce, maySwitch, generation, documentGenerations }),
+      );
     });
-  });
+  withExamples(withRoleOptions(command), 'Examples:\n  tailrace sink warehouse -c tailrace.yaml\n');
 }

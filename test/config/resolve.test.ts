@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { resolve } from 'node:path';
 import { describeConfig } from '../../src/cli/check.ts';
-import { documentPipeline } from '../../src/cli/document-pipeline.ts';
+import { documentPipeline } from '../../src/roles/document-pipeline.ts';
 import { resolveText } from '../../src/config/load.ts';
 import { RIGHT_CONFIG, changed, problemsOf, refuses } from '../support/broken-config.ts';
 

@@ -34,7 +34,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   monitor: SHARED,
   supervisor: SHARED,
 };
-const KNOW_EVERYTHING = ['main.ts', 'components.ts', 'config', 'cli'];
+const KNOW_EVERYTHING = ['main.ts', 'components.ts', 'config', 'roles', 'cli'];
 
 const BANNED_CALLS = [
   { call: /\bDate\.now\b/, use: 'a Clock as a parameter (src/lib/clock.ts)' },

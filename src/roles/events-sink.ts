@@ -5,9 +5,9 @@ import type { EventsSinkConfig } from '../config/events-sink.ts';
 import type { KafkaConnectionConfig } from '../config/kafka-broker.ts';
 import { OperatingError } from '../lib/errors.ts';
 import { EventSink } from '../sinks/events/event-sink.ts';
-import { gateOf } from './generation-options.ts';
+import { gateOf } from './turn.ts';
 import { describeKafkaEvent, kafkaClientOptions } from './kafka-broker.ts';
-import { say } from './output.ts';
+import { say } from '../cli/output.ts';
 import type { RoleContext } from './role.ts';
 import { eventStreams } from './sink-readers.ts';
 

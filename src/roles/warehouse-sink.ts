@@ -6,7 +6,7 @@ import type { RunningQuery } from '../sinks/duckdb/query-journal.ts';
 import { GRACE_MS, QUERY_TIMEOUT_MS, SUSPECT_TIMEOUT_MS } from '../sinks/duckdb/query-watch.ts';
 import { Warehouse } from '../sinks/duckdb/warehouse.ts';
 import type { WatchLimits } from '../sinks/duckdb/watchdog.ts';
-import { say } from './output.ts';
+import { say } from '../cli/output.ts';
 import type { RoleContext } from './role.ts';
 import { foldedTopics } from './sink-readers.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { openConfiguredKafka } from '../../src/cli/kafka-broker.ts';
+import { openConfiguredKafka } from '../../src/roles/kafka-broker.ts';
 import type { KafkaBrokerConfig } from '../../src/config/kafka-broker.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { headerOf, message } from '../support/log-messages.ts';

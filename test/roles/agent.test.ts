@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { agentInputs } from '../../src/cli/agent.ts';
+import { agentInputs } from '../../src/roles/agent.ts';
 import { resolveText } from '../../src/config/load.ts';
 
 const [ONE, OTHER] = ['9b2f3f60-2b1c-4f0e-8b62-0f8f4c6f1a11', '1c0d5a52-7f7e-4c53-9a5e-6a2f2d1b7c22'];

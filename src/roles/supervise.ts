@@ -13,14 +13,14 @@ import type { StartProcess } from '../supervisor/service.ts';
 import { DRAIN_MS, Supervisor } from '../supervisor/supervisor.ts';
 import type { ClusterMessage } from './kafka-broker.ts';
 import { LogWatch, missingIn } from './log-watch.ts';
-import { say } from './output.ts';
-import { type FileProgress, Progress, formatCount } from './progress.ts';
+import { say } from '../cli/output.ts';
+import { type FileProgress, Progress, formatCount } from '../cli/progress.ts';
 import { makeDataDir } from './make-data-dir.ts';
 import { openLog } from './role.ts';
 import { bringGenerations } from './run-generations.ts';
 import type { RunEnd } from './run-end.ts';
 import { PROGRAM, prepareLog, servicesOf, writeResolvedConfig } from './services.ts';
-import { listenForStop } from './signals.ts';
+import { listenForStop } from '../lib/stop-signals.ts';
 
 export interface RunOptions extends RunEnd {
   readonly isJson: boolean;
@@ -131,7 +131,7 @@ class SupervisedRun {
     }
     await log.close();
     if (!this.#options.isOnce) {
-      const { sayUnusedLinesAtStop } = await import('./unused-lines.ts');
+      const { sayUnusedLinesAtStop } = await import('../cli/unused-lines.ts');
       await sayUnusedLinesAtStop(this.#config, this.#dataDir);
     }
     return this.#supervisor.exitCode;
@@ -160,7 +160,7 @@ class SupervisedRun {
     const isDone = await this.#catchUp(log, () => hasAgentEnded);
     if (!isDone) return this.#supervisor.exitCode;
     // Loaded only now: a run that follows has no use for a database client.
-    const { showResults } = await import('./results.ts');
+    const { showResults } = await import('../cli/results.ts');
     return showResults(this.#config, this.#dataDir, {
       isJson: this.#options.isJson,
       hasRead: this.#linesDecided > 0 || (this.#files?.lines ?? 0) > 0,

@@ -1,17 +1,13 @@
-import { readFileSync } from 'node:fs';
-import { type Command, Option } from 'commander';
 import type { Log } from '../broker/broker.ts';
 import { openEmbeddedLog } from '../broker/embedded/embedded-log.ts';
 import type { Config } from '../config/config.ts';
 import type { DataDir } from '../config/data-dir.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
-import { OperatingError } from '../lib/errors.ts';
 import { acquireRoleLock } from '../lib/role-lock.ts';
 import { dieWithSupervisor } from '../supervisor/child-process.ts';
-import { loadNamedConfig } from './config-option.ts';
 import { type TellOfCluster, openConfiguredKafka } from './kafka-broker.ts';
 import { makeDataDir } from './make-data-dir.ts';
-import { listenForStop } from './signals.ts';
+import { listenForStop } from '../lib/stop-signals.ts';
 
 /** What every role gets. */
 export interface RoleContext {
@@ -23,27 +19,14 @@ export interface RoleContext {
   readonly signal: AbortSignal;
 }
 
-export interface RoleOptions {
-  readonly config?: string;
-  readonly resolved?: string;
-}
-
 /** A killed supervisor's roles die within moments: whoever starts next waits that long for their locks. */
 const LOCK_WAIT_MS = 3000;
-
-/** The options all roles share. `--resolved` is what `run` hands over: the configuration as it loaded it. */
-export function withRoleOptions(command: Command): Command {
-  return command
-    .option('-c, --config <file>', 'the configuration (default: ./tailrace.yaml)')
-    .addOption(new Option('--resolved <file>', 'a configuration that `run` has written').hideHelp());
-}
 
 /** One role, from its lock to its drained end. */
 export async function runRole(
   role: string,
-  options: RoleOptions,
+  config: Config,
   work: (context: RoleContext) => Promise<void>,
-  config: Config = configOfRole(options),
 ): Promise<void> {
   dieWithSupervisor();
   const dataDir = makeDataDir(config.dataDir);
@@ -58,11 +41,6 @@ export async function runRole(
   if (!isSupervised) process.exitCode = stop.exitCode();
 }
 
-/** The configuration a role works with. */
-export function configOfRole({ config, resolved }: RoleOptions): Config {
-  return resolved === undefined ? loadNamedConfig(config) : readResolvedConfig(resolved);
-}
-
 /** `stop` ends waiting for a cluster that is away; what is in flight still gets its outcome. */
 export function openLog(
   { broker }: Config,
@@ -73,16 +51,4 @@ export function openLog(
 ): Log {
   if (broker.type === 'kafka') return openConfiguredKafka(broker, clock, stop, tell);
   return openEmbeddedLog({ path: dataDir.broker, clock, diskMaxBytes: broker.diskBytesMax });
-}
-
-export function readResolvedConfig(path: string): Config {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Config;
-  } catch (error) {
-    throw new OperatingError(`${path} is no configuration that run has written: ${String(error)}`, {
-      code: 'CONFIG_FILE',
-      hint: 'use -c with a YAML file',
-      cause: error,
-    });
-  }
 }

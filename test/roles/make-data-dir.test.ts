@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { judge, makeDataDir } from '../../src/cli/make-data-dir.ts';
+import { judge, makeDataDir } from '../../src/roles/make-data-dir.ts';
 import { dataDirProblem } from '../../src/config/data-dir.ts';
 import { OperatingError, describeError } from '../../src/lib/errors.ts';
 import { acquireRoleLock } from '../../src/lib/role-lock.ts';

@@ -9,7 +9,7 @@ import type { Clock } from '../lib/clock.ts';
 import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 import { formatDuration } from '../lib/units.ts';
-import { say } from './output.ts';
+import { say } from '../cli/output.ts';
 
 /** What brokers see in their logs and quotas. */
 const CLIENT_ID = 'tailrace';

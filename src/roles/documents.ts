@@ -20,7 +20,7 @@ import { Documents } from '../sinks/elasticsearch/documents.ts';
 import { deadLetterIndex } from '../sinks/elasticsearch/index-name.ts';
 import { documentPipeline } from './document-pipeline.ts';
 import { describeTrimFailure } from './engine.ts';
-import { say } from './output.ts';
+import { say } from '../cli/output.ts';
 import type { RoleContext } from './role.ts';
 
 export interface DocumentTasks {

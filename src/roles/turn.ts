@@ -1,8 +1,9 @@
 import type { Assignment } from '../broker/broker.ts';
 import { groupAssignment } from '../broker/kafka/group-assignment.ts';
-import { isShared, sinkGroup } from '../config/config.ts';
+import { type Config, isShared, sinkGroup } from '../config/config.ts';
+import { GenerationGate } from '../sinks/generation-gate.ts';
 import { kafkaClientOptions } from './kafka-broker.ts';
-import { say } from './output.ts';
+import { say } from '../cli/output.ts';
 import type { RoleContext } from './role.ts';
 
 type Work = (signal: AbortSignal) => Promise<void>;
@@ -17,6 +18,11 @@ export async function whenItsTurn(context: RoleContext, sink: string, work: Work
   const group = `${config.broker.topicPrefix}.${sinkGroup(config, sink)}.turn`;
   const assignment = groupAssignment({ clock, client: kafkaClientOptions(config.broker), group, notify: say });
   await new Turn({ assignment, name: group, work, notify: say }).run(signal);
+}
+
+/** For a sink that several hosts may run, one at a time. */
+export function gateOf({ pipeline }: Config, generation: number | undefined): { readonly gate?: GenerationGate } {
+  return generation === undefined ? {} : { gate: new GenerationGate({ pipeline, generation }) };
 }
 
 export interface TurnOptions {

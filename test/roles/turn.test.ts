@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { Turn } from '../../src/cli/turn.ts';
+import { Turn } from '../../src/roles/turn.ts';
 import { ScriptedAssignment } from '../support/scripted-assignment.ts';
 
 const STANDS_BY = 'another process has the turn: this one stands by';

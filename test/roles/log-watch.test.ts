@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from '@jest/globals';
 import { type Log, documentTopic, epochTopic, rawTopic } from '../../src/broker/broker.ts';
-import { LogWatch, missingIn } from '../../src/cli/log-watch.ts';
+import { LogWatch, missingIn } from '../../src/roles/log-watch.ts';
 import type { Config } from '../../src/config/config.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { EpochChain, pipelineOf } from '../support/epochs.ts';

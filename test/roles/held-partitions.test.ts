@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { HeldPartitions } from '../../src/cli/held-partitions.ts';
+import { HeldPartitions } from '../../src/roles/held-partitions.ts';
 
 function setUp(): {
   began: (partition: number, code?: string) => string | undefined;

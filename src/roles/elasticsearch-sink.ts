@@ -13,11 +13,11 @@ import {
 import { type TemplateChange, planTemplates, putTemplate } from '../sinks/elasticsearch/provision.ts';
 import { type RetentionEvent, keepRetention } from '../sinks/elasticsearch/retention.ts';
 import { RollupLane } from '../sinks/elasticsearch/rollup-lane.ts';
-import { runDocuments } from './document-tasks.ts';
-import { elasticsearchTemplates, openElasticsearchSink } from './elasticsearch-sinks.ts';
-import { say } from './output.ts';
+import { runDocuments } from './documents.ts';
+import { elasticsearchTemplates, openElasticsearchSink } from './elasticsearch-client.ts';
+import { say } from '../cli/output.ts';
 import type { RoleContext } from './role.ts';
-import { gateOf } from './generation-options.ts';
+import { gateOf } from './turn.ts';
 import { rollupTopics } from './sink-readers.ts';
 
 /** A server that is just starting answers, and takes no template yet. */

@@ -1,0 +1,68 @@
+import { readFileSync } from 'node:fs';
+import { CODECS } from '../components.ts';
+import type { Config } from '../config/config.ts';
+import type { ElasticsearchSinkConfig } from '../config/elasticsearch-sink.ts';
+import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
+import {
+  type ElasticsearchClient,
+  type ElasticsearchOptions,
+  openElasticsearch,
+} from '../sinks/elasticsearch/client.ts';
+import { type IndexTemplate, templatesOf } from '../sinks/elasticsearch/templates.ts';
+
+export function openElasticsearchSink(sink: ElasticsearchSinkConfig): ElasticsearchClient {
+  return openElasticsearch({ nodes: sink.nodes, ...accessOf(sink) });
+}
+
+/** Kibana is asked as Elasticsearch is: with the same key or user, and the same authority. */
+export function accessOf({
+  auth,
+  tls,
+  isInsecureAllowed,
+}: ElasticsearchSinkConfig): Omit<ElasticsearchOptions, 'nodes'> {
+  return {
+    isInsecureAllowed,
+    ...(auth === null ? {} : { auth }),
+    ...(tls === null ? {} : { tls: readTls(tls) }),
+  };
+}
+
+function readTls({ caFile, serverName }: NonNullable<ElasticsearchSinkConfig['tls']>): {
+  ca?: string;
+  serverName?: string;
+} {
+  return {
+    ...(caFile === null ? {} : { ca: readCertificates(caFile) }),
+    ...(serverName === null ? {} : { serverName }),
+  };
+}
+
+function readCertificates(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new OperatingError(`tls.ca ${path} cannot be read: ${systemErrorCode(error) ?? String(error)}`, {
+      code: 'ES_TLS',
+      exitCode: EXIT.config,
+      hint: "name a file with the authority's certificate",
+      cause: error,
+    });
+  }
+}
+
+/** The templates of everything the sink writes. */
+export function elasticsearchTemplates(config: Config, sink: ElasticsearchSinkConfig): IndexTemplate[] {
+  const { pipeline } = config;
+  const fieldsOf = (stream: string): ReturnType<(typeof CODECS)[number]['fields']> => {
+    const { type, ...codec } = pipeline.streams[stream]!.codec;
+    return CODECS.find((definition) => definition.type === type)!.fields(codec);
+  };
+  return templatesOf({
+    prefix: sink.indexPrefix,
+    shards: sink.shards,
+    replicas: sink.replicas,
+    pipeline,
+    documents: Object.fromEntries(sink.documents.map((stream) => [stream, fieldsOf(stream)])),
+    rollups: sink.rollups,
+  });
+}
