@@ -14,6 +14,8 @@ const SAMPLES: Record<string, { bad: ProjectFile[]; says: string[]; good: Projec
       file('src/engine/operators/filter.ts', `const sink = await import('../../sinks/sink.ts');`),
       file('src/sinks/duckdb/duckdb.ts', `export * from '../../config/schema.ts';`),
       file('src/agent/agent.ts', `import { components } from '../components.ts';`),
+      file('src/config/load.ts', `import { openLog } from '../roles/role.ts';`),
+      file('src/roles/engine.ts', `import { say } from '../cli/output.ts';`),
       file('src/warehouse/table.ts', ``),
     ],
     says: [
@@ -23,6 +25,8 @@ const SAMPLES: Record<string, { bad: ProjectFile[]; says: string[]; good: Projec
       'src/engine/operators/filter.ts:1: src/engine must not import src/sinks',
       'src/sinks/duckdb/duckdb.ts:1: src/sinks must not import src/config',
       'src/agent/agent.ts:1: src/agent must not import src/components.ts',
+      'src/config/load.ts:1: src/config must not import src/roles',
+      'src/roles/engine.ts:1: src/roles must not import src/cli',
       'src/warehouse/table.ts:1: say in test/support/tidy.ts what src/warehouse may import',
     ],
     good: [
@@ -31,7 +35,8 @@ const SAMPLES: Record<string, { bad: ProjectFile[]; says: string[]; good: Projec
         `import { a } from '../task.ts';\nimport { b } from '../../lib/assert.ts';`,
       ),
       file('src/codecs/json.ts', `import { a } from '../broker/broker.ts';\nimport { z } from 'zod';`),
-      file('src/cli/run.ts', `import { a } from '../engine/task.ts';\nimport { b } from '../sinks/sink.ts';`),
+      file('src/cli/run.ts', `import { a } from '../roles/supervise.ts';\nimport { b } from '../sinks/sink.ts';`),
+      file('src/roles/engine.ts', `import { a } from '../engine/engine.ts';\nimport { b } from '../components.ts';`),
       file('src/components.ts', `import { a } from './sinks/duckdb/duckdb.ts';`),
     ],
   },

@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
+import { agentText } from '../roles/agent-text.ts';
 import { runAgent } from '../roles/agent.ts';
 import { runRole } from '../roles/role.ts';
 import { withExamples } from './examples.ts';
+import { saying } from './output.ts';
 import { type RoleOptions, configOfRole, withRoleOptions } from './role-options.ts';
 import { checkEnd } from './run-end.ts';
 
@@ -19,7 +21,9 @@ export function registerAgent(program: Command): void {
     .action((options: AgentCommandOptions) => {
       const { once: isOnce = false, close: closesAll = false } = options;
       checkEnd({ isOnce, closesAll }, 'tailrace agent --help');
-      return runRole('agent', configOfRole(options), (context) => runAgent(context, { isOnce, closesAll }));
+      return runRole('agent', configOfRole(options), saying(agentText()), (context) =>
+        runAgent(context, { isOnce, closesAll }),
+      );
     });
   withExamples(withRoleOptions(command), 'Examples:\n  tailrace agent -c tailrace.yaml\n  tailrace agent --once\n');
   registerResend(command);

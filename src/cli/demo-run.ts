@@ -13,13 +13,14 @@ import type { SqlResult } from '../sinks/duckdb/sql-runner.ts';
 import { childProcesses } from '../supervisor/child-process.ts';
 import { RESTART_DEFAULTS } from '../supervisor/restart-policy.ts';
 import type { Service } from '../supervisor/service.ts';
-import { DRAIN_MS, Supervisor } from '../supervisor/supervisor.ts';
+import { DRAIN_MS, Supervisor, supervisorText } from '../supervisor/supervisor.ts';
 import { commandName } from './command-name.ts';
 import { type DemoStory, LATE_SQL, WINDOWS_SQL, generatorArgs } from './demo-story.ts';
 import { LiveBlock } from './live-block.ts';
+import { clusterText } from '../roles/kafka-broker.ts';
 import { LogWatch, missingIn } from '../roles/log-watch.ts';
 import { hasColours, painter } from './output.ts';
-import { formatCount } from './progress.ts';
+import { formatCount } from '../lib/units.ts';
 import { makeDataDir } from '../roles/make-data-dir.ts';
 import { openLog } from '../roles/role.ts';
 import { PROGRAM, prepareLog, servicesOf, writeResolvedConfig } from '../roles/services.ts';
@@ -61,7 +62,7 @@ export class DemoRun {
       onLine: (service, line) => this.#note(this.#paint('dim', `${service}: ${escapeText(line)}`)),
     });
     this.#supervisor = new Supervisor(
-      { clock: systemClock, start, notify: (line) => this.#note(this.#paint('yellow', line)) },
+      { clock: systemClock, start, notify: (event) => this.#note(this.#paint('yellow', supervisorText(event))) },
       { restart: RESTART_DEFAULTS, drainMs: DRAIN_MS },
     );
   }
@@ -71,7 +72,7 @@ export class DemoRun {
     const stop = listenForStop({ onSecond: () => this.#supervisor.killAll() });
     stop.signal.addEventListener('abort', () => void this.#supervisor.stop(stop.exitCode()));
     writeResolvedConfig(this.#config, this.#dataDir);
-    const log = openLog(this.#config, this.#dataDir, systemClock);
+    const log = openLog(this.#config, this.#dataDir, systemClock, (event) => this.#note(clusterText(event)));
     await prepareLog(log, this.#config);
     try {
       await this.#supervisor.stop(await this.#tell(log));

@@ -1,10 +1,12 @@
 import { type Command, Option } from 'commander';
 import type { Config } from '../config/config.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
+import { engineText } from '../roles/engine-text.ts';
 import { type Worker, runEngine } from '../roles/engine.ts';
 import { runRole } from '../roles/role.ts';
 import { withExamples } from './examples.ts';
 import { asGeneration } from './generation-options.ts';
+import { saying } from './output.ts';
 import { type RoleOptions, configOfRole, withRoleOptions } from './role-options.ts';
 
 interface EngineCommandOptions extends RoleOptions {
@@ -41,7 +43,7 @@ export function registerEngine(program: Command): void {
       const config = configOfRole(options);
       const worker = workerOf(config, options);
       const { once: isOnce = false, maySwitch = false, generation } = options;
-      return runRole(engineRole(worker), config, (context) =>
+      return runRole(engineRole(worker), config, saying(engineText), (context) =>
         runEngine(context, { ...worker, isOnce, maySwitch, generation }),
       );
     });

@@ -4,8 +4,10 @@ import type { Clock } from '../lib/clock.ts';
 import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
 import { LagMetrics } from '../query/lag-metrics.ts';
 import { parseListen, startMetricsServer } from '../query/metrics-server.ts';
-import { openBoard } from './lag.ts';
-import { reportError, say } from './output.ts';
+import { clusterText } from '../roles/kafka-broker.ts';
+import { openBoard } from '../roles/lag-board.ts';
+import { SCAN_MS_MAX } from './lag-target.ts';
+import { reportError, say, saying } from './output.ts';
 import { listenForStop } from '../lib/stop-signals.ts';
 import { programVersion } from './version.ts';
 
@@ -23,8 +25,6 @@ export interface ExporterParts {
   readonly intervalMs: number;
 }
 
-/** What one look may spend on headers: the next one goes on there. */
-const SCAN_MS_MAX = 1000;
 /** A look that takes longer waits for the log. */
 const LOOK_MS_MAX = 10_000;
 
@@ -39,7 +39,12 @@ export async function serveLag(options: ExporterOptions, { config, clock, interv
     problem: () => problem,
   });
   const stop = listenForStop();
-  const { board, close } = openBoard(config, clock, SCAN_MS_MAX, stop.signal);
+  const { board, close } = openBoard(config, {
+    clock,
+    scanMsMax: SCAN_MS_MAX.watch,
+    stop: stop.signal,
+    notify: saying(clusterText),
+  });
   say(`metrics on ${server.address}/metrics`);
   while (!stop.signal.aborted) {
     const startedMs = clock.monotonicMs();

@@ -2,7 +2,8 @@ import { suggestion } from '../config/nearest.ts';
 import { systemClock } from '../lib/clock.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
-import { type LagTarget, SCAN_MS_MAX, SILENT, UNREACHABLE_MS, configOf, openBoard } from './lag.ts';
+import { openBoard } from '../roles/lag-board.ts';
+import { type LagTarget, SCAN_MS_MAX, SILENT, UNREACHABLE_MS, configOf } from './lag-target.ts';
 import { print } from './output.ts';
 import { sinkReaders } from '../roles/sink-readers.ts';
 
@@ -17,7 +18,12 @@ export async function forgetReader(group: string, target: LagTarget): Promise<vo
     throw refusal(`group ${group} is a reader of this configuration`, 'take its sink out, and start the run again');
   }
   const stop = AbortSignal.timeout(UNREACHABLE_MS);
-  const { board, log, close } = openBoard(config, systemClock, SCAN_MS_MAX.watch, stop, SILENT);
+  const { board, log, close } = openBoard(config, {
+    clock: systemClock,
+    scanMsMax: SCAN_MS_MAX.watch,
+    stop,
+    notify: SILENT,
+  });
   try {
     const { lags, atMs } = await board.look();
     const of = lags.filter((reader) => reader.group === group);

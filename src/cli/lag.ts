@@ -1,25 +1,19 @@
-import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { type Log, epochTopic, rawTopic } from '../broker/broker.ts';
 import type { Config } from '../config/config.ts';
-import { dataDirOf } from '../config/data-dir.ts';
-import { DEFAULT_CONFIG_FILE } from '../config/load.ts';
 import { suggestion } from '../config/nearest.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 import { DURATION_FORM, parseDuration } from '../lib/units.ts';
-import { LagBoard, type LagLook, type LagStream } from '../query/lag.ts';
+import type { LagLook } from '../query/lag.ts';
 import { type StatusPainter, groupLags, lagJson, lagText } from '../query/lag-report.ts';
-import { LAG_RULES, type LagRules, groupStatus } from '../query/lag-status.ts';
-import { loadNamedConfig } from './config-option.ts';
+import { groupStatus } from '../query/lag-status.ts';
 import { withExamples } from './examples.ts';
-import type { TellOfCluster } from '../roles/kafka-broker.ts';
-import { readResolvedConfig } from './role-options.ts';
-import { hasColours, painter, print, printJson, say } from './output.ts';
-import { openLog } from '../roles/role.ts';
+import { clusterText } from '../roles/kafka-broker.ts';
+import { openBoard } from '../roles/lag-board.ts';
+import { type LagTarget, SCAN_MS_MAX, SILENT, UNREACHABLE_MS, configOf } from './lag-target.ts';
+import { hasColours, painter, print, printJson, say, saying } from './output.ts';
 import { listenForStop } from '../lib/stop-signals.ts';
-import { documentEpochs } from '../roles/sink-readers.ts';
 
 const EXAMPLES = `Examples:
   tailrace lag                        every reader of this pipeline's topics: lines, bytes, seconds, status
@@ -30,12 +24,6 @@ const EXAMPLES = `Examples:
   tailrace lag --listen 127.0.0.1:9308
                                       for Prometheus: /metrics, with kafka_exporter's names and our own
 `;
-
-/** Whose log is looked at. */
-export interface LagTarget {
-  readonly config?: string;
-  readonly dataDir?: string;
-}
 
 interface LagOptions extends LagTarget {
   readonly json?: boolean;
@@ -49,15 +37,7 @@ interface LagOptions extends LagTarget {
   readonly tlsKey?: string;
 }
 
-/** What one look may spend on headers: a single one is worth waiting for, one of many goes on where the last one ended. */
-export const SCAN_MS_MAX = { once: 10_000, watch: 1000 };
 const ONCE_GAP_MS = 1000;
-/** A single look waits for brokers that are away about this long: a leader that moves is waited for, and whoever asks wants an answer. */
-export const UNREACHABLE_MS = 5_000;
-/** A single look ends with the error, which says the same. */
-export const SILENT = (): void => undefined;
-const DEFAULT_DATA_DIR = './tailrace-data';
-
 export function registerLag(program: Command): void {
   const command = program
     .command('lag')
@@ -138,7 +118,12 @@ function nobodyReadsAs(group: string, { lags }: LagLook): string {
 }
 
 async function lookOnce(config: Config, clock: Clock, options: LagOptions, show: Show): Promise<void> {
-  const { board, close } = openBoard(config, clock, SCAN_MS_MAX.once, AbortSignal.timeout(UNREACHABLE_MS), SILENT);
+  const { board, close } = openBoard(config, {
+    clock,
+    scanMsMax: SCAN_MS_MAX.once,
+    stop: AbortSignal.timeout(UNREACHABLE_MS),
+    notify: SILENT,
+  });
   await board.look();
   await clock.sleep(ONCE_GAP_MS);
   const look = await board.look();
@@ -150,66 +135,17 @@ async function lookOnce(config: Config, clock: Clock, options: LagOptions, show:
 /** Asked to end: that is how a watch ends. */
 async function watch(config: Config, clock: Clock, intervalMs: number, show: Show): Promise<void> {
   const { signal } = listenForStop();
-  const { board, close } = openBoard(config, clock, SCAN_MS_MAX.watch, signal);
+  const { board, close } = openBoard(config, {
+    clock,
+    scanMsMax: SCAN_MS_MAX.watch,
+    stop: signal,
+    notify: saying(clusterText),
+  });
   while (!signal.aborted) {
     show(await board.look());
     await clock.sleep(intervalMs, signal);
   }
   await close();
-}
-
-/** The board over all streams of a pipeline, with its log. `stop` ends waiting for a log that is away. */
-export function openBoard(
-  config: Config,
-  clock: Clock,
-  scanMsMax: number,
-  stop: AbortSignal,
-  tell?: TellOfCluster,
-): { readonly board: LagBoard; readonly log: Log; readonly close: () => Promise<void> } {
-  const dataDir = dataDirOf(config.dataDir);
-  if (config.broker.type === 'embedded' && !existsSync(dataDir.broker)) {
-    throw new OperatingError(`${config.dataDir} holds no log`, {
-      code: 'LAG_NO_LOG',
-      exitCode: EXIT.unreachable,
-      hint: 'start tailrace run first, or name its data_dir with --data-dir',
-    });
-  }
-  const log = openLog(config, dataDir, clock, stop, tell);
-  const board = new LagBoard({ log, clock, streams: lagStreams(config), rules: lagRules(config), scanMsMax });
-  return { board, log, close: () => log.close() };
-}
-
-export function lagStreams(config: Config): LagStream[] {
-  const { pipeline, broker } = config;
-  const documents = documentEpochs(config);
-  return Object.keys(pipeline.streams).map((stream) => ({
-    stream,
-    raw: rawTopic(broker.topicPrefix, stream),
-    epochs: [
-      epochTopic(broker.topicPrefix, pipeline.name, stream),
-      ...documents.filter((one) => one.stream === stream).map(({ topic }) => topic),
-    ],
-  }));
-}
-
-/** A reader reports once a checkpoint: with rare ones, silence means nothing for longer. */
-function lagRules({ checkpoint }: Config): LagRules {
-  const betweenMs = checkpoint.intervalMs + checkpoint.minPauseMs;
-  return { ...LAG_RULES, stopMs: Math.max(LAG_RULES.stopMs, 3 * betweenMs) };
-}
-
-export function configOf({ config, dataDir }: LagTarget): Config {
-  const hasConfig =
-    config !== undefined || (process.env['TAILRACE_CONFIG'] ?? '') !== '' || existsSync(DEFAULT_CONFIG_FILE);
-  if (dataDir === undefined && hasConfig) return loadNamedConfig(config);
-  // A run without a configuration has left the one it made of its arguments.
-  const { resolvedConfig, root } = dataDirOf(dataDir ?? DEFAULT_DATA_DIR);
-  if (existsSync(resolvedConfig)) return readResolvedConfig(resolvedConfig);
-  throw new OperatingError(`there is no ${DEFAULT_CONFIG_FILE} here, and ${root} holds no log`, {
-    code: 'LAG_NO_LOG',
-    exitCode: EXIT.unreachable,
-    hint: 'name a configuration with -c, or the data_dir of a run with --data-dir',
-  });
 }
 
 function isBad(look: LagLook, { failOn, group }: LagOptions): boolean {

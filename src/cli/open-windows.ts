@@ -1,7 +1,7 @@
 import { escapeText } from '../lib/escape.ts';
 import type { Query } from '../query/audit-tables.ts';
 import { identifier } from '../sinks/duckdb/names.ts';
-import { formatCount } from './progress.ts';
+import { formatCount } from '../lib/units.ts';
 
 /** The windows of a table that were open when it was asked. */
 export interface OpenWindows {

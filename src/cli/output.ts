@@ -32,6 +32,14 @@ export function say(text: string): void {
   process.stderr.write(`${withoutCredentials(escapeLines(text))}\n`);
 }
 
+/** Takes events, and says those that its text function has words for. */
+export function saying<Event>(text: (event: Event) => string | undefined): (event: Event) => void {
+  return (event) => {
+    const line = text(event);
+    if (line !== undefined) say(line);
+  };
+}
+
 /** One clear line for what went wrong outside; everything there is for a bug. */
 export function reportError(error: unknown): void {
   if (error instanceof OperatingError) {

@@ -1,19 +1,7 @@
 import type { Clock } from '../lib/clock.ts';
+import { formatCount } from '../lib/units.ts';
 import type { LogState } from '../roles/log-watch.ts';
-
-/** What the agent says of the files: bytes acknowledged, and those known to be there. */
-export interface FileProgress {
-  readonly bytesSent: number;
-  readonly bytesKnown: number;
-  /** Acknowledged lines. */
-  readonly lines: number;
-}
-
-const NUMBER = new Intl.NumberFormat('en');
-
-export function formatCount(value: number): string {
-  return NUMBER.format(Math.round(value));
-}
+import type { FileProgress } from '../roles/supervisor-channel.ts';
 
 /** At most four times a second on a terminal, once in five seconds elsewhere. */
 const TERMINAL_MS = 250;

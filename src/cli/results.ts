@@ -9,10 +9,11 @@ import { auditText } from '../query/audit-report.ts';
 import { querySql } from '../sinks/duckdb/client.ts';
 import { identifier } from '../sinks/duckdb/names.ts';
 import type { SqlResult } from '../sinks/duckdb/sql-runner.ts';
+import type { RunOutcome } from '../roles/supervise.ts';
 import { documentStores } from './document-stores.ts';
 import { type OpenWindows, openWindowsText, readOpenWindows } from './open-windows.ts';
 import { print, printJson, say } from './output.ts';
-import { formatCount } from './progress.ts';
+import { formatCount } from '../lib/units.ts';
 import { tableText } from './sql.ts';
 import { NO_WAREHOUSE, NO_WAREHOUSE_HINT, queryOf, warehouseOf } from './sql-target.ts';
 import { nothingIn } from './input-places.ts';
@@ -28,14 +29,8 @@ interface TableResult {
   readonly open: OpenWindows;
 }
 
-export interface ResultsOptions {
+export interface ResultsOptions extends RunOutcome {
   readonly isJson: boolean;
-  /** Whether this run has read a line: the tables have those of the runs before, too. */
-  readonly hasRead: boolean;
-  /** Files that should have been read and could not: the audit knows nothing of their lines. */
-  readonly unread: readonly string[];
-  /** Files that patterns found and that are no logs to read, such as those a rotation has compressed. */
-  readonly leftOut: readonly string[];
 }
 
 /** What a run that has ended made: the largest rows of each table, and the audit. Resolves to the exit code. */

@@ -5,6 +5,7 @@ import { shownPath } from '../config/load.ts';
 import { workerNotes } from '../config/workers.ts';
 import { type PlacedConfig, placeInFolder } from '../config/logs-folder.ts';
 import { configOfLogs } from '../config/zero-config.ts';
+import { systemClock } from '../lib/clock.ts';
 import { OperatingError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 import { RESTART_DEFAULTS } from '../supervisor/restart-policy.ts';
@@ -13,7 +14,9 @@ import { describeTable } from './check.ts';
 import { loadNamedConfig } from './config-option.ts';
 import { withExamples } from './examples.ts';
 import { say } from './output.ts';
+import { Progress } from './progress.ts';
 import { checkEnd } from './run-end.ts';
+import { runText } from '../roles/run-text.ts';
 import { type RunOptions, superviseRun } from '../roles/supervise.ts';
 
 const EXAMPLES = `Examples:
@@ -65,18 +68,45 @@ function wholeNumber(text: string): number {
 }
 
 async function run(files: readonly string[], options: RunCommandOptions): Promise<number> {
+  const isJson = options.json === true;
   const runOptions: RunOptions = {
     isOnce: options.once === true,
     closesAll: options.close === true,
-    isJson: options.json === true,
     failuresMax: options.maxFailures ?? (options.once === true ? FAILURES_MAX_ONCE : RESTART_DEFAULTS.failuresMax),
   };
-  if (runOptions.isJson && !runOptions.isOnce) throw usageError('--json needs --once: a run without end has no result');
+  if (isJson && !runOptions.isOnce) throw usageError('--json needs --once: a run without end has no result');
   checkEnd(runOptions, 'tailrace run --help');
   const { config, others, remember, notes } = configOf(files, options);
-  return superviseRun(config, runOptions, () => {
-    remember();
-    if (!runOptions.isJson) announce(config, files, { others, notes });
+  const progress = openProgress();
+  try {
+    return await superviseRun(config, runOptions, {
+      notify: (event) => {
+        if (event.type === 'progress') return progress.update(event.state, event.files, event.missing);
+        progress.clear();
+        say(runText(event));
+      },
+      announce: () => {
+        remember();
+        if (!isJson) announce(config, files, { others, notes });
+      },
+      // Both loaded only then: a run that follows has no use for a database client.
+      showResults: async (dataDir, outcome) => {
+        progress.clear();
+        return (await import('./results.ts')).showResults(config, dataDir, { ...outcome, isJson });
+      },
+      ended: async (dataDir) => (await import('./unused-lines.ts')).sayUnusedLinesAtStop(config, dataDir),
+    });
+  } finally {
+    progress.clear();
+  }
+}
+
+function openProgress(): Progress {
+  const { stderr } = process;
+  return new Progress(systemClock, {
+    isTTY: stderr.isTTY && process.env['TERM'] !== 'dumb',
+    columns: stderr.columns ?? 80,
+    write: (text) => void stderr.write(text),
   });
 }
 

@@ -1,8 +1,10 @@
 import { type Command, Option } from 'commander';
 import { runRole } from '../roles/role.ts';
+import { sinkText } from '../roles/sink-text.ts';
 import { runSink } from '../roles/sink.ts';
 import { withExamples } from './examples.ts';
 import { asDocumentGenerations, asGeneration } from './generation-options.ts';
+import { saying } from './output.ts';
 import { type RoleOptions, configOfRole, withRoleOptions } from './role-options.ts';
 
 interface SinkOptions extends RoleOptions {
@@ -32,7 +34,7 @@ export function registerSink(program: Command): void {
       const { replica: isReplica = false, once: isOnce = false, maySwitch = false, generation } = options;
       const documentGenerations = options.documentGeneration;
       const role = isReplica ? `sink-${name}-replica` : `sink-${name}`;
-      return runRole(role, configOfRole(options), (context) =>
+      return runRole(role, configOfRole(options), saying(sinkText), (context) =>
         runSink(context, name, { isReplica, isOnce, maySwitch, generation, documentGenerations }),
       );
     });

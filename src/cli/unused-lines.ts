@@ -5,7 +5,7 @@ import { OperatingError } from '../lib/errors.ts';
 import { type UnusedLines, tablesOfFewLines } from '../query/unused-lines.ts';
 import { commandName } from './command-name.ts';
 import { say } from './output.ts';
-import { formatCount } from './progress.ts';
+import { formatCount } from '../lib/units.ts';
 import { queryOf } from './sql-target.ts';
 
 /** What of a run's lines is in no row, where that is more than a person would take for chance; said with the command that shows it. */

@@ -88,3 +88,10 @@ function scaled(match: RegExpExecArray | null, units: Readonly<Record<string, nu
   const value = Number(match[1]) * factor;
   return Number.isSafeInteger(value) ? value : undefined;
 }
+
+const NUMBER = new Intl.NumberFormat('en');
+
+/** `1,204,000`. */
+export function formatCount(value: number): string {
+  return NUMBER.format(Math.round(value));
+}

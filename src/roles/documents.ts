@@ -4,24 +4,20 @@ import { staticAssignment } from '../broker/static-assignment.ts';
 import { CODECS_BY_TYPE } from '../components.ts';
 import { type Config, sinkGroup } from '../config/config.ts';
 import type { ElasticsearchSinkConfig } from '../config/elasticsearch-sink.ts';
-import { ENGINE_DEFAULTS, Engine, type EngineEvent } from '../engine/engine.ts';
+import { ENGINE_DEFAULTS, Engine } from '../engine/engine.ts';
 import type { TaskKind } from '../engine/task-kind.ts';
 import { EPOCH_MESSAGE_BYTES_MAX } from '../epoch/codec.ts';
-import { describeError } from '../lib/errors.ts';
-import { escapeText } from '../lib/escape.ts';
-import { formatDuration } from '../lib/units.ts';
 import { BLOCK_BYTES_MAX } from '../record/block.ts';
 import { BulkLanes } from '../sinks/elasticsearch/bulk-lanes.ts';
-import { BulkSender, type SenderEvent } from '../sinks/elasticsearch/bulk-sender.ts';
+import { BulkSender } from '../sinks/elasticsearch/bulk-sender.ts';
 import { bulkTransport } from '../sinks/elasticsearch/bulk-transport.ts';
 import type { ElasticsearchClient } from '../sinks/elasticsearch/client.ts';
 import { documentFields } from '../sinks/elasticsearch/document-writer.ts';
 import { Documents } from '../sinks/elasticsearch/documents.ts';
 import { deadLetterIndex } from '../sinks/elasticsearch/index-name.ts';
 import { documentPipeline } from './document-pipeline.ts';
-import { describeTrimFailure } from './engine.ts';
-import { say } from '../cli/output.ts';
 import type { RoleContext } from './role.ts';
+import type { DocumentsEvent } from './sink-text.ts';
 
 export interface DocumentTasks {
   readonly name: string;
@@ -42,15 +38,15 @@ export function documentConsumer(sink: string): string {
  * The tasks of a document sink, which are the engine's own in all but what they make of the lines (docs/decisions/0008-document-sink.md). Each
  * stream is a pipeline of its own, so that a change of one starts no new indices for another.
  */
-export async function runDocuments(context: RoleContext, tasks: DocumentTasks): Promise<void> {
-  const { config, clock, log, signal } = context;
+export async function runDocuments(context: RoleContext<DocumentsEvent>, tasks: DocumentTasks): Promise<void> {
+  const { config, clock, log, signal, notify } = context;
   const { sink, client, maySwitch, isOnce, documentGenerations } = tasks;
   const sender = new BulkSender({
     transport: bulkTransport(client),
     clock,
     random: () => randomBytes(4).readUInt32BE() / 0x1_0000_0000,
     deadLetterIndex: (json) => deadLetterIndex(sink.indexPrefix, timestampOf(json)),
-    notify: (event) => say(describeSenderEvent(event)),
+    notify: (event) => notify({ type: 'documents', event }),
   });
   const streams = sink.documents.map((stream) => ({ stream, spec: config.pipeline.streams[stream]! }));
   const partitions = streams.reduce((sum, { spec }) => sum + spec.partitions, 0);
@@ -76,10 +72,7 @@ export async function runDocuments(context: RoleContext, tasks: DocumentTasks): 
         isOnce,
         ...generationOf(documentGenerations, stream),
       },
-      notify: (event) => {
-        const line = describeEvent(event);
-        if (line !== undefined) say(line);
-      },
+      notify: (event) => notify({ type: 'document_task', event }),
     });
     return engine.run(AbortSignal.any([signal, stop.signal])).catch((error: unknown) => {
       stop.abort();
@@ -98,7 +91,7 @@ function generationOf(generations: Readonly<Record<string, number>>, stream: str
 }
 
 function documentKind(
-  { config, clock }: RoleContext,
+  { config, clock }: RoleContext<DocumentsEvent>,
   { name, sink }: DocumentTasks,
   lanes: BulkLanes,
   stream: string,
@@ -144,24 +137,4 @@ export function documentTopics({ name, pipeline, broker }: Config, sink: string,
 function timestampOf(json: string): number {
   const ms = Date.parse(String((JSON.parse(json) as Record<string, unknown>)['@timestamp']));
   return Number.isNaN(ms) ? 0 : ms;
-}
-
-function describeSenderEvent(event: SenderEvent): string {
-  if (event.type === 'away') return `documents wait, nothing else does: ${describeError(event.error)}`;
-  if (event.type === 'back') {
-    const awayMs = Math.ceil(event.awayMs / 1000) * 1000;
-    return `documents go in again after ${formatDuration(awayMs)}`;
-  }
-  const what = event.type === 'rejected' ? 'documents became dead letters' : 'documents lost fields';
-  return `${event.count} ${what}, the last one: ${escapeText(event.reason).slice(0, 300)}`;
-}
-
-function describeEvent(event: EngineEvent): string | undefined {
-  if (event.type === 'assigned') return undefined;
-  const task = `${event.task.stream}/${event.task.partition}`;
-  if (event.type === 'history_from')
-    return `${task}: the raw log was trimmed before: documents begin at offset ${event.offset}`;
-  if (event.type === 'trim_failed') return describeTrimFailure(event);
-  if (event.type === 'restored' && event.epochs > 0) return `${task}: ${event.rawEnd - event.to} messages behind`;
-  return undefined;
 }

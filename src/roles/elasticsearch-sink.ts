@@ -1,10 +1,9 @@
 import { randomInt } from 'node:crypto';
 import { AGGREGATES_BY_NAME } from '../components.ts';
-import { type Config, rollupGroup, sinkGroup } from '../config/config.ts';
+import { rollupGroup, sinkGroup } from '../config/config.ts';
 import type { ElasticsearchSinkConfig } from '../config/elasticsearch-sink.ts';
-import { EXIT, OperatingError, describeError } from '../lib/errors.ts';
+import { EXIT, OperatingError } from '../lib/errors.ts';
 import { seededRandom } from '../lib/random.ts';
-import { formatDuration } from '../lib/units.ts';
 import {
   type ElasticsearchClient,
   type ElasticsearchEvent,
@@ -15,10 +14,10 @@ import { type RetentionEvent, keepRetention } from '../sinks/elasticsearch/reten
 import { RollupLane } from '../sinks/elasticsearch/rollup-lane.ts';
 import { runDocuments } from './documents.ts';
 import { elasticsearchTemplates, openElasticsearchSink } from './elasticsearch-client.ts';
-import { say } from '../cli/output.ts';
 import type { RoleContext } from './role.ts';
 import { gateOf } from './turn.ts';
 import { rollupTopics } from './sink-readers.ts';
+import type { ElasticsearchRoleEvent } from './sink-text.ts';
 
 /** A server that is just starting answers, and takes no template yet. */
 const TEMPLATES_PAUSE_MS = 1000;
@@ -38,7 +37,7 @@ export interface ElasticsearchRoleOptions {
 
 /** The role of one Elasticsearch sink: documents of lines, and beside them documents of rollup rows. */
 export async function runElasticsearch(
-  context: RoleContext,
+  context: RoleContext<ElasticsearchRoleEvent>,
   name: string,
   sink: ElasticsearchSinkConfig,
   options: ElasticsearchRoleOptions,
@@ -59,33 +58,29 @@ export async function runElasticsearch(
 
 /** Waits until Elasticsearch is there and has the templates; false when the signal aborted. Throws only what the configuration must mend. */
 async function prepare(
-  { config, clock, signal }: RoleContext,
+  { config, clock, signal, notify }: RoleContext<ElasticsearchRoleEvent>,
   name: string,
   sink: ElasticsearchSinkConfig,
   client: ElasticsearchClient,
 ): Promise<boolean> {
   let told = '';
   let awaySinceMs: number | undefined;
-  const notify = (event: ElasticsearchEvent): void => say(`${sinkGroup(config, name)}: ${eventText(event)}`);
-  while (await waitForElasticsearch(client, { clock, signal, notify })) {
+  const group = sinkGroup(config, name);
+  const tell = (event: ElasticsearchEvent): void => notify({ type: 'elasticsearch', group, event });
+  while (await waitForElasticsearch(client, { clock, signal, notify: tell })) {
     try {
-      await bringTemplates(config, sink, client);
-      if (awaySinceMs !== undefined) notify({ type: 'back', awayMs: clock.monotonicMs() - awaySinceMs });
+      await bringTemplates({ config, notify }, sink, client);
+      if (awaySinceMs !== undefined) tell({ type: 'back', awayMs: clock.monotonicMs() - awaySinceMs });
       return true;
     } catch (error) {
       if (!(error instanceof OperatingError) || error.exitCode === EXIT.config) throw error;
-      if (error.message !== told) notify({ type: 'away', error });
+      if (error.message !== told) tell({ type: 'away', error });
       told = error.message;
       awaySinceMs ??= clock.monotonicMs();
       await clock.sleep(TEMPLATES_PAUSE_MS, signal);
     }
   }
   return false;
-}
-
-function eventText(event: ElasticsearchEvent): string {
-  if (event.type === 'away') return `${describeError(event.error)}; waiting for it`;
-  return `Elasticsearch is back after ${formatDuration(Math.ceil(event.awayMs / 1000) * 1000)}`;
 }
 
 /** Lanes run side by side; what ends one with an error ends all. */
@@ -108,7 +103,7 @@ async function runLanes(signal: AbortSignal, lanes: readonly Lane[]): Promise<vo
  * owner meant it.
  */
 async function bringTemplates(
-  config: Config,
+  { config, notify }: Pick<RoleContext<ElasticsearchRoleEvent>, 'config' | 'notify'>,
   sink: ElasticsearchSinkConfig,
   client: ElasticsearchClient,
 ): Promise<void> {
@@ -117,40 +112,31 @@ async function bringTemplates(
     const isOurs = ({ kind, isUntouched }: TemplateChange): boolean =>
       kind === 'create' || (kind === 'update' && isUntouched);
     for (const change of changes) if (isOurs(change)) await putTemplate(client, change.template);
-    const differing = changes
+    const names = changes
       .filter((change) => change.kind === 'update' && !isOurs(change))
       .map(({ template }) => template.name);
-    if (differing.length > 0) {
-      say(
-        `warning: templates differ from this pipeline's: ${differing.join(', ')} (see provision elasticsearch --diff)`,
-      );
-    }
+    if (names.length > 0) notify({ type: 'templates_differ', names });
   } catch (error) {
     // A key that may only write is a good key: somebody else has made the templates.
     if (!(error instanceof OperatingError && error.code === 'ES_FORBIDDEN')) throw error;
-    say('warning: this key may not look at index templates: make them with provision elasticsearch and another key');
+    notify({ type: 'templates_forbidden' });
   }
 }
 
 function retentionLane(
-  { config, clock }: RoleContext,
+  { config, clock, notify }: RoleContext<ElasticsearchRoleEvent>,
   name: string,
   sink: ElasticsearchSinkConfig,
   client: ElasticsearchClient,
 ): Lane {
   const options = { prefix: sink.indexPrefix, streams: sink.documents, retentionMs: sink.retentionMs ?? Infinity };
-  const notify = (event: RetentionEvent): void => {
-    const what =
-      event.type === 'deleted'
-        ? `older than the retention, deleted: ${event.indices.join(', ')}`
-        : `old indices stay: ${describeError(event.error)}`;
-    say(`${sinkGroup(config, name)}: ${what}`);
-  };
-  return (signal) => keepRetention({ client, clock, options, notify }, signal);
+  const group = sinkGroup(config, name);
+  const tell = (event: RetentionEvent): void => notify({ type: 'retention', group, event });
+  return (signal) => keepRetention({ client, clock, options, notify: tell }, signal);
 }
 
 function rollupLane(
-  { config, clock, log }: RoleContext,
+  { config, clock, log, notify }: RoleContext<ElasticsearchRoleEvent>,
   name: string,
   {
     sink,
@@ -171,10 +157,7 @@ function rollupLane(
     prefix: sink.indexPrefix,
     pipeline: config.pipeline.name,
     options: { group, topics: rollupTopics(config, sink), rollups: sink.rollups, ...gateOf(config, generation) },
-    notify: (event) => {
-      if (event.type !== 'refused') return say(`${group}: ${eventText(event)}`);
-      say(`${group}: ${event.count} rows refused, the last one ${event.id} by ${event.index}: ${event.reason}`);
-    },
+    notify: (event) => notify({ type: 'elasticsearch', group, event }),
   });
   return (signal) => lane.run(signal);
 }

@@ -6,14 +6,13 @@ import type { KafkaConnectionConfig } from '../config/kafka-broker.ts';
 import { OperatingError } from '../lib/errors.ts';
 import { EventSink } from '../sinks/events/event-sink.ts';
 import { gateOf } from './turn.ts';
-import { describeKafkaEvent, kafkaClientOptions } from './kafka-broker.ts';
-import { say } from '../cli/output.ts';
+import { type ClusterEvent, kafkaClientOptions } from './kafka-broker.ts';
 import type { RoleContext } from './role.ts';
 import { eventStreams } from './sink-readers.ts';
 
 /** The role of one events sink. */
 export async function runEvents(
-  { config, clock, log, signal }: RoleContext,
+  { config, clock, log, signal, notify }: RoleContext<ClusterEvent>,
   name: string,
   sink: EventsSinkConfig,
   generation: number | undefined,
@@ -28,7 +27,7 @@ export async function runEvents(
     minInSync: sink.replicationFactor > 1 ? 2 : 1,
     writer: sink.transactionalId ?? undefined,
     signal,
-    notify: (event) => say(describeKafkaEvent(event, connection.brokers)),
+    notify: (event) => notify({ type: 'cluster', brokers: connection.brokers, event }),
   });
   const events = new EventSink({
     log,

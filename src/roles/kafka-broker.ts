@@ -9,33 +9,23 @@ import type { Clock } from '../lib/clock.ts';
 import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 import { formatDuration } from '../lib/units.ts';
-import { say } from '../cli/output.ts';
 
 /** What brokers see in their logs and quotas. */
 const CLIENT_ID = 'tailrace';
 
-/** What a role tells its supervisor of the cluster: all roles see the same, and it is said once. */
-export interface ClusterMessage {
+/** What happens to a cluster. All roles of a run see the same, and their supervisor says it once. */
+export interface ClusterEvent {
   readonly type: 'cluster';
-  readonly state: KafkaEvent['type'];
-  readonly line: string;
+  readonly brokers: readonly string[];
+  readonly event: KafkaEvent;
 }
-
-/** Gets what is to be said of brokers that are away, or back. */
-export type TellOfCluster = (line: string, state: KafkaEvent['type']) => void;
-
-const tellSupervisor: TellOfCluster = (line, state) => {
-  const message: ClusterMessage = { type: 'cluster', state, line };
-  if (process.send === undefined) say(line);
-  else process.send(message);
-};
 
 /** The log on the cluster that the configuration names. Connects at its first use. */
 export function openConfiguredKafka(
   broker: KafkaBrokerConfig,
   clock: Clock,
+  notify: (event: ClusterEvent) => void,
   stop?: AbortSignal,
-  tell: TellOfCluster = tellSupervisor,
 ): Log {
   return openKafkaLog({
     client: kafkaClientOptions(broker),
@@ -47,7 +37,7 @@ export function openConfiguredKafka(
       isSingleBroker: broker.isSingleBroker,
     },
     ...(stop === undefined ? {} : { stop }),
-    notify: (event) => tell(describeKafkaEvent(event, broker.brokers), event.type),
+    notify: (event) => notify({ type: 'cluster', brokers: broker.brokers, event }),
   });
 }
 
@@ -84,7 +74,7 @@ function readPem(path: string): string {
 }
 
 /** One line for what happens to the cluster. */
-export function describeKafkaEvent(event: KafkaEvent, brokers: readonly string[]): string {
+export function clusterText({ event, brokers }: ClusterEvent): string {
   if (event.type === 'back') {
     const SECOND_MS = 1000;
     return `Kafka answers again after ${formatDuration(Math.round(event.awayMs / SECOND_MS) * SECOND_MS)}`;

@@ -5,37 +5,40 @@ import type { DataDir } from '../config/data-dir.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { acquireRoleLock } from '../lib/role-lock.ts';
 import { dieWithSupervisor } from '../supervisor/child-process.ts';
-import { type TellOfCluster, openConfiguredKafka } from './kafka-broker.ts';
+import { type ClusterEvent, openConfiguredKafka } from './kafka-broker.ts';
+import { tellSupervisor } from './supervisor-channel.ts';
 import { makeDataDir } from './make-data-dir.ts';
 import { listenForStop } from '../lib/stop-signals.ts';
 
-/** What every role gets. */
-export interface RoleContext {
+/** What every role gets; `Event` is what it tells of itself. */
+export interface RoleContext<Event = never> {
   readonly config: Config;
   readonly dataDir: DataDir;
   readonly clock: Clock;
   readonly log: Log;
   /** Aborts when the role should finish what is in flight and end. */
   readonly signal: AbortSignal;
+  readonly notify: (event: Event) => void;
 }
 
 /** A killed supervisor's roles die within moments: whoever starts next waits that long for their locks. */
 const LOCK_WAIT_MS = 3000;
 
 /** One role, from its lock to its drained end. */
-export async function runRole(
+export async function runRole<Event>(
   role: string,
   config: Config,
-  work: (context: RoleContext) => Promise<void>,
+  notify: (event: Event | ClusterEvent) => void,
+  work: (context: RoleContext<Event | ClusterEvent>) => Promise<void>,
 ): Promise<void> {
   dieWithSupervisor();
   const dataDir = makeDataDir(config.dataDir);
   const isSupervised = process.channel !== undefined;
   const stop = listenForStop({ isSupervised });
   const lock = acquireRoleLock(dataDir.run, role, { busyTimeoutMs: isSupervised ? LOCK_WAIT_MS : 0 });
-  const log = openLog(config, dataDir, systemClock, stop.signal);
+  const log = openLog(config, dataDir, systemClock, (event) => tellSupervisor(event) || notify(event), stop.signal);
   // Only after a quiet end: what failed is not closed, the next process finds it as a crash would leave it.
-  await work({ config, dataDir, clock: systemClock, log, signal: stop.signal });
+  await work({ config, dataDir, clock: systemClock, log, signal: stop.signal, notify });
   await log.close();
   lock.release();
   if (!isSupervised) process.exitCode = stop.exitCode();
@@ -46,9 +49,9 @@ export function openLog(
   { broker }: Config,
   dataDir: DataDir,
   clock: Clock,
+  notify: (event: ClusterEvent) => void,
   stop?: AbortSignal,
-  tell?: TellOfCluster,
 ): Log {
-  if (broker.type === 'kafka') return openConfiguredKafka(broker, clock, stop, tell);
+  if (broker.type === 'kafka') return openConfiguredKafka(broker, clock, notify, stop);
   return openEmbeddedLog({ path: dataDir.broker, clock, diskMaxBytes: broker.diskBytesMax });
 }

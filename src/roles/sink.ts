@@ -2,6 +2,7 @@ import { suggestion } from '../config/nearest.ts';
 import { pipelineTopics } from '../engine/task-kind.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import type { RoleContext } from './role.ts';
+import type { SinkRoleEvent } from './sink-text.ts';
 import { whenItsTurn } from './turn.ts';
 
 export interface SinkRoleOptions {
@@ -17,7 +18,11 @@ export interface SinkRoleOptions {
 }
 
 /** The role of one sink, whatever its type. */
-export async function runSink(context: RoleContext, name: string, options: SinkRoleOptions): Promise<void> {
+export async function runSink(
+  context: RoleContext<SinkRoleEvent>,
+  name: string,
+  options: SinkRoleOptions,
+): Promise<void> {
   const { config, log } = context;
   const sink = Object.hasOwn(config.sinks, name) ? config.sinks[name] : undefined;
   if (sink === undefined) {

@@ -4,28 +4,47 @@ import { type Config, replicaGroup, rollupGroup, sinkGroup } from '../config/con
 import type { DataDir } from '../config/data-dir.ts';
 import { systemClock } from '../lib/clock.ts';
 import { OperatingError } from '../lib/errors.ts';
-import { escapeText } from '../lib/escape.ts';
 import { acquireRoleLock } from '../lib/role-lock.ts';
 import { childProcesses } from '../supervisor/child-process.ts';
 import { Echoes } from '../supervisor/echoes.ts';
 import { RESTART_DEFAULTS } from '../supervisor/restart-policy.ts';
 import type { StartProcess } from '../supervisor/service.ts';
 import { DRAIN_MS, Supervisor } from '../supervisor/supervisor.ts';
-import type { ClusterMessage } from './kafka-broker.ts';
+import type { ClusterEvent } from './kafka-broker.ts';
 import { LogWatch, missingIn } from './log-watch.ts';
-import { say } from '../cli/output.ts';
-import { type FileProgress, Progress, formatCount } from '../cli/progress.ts';
 import { makeDataDir } from './make-data-dir.ts';
 import { openLog } from './role.ts';
 import { bringGenerations } from './run-generations.ts';
 import type { RunEnd } from './run-end.ts';
+import type { RunEvent } from './run-text.ts';
 import { PROGRAM, prepareLog, servicesOf, writeResolvedConfig } from './services.ts';
+import { type FileProgress, type Readability, isRoleMessage } from './supervisor-channel.ts';
 import { listenForStop } from '../lib/stop-signals.ts';
 
 export interface RunOptions extends RunEnd {
-  readonly isJson: boolean;
   /** Failures of one role within ten minutes before everything ends. */
   readonly failuresMax: number;
+}
+
+/** What a run has read, once it is stored. */
+export interface RunOutcome {
+  /** Whether this run has read a line: the tables have those of the runs before, too. */
+  readonly hasRead: boolean;
+  /** Files that should have been read and could not: the audit knows nothing of their lines. */
+  readonly unread: readonly string[];
+  /** Files that patterns found and that are no logs to read, such as those a rotation has compressed. */
+  readonly leftOut: readonly string[];
+}
+
+/** Whoever has started a run. */
+export interface RunPorts {
+  readonly notify: (event: RunEvent) => void;
+  /** Called once its data_dir is the run's own. */
+  readonly announce: () => void;
+  /** Of a run that ends by itself: everything is stored, and can be asked. Resolves to the exit code. */
+  readonly showResults: (dataDir: DataDir, outcome: RunOutcome) => Promise<number>;
+  /** Of a run without end, when all its processes have ended. */
+  readonly ended: (dataDir: DataDir) => Promise<void>;
 }
 
 /** A role may never say that what it missed is back, since it asks for it no more: then the next trouble is said all the same. */
@@ -35,14 +54,14 @@ const LOOKED_AT_MS = 200;
 /** How often is looked whether what somebody waits for has come. */
 const LOOK_MS = 100;
 
-/** A supervised run, from the lock on its data_dir to its last process. Resolves to the exit code. `announce` is called once it is ours. */
-export async function superviseRun(config: Config, options: RunOptions, announce: () => void): Promise<number> {
+/** A supervised run, from the lock on its data_dir to its last process. Resolves to the exit code. */
+export async function superviseRun(config: Config, options: RunOptions, ports: RunPorts): Promise<number> {
   checkOpenFiles();
-  const dataDir = makeDataDir(config.dataDir, say);
+  const dataDir = makeDataDir(config.dataDir, (note) => ports.notify({ type: 'data_dir', note }));
   const lock = acquireRoleLock(dataDir.run, 'run', { busyTimeoutMs: LOOKED_AT_MS });
   writeResolvedConfig(config, dataDir);
-  announce();
-  const run = new SupervisedRun(config, dataDir, options);
+  ports.announce();
+  const run = new SupervisedRun(config, dataDir, options, ports);
   const exitCode = await run.run();
   lock.release();
   return exitCode;
@@ -64,7 +83,7 @@ class SupervisedRun {
   readonly #config: Config;
   readonly #dataDir: DataDir;
   readonly #options: RunOptions;
-  readonly #progress: Progress;
+  readonly #ports: RunPorts;
   readonly #supervisor: Supervisor;
   readonly #unread = new Set<string>();
   /** What patterns found that is no log to read. */
@@ -76,32 +95,28 @@ class SupervisedRun {
   #files: FileProgress | undefined;
   #linesDecided = 0;
 
-  constructor(config: Config, dataDir: DataDir, options: RunOptions) {
+  constructor(config: Config, dataDir: DataDir, options: RunOptions, ports: RunPorts) {
     this.#config = config;
     this.#dataDir = dataDir;
     this.#options = options;
-    const { stderr } = process;
-    this.#progress = new Progress(systemClock, {
-      isTTY: stderr.isTTY && process.env['TERM'] !== 'dumb',
-      columns: stderr.columns ?? 80,
-      write: (text) => void stderr.write(text),
-    });
+    this.#ports = ports;
     const echoes = new Echoes(systemClock);
     const start = childProcesses({
       program: PROGRAM,
       environment: process.env,
       onLine: (service, line) => {
         const words = echoes.pass(service, line.replace(/^tailrace: /, ''));
-        if (words !== undefined) this.#say(`${service}: ${escapeText(words)}`);
+        if (words !== undefined) ports.notify({ type: 'role_line', role: service, line: words });
       },
       onMessage: (service, message) => {
-        if (isFileProgress(message)) this.#files = message;
-        if (isOfCluster(message)) this.#ofCluster(service, message.state, message.line);
-        if (isReadability(message)) this.#noteReadability(message);
+        if (!isRoleMessage(message)) return;
+        if (message.type === 'progress') this.#files = message;
+        else if (message.type === 'cluster') this.#ofCluster(service, message);
+        else this.#noteReadability(message);
       },
     });
     this.#supervisor = new Supervisor(
-      { clock: systemClock, start: this.#watched(echoes.following(start)), notify: (line) => this.#say(line) },
+      { clock: systemClock, start: this.#watched(echoes.following(start)), notify: ports.notify },
       { restart: { ...RESTART_DEFAULTS, failuresMax: options.failuresMax }, drainMs: DRAIN_MS },
     );
   }
@@ -109,12 +124,11 @@ class SupervisedRun {
   async run(): Promise<number> {
     const stop = listenForStop({ onSecond: () => this.#supervisor.killAll() });
     stop.signal.addEventListener('abort', () => {
-      this.#say('stopping: what is in flight is finished; once more kills');
+      this.#ports.notify({ type: 'stopping' });
       void this.#supervisor.stop(stop.exitCode());
     });
-    const log = openLog(this.#config, this.#dataDir, systemClock, stop.signal, (line, state) =>
-      this.#ofCluster('run', state, line),
-    );
+    const ofCluster = (event: ClusterEvent): void => this.#ofCluster('run', event);
+    const log = openLog(this.#config, this.#dataDir, systemClock, ofCluster, stop.signal);
     await prepareLog(log, this.#config);
     const generations = await bringGenerations(log, this.#config, this.#dataDir);
     const services = servicesOf(this.#config, this.#dataDir, { ...this.#options, generations });
@@ -126,14 +140,10 @@ class SupervisedRun {
       await this.#supervisor.stop(1);
       throw error;
     } finally {
-      this.#progress.clear();
       stop.release();
     }
     await log.close();
-    if (!this.#options.isOnce) {
-      const { sayUnusedLinesAtStop } = await import('../cli/unused-lines.ts');
-      await sayUnusedLinesAtStop(this.#config, this.#dataDir);
-    }
+    if (!this.#options.isOnce) await this.#ports.ended(this.#dataDir);
     return this.#supervisor.exitCode;
   }
 
@@ -143,14 +153,14 @@ class SupervisedRun {
       log,
       () => this.#files !== undefined && this.#files.bytesSent >= this.#files.bytesKnown,
     );
-    if (isCaughtUp) this.#say('following; Ctrl-C stops');
+    if (isCaughtUp) this.#ports.notify({ type: 'following' });
     await Promise.all(ended);
     return this.#supervisor.exitCode;
   }
 
-  #noteReadability({ type, path, isLeftOut }: Readability): void {
-    if (type === 'readable') this.#unread.delete(path);
-    else (isLeftOut === true ? this.#leftOut : this.#unread).add(path);
+  #noteReadability(event: Readability): void {
+    if (event.type === 'readable') this.#unread.delete(event.path);
+    else (event.isLeftOut === true ? this.#leftOut : this.#unread).add(event.path);
   }
 
   /** Everything there is, then the results. */
@@ -159,10 +169,7 @@ class SupervisedRun {
     void agentEnded.then(() => (hasAgentEnded = true));
     const isDone = await this.#catchUp(log, () => hasAgentEnded);
     if (!isDone) return this.#supervisor.exitCode;
-    // Loaded only now: a run that follows has no use for a database client.
-    const { showResults } = await import('../cli/results.ts');
-    return showResults(this.#config, this.#dataDir, {
-      isJson: this.#options.isJson,
+    return this.#ports.showResults(this.#dataDir, {
       hasRead: this.#linesDecided > 0 || (this.#files?.lines ?? 0) > 0,
       unread: [...this.#unread],
       leftOut: [...this.#leftOut],
@@ -201,31 +208,30 @@ class SupervisedRun {
       else if (!isDecided) missing = `the engine, ${state.undecided ?? 'which has lines left'}`;
       else missing = await missingIn(watch, documents, { groups, rollupGroups });
       if (missing === undefined) {
-        this.#progress.clear();
         this.#linesDecided = state.linesDecided;
-        if (state.linesDecided > 0) this.#say(`caught up: ${formatCount(state.linesDecided)} lines`);
+        if (state.linesDecided > 0) this.#ports.notify({ type: 'caught_up', lines: state.linesDecided });
         return true;
       }
-      this.#progress.update(state, this.#files, missing);
+      this.#ports.notify({ type: 'progress', state, files: this.#files, missing });
       await systemClock.sleep(LOOK_MS, stopped);
     }
     return false;
   }
 
   /** The cluster is away for all of them, or back: the first who notices says the one, the last the other. */
-  #ofCluster(role: string, state: ClusterMessage['state'], line: string): void {
+  #ofCluster(role: string, event: ClusterEvent): void {
     const nowMs = systemClock.monotonicMs();
     // A word of a process that has ended meanwhile says nothing of the next one.
     if (!this.#alive.has(role)) return;
     const wasAway = this.#away.size > 0;
-    if (state === 'back') {
-      if (this.#away.delete(role) && this.#away.size === 0) this.#say(line);
+    if (event.event.type === 'back') {
+      if (this.#away.delete(role) && this.#away.size === 0) this.#ports.notify(event);
       return;
     }
     this.#away.add(role);
     if (wasAway && nowMs - this.#saidAwayMs < AWAY_AGAIN_MS) return;
     this.#saidAwayMs = nowMs;
-    this.#say(line);
+    this.#ports.notify(event);
   }
 
   /** Who has died waits for nothing. */
@@ -240,28 +246,4 @@ class SupervisedRun {
       return process;
     };
   }
-
-  #say(line: string): void {
-    this.#progress.clear();
-    say(line);
-  }
-}
-
-function isFileProgress(message: unknown): message is FileProgress {
-  return typeof message === 'object' && message !== null && 'bytesSent' in message && 'bytesKnown' in message;
-}
-
-function isOfCluster(message: unknown): message is ClusterMessage {
-  return typeof message === 'object' && message !== null && 'type' in message && message.type === 'cluster';
-}
-
-interface Readability {
-  readonly type: 'unreadable' | 'readable';
-  readonly path: string;
-  readonly isLeftOut?: boolean;
-}
-
-function isReadability(message: unknown): message is Readability {
-  if (typeof message !== 'object' || message === null || !('type' in message && 'path' in message)) return false;
-  return message.type === 'unreadable' || message.type === 'readable';
 }

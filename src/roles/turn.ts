@@ -3,8 +3,18 @@ import { groupAssignment } from '../broker/kafka/group-assignment.ts';
 import { type Config, isShared, sinkGroup } from '../config/config.ts';
 import { GenerationGate } from '../sinks/generation-gate.ts';
 import { kafkaClientOptions } from './kafka-broker.ts';
-import { say } from '../cli/output.ts';
 import type { RoleContext } from './role.ts';
+
+/** Of a process that shares a sink with others. */
+export interface TurnEvent {
+  readonly type: 'stands_by' | 'goes_on';
+}
+
+/** What a consumer group says of its brokers. */
+export interface GroupEvent {
+  readonly type: 'group';
+  readonly line: string;
+}
 
 type Work = (signal: AbortSignal) => Promise<void>;
 
@@ -12,12 +22,21 @@ type Work = (signal: AbortSignal) => Promise<void>;
  * Where several hosts run one pipeline, each of its sinks that has one store for all works on one host at a time: two would do everything
  * twice. The others stand by, and one of them goes on when that host is gone.
  */
-export async function whenItsTurn(context: RoleContext, sink: string, work: Work): Promise<void> {
-  const { config, clock, signal } = context;
+export async function whenItsTurn(
+  context: RoleContext<TurnEvent | GroupEvent>,
+  sink: string,
+  work: Work,
+): Promise<void> {
+  const { config, clock, signal, notify } = context;
   if (!isShared(config)) return work(signal);
   const group = `${config.broker.topicPrefix}.${sinkGroup(config, sink)}.turn`;
-  const assignment = groupAssignment({ clock, client: kafkaClientOptions(config.broker), group, notify: say });
-  await new Turn({ assignment, name: group, work, notify: say }).run(signal);
+  const assignment = groupAssignment({
+    clock,
+    client: kafkaClientOptions(config.broker),
+    group,
+    notify: (line) => notify({ type: 'group', line }),
+  });
+  await new Turn({ assignment, name: group, work, notify }).run(signal);
 }
 
 /** For a sink that several hosts may run, one at a time. */
@@ -31,7 +50,7 @@ export interface TurnOptions {
   readonly name: string;
   /** Runs until its signal aborts. It may be called again, when the turn was lost and has come back. */
   readonly work: Work;
-  readonly notify: (line: string) => void;
+  readonly notify: (event: TurnEvent) => void;
 }
 
 export class Turn {
@@ -69,10 +88,10 @@ export class Turn {
     if (!isMine) {
       this.#mine?.abort();
       this.#mine = undefined;
-      if (!this.#isStandingBy) this.#options.notify('another process has the turn: this one stands by');
+      if (!this.#isStandingBy) this.#options.notify({ type: 'stands_by' });
       this.#isStandingBy = true;
     } else if (this.#mine === undefined) {
-      if (this.#isStandingBy) this.#options.notify('it is the turn of this one now: it goes on');
+      if (this.#isStandingBy) this.#options.notify({ type: 'goes_on' });
       this.#isStandingBy = false;
       this.#mine = new AbortController();
       this.#begin(AbortSignal.any([stopped, this.#mine.signal]));

@@ -1,12 +1,9 @@
 import { AGGREGATES_BY_NAME } from '../components.ts';
 import { type DuckdbSinkConfig, isShared, replicaGroup, sinkGroup } from '../config/config.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
-import { escapeText } from '../lib/escape.ts';
-import type { RunningQuery } from '../sinks/duckdb/query-journal.ts';
 import { GRACE_MS, QUERY_TIMEOUT_MS, SUSPECT_TIMEOUT_MS } from '../sinks/duckdb/query-watch.ts';
-import { Warehouse } from '../sinks/duckdb/warehouse.ts';
+import { Warehouse, type WarehouseEvent } from '../sinks/duckdb/warehouse.ts';
 import type { WatchLimits } from '../sinks/duckdb/watchdog.ts';
-import { say } from '../cli/output.ts';
 import type { RoleContext } from './role.ts';
 import { foldedTopics } from './sink-readers.ts';
 
@@ -26,7 +23,7 @@ const QUERY_LIMITS: WatchLimits = {
 };
 
 export async function runWarehouse(
-  { config, dataDir, clock, log, signal }: RoleContext,
+  { config, dataDir, clock, log, signal, notify }: RoleContext<WarehouseEvent>,
   name: string,
   sink: DuckdbSinkConfig,
   isReplica: boolean,
@@ -46,17 +43,9 @@ export async function runWarehouse(
       queryLimits: QUERY_LIMITS,
       topics: foldedTopics(config),
     },
-    notify: (event) => {
-      if (event.type === 'memory_short') say('a query had the memory: it is ended, its epochs are folded again');
-      if (event.type === 'query_died') say(describeDeath(event.query));
-    },
+    notify,
   });
   await warehouse.run(signal);
-}
-
-function describeDeath({ sql, reason }: RunningQuery): string {
-  const why = reason ?? 'it took too much memory, or crashed';
-  return `a query ended this process (${why}; once more, and it is refused for a day): ${escapeText(sql)}`;
 }
 
 /** It would hold the log under a group that nobody knows of. */

@@ -30,16 +30,18 @@ const MISMATCHES_MAX = 3;
 /** From this fence in a row on, somebody should look: another process holds the task for good. */
 const FENCED_ALARM_AT = 3;
 
+export interface Restart {
+  readonly kind: 'restart';
+  readonly pauseMs: number;
+  readonly reason: string;
+  readonly isAlarm: boolean;
+  /** It ended again for the same trouble outside: known, and said once. */
+  readonly isEcho: boolean;
+}
+
 export type Decision =
   | { readonly kind: 'done' }
-  | {
-      readonly kind: 'restart';
-      readonly pauseMs: number;
-      readonly reason: string;
-      readonly isAlarm: boolean;
-      /** It ended again for the same trouble outside: known, and said once. */
-      readonly isEcho: boolean;
-    }
+  | Restart
   | { readonly kind: 'stop'; readonly exitCode: number; readonly reason: string };
 
 /**

@@ -1,13 +1,20 @@
 import type { Clock } from '../lib/clock.ts';
 import { EXIT, describeError } from '../lib/errors.ts';
-import { RestartPolicy, type RestartOptions } from './restart-policy.ts';
+import { type Restart, type RestartOptions, RestartPolicy } from './restart-policy.ts';
 import type { Exit, Service, ServiceProcess, StartProcess } from './service.ts';
+
+/** What happens to a service, by its name. */
+export type SupervisorEvent =
+  | ({ readonly type: 'restarted'; readonly service: string } & Pick<Restart, 'reason' | 'pauseMs' | 'isAlarm'>)
+  /** Something that a restart does not mend: every service is stopped. */
+  | { readonly type: 'gave_up'; readonly service: string; readonly reason: string }
+  | { readonly type: 'not_started'; readonly service: string; readonly error: unknown }
+  | { readonly type: 'killed'; readonly service: string; readonly drainMs: number };
 
 export interface SupervisorDeps {
   readonly clock: Clock;
   readonly start: StartProcess;
-  /** One line for a person. */
-  readonly notify: (line: string) => void;
+  readonly notify: (event: SupervisorEvent) => void;
 }
 
 export interface SupervisorOptions {
@@ -26,6 +33,20 @@ interface Running {
   readonly stop: () => void;
   /** Resolves when the service will not be started again. */
   readonly ended: Promise<void>;
+}
+
+/** What a person should know, as a line. */
+export function supervisorText(event: SupervisorEvent): string {
+  switch (event.type) {
+    case 'restarted':
+      return `${event.isAlarm ? 'ALARM ' : ''}${event.service} ended (${event.reason}): starting it again in ${event.pauseMs} ms`;
+    case 'gave_up':
+      return `${event.service} ended (${event.reason}): stopping everything`;
+    case 'not_started':
+      return `${event.service} cannot be started: ${describeError(event.error)}`;
+    case 'killed':
+      return `${event.service} did not end within ${event.drainMs} ms: killing it`;
+  }
 }
 
 /**
@@ -118,14 +139,13 @@ export class Supervisor {
       const decision = policy.decide(exit, service.canFinish, nowMs - startedMs, nowMs, wasAsked);
       if (decision.kind === 'done') return;
       if (decision.kind === 'stop') {
-        notify(`${service.name} ended (${decision.reason}): stopping everything`);
+        notify({ type: 'gave_up', service: service.name, reason: decision.reason });
         void this.stop(decision.exitCode);
         return;
       }
-      const alarm = decision.isAlarm ? 'ALARM ' : '';
-      const line = `${alarm}${service.name} ended (${decision.reason}): starting it again in ${decision.pauseMs} ms`;
-      if (!decision.isEcho) notify(line);
-      await clock.sleep(decision.pauseMs, stopped);
+      const { reason, pauseMs, isAlarm } = decision;
+      if (!decision.isEcho) notify({ type: 'restarted', service: service.name, reason, pauseMs, isAlarm });
+      await clock.sleep(pauseMs, stopped);
     }
   }
 
@@ -134,7 +154,7 @@ export class Supervisor {
     try {
       process = this.#deps.start(service);
     } catch (error) {
-      this.#deps.notify(`${service.name} cannot be started: ${describeError(error)}`);
+      this.#deps.notify({ type: 'not_started', service: service.name, error });
       return { code: EXIT.failed, signal: null };
     }
     const running = this.#running.get(service.name);
@@ -150,7 +170,7 @@ export class Supervisor {
     const exited = process.exited.then(() => drained.abort());
     await this.#deps.clock.sleep(this.#options.drainMs, drained.signal);
     if (!drained.signal.aborted) {
-      this.#deps.notify(`${name} did not end within ${this.#options.drainMs} ms: killing it`);
+      this.#deps.notify({ type: 'killed', service: name, drainMs: this.#options.drainMs });
       process.kill('SIGKILL');
     }
     await exited;

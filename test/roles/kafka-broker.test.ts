@@ -39,7 +39,7 @@ describeWith('kafka', 'openssl')('a Kafka that asks who is there', () => {
   test.each(['plain', 'scram-sha-256', 'scram-sha-512'] as const)(
     'lets the log in by TLS and %s',
     async (mechanism) => {
-      const log = openConfiguredKafka(config(mechanism), systemClock);
+      const log = openConfiguredKafka(config(mechanism), systemClock, () => undefined);
       const topic = `${mechanism}.raw.access`;
       await log.ensureTopics([{ topic, partitions: 1, messageBytesMax: 1000 }]);
       expect(await log.append(topic, 0, [message('a')])).toBe(1);
@@ -68,7 +68,7 @@ describeWith('kafka', 'openssl')('a Kafka that asks who is there', () => {
       { tls: { caFile: null, certFile: null, keyFile: null, serverName: null } },
     ],
   ] as const)('%s at once: %s', async (code, _what, changes) => {
-    const log = openConfiguredKafka(config('plain', changes), systemClock);
+    const log = openConfiguredKafka(config('plain', changes), systemClock, () => undefined);
     const refusal = await log
       .ensureTopics([{ topic: 'refused', partitions: 1, messageBytesMax: 1000 }])
       .catch((e: unknown) => e);

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { Turn } from '../../src/roles/turn.ts';
+import { sinkText } from '../../src/roles/sink-text.ts';
+import { Turn, type TurnEvent } from '../../src/roles/turn.ts';
 import { ScriptedAssignment } from '../support/scripted-assignment.ts';
 
 const STANDS_BY = 'another process has the turn: this one stands by';
@@ -24,7 +25,7 @@ function setUp(work?: (signal: AbortSignal) => Promise<void>): {
     works--;
     seen.push('ends');
   };
-  const notify = (line: string): void => void seen.push(line);
+  const notify = (event: TurnEvent): void => void seen.push(sinkText(event)!);
   const turn = new Turn({ assignment: script, name: 'turn', work: work ?? slowWork, notify });
   const ended = turn.run(stop.signal).then(
     () => 'quietly',

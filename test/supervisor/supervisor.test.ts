@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import type { Clock } from '../../src/lib/clock.ts';
 import { RESTART_DEFAULTS } from '../../src/supervisor/restart-policy.ts';
 import type { Exit, Service, ServiceProcess } from '../../src/supervisor/service.ts';
-import { Supervisor } from '../../src/supervisor/supervisor.ts';
+import { Supervisor, supervisorText } from '../../src/supervisor/supervisor.ts';
 
 /** A process of the test: it ends when the test says so, or, if it obeys, at SIGTERM. */
 class FakeProcess implements ServiceProcess {
@@ -79,7 +79,7 @@ function setUp(obeys = true): {
   };
   const options = { restart: RESTART_DEFAULTS, drainMs: 10_000 };
   return {
-    supervisor: new Supervisor({ clock, start, notify: (line) => lines.push(line) }, options),
+    supervisor: new Supervisor({ clock, start, notify: (event) => lines.push(supervisorText(event)) }, options),
     clock,
     started,
     lines,
@@ -180,7 +180,7 @@ test('a machine that cannot start a process is tried again', async () => {
   };
   const lines: string[] = [];
   const options = { restart: { ...RESTART_DEFAULTS, failuresMax: 1 }, drainMs: 1 };
-  const supervisor = new Supervisor({ clock, start, notify: (line) => lines.push(line) }, options);
+  const supervisor = new Supervisor({ clock, start, notify: (event) => lines.push(supervisorText(event)) }, options);
   const ended = supervisor.run(ENGINE);
   await settled();
   await clock.pass(100);

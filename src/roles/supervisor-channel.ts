@@ -1,0 +1,24 @@
+import type { AgentEvent } from '../agent/events.ts';
+import type { ClusterEvent } from './kafka-broker.ts';
+
+type ProgressEvent = Extract<AgentEvent, { type: 'progress' }>;
+/** How far the files are, by the agent's count. */
+export type FileProgress = Omit<ProgressEvent, 'type'>;
+export type Readability = Extract<AgentEvent, { type: 'unreadable' }> | Extract<AgentEvent, { type: 'readable' }>;
+
+/** What a role tells its supervisor, beside the lines it prints. */
+export type RoleMessage = ClusterEvent | ProgressEvent | Readability;
+
+const TYPES: readonly unknown[] = ['cluster', 'progress', 'unreadable', 'readable'] satisfies RoleMessage['type'][];
+
+/** False where there is no supervisor. */
+export function tellSupervisor(message: RoleMessage): boolean {
+  if (process.send === undefined) return false;
+  process.send(message);
+  return true;
+}
+
+/** In the supervisor: its roles are this program, of this version. */
+export function isRoleMessage(message: unknown): message is RoleMessage {
+  return typeof message === 'object' && message !== null && 'type' in message && TYPES.includes(message.type);
+}
