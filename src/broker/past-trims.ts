@@ -24,11 +24,16 @@ export async function pastTrims<T>(
     try {
       return await read();
     } catch (error) {
-      if (!(error instanceof OperatingError) || error.code !== 'LOG_TRIMMED' || tries === TRIES_MAX) throw error;
+      if (!isTrimmed(error) || tries === TRIES_MAX) throw error;
       const now = await startsOf(log, partitions);
       if (tries > 1 && now.every((start, index) => start <= before[index]!)) throw error;
     }
   }
+}
+
+/** What was read is not there any more: the log was trimmed past it. */
+export function isTrimmed(error: unknown): error is OperatingError {
+  return error instanceof OperatingError && error.code === 'LOG_TRIMMED';
 }
 
 async function startsOf(log: Log, partitions: readonly TrimmablePartition[]): Promise<readonly number[]> {

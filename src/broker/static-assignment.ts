@@ -1,3 +1,4 @@
+import { onceAborted } from '../lib/abort.ts';
 import { assert } from '../lib/assert.ts';
 import type { AssignedPartition, Assignment, SharedTopic } from './broker.ts';
 
@@ -11,7 +12,7 @@ export function staticAssignment(index: number, workers: number): Assignment {
     isFixed: true,
     join(topics, onAssigned, signal) {
       onAssigned(allPartitions(topics).filter((_, place) => place % workers === index));
-      return aborted(signal);
+      return onceAborted(signal);
     },
     confirm: () => Promise.resolve(),
   };
@@ -22,11 +23,4 @@ export function allPartitions(topics: readonly SharedTopic[]): AssignedPartition
   return topics
     .toSorted((left, right) => (left.topic < right.topic ? -1 : 1))
     .flatMap(({ topic, partitions }) => Array.from({ length: partitions }, (_, partition) => ({ topic, partition })));
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -3,6 +3,7 @@ import { type AssignedPartition, type Assignment, type Log, rawTopic } from '../
 import type { CodecDefinition } from '../codecs/codec.ts';
 import { PART_BYTES_MAX } from '../epoch/codec.ts';
 import type { Pipeline } from '../epoch/pipeline.ts';
+import { onceAborted } from '../lib/abort.ts';
 import { present } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type KeepEvent, keepTask } from './keep-task.ts';
@@ -145,11 +146,4 @@ export class Engine {
     this.#failure ??= { error };
     this.#stop.abort();
   }
-}
-
-function onceAborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -1,11 +1,13 @@
-import type { Log, Message, PartitionEnds } from '../broker/broker.ts';
+import type { PartitionEnds } from '../broker/broker.ts';
+import { headerAt } from '../broker/header-at.ts';
 import { pastTrims } from '../broker/past-trims.ts';
 import type { EpochBody } from '../epoch/epoch.ts';
 import { fingerprints, isSamePipeline } from '../epoch/fingerprint.ts';
 import { windowStart } from '../epoch/finality.ts';
 import { noSnapshotError } from '../epoch/fold-start.ts';
-import type { CountedEpoch, Fold } from '../epoch/fold.ts';
+import type { CountedEpoch } from '../epoch/fold.ts';
 import type { Pipeline, TaskId } from '../epoch/pipeline.ts';
+import { EpochWalk, nameOf } from '../epoch/walk.ts';
 import { present } from '../lib/assert.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { hash64 } from '../lib/hash.ts';
@@ -13,7 +15,7 @@ import { decodeBeat } from '../record/beat.ts';
 import { decodeGenesis } from '../record/control.ts';
 import { buildState } from './build-state.ts';
 import type { EngineDependencies } from './engine.ts';
-import { changedMeanwhile, countedEpochs, foldFrom, readHistory } from './read-epochs.ts';
+import { changedMeanwhile, readHistory } from './read-epochs.ts';
 import type { TaskState } from './state.ts';
 import type { TaskKind } from './task-kind.ts';
 
@@ -30,7 +32,7 @@ export interface RestoreRequest extends Pick<EngineDependencies, 'log' | 'codecs
 export interface Restored {
   readonly state: TaskState;
   /** Stands at the end of the epoch partition, envelopes only. */
-  readonly fold: Fold;
+  readonly walk: EpochWalk;
   readonly rawLog: string;
   /** Where raw ended when everything was folded. */
   readonly rawEnd: number;
@@ -57,14 +59,14 @@ export function restoreTask(request: RestoreRequest): Promise<Restored> {
 
 async function restoreFromStart(request: RestoreRequest): Promise<Restored> {
   const { options, task } = request;
-  const place = { ...request, partition: task.partition };
+  const place = { log: request.log, topic: request.epochTopic, partition: task.partition };
   const { start: rawStart } = await rawEndsOf(request);
-  const { fold, counted, snapshots } = await readHistory(place);
+  const { walk, counted, snapshots } = await readHistory(place);
   const last = snapshots.at(-1);
-  const fresh = { fold, snapshots: snapshots.map((epoch) => epoch.firstOffset), epochs: counted.length };
+  const fresh = { walk, snapshots: snapshots.map((epoch) => epoch.firstOffset), epochs: counted.length };
   if (last === undefined) {
     // The first epoch of all is a snapshot: without one nothing has been written behind the genesis.
-    if (fold.chain?.n !== 0) throw noSnapshotError(`${request.epochTopic}/${task.partition}`, fold.nextOffset);
+    if (walk.chain?.n !== 0) throw noSnapshotError(nameOf(place), walk.nextOffset);
     const rawLog = await rawLogId(request, rawStart);
     const { pipeline, generation = 1 } = options;
     const state = buildState({ ...request, pipeline, rawLog, rollupSinceMs: {}, generation });
@@ -73,11 +75,10 @@ async function restoreFromStart(request: RestoreRequest): Promise<Restored> {
     const { end: rawEnd } = await rawEndsOf(request);
     return { ...fresh, state, rawLog, rawEnd, bytesSinceSnapshot: 0, snapshotBytes: 0, isSwitch: true };
   }
-  const bodies = foldFrom(place, last);
-  // No further than the first reading went: the chain's end and the state must be of the same epoch.
-  const since: CountedEpoch[] = [];
-  for await (const epoch of countedEpochs(place, bodies, true, fold.nextOffset)) since.push(epoch);
-  if (bodies.chain!.id !== fold.chain!.id) throw changedMeanwhile(place);
+  const bodies = EpochWalk.fromEpoch(place, last);
+  // No further than the first walk went: the chain's end and the state must be of the same epoch.
+  const since = await bodies.all({ before: walk.nextOffset });
+  if (bodies.chain!.id !== walk.chain!.id) throw changedMeanwhile(place);
   const { rawLog, generation } = last.envelope;
   const written = present(since[0]?.body?.pipeline, 'a snapshot carries its pipeline');
   const state = restoreInto(request, written, since, rawLog);
@@ -216,7 +217,7 @@ async function checkRaw(
     });
   }
   if (state.to === 0 || state.to === rawStart) return;
-  const message = await firstMessage(log, rawTopic, task.partition, state.to - 1);
+  const message = await headerAt(log, rawTopic, task.partition, state.to - 1);
   if (
     message === undefined ||
     message.damaged !== undefined ||
@@ -244,15 +245,4 @@ async function rawLogId({ log, rawTopic, task }: RestoreRequest, rawStart: numbe
     code: 'LOG_DAMAGED',
     hint: 'start the agent, or restore the log from a copy',
   });
-}
-
-async function firstMessage(log: Log, topic: string, partition: number, offset: number): Promise<Message | undefined> {
-  for await (const messages of log.read(topic, partition, offset, {
-    isFollowing: false,
-    hasValues: false,
-    batchBytesMax: 1,
-  })) {
-    return messages[0];
-  }
-  return undefined;
 }

@@ -2,8 +2,9 @@ import type { Log } from '../broker/broker.ts';
 import { pastTrims } from '../broker/past-trims.ts';
 import { isSamePipeline } from '../epoch/fingerprint.ts';
 import type { Pipeline } from '../epoch/pipeline.ts';
+import { EpochWalk } from '../epoch/walk.ts';
 import { present } from '../lib/assert.ts';
-import { changedMeanwhile, countedEpochs, foldFrom, readHistory } from './read-epochs.ts';
+import { changedMeanwhile, readHistory } from './read-epochs.ts';
 
 /** Which pipeline a partition runs, as its last snapshot says. */
 interface Running {
@@ -44,10 +45,10 @@ export async function runGeneration(
 }
 
 async function runningIn(log: Log, topic: string, partition: number): Promise<Running | undefined> {
-  const place = { log, epochTopic: topic, partition };
+  const place = { log, topic, partition };
   const last = (await readHistory(place)).snapshots.at(-1);
   if (last === undefined) return undefined;
-  for await (const { body } of countedEpochs(place, foldFrom(place, last), true)) {
+  for await (const { body } of EpochWalk.fromEpoch(place, last).epochs()) {
     const pipeline = present(body?.pipeline, 'a snapshot carries its pipeline');
     return { generation: last.envelope.generation, pipeline };
   }

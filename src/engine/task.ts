@@ -1,8 +1,9 @@
 import { type Message, type OutgoingMessage, rawTopic } from '../broker/broker.ts';
+import { isTrimmed } from '../broker/past-trims.ts';
 import { encodeEpoch } from '../epoch/codec.ts';
 import type { EpochEnvelope, Refusal } from '../epoch/epoch.ts';
-import { type CountedEpoch, Fold } from '../epoch/fold.ts';
 import type { TaskId } from '../epoch/pipeline.ts';
+import type { EpochWalk } from '../epoch/walk.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { faultPoint } from '../lib/fault-point.ts';
 import { isMutant } from '../lib/mutant.ts';
@@ -62,7 +63,7 @@ export class Task {
   readonly #kind: TaskKind;
   #restored!: Restored;
   /** Follows our own epoch partition by envelopes. */
-  #fold!: Fold;
+  #walk!: EpochWalk;
   #signal!: AbortSignal;
   #inFlight: Promise<void> | undefined;
   #failure: unknown;
@@ -109,7 +110,7 @@ export class Task {
     try {
       await this.#work(this.#signal, before);
     } catch (error) {
-      throw error instanceof OperatingError && error.code === 'LOG_TRIMMED' ? this.#fenced(error) : error;
+      throw isTrimmed(error) ? this.#fenced(error) : error;
     }
   }
 
@@ -285,25 +286,10 @@ export class Task {
   }
 
   async #readBack(id: string): Promise<void> {
-    const { log, options } = this.#deps;
-    const { nextOffset } = this.#fold;
-    const reading = log.read(this.#epochTopic, this.#id.partition, nextOffset - 1, {
-      isFollowing: false,
-      hasValues: false,
-    });
-    let last: CountedEpoch | undefined;
-    for await (const messages of reading) {
-      for (const message of messages) {
-        if (message.offset < nextOffset) {
-          this.#fold.checkLast(message);
-          continue;
-        }
-        const counted = this.#fold.push(message);
-        if (counted === undefined) continue;
-        last = counted;
-        if (counted.envelope.isSnapshot) this.#snapshots.push(counted.firstOffset);
-      }
-    }
+    const { options } = this.#deps;
+    const counted = await this.#walk.all({ checksLast: true });
+    for (const { envelope, firstOffset } of counted) if (envelope.isSnapshot) this.#snapshots.push(firstOffset);
+    const last = counted.at(-1);
     if (last?.envelope.id === id) return;
     // Where the run has a number of its own, the next restore looks at the pipeline itself.
     const { generation } = this.#restored.state;
@@ -344,7 +330,7 @@ export class Task {
       rawTopic: this.#rawTopic,
       epochTopic: this.#epochTopic,
       snapshots: this.#snapshots,
-      committedTo: this.#fold.chain!.to,
+      committedTo: this.#walk.chain!.to,
       agents: [...this.#restored.state.marks.agents.values()],
       trimsRaw: this.#kind.trimsRaw,
     });
@@ -366,12 +352,12 @@ export class Task {
       kind: this.#kind,
       isFinished,
     });
-    const { state, fold, snapshots, isSwitch, epochs, rawEnd } = this.#restored;
-    this.#fold = fold;
+    const { state, walk, snapshots, isSwitch, epochs, rawEnd } = this.#restored;
+    this.#walk = walk;
     this.#snapshots = snapshots;
-    this.#lastId = fold.chain!.id;
-    this.#lastN = fold.chain!.n;
-    this.#lastTo = fold.chain!.to;
+    this.#lastId = walk.chain!.id;
+    this.#lastN = walk.chain!.n;
+    this.#lastTo = walk.chain!.to;
     this.#isSnapshotDue = isSwitch;
     this.#bytesSinceSnapshot = this.#restored.bytesSinceSnapshot;
     this.#snapshotBytes = this.#restored.snapshotBytes;

@@ -1,4 +1,5 @@
 import type { Log } from '../broker/broker.ts';
+import { headerAt } from '../broker/header-at.ts';
 import type { AgentMark } from '../epoch/epoch.ts';
 import { OperatingError } from '../lib/errors.ts';
 import { isMutant } from '../lib/mutant.ts';
@@ -102,20 +103,9 @@ async function retained({ log, partition, rawTopic, nowMs, retainMs }: TrimReque
   let high = limit;
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
-    const appendedAtMs = await appendedAt(log, rawTopic, partition, middle);
-    if (appendedAtMs !== undefined && appendedAtMs < nowMs - retainMs) low = middle + 1;
+    const message = await headerAt(log, rawTopic, partition, middle);
+    if (message !== undefined && message.appendedAtMs < nowMs - retainMs) low = middle + 1;
     else high = middle;
   }
   return low;
-}
-
-async function appendedAt(log: Log, topic: string, partition: number, offset: number): Promise<number | undefined> {
-  for await (const messages of log.read(topic, partition, offset, {
-    isFollowing: false,
-    hasValues: false,
-    batchBytesMax: 1,
-  })) {
-    return messages[0]?.appendedAtMs;
-  }
-  return undefined;
 }

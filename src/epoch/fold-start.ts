@@ -1,10 +1,8 @@
 import type { Log, PartitionEnds } from '../broker/broker.ts';
-import { pastTrims } from '../broker/past-trims.ts';
 import { present } from '../lib/assert.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { decodeEnvelope } from './codec.ts';
 import type { EpochEnvelope } from './epoch.ts';
-import { Fold } from './fold.ts';
 
 /**
  * The ends of an epoch partition, its start being where a fold may begin: the genesis, or the first snapshot that is known to count.
@@ -50,12 +48,6 @@ export function noSnapshotError(name: string, start: number): OperatingError {
       hint: 'restore the log from a copy; or, to go on with what raw still has, give the pipeline (of documents: the sink) another name',
     },
   );
-}
-
-/** A fold of envelopes that stands where the partition begins, as it is now. */
-export async function foldFromStart(log: Log, topic: string, partition: number): Promise<Fold> {
-  const { start } = await pastTrims(log, [{ topic, partition }], () => foldableEnds(log, topic, partition));
-  return new Fold({ name: `${topic}/${partition}`, hasBodies: false, offset: start });
 }
 
 /** Undefined where it is damaged: the fold says so, if it comes there. */

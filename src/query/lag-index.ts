@@ -1,8 +1,9 @@
 import type { Log, Message } from '../broker/broker.ts';
-import { foldFromStart } from '../epoch/fold-start.ts';
-import type { CountedEpoch, Fold } from '../epoch/fold.ts';
+import { headerAt } from '../broker/header-at.ts';
+import { isTrimmed } from '../broker/past-trims.ts';
+import type { CountedEpoch } from '../epoch/fold.ts';
+import { EpochWalk } from '../epoch/walk.ts';
 import type { Clock } from '../lib/clock.ts';
-import { OperatingError } from '../lib/errors.ts';
 import { decodeBlockHeader } from '../record/block.ts';
 
 /** Headers that are remembered of one partition. At 100 bytes each about 6 MiB; as blocks 32 GiB of lines. */
@@ -68,13 +69,26 @@ export class RawIndex {
     if (passed !== 0) this.#entries = passed === -1 ? [] : this.#entries.slice(passed);
     this.#next = Math.max(this.#next!, from);
     if (this.#next >= end) return;
-    const isTrimmed = await scanHeaders(this.#log, this.#name, this.#next, budget, (message) => {
-      if (message.offset >= end || this.#entries.length >= INDEX_ENTRIES_MAX) return false;
-      this.#entries.push(entryOf(message));
-      this.#next = message.offset + 1;
-      return true;
-    });
-    if (isTrimmed) this.#next = undefined;
+    try {
+      await this.#read(this.#next, end, budget);
+    } catch (error) {
+      // What was trimmed between two looks was read by everybody.
+      if (!isTrimmed(error)) throw error;
+      this.#next = undefined;
+    }
+  }
+
+  async #read(from: number, end: number, budget: ScanBudget): Promise<void> {
+    const { topic, partition } = this.#name;
+    const options = { isFollowing: false, hasValues: false, batchBytesMax: BATCH_BYTES_MAX };
+    for await (const messages of this.#log.read(topic, partition, from, options)) {
+      for (const message of messages) {
+        if (message.offset >= end || this.#entries.length >= INDEX_ENTRIES_MAX) return;
+        this.#entries.push(entryOf(message));
+        this.#next = message.offset + 1;
+      }
+      if (isOver(budget)) return;
+    }
   }
 
   unread(from: number, to: number): Unread {
@@ -111,8 +125,8 @@ export class EpochIndex {
   readonly #log: Log;
   readonly #name: PartitionName;
   #entries: EpochEntry[] = [];
-  #fold: Fold | undefined;
-  #beginning: Promise<Fold> | undefined;
+  #walk: EpochWalk | undefined;
+  #beginning: Promise<EpochWalk> | undefined;
   #isComplete = false;
   /** Of the last epoch that counts: rollup → lines in rows of other keys. */
   otherLines: Readonly<Record<string, number>> = {};
@@ -137,39 +151,34 @@ export class EpochIndex {
   async advance(from: number, end: number, budget: ScanBudget): Promise<void> {
     // Nobody has made the topic yet.
     this.#isComplete = end === 0;
-    const fold = end === 0 ? undefined : await this.#begun(budget);
-    if (fold === undefined) return;
-    if (fold.nextOffset < end) {
-      const isTrimmed = await scanHeaders(this.#log, this.#name, fold.nextOffset, budget, (message) => {
-        if (message.offset >= end) return false;
-        const counted = fold.push(message);
-        if (counted !== undefined) this.#add(counted, message);
-        return true;
-      });
+    const walk = end === 0 ? undefined : await this.#begun(budget);
+    if (walk === undefined) return;
+    const options = { before: end, batchBytesMax: BATCH_BYTES_MAX, isOver: () => isOver(budget) };
+    try {
+      for await (const { message, epoch } of walk.steps(options)) if (epoch !== undefined) this.#add(epoch, message);
+    } catch (error) {
+      if (!isTrimmed(error)) throw error;
       // To a snapshot: the next look begins there.
-      if (isTrimmed) {
-        this.#fold = undefined;
-        this.#entries = [];
-      }
+      this.#walk = undefined;
+      this.#entries = [];
     }
-    this.#isComplete = (this.#fold?.nextOffset ?? 0) >= end;
+    this.#isComplete = (this.#walk?.nextOffset ?? 0) >= end;
     const passed = this.#entries.findIndex(({ offset }) => offset >= from);
     const drop = passed === -1 ? this.#entries.length - 1 : passed - 1;
     if (drop > 0) this.#entries = this.#entries.slice(drop);
   }
 
-  /** The fold; undefined where it takes longer than the budget to find where one may begin: then the next look asks again. */
-  async #begun({ clock, untilMs }: ScanBudget): Promise<Fold | undefined> {
-    if (this.#fold !== undefined) return this.#fold;
-    const { topic, partition } = this.#name;
-    this.#beginning ??= foldFromStart(this.#log, topic, partition);
+  /** Undefined where it takes longer than the budget to find where a walk may begin: then the next look asks again. */
+  async #begun({ clock, untilMs }: ScanBudget): Promise<EpochWalk | undefined> {
+    if (this.#walk !== undefined) return this.#walk;
+    this.#beginning ??= EpochWalk.fromStart({ log: this.#log, ...this.#name });
     this.#beginning.catch(() => undefined);
     const done = new AbortController();
     const time = clock.sleep(Math.max(0, untilMs - clock.monotonicMs()), done.signal).then(() => undefined);
     try {
-      this.#fold = await Promise.race([this.#beginning, time]);
-      if (this.#fold !== undefined) this.#beginning = undefined;
-      return this.#fold;
+      this.#walk = await Promise.race([this.#beginning, time]);
+      if (this.#walk !== undefined) this.#beginning = undefined;
+      return this.#walk;
     } catch (error) {
       this.#beginning = undefined;
       throw error;
@@ -192,38 +201,18 @@ export class EpochIndex {
   }
 }
 
-/** When the log took the message at an offset, or the next one after it; undefined at the log's end. */
+/** When the log took the message at an offset, or the next one after it; undefined where it has neither. */
 export async function appendedAt(log: Log, name: PartitionName, offset: number): Promise<number | undefined> {
-  let found: number | undefined;
-  await scanHeaders(log, name, offset, undefined, (message) => {
-    found = message.appendedAtMs;
-    return false;
-  });
-  return found;
-}
-
-/**
- * Hands header after header to `take` until it says stop, the log ends, or the time is up. True if the log no longer has `from`: what
- * was trimmed between two looks was read by everybody.
- */
-async function scanHeaders(
-  log: Log,
-  { topic, partition }: PartitionName,
-  from: number,
-  budget: ScanBudget | undefined,
-  take: (message: Message) => boolean,
-): Promise<boolean> {
-  const options = { isFollowing: false, hasValues: false, batchBytesMax: BATCH_BYTES_MAX };
   try {
-    for await (const messages of log.read(topic, partition, from, options)) {
-      for (const message of messages) if (!take(message)) return false;
-      if (budget !== undefined && budget.clock.monotonicMs() >= budget.untilMs) return false;
-    }
+    return (await headerAt(log, name.topic, name.partition, offset))?.appendedAtMs;
   } catch (error) {
-    if (error instanceof OperatingError && error.code === 'LOG_TRIMMED') return true;
+    if (isTrimmed(error)) return undefined;
     throw error;
   }
-  return false;
+}
+
+function isOver({ clock, untilMs }: ScanBudget): boolean {
+  return clock.monotonicMs() >= untilMs;
 }
 
 function entryOf({ offset, appendedAtMs, kind, header, damaged }: Message): RawEntry {

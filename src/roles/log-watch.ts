@@ -1,8 +1,7 @@
 import { type Log, rawTopic } from '../broker/broker.ts';
+import { isTrimmed } from '../broker/past-trims.ts';
 import type { Config } from '../config/config.ts';
-import { foldFromStart } from '../epoch/fold-start.ts';
-import type { Fold } from '../epoch/fold.ts';
-import { OperatingError } from '../lib/errors.ts';
+import { EpochWalk } from '../epoch/walk.ts';
 import { decodeBlockHeader } from '../record/block.ts';
 import { type FoldedTopic, documentEpochs, engineTopics } from './sink-readers.ts';
 
@@ -61,8 +60,8 @@ export class LogWatch {
     for (const { stream, topic: epochs } of topics) {
       const raw = rawTopic(broker.topicPrefix, stream);
       for (const partition of (await log.ends(epochs)).keys()) {
-        const fold = await foldFromStart(log, epochs, partition);
-        const watch = new PartitionWatch({ log, raw, epochs, partition, fold, ...options });
+        const walk = await EpochWalk.fromStart({ log, topic: epochs, partition });
+        const watch = new PartitionWatch({ log, raw, epochs, partition, walk, ...options });
         await watch.begin();
         partitions.push(watch);
       }
@@ -134,7 +133,7 @@ interface PartitionWatchParts {
   readonly raw: string;
   readonly epochs: string;
   readonly partition: number;
-  readonly fold: Fold;
+  readonly walk: EpochWalk;
   readonly countsLines: boolean;
 }
 
@@ -142,7 +141,7 @@ class PartitionWatch {
   readonly epochs: string;
   readonly partition: number;
   readonly #parts: PartitionWatchParts;
-  #fold: Fold;
+  #walk: EpochWalk;
   /** Blocks not yet decided: offset and lines. Bound: what the engine lags behind, a few numbers a block. */
   #waiting: { readonly offset: number; readonly lines: number }[] = [];
   #rawNext = 0;
@@ -156,22 +155,22 @@ class PartitionWatch {
     this.#parts = parts;
     this.epochs = parts.epochs;
     this.partition = parts.partition;
-    this.#fold = parts.fold;
+    this.#walk = parts.walk;
   }
 
   get isDecided(): boolean {
-    return (this.#fold.chain?.to ?? 0) >= this.#rawNext;
+    return (this.#walk.chain?.to ?? 0) >= this.#rawNext;
   }
 
   /** Where it stands in raw, for people. */
   get place(): string {
-    return `${this.#parts.raw}/${this.partition} at ${this.#fold.chain?.to ?? 0} of ${this.#rawNext}`;
+    return `${this.#parts.raw}/${this.partition} at ${this.#walk.chain?.to ?? 0} of ${this.#rawNext}`;
   }
 
   /** Follows the epochs that are there; raw is read from where they end. */
   async begin(): Promise<void> {
     await this.#lookPastTrims();
-    this.#rawNext = Math.max(await this.#startOf(this.#parts.raw), this.#fold.chain?.to ?? 0);
+    this.#rawNext = Math.max(await this.#startOf(this.#parts.raw), this.#walk.chain?.to ?? 0);
   }
 
   async look(): Promise<void> {
@@ -181,7 +180,7 @@ class PartitionWatch {
       async () => void (this.#rawNext = await this.#startOf(this.#parts.raw)),
     );
     await this.#lookPastTrims();
-    const decidedTo = this.#fold.chain?.to ?? 0;
+    const decidedTo = this.#walk.chain?.to ?? 0;
     if (!this.#parts.countsLines) this.decided = Math.max(0, this.sent - Math.max(0, this.#rawNext - decidedTo));
     let count = 0;
     while (count < this.#waiting.length && this.#waiting[count]!.offset < decidedTo) {
@@ -197,7 +196,7 @@ class PartitionWatch {
       try {
         return await look();
       } catch (error) {
-        if (!(error instanceof OperatingError) || error.code !== 'LOG_TRIMMED') throw error;
+        if (!isTrimmed(error)) throw error;
       }
       await toStart();
     }
@@ -210,7 +209,7 @@ class PartitionWatch {
   #lookPastTrims(): Promise<void> {
     return this.#pastTrims(
       () => this.#lookAtEpochs(),
-      async () => void (this.#fold = await foldFromStart(this.#parts.log, this.epochs, this.partition)),
+      async () => void (this.#walk = await EpochWalk.fromStart({ ...this.#parts, topic: this.epochs })),
     );
   }
 
@@ -234,12 +233,6 @@ class PartitionWatch {
   }
 
   async #lookAtEpochs(): Promise<void> {
-    const { log, partition } = this.#parts;
-    const from = this.#fold.nextOffset;
-    for await (const messages of log.read(this.epochs, partition, from, { isFollowing: false, hasValues: false })) {
-      for (const message of messages) {
-        if (this.#fold.push(message) !== undefined) this.epochEnd = message.offset + 1;
-      }
-    }
+    for await (const { offset } of this.#walk.epochs()) this.epochEnd = offset + 1;
   }
 }

@@ -2,6 +2,7 @@ import type { Assignment } from '../broker/broker.ts';
 import { groupAssignment } from '../broker/kafka/group-assignment.ts';
 import { type Config, isShared, sinkGroup } from '../config/config.ts';
 import { GenerationGate } from '../sinks/generation-gate.ts';
+import { onceAborted } from '../lib/abort.ts';
 import { kafkaClientOptions } from './kafka-broker.ts';
 import type { RoleContext } from './role.ts';
 
@@ -74,9 +75,7 @@ export class Turn {
     const joined = assignment
       .join([{ topic: name, partitions: 1 }], ({ length }) => this.#assigned(length > 0, stopped), leaving.signal)
       .catch((error: unknown) => this.#fail(error));
-    if (!stopped.aborted) {
-      await new Promise<void>((resolve) => stopped.addEventListener('abort', () => resolve(), { once: true }));
-    }
+    await onceAborted(stopped);
     await this.#ended;
     leaving.abort();
     await joined;

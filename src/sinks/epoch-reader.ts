@@ -1,8 +1,9 @@
 import type { Log, Message, PartitionEnds } from '../broker/broker.ts';
-import { pastTrims } from '../broker/past-trims.ts';
+import { isTrimmed, pastTrims } from '../broker/past-trims.ts';
 import { decodeEnvelope } from '../epoch/codec.ts';
 import { foldableEnds } from '../epoch/fold-start.ts';
-import { type ChainEnd, Fold } from '../epoch/fold.ts';
+import type { ChainEnd, CountedEpoch } from '../epoch/fold.ts';
+import { type EpochPlace, EpochWalk, nameOf } from '../epoch/walk.ts';
 import { present } from '../lib/assert.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import type { Epoch } from '../epoch/epoch.ts';
@@ -58,12 +59,12 @@ const SOME_SINK: ReaderWords = { who: 'the sink', startOver: 'make what it holds
  */
 export class EpochReader {
   readonly #options: EpochReaderOptions;
-  readonly #name: string;
+  readonly #place: EpochPlace;
   readonly #reader: ReaderWords;
 
   constructor(options: EpochReaderOptions) {
     this.#options = options;
-    this.#name = `${options.from.topic}/${options.from.partition}`;
+    this.#place = { log: options.log, ...options.from };
     this.#reader = options.reader ?? SOME_SINK;
   }
 
@@ -75,45 +76,33 @@ export class EpochReader {
       const reported = cursor === undefined ? undefined : { offset: cursor.offset, id: cursor.id };
       await log.report(group, from.topic, from.partition, reported);
     }
-    const fold = new Fold({
-      name: this.#name,
-      hasBodies: true,
-      offset,
-      ...(cursor === undefined ? {} : { chain: cursor }),
-    });
+    const walk = new EpochWalk(this.#place, { offset, chain: cursor, hasBodies: true });
     try {
-      await this.#follow(fold, signal, take);
+      await this.#follow(walk, signal, take);
     } catch (error) {
-      throw (await this.#isPassed(error, fold)) ? this.#fenced(error) : error;
+      throw (await this.#isPassed(error, walk)) ? this.#fenced(error) : error;
     }
   }
 
   async #follow(
-    fold: Fold,
+    walk: EpochWalk,
     signal: AbortSignal,
     take: (incoming: IncomingEpoch, sizeBytes: number) => Promise<void>,
   ): Promise<void> {
-    const { log, from, cursor } = this.#options;
-    const { nextOffset: offset } = fold;
+    const { from, cursor, gate } = this.#options;
+    const first = walk.nextOffset;
     let sizeBytes = 0;
-    for await (const messages of log.read(from.topic, from.partition, offset, {
-      signal,
-      isFollowing: true,
-      batchBytesMax: READ_BYTES_MAX,
-    })) {
-      for (const message of messages) {
-        sizeBytes += message.header.length + message.value.length;
-        if (message.offset === offset && offset > 0 && cursor !== undefined) this.#checkFirst(message, cursor);
-        const counted = fold.push(message);
-        if (counted === undefined) {
-          if (message.kind === 'epoch') await this.#checkUncounted(message, fold.chain!);
-          continue;
-        }
-        const body = present(counted.body, 'the fold reads bodies');
-        this.#options.gate?.check({ envelope: counted.envelope, body });
-        await take({ from, epoch: { envelope: counted.envelope, body }, nextOffset: counted.offset + 1 }, sizeBytes);
-        sizeBytes = 0;
+    for await (const { message, epoch } of walk.steps({ follow: signal, batchBytesMax: READ_BYTES_MAX })) {
+      sizeBytes += message.header.length + message.value.length;
+      if (epoch === undefined) {
+        if (message.offset === first && first > 0 && cursor !== undefined) this.#checkFirst(message, cursor);
+        if (message.kind === 'epoch') await this.#checkUncounted(message, walk.chain!);
+        continue;
       }
+      const incoming = incomingEpoch(from, epoch);
+      gate?.check(incoming.epoch);
+      await take(incoming, sizeBytes);
+      sizeBytes = 0;
     }
   }
 
@@ -121,8 +110,8 @@ export class EpochReader {
    * What is trimmed under a reader at work was read by another process of its group: this one was frozen, and taken for dead. One that reports
    * what is in a store of its own has no such other.
    */
-  async #isPassed(error: unknown, { nextOffset }: Fold): Promise<boolean> {
-    if (!(error instanceof OperatingError) || error.code !== 'LOG_TRIMMED') return false;
+  async #isPassed(error: unknown, { nextOffset }: EpochWalk): Promise<boolean> {
+    if (!isTrimmed(error)) return false;
     const { log, group, from, isReporting } = this.#options;
     if (isReporting !== false) return false;
     const reports = await log.reports(from.topic).catch(() => []);
@@ -132,12 +121,15 @@ export class EpochReader {
 
   #fenced(cause: unknown): OperatingError {
     const { group } = this.#options;
-    return new OperatingError(`${this.#name}: another process of group ${group} has gone on where this one stood`, {
-      code: 'FENCED',
-      exitCode: EXIT.fenced,
-      hint: `nothing is lost; stop the other one, if ${this.#reader.who} should run here`,
-      cause,
-    });
+    return new OperatingError(
+      `${nameOf(this.#place)}: another process of group ${group} has gone on where this one stood`,
+      {
+        code: 'FENCED',
+        exitCode: EXIT.fenced,
+        hint: `nothing is lost; stop the other one, if ${this.#reader.who} should run here`,
+        cause,
+      },
+    );
   }
 
   /** The offset to read from: the cursor's, if the log is the one it was written for, else the first message there is. */
@@ -150,7 +142,7 @@ export class EpochReader {
     const ends = await this.#ends();
     if (cursor.offset < ends.start) {
       throw new OperatingError(
-        `${this.#name}: ${this.#reader.who} has read up to offset ${cursor.offset}, the log begins at ${ends.start}: ${ends.start - cursor.offset} messages are gone`,
+        `${nameOf(this.#place)}: ${this.#reader.who} has read up to offset ${cursor.offset}, the log begins at ${ends.start}: ${ends.start - cursor.offset} messages are gone`,
         {
           code: 'LOG_TRIMMED',
           exitCode: EXIT.mismatch,
@@ -173,13 +165,8 @@ export class EpochReader {
     await pastTrims(log, [from], async () => {
       const { start } = await foldableEnds(log, from.topic, from.partition);
       if (start >= before) return;
-      const fold = new Fold({ name: this.#name, hasBodies: false, offset: start });
-      const options = { isFollowing: false, hasValues: false };
-      for await (const messages of log.read(from.topic, from.partition, start, options)) {
-        for (const message of messages) if (message.offset < before) fold.push(message);
-        if (fold.nextOffset >= before) break;
-      }
-      if (fold.chain?.id === last.id) return;
+      const end = await new EpochWalk(this.#place, { offset: start, hasBodies: false }).end({ before });
+      if (end?.id === last.id) return;
       throw this.#fork(
         `epoch ${last.n}, which ${this.#reader.who} has read, is not what counts before offset ${before}`,
       );
@@ -188,7 +175,7 @@ export class EpochReader {
 
   async #ends(): Promise<PartitionEnds> {
     const { log, from } = this.#options;
-    return present((await log.ends(from.topic))[from.partition], `${this.#name} exists`);
+    return present((await log.ends(from.topic))[from.partition], `${nameOf(this.#place)} exists`);
   }
 
   /**
@@ -208,12 +195,16 @@ export class EpochReader {
   }
 
   #fork(what: string): OperatingError {
-    return new OperatingError(`${this.#name}: ${what}: this is another log`, {
+    return new OperatingError(`${nameOf(this.#place)}: ${what}: this is another log`, {
       code: 'LOG_FORKED',
       exitCode: EXIT.mismatch,
       hint: `restore the log that belongs to ${this.#reader.who}, or ${this.#reader.startOver} to build it anew`,
     });
   }
+}
+
+export function incomingEpoch(from: EpochPartition, { envelope, body, offset }: CountedEpoch): IncomingEpoch {
+  return { from, epoch: { envelope, body: present(body, 'the walk reads bodies') }, nextOffset: offset + 1 };
 }
 
 /** The last epoch of each partition. */

@@ -1,7 +1,7 @@
 import type { Cursor, Log } from '../broker/broker.ts';
 import { pastTrims } from '../broker/past-trims.ts';
 import { foldableEnds } from '../epoch/fold-start.ts';
-import { type ChainEnd, Fold } from '../epoch/fold.ts';
+import { EpochWalk, chainBefore, nameOf } from '../epoch/walk.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import type { EpochPartition, ReaderWords, StoredCursor } from './epoch-reader.ts';
 
@@ -32,13 +32,12 @@ async function findStart(
   { who, startOver }: ReaderWords,
 ): Promise<SnapshotStart> {
   const { topic, partition } = from;
-  const name = `${topic}/${partition}`;
   const reports = await log.reports(topic);
   const reported = reports.find((report) => report.group === group && report.partition === partition)?.cursor;
   if (reported === undefined) return { cursor: undefined, reported };
   const { start, end } = await foldableEnds(log, topic, partition);
   const stop = (code: string, what: string): OperatingError =>
-    new OperatingError(`${name}: ${who} has read up to offset ${reported.offset}, ${what}`, {
+    new OperatingError(`${nameOf(from)}: ${who} has read up to offset ${reported.offset}, ${what}`, {
       code,
       hint: startOver,
       exitCode: EXIT.mismatch,
@@ -48,22 +47,12 @@ async function findStart(
     const what = `the log begins at ${start}: ${start - reported.offset} messages are gone`;
     throw stop('LOG_TRIMMED', what);
   }
-  const fold = new Fold({ name, hasBodies: false, offset: start });
+  if (reported.offset === start) return { cursor: undefined, reported };
+  const walk = new EpochWalk({ log, topic, partition }, { offset: start, hasBodies: false });
   let cursor: StoredCursor | undefined;
-  let last: ChainEnd | undefined;
-  if (reported.offset > start) {
-    for await (const messages of log.read(topic, partition, start, { isFollowing: false, hasValues: false })) {
-      for (const message of messages) {
-        if (message.offset >= reported.offset) break;
-        const counted = fold.push(message);
-        last = fold.chain;
-        if (counted?.envelope.isSnapshot !== true) continue;
-        const { prev, n, from: raw } = counted.envelope;
-        cursor = { offset: counted.firstOffset, id: prev, n: n - 1, to: raw };
-      }
-      if (fold.nextOffset >= reported.offset) break;
-    }
-    if (last?.id !== reported.id) throw stop('LOG_FORKED', 'and that is not what counts there: this is another log');
-  }
+  for await (const epoch of walk.epochs({ before: reported.offset }))
+    if (epoch.envelope.isSnapshot) cursor = { offset: epoch.firstOffset, ...chainBefore(epoch) };
+  if (walk.chain?.id !== reported.id)
+    throw stop('LOG_FORKED', 'and that is not what counts there: this is another log');
   return { cursor, reported };
 }

@@ -106,7 +106,7 @@ describe('a task that begins', () => {
   test('without epochs stands at the first message, and writes a snapshot first', async () => {
     const restored = await restore();
     expect(restored).toMatchObject({ rawLog, isSwitch: true, epochs: 0, snapshots: [], rawEnd: 5 });
-    expect([restored.state.to, restored.state.marks.historyFrom, restored.fold.chain?.n]).toEqual([0, null, 0]);
+    expect([restored.state.to, restored.state.marks.historyFrom, restored.walk.chain?.n]).toEqual([0, null, 0]);
   });
 
   test('with epochs has the state their writer had', async () => {
@@ -118,7 +118,7 @@ describe('a task that begins', () => {
     await writer.epoch(false);
     const restored = await restore();
     expect(restored).toMatchObject({ isSwitch: false, epochs: 3, snapshots: [1] });
-    expect([restored.state.to, restored.fold.chain]).toEqual([8, { id: 'epoch3', n: 3, to: 8 }]);
+    expect([restored.state.to, restored.walk.chain]).toEqual([8, { id: 'epoch3', n: 3, to: 8 }]);
     expect(restored.state.takeBody(true)).toEqual(writer.state.takeBody(true));
     expect(restored.state.hasDecisions).toBe(false);
     const sizes = store.partition(EPOCHS, 0).messages.map((message) => message.value.length);
@@ -139,7 +139,7 @@ describe('a task that begins', () => {
     );
     const restored = await restore();
     expect(restored).toMatchObject({ epochs: 4, snapshots: [1, 2, 3] });
-    expect([restored.fold.chain?.id, restored.fold.uncounted]).toEqual(['epoch4', 1]);
+    expect([restored.walk.chain?.id, restored.walk.uncounted]).toEqual(['epoch4', 1]);
     expect(restored.state.takeBody(true)).toEqual(writer.state.takeBody(true));
   });
 
@@ -150,7 +150,7 @@ describe('a task that begins', () => {
     await writer.epoch(false);
     await log.trim(EPOCHS, 0, 2);
     const restored = await restore();
-    expect([restored.snapshots, restored.fold.chain?.n]).toEqual([[2], 3]);
+    expect([restored.snapshots, restored.walk.chain?.n]).toEqual([[2], 3]);
     expect(restored.state.takeBody(true)).toEqual(writer.state.takeBody(true));
   });
 });
@@ -178,7 +178,7 @@ describe('trimmed while it is read, by whoever ran before,', () => {
     store.loseTail(EPOCHS, 0, 2);
     trimBefore(EPOCHS, nth, 2, meanwhile);
     const restored = await restore();
-    expect([restored.snapshots, restored.epochs, restored.fold.chain?.n]).toEqual([[2, 3], 2, 3]);
+    expect([restored.snapshots, restored.epochs, restored.walk.chain?.n]).toEqual([[2, 3], 2, 3]);
     expect(restored.state.takeBody(true)).toEqual(writer.state.takeBody(true));
   });
 

@@ -2,7 +2,8 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { Log } from '../../src/broker/broker.ts';
 import { encodeEpoch } from '../../src/epoch/codec.ts';
 import type { Epoch } from '../../src/epoch/epoch.ts';
-import { foldFromStart, foldableEnds } from '../../src/epoch/fold-start.ts';
+import { foldableEnds } from '../../src/epoch/fold-start.ts';
+import { EpochWalk } from '../../src/epoch/walk.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { EpochChain, pipelineOf } from '../support/epochs.ts';
 import { MemoryStore } from '../support/memory-log.ts';
@@ -63,10 +64,8 @@ describe('a fold of an epoch partition begins', () => {
     const { envelope } = chain.make({});
     await log.trim(chain.topic, 0, delta);
     expect(await startOf()).toBe(third);
-    const fold = await foldFromStart(log, chain.topic, 0);
-    for await (const messages of log.read(chain.topic, 0, fold.nextOffset, { isFollowing: false }))
-      for (const message of messages) fold.push(message);
-    expect([fold.chain?.id, fold.uncounted]).toEqual([envelope.prev, 0]);
+    const walk = await EpochWalk.fromStart({ log, topic: chain.topic, partition: 0 });
+    expect([walk.nextOffset, (await walk.end())?.id, walk.uncounted]).toEqual([third, envelope.prev, 0]);
   });
 
   test('at no snapshot of a writer that was fenced, though the log begins with it', async () => {

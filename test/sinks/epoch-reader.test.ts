@@ -130,6 +130,16 @@ describe('the log it reads', () => {
     expect(await harness.query('SELECT lines FROM traffic')).toEqual([[1]]);
   });
 
+  test('a damaged message where it stands is said to be damaged', async () => {
+    await chain.append(snapshot);
+    await harness.runToEnd(log, chain.topic);
+    store.damage(chain.topic, 0, await chain.append({ rows: rows(1) }));
+    await expect(harness.runToEnd(log, chain.topic)).rejects.toMatchObject({
+      code: 'LOG_DAMAGED',
+      message: `${chain.topic}/0: message 2 is damaged: damaged by the test`,
+    });
+  });
+
   test('epochs that do not count change nothing, and are passed over', async () => {
     await chain.append(snapshot);
     const zombie = await EpochChain.begin(log);

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Log, epochTopic } from '../../src/broker/broker.ts';
 import { decodeBody } from '../../src/epoch/codec.ts';
-import { foldFromStart } from '../../src/epoch/fold-start.ts';
+import { EpochWalk } from '../../src/epoch/walk.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { type Appliance, type Environment } from './appliance.ts';
 import { isLogFree } from './log-probe.ts';
@@ -80,17 +80,12 @@ export async function untilUncounted(
   const both = [first, second];
   const start = [() => appliance.role('engine', environment), () => startSecond(appliance, environment)];
   const topic = epochTopic(appliance.topicPrefix, 'web', 'access');
-  const fold = await foldFromStart(log, topic, 0);
+  const walk = new EpochWalk({ log, topic, partition: 0 }, { offset: 0, hasBodies: true });
   let isThere = false;
   const look = async (): Promise<boolean> => {
-    for await (const messages of log.read(topic, 0, fold.nextOffset, { isFollowing: false })) {
-      for (const message of messages) {
-        const { uncounted } = fold;
-        fold.push(message);
-        if (fold.uncounted > uncounted && message.kind === 'epoch')
-          isThere ||= decodeBody(message.value).ledger.some(({ sum }) => sum.lines > 0);
-      }
-    }
+    for await (const { message, epoch } of walk.steps())
+      if (epoch === undefined && message.kind === 'epoch')
+        isThere ||= decodeBody(message.value).ledger.some(({ sum }) => sum.lines > 0);
     for (const [index, { child }] of both.entries())
       if (!isThere && (child.exitCode ?? child.signalCode) !== null) both[index] = start[index]!();
     return isThere;

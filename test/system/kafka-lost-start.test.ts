@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import type { Log } from '../../src/broker/broker.ts';
 import { openKafkaLog } from '../../src/broker/kafka/kafka-log.ts';
-import { foldFromStart } from '../../src/epoch/fold-start.ts';
+import { EpochWalk } from '../../src/epoch/walk.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { EpochChain, pipelineOf, rowsOf } from '../support/epochs.ts';
 import { kafkaOfBlock } from '../support/kafka-of-block.ts';
@@ -69,11 +69,9 @@ describeWith('kafka')('a broker that is killed after it has deleted whole segmen
       [log, trimmedTo],
       [other, snapshots.find((offset) => offset >= now!.start)],
     ] as const) {
-      const fold = await foldFromStart(reader, chain.topic, 0);
-      expect(fold.nextOffset).toBe(start);
-      for await (const messages of reader.read(chain.topic, 0, fold.nextOffset, { isFollowing: false }))
-        for (const message of messages) fold.push(message);
-      expect([fold.chain?.n, fold.uncounted]).toEqual([EPOCHS, 0]);
+      const walk = await EpochWalk.fromStart({ log: reader, topic: chain.topic, partition: 0 });
+      expect(walk.nextOffset).toBe(start);
+      expect([(await walk.end())?.n, walk.uncounted]).toEqual([EPOCHS, 0]);
     }
     await Promise.all([log.close(), other.close()]);
   });

@@ -1,4 +1,5 @@
 import type { DuckDBConnection, DuckDBDataChunk, DuckDBInstance } from '@duckdb/node-api';
+import { onceAborted } from '../../lib/abort.ts';
 import { present } from '../../lib/assert.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { OperatingError } from '../../lib/errors.ts';
@@ -105,7 +106,7 @@ export class SqlRunner {
   async interrupt(reason: EndReason): Promise<void> {
     const all = [...this.#running];
     for (const running of all) this.#end(running, reason);
-    await Promise.all(all.map(({ done }) => aborted(done.signal)));
+    await Promise.all(all.map(({ done }) => onceAborted(done.signal)));
   }
 
   /** Does something that needs the file without readers: they are ended, and who waits goes on waiting. */
@@ -193,13 +194,6 @@ export class SqlRunner {
   #error(reason: EndReason, judged: Judgement = 'fine'): OperatingError {
     return endedError(reason, this.#watch.timeoutMs(judged));
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
 
 async function read(connection: DuckDBConnection, sql: string): Promise<SqlResult> {

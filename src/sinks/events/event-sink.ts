@@ -2,9 +2,9 @@ import type { Log } from '../../broker/broker.ts';
 import { pastTrims } from '../../broker/past-trims.ts';
 import type { KafkaRecord } from '../../broker/kafka/record-batch.ts';
 import { foldableEnds } from '../../epoch/fold-start.ts';
-import { Fold } from '../../epoch/fold.ts';
 import type { Aggregates } from '../../epoch/merge.ts';
 import type { Pipeline } from '../../epoch/pipeline.ts';
+import { EpochWalk, nameOf } from '../../epoch/walk.ts';
 import { present } from '../../lib/assert.ts';
 import { EXIT, OperatingError } from '../../lib/errors.ts';
 import { faultPoint } from '../../lib/fault-point.ts';
@@ -15,6 +15,7 @@ import {
   type IncomingEpoch,
   type ReaderWords,
   type StoredCursor,
+  incomingEpoch,
 } from '../epoch-reader.ts';
 import { readEpochs } from '../read-epochs.ts';
 import type { Sink } from '../sink.ts';
@@ -228,27 +229,20 @@ async function foldAgain(
   until: { readonly n: number; readonly offset: number },
   take: (incoming: IncomingEpoch) => void,
 ): Promise<StoredCursor | undefined> {
-  const name = `${from.topic}/${from.partition}`;
   const { start, end } = await pastTrims(log, [from], () => foldableEnds(log, from.topic, from.partition));
   const offset = cursor?.offset ?? start;
   let last = cursor;
   if (until.n <= (cursor?.n ?? 0) && until.offset <= offset) return last;
-  const fold = new Fold({ name, hasBodies: true, offset, ...(cursor === undefined ? {} : { chain: cursor }) });
-  const options = { isFollowing: false, batchBytesMax: READ_BYTES_MAX };
-  reading: for await (const messages of log.read(from.topic, from.partition, offset, options)) {
-    for (const message of messages) {
-      const counted = fold.push(message);
-      if (counted === undefined) continue;
-      const { envelope } = counted;
-      const nextOffset = counted.offset + 1;
-      if (envelope.n > until.n && nextOffset > until.offset) break reading;
-      take({ from, epoch: { envelope, body: present(counted.body, 'the fold reads bodies') }, nextOffset });
-      last = { offset: nextOffset, id: envelope.id, n: envelope.n, to: envelope.to };
-    }
+  const walk = new EpochWalk({ log, ...from }, { offset, chain: cursor, hasBodies: true });
+  for await (const counted of walk.epochs({ batchBytesMax: READ_BYTES_MAX })) {
+    const incoming = incomingEpoch(from, counted);
+    if (counted.envelope.n > until.n && incoming.nextOffset > until.offset) break;
+    take(incoming);
+    last = { offset: incoming.nextOffset, ...walk.chain! };
   }
   if ((last?.n ?? 0) >= until.n) return last;
   throw new OperatingError(
-    `${name}: rows of epoch ${until.n} were written, the log ends at ${end} with epoch ${last?.n ?? 0}: this is another log`,
+    `${nameOf(from)}: rows of epoch ${until.n} were written, the log ends at ${end} with epoch ${last?.n ?? 0}: this is another log`,
     { code: 'LOG_FORKED', hint: WORDS.startOver, exitCode: EXIT.mismatch },
   );
 }
