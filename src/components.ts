@@ -18,12 +18,19 @@ import { type SinkDefinition, duckdbSink } from './config/duckdb-sink.ts';
 import { elasticsearchSink } from './config/elasticsearch-sink.ts';
 import { eventsSink } from './config/events-sink.ts';
 import { kafkaSource } from './config/kafka-source.ts';
+import { drop } from './transforms/drop.ts';
+import { keep } from './transforms/keep.ts';
+import { rename } from './transforms/rename.ts';
+import type { LineComponents } from './transforms/stream-plan.ts';
+import type { TransformDefinition } from './transforms/transform.ts';
 
 /** A definition handles its own options only; the lists are read by those who do not know them. */
 type AnyCodec = CodecDefinition<any>;
+type AnyTransform = TransformDefinition<any>;
 type AnySource = SourceDefinition<any>;
 
 export const CODECS: readonly AnyCodec[] = [combined, common, json];
+export const TRANSFORMS: readonly AnyTransform[] = [rename, keep, drop];
 export const AGGREGATES: readonly AggregateDefinition[] = [count, sum, min, max, avg];
 export const SOURCES: readonly AnySource[] = [fileSource, kafkaSource];
 export const SINKS: readonly SinkDefinition[] = [duckdbSink, elasticsearchSink, eventsSink];
@@ -31,6 +38,11 @@ export const SINKS: readonly SinkDefinition[] = [duckdbSink, elasticsearchSink, 
 export const CODECS_BY_TYPE: Readonly<Record<string, AnyCodec>> = Object.fromEntries(
   CODECS.map((codec) => [codec.type, codec]),
 );
+/** What `streamPlan` makes the plan of a stream with. */
+export const LINE_COMPONENTS: LineComponents = {
+  codecs: CODECS_BY_TYPE,
+  transforms: Object.fromEntries(TRANSFORMS.map((transform) => [transform.type, transform])),
+};
 export const AGGREGATES_BY_NAME: Readonly<Record<string, AggregateDefinition>> = Object.fromEntries(
   AGGREGATES.map((aggregate) => [aggregate.name, aggregate]),
 );

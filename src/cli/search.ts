@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { CODECS } from '../components.ts';
+import { LINE_COMPONENTS } from '../components.ts';
 import type { Config } from '../config/config.ts';
 import type { ElasticsearchSinkConfig } from '../config/elasticsearch-sink.ts';
 import { systemClock } from '../lib/clock.ts';
@@ -17,6 +17,7 @@ import { waitForElasticsearch } from '../sinks/elasticsearch/client.ts';
 import { streamIndices } from '../sinks/elasticsearch/index-name.ts';
 import { DEFAULT_KIBANA, DOCUMENTS_DATA_VIEW } from '../sinks/elasticsearch/kibana-names.ts';
 import { searchPort } from '../sinks/elasticsearch/search-port.ts';
+import { streamPlan } from '../transforms/stream-plan.ts';
 import { loadNamedConfig } from './config-option.ts';
 import { openElasticsearchSink } from '../roles/elasticsearch-client.ts';
 import { COMMAND_WAIT_MS, elasticsearchSinkNamed } from './elasticsearch-sinks.ts';
@@ -141,10 +142,7 @@ function streamsOf({ documents }: ElasticsearchSinkConfig, named: string | undef
 }
 
 function searchFields({ pipeline }: Config, streams: readonly string[]): SearchFields {
-  const all = streams.map((stream) => {
-    const { type, ...codec } = pipeline.streams[stream]!.codec;
-    return CODECS.find((definition) => definition.type === type)!.fields(codec);
-  });
+  const all = streams.map((stream) => streamPlan(pipeline.streams[stream]!, LINE_COMPONENTS).fields);
   return Object.assign({}, LINE_SEARCH_FIELDS, ...all, { '@timestamp': 'date' }) as SearchFields;
 }
 

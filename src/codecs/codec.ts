@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Batch, FieldType } from '../record/batch.ts';
+import type { Batch, Field, Fields } from '../record/batch.ts';
 import type { LineExplainer } from './explanation.ts';
 
 /** The lines of one block as a decoder gets them. */
@@ -20,7 +20,7 @@ export interface DecodeRequest {
   /** The field that becomes `Batch.eventTimeMs`; undefined when processing time is used (the caller fills it). */
   readonly eventTimeField?: string;
   /** The projected fields, one batch column each, in this order. */
-  readonly fields: readonly { readonly name: string; readonly type: FieldType }[];
+  readonly fields: readonly Field[];
   /** The zone of times that are written without one, a name of the time zone data; UTC by default. */
   readonly timeZone?: string;
 }
@@ -40,8 +40,8 @@ export interface CodecDefinition<Options = unknown> {
   readonly type: string;
   readonly summary: string;
   readonly options: z.ZodType<Options>;
-  /** The fields a line of this codec has, with their types; streams can use no others. */
-  fields(options: Options): Readonly<Record<string, FieldType>>;
+  /** The fields a line of this codec has, with their types. What a stream has of them says `streamPlan` (transforms/stream-plan.ts). */
+  fields(options: Options): Fields;
   /** The field that is event time when the stream names none. */
   readonly defaultEventTimeField?: string;
   compile(options: Options, request: DecodeRequest): Decoder;

@@ -3,6 +3,7 @@ import { assert } from '../lib/assert.ts';
 import { FIELD_TYPES, type FieldType } from '../record/batch.ts';
 import type { CodecDefinition, DecodeRequest, Decoder } from './codec.ts';
 import type { LineExplainer } from './explanation.ts';
+import { fieldName } from './field-name.ts';
 import { generateDecoder } from './generated-decoder.ts';
 import { jsonExplainer } from './json-explainer.ts';
 import { jsonParser } from './json-interpreter.ts';
@@ -10,18 +11,11 @@ import { jsonParts } from './json-source.ts';
 import { interpretLines } from './lines.ts';
 import { TIME_FORMATS, type TimeReader, timeReader } from './times/reader.ts';
 
-const NAME_FORM = 'expects the name of a field, of 1 to 256 characters';
-
 const options = z.strictObject({
   fields: z
-    .record(
-      z
-        .string()
-        .min(1, { error: () => NAME_FORM })
-        .max(256, { error: () => NAME_FORM }),
-      z.enum(FIELD_TYPES, { error: () => `expects one of ${FIELD_TYPES.join(', ')}` }),
-      { error: () => 'expects a map: field → type' },
-    )
+    .record(fieldName, z.enum(FIELD_TYPES, { error: () => `expects one of ${FIELD_TYPES.join(', ')}` }), {
+      error: () => 'expects a map: field → type',
+    })
     .describe(
       'The fields to find in each line, with their types. `http.method` is found nested and as a key with a dot.',
     ),

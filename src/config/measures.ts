@@ -1,6 +1,6 @@
 import type { AggregateDefinition } from '../aggregates/aggregate.ts';
 import type { MeasureSpec } from '../epoch/pipeline.ts';
-import type { FieldType } from '../record/batch.ts';
+import type { StreamPlan } from '../transforms/stream-plan.ts';
 import { UNBUILT_AGGREGATES } from './not-built.ts';
 import { suggestion } from './nearest.ts';
 
@@ -15,8 +15,11 @@ export interface MeasureError {
 /** What a measure may be written as, and what the stream's lines have. */
 export interface MeasureContext {
   readonly aggregates: readonly AggregateDefinition[];
-  readonly fields: Readonly<Record<string, FieldType>>;
+  readonly lines: StreamFields;
 }
+
+/** The fields of a stream, and what a transform calls those that the codec has under another name. */
+export type StreamFields = Pick<StreamPlan, 'fields'> & Partial<Pick<StreamPlan, 'nameOf'>>;
 
 /** Reads `count`, `count(field)`, `sum(field)`, …; says what is wrong where it cannot. */
 export function parseMeasure(name: string, text: string, context: MeasureContext): MeasureSpec | MeasureError {
@@ -39,8 +42,9 @@ export function parseMeasure(name: string, text: string, context: MeasureContext
   if (definition.argument === 'none') {
     return { code: 'CONFIG_MEASURE', message: `${aggregate} takes no field`, hint: `write ${aggregate}` };
   }
-  const fieldType = Object.hasOwn(context.fields, field) ? context.fields[field] : undefined;
-  if (fieldType === undefined) return unknownField(field, context.fields);
+  const { fields } = context.lines;
+  const fieldType = Object.hasOwn(fields, field) ? fields[field] : undefined;
+  if (fieldType === undefined) return unknownField(field, context.lines);
   if (definition.argument === 'number' && fieldType !== 'long' && fieldType !== 'double') {
     return {
       code: 'CONFIG_MEASURE',
@@ -55,11 +59,13 @@ export function isMeasureError(result: MeasureSpec | MeasureError): result is Me
   return 'code' in result;
 }
 
-export function unknownField(field: string, fields: Readonly<Record<string, FieldType>>): MeasureError {
+export function unknownField(field: string, { fields, nameOf }: StreamFields): MeasureError {
+  const name = nameOf?.(field);
+  const renamed = name === null ? 'a transform leaves it out' : `a transform calls it "${name}"`;
   return {
     code: 'CONFIG_UNKNOWN_FIELD',
     message: `the stream's lines have no field "${field}"`,
-    hint: suggestion(field, Object.keys(fields)),
+    hint: name === undefined ? suggestion(field, Object.keys(fields)) : renamed,
   };
 }
 
@@ -83,7 +89,7 @@ function namesOf({ aggregates }: MeasureContext): string {
   return aggregates.map((one) => one.name).join(', ');
 }
 
-function numbersOf({ fields }: MeasureContext): string | undefined {
+function numbersOf({ lines: { fields } }: MeasureContext): string | undefined {
   const numbers = Object.keys(fields).filter((field) => fields[field] === 'long' || fields[field] === 'double');
   return numbers.length === 0 ? undefined : `numbers are ${numbers.slice(0, 5).join(', ')}`;
 }

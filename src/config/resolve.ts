@@ -2,10 +2,11 @@ import { resolve } from 'node:path';
 import type { z } from 'zod';
 import type { fileOptions } from '../agent/sources/file.ts';
 import { absolutePatterns } from '../agent/sources/glob.ts';
-import { CODECS } from '../components.ts';
-import type { EventTimeSpec, Pipeline, RollupSpec, StreamSpec } from '../epoch/pipeline.ts';
+import { CODECS_BY_TYPE, LINE_COMPONENTS } from '../components.ts';
+import type { EventTimeSpec, Pipeline, RollupSpec, StreamSpec, TransformSpec } from '../epoch/pipeline.ts';
 import { present } from '../lib/assert.ts';
-import type { FieldType } from '../record/batch.ts';
+import type { Fields } from '../record/batch.ts';
+import { type StreamPlan, streamPlan } from '../transforms/stream-plan.ts';
 import { type BrokerConfig, type Config, type InputConfig, type SinkConfig, TOPIC_PREFIX, isShared } from './config.ts';
 import { dataDirProblem } from './data-dir.ts';
 import type { ConfigDocument, Path } from './document.ts';
@@ -21,6 +22,7 @@ import { suggestion } from './nearest.ts';
 import type { Problem } from './problem.ts';
 import { checkDocumentKeys, resolveColumns } from './rollup-columns.ts';
 import { type ConfigFile, configSchema, rollupSection, streamSection } from './schema.ts';
+import { originsOf, resolveTransforms } from './transforms.ts';
 import { checkAssignment } from './workers.ts';
 
 export interface ResolveContext {
@@ -37,14 +39,12 @@ const READ_AT = 'read_at';
 /** What is wrong with a place of the file, before its position is looked up. */
 type Report = (path: Path, part: 'key' | 'value', problem: Omit<Problem, 'position'>) => void;
 
-/** A stream that can be used, with the fields its rollups may name. */
+/** A stream that can be used, with the fields that are read of it. */
 interface ResolvedStream {
-  /** Undefined when something but its codec is wrong. */
+  /** Undefined when something but its codec and transforms is wrong. */
   readonly spec: StreamSpec | undefined;
-  readonly fields: Fields;
+  readonly plan: StreamPlan;
 }
-
-type Fields = Readonly<Record<string, FieldType>>;
 
 /**
  * Checks the plain values of a file and fills in what they leave out. Sections that are right are checked against each other
@@ -114,30 +114,38 @@ function asSection(value: unknown): Section | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Section) : undefined;
 }
 
+/** What makes the fields of a stream. */
+const fieldsSection = streamSection.pick({ codec: true, transforms: true }).loose();
+
 /** The sections are looked at one by one, so that what is wrong in one does not hide what is wrong in another. */
 function resolveStreams(section: Section | undefined, report: Report): Map<string, ResolvedStream> {
   const streams = new Map<string, ResolvedStream>();
   for (const [name, raw] of Object.entries(section ?? {})) {
-    const parsed = streamSection.shape.codec.safeParse(asSection(raw)?.['codec']);
+    const parsed = fieldsSection.safeParse(asSection(raw));
     if (!parsed.success) continue;
-    const codec = parsed.data as { readonly type: string };
-    const definition = CODECS.find(({ type }) => type === codec.type);
-    if (definition === undefined) continue;
-    const { type: _type, ...options } = codec;
-    const fields = definition.fields(options);
+    const { codec, transforms } = parsed.data as Pick<StreamSpec, 'codec'> & { readonly transforms: TransformSpec[] };
+    const definition = present(CODECS_BY_TYPE[codec.type], `no codec ${codec.type}`);
+    const { fields } = streamPlan({ codec }, LINE_COMPONENTS);
     const whole = streamSection.safeParse(raw);
     const field = whole.success
       ? eventTimeField(['streams', name], whole.data, definition.defaultEventTimeField, fields, report)
-      : '';
+      : undefined;
     if (whole.success && whole.data.event_time.time_zone !== 'UTC' && definition.hasLocalTimes !== true) {
       const message = `times of ${codec.type} lines have a zone of their own`;
       const hint = 'leave time_zone out';
       report(['streams', name, 'event_time', 'time_zone'], 'value', { code: 'CONFIG_VALUE', message, hint });
     }
+    const plan = resolveTransforms(['streams', name, 'transforms'], { codec, transforms }, field, report);
+    if (plan === undefined) continue;
     const spec = whole.success
-      ? { partitions: whole.data.partitions, codec, eventTime: eventTimeSpec(field, whole.data.event_time) }
+      ? {
+          partitions: whole.data.partitions,
+          codec,
+          ...(transforms.length === 0 ? {} : { transforms }),
+          eventTime: eventTimeSpec(field ?? '', whole.data.event_time),
+        }
       : undefined;
-    streams.set(name, { spec, fields });
+    streams.set(name, { spec, plan });
   }
   return streams;
 }
@@ -159,7 +167,7 @@ function eventTimeField(
   if (field === READ_AT) return field;
   const type = Object.hasOwn(fields, field) ? fields[field] : undefined;
   const at = [...path, 'event_time', 'field'];
-  if (type === undefined) report(at, 'value', unknownField(field, { ...fields, [READ_AT]: 'date' }));
+  if (type === undefined) report(at, 'value', unknownField(field, { fields: { ...fields, [READ_AT]: 'date' } }));
   else if (type !== 'date') {
     report(at, 'value', { code: 'CONFIG_VALUE', message: `event time needs a date, and ${field} is a ${type}`, hint });
   }
@@ -187,10 +195,9 @@ function resolveRollups(
     const path = ['rollups', name];
     const from = asSection(raw)?.['from'];
     const stream = typeof from === 'string' ? streams.get(from) : undefined;
-    const columns =
-      stream === undefined ? undefined : resolveColumns(path, asSection(raw) ?? {}, stream.fields, report);
+    const columns = stream === undefined ? undefined : resolveColumns(path, asSection(raw) ?? {}, stream.plan, report);
     const parsed = rollupSection.safeParse(raw);
-    if (!parsed.success || columns === undefined) continue;
+    if (!parsed.success || columns === undefined || stream === undefined) continue;
     const { size, offset, type } = parsed.data.window;
     if (offset >= size) {
       const message = 'the offset of a window must be less than its size';
@@ -202,6 +209,7 @@ function resolveRollups(
       allowedLatenessMs: parsed.data.allowed_lateness,
       rowsMax: parsed.data.rows_max,
       ...columns,
+      ...originsOf(columns, stream.plan),
     };
   }
   return rollups;

@@ -3,7 +3,7 @@ import type { KeySpec, RollupSpec } from '../epoch/pipeline.ts';
 import type { FieldType } from '../record/batch.ts';
 import { RESERVED_COLUMNS, columnOf } from './config.ts';
 import type { Path } from './document.ts';
-import { isMeasureError, parseMeasure, unknownField } from './measures.ts';
+import { type StreamFields, isMeasureError, parseMeasure, unknownField } from './measures.ts';
 import type { Problem } from './problem.ts';
 import { rollupSection } from './schema.ts';
 
@@ -50,9 +50,10 @@ const NAME_SHOWN_MAX = 50;
 export function resolveColumns(
   path: Path,
   raw: Readonly<Record<string, unknown>>,
-  fields: Readonly<Record<string, FieldType>>,
+  lines: StreamFields,
   report: Report,
 ): Pick<RollupSpec, 'by' | 'measures'> {
+  const { fields } = lines;
   const columns = new TableColumns();
   const given = rollupSection.shape.by.safeParse(raw['by']).data ?? [];
   const by = given.map((key, i) => {
@@ -60,7 +61,7 @@ export function resolveColumns(
     const isNamed = spec.as !== undefined;
     const at = [...path, 'by', i];
     if (!Object.hasOwn(fields, spec.field))
-      report(typeof key === 'string' ? at : [...at, 'field'], 'value', unknownField(spec.field, fields));
+      report(typeof key === 'string' ? at : [...at, 'field'], 'value', unknownField(spec.field, lines));
     else {
       const owner = columns.ownerOf(spec.column);
       const what = `the key ${spec.field}`;
@@ -81,7 +82,7 @@ export function resolveColumns(
     const owner = columns.ownerOf(name);
     if (owner === undefined) columns.take(name, `the measure ${name}`);
     else report(at, 'key', clash(`the measure ${name}`, owner, name, 'choose another name'));
-    const measure = parseMeasure(name, text, { aggregates: AGGREGATES, fields });
+    const measure = parseMeasure(name, text, { aggregates: AGGREGATES, lines });
     if (!isMeasureError(measure)) return [measure];
     report(at, 'value', measure);
     return [];

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { isZone } from '../codecs/times/local-zone.ts';
-import { CODECS, SINKS, SOURCES } from '../components.ts';
+import { CODECS, SINKS, SOURCES, TRANSFORMS } from '../components.ts';
 import { duration, size } from '../lib/units.ts';
 import { kafkaBrokerSection } from './kafka-broker.ts';
 
@@ -91,8 +91,16 @@ export const eventTimeSection = z.strictObject({
     .describe('An agent that was silent this long in log time no longer holds the watermark.'),
 });
 
+/** Each is looked at for every line, or at every start: more than people write by hand. */
+const TRANSFORMS_MAX = 32;
+
 export const streamSection = z.strictObject({
   codec: oneOf(CODECS).describe('How the lines are written.'),
+  transforms: z
+    .array(oneOf(TRANSFORMS), { error: () => 'expects a list of transforms' })
+    .max(TRANSFORMS_MAX, { error: () => `takes at most ${TRANSFORMS_MAX} transforms` })
+    .prefault([])
+    .describe('What happens to the fields of a line before anybody reads them, in this order.'),
   event_time: eventTimeSection.prefault({}),
   partitions: z
     .int({ error: () => 'expects a whole number' })

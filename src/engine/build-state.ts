@@ -1,12 +1,12 @@
 import { fingerprints } from '../epoch/fingerprint.ts';
 import type { Pipeline, TaskId } from '../epoch/pipeline.ts';
 import { present } from '../lib/assert.ts';
-import { Batch } from '../record/batch.ts';
+import { type LineComponents, streamPlan } from '../transforms/stream-plan.ts';
 import type { EngineDependencies } from './engine.ts';
 import { TaskState } from './state.ts';
 import { type TaskKind, rollupOperators } from './task-kind.ts';
 
-export interface BuildRequest extends Pick<EngineDependencies, 'codecs' | 'aggregates'> {
+export interface BuildRequest extends LineComponents, Pick<EngineDependencies, 'aggregates'> {
   readonly task: TaskId;
   readonly pipeline: Pipeline;
   readonly rawLog: string;
@@ -19,28 +19,18 @@ export interface BuildRequest extends Pick<EngineDependencies, 'codecs' | 'aggre
 
 /** An empty state of a task: its operators over a decoder that makes just the fields they use. */
 export function buildState(request: BuildRequest): TaskState {
-  const { task, pipeline, rawLog, rollupSinceMs, codecs, aggregates, kind, generation = 1 } = request;
+  const { task, pipeline, rawLog, rollupSinceMs, aggregates, kind, generation = 1 } = request;
   const stream = present(pipeline.streams[task.stream], `no stream ${task.stream}`);
   const { fields, operators, outlet } =
     kind === undefined
       ? rollupOperators({ pipeline, stream: task.stream, rollupSinceMs }, aggregates)
       : kind.operators({ pipeline, stream: task.stream, partition: task.partition, rollupSinceMs, generation });
-  const { type, ...codecOptions } = stream.codec;
-  const codec = present(codecs[type], `no codec ${type}`);
-  const { eventTime } = stream;
-  const decodeRequest = {
-    fields,
-    ...(eventTime.field === 'read_at' ? {} : { eventTimeField: eventTime.field }),
-    ...(eventTime.timeZone === undefined ? {} : { timeZone: eventTime.timeZone }),
-  };
   const state = new TaskState({
     task,
-    eventTime,
+    eventTime: stream.eventTime,
     operators,
     outlet,
-    decode: codec.compile(codecOptions, decodeRequest),
-    explain: codec.explain?.(codecOptions, decodeRequest),
-    batch: new Batch(fields.map((field) => field.type)),
+    ...streamPlan(stream, request).reader(fields, stream.eventTime),
     rawLog,
     pipeline,
     fingerprints: fingerprints(pipeline),

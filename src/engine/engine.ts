@@ -1,11 +1,11 @@
 import type { AggregateDefinition } from '../aggregates/aggregate.ts';
 import { type AssignedPartition, type Assignment, type Log, rawTopic } from '../broker/broker.ts';
-import type { CodecDefinition } from '../codecs/codec.ts';
 import { PART_BYTES_MAX } from '../epoch/codec.ts';
 import type { Pipeline } from '../epoch/pipeline.ts';
 import { onceAborted } from '../lib/abort.ts';
 import { present } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { LineComponents } from '../transforms/stream-plan.ts';
 import { type KeepEvent, keepTask } from './keep-task.ts';
 import type { TaskEvent } from './task.ts';
 import { type TaskKind, rollupTasks } from './task-kind.ts';
@@ -60,13 +60,12 @@ export type EngineEvent =
       readonly held: number;
     };
 
-export interface EngineDependencies {
+export interface EngineDependencies extends LineComponents {
   readonly clock: Clock;
   readonly log: Log;
   /** 128 random bits as 32 hex digits. */
   readonly newId: () => string;
   readonly assignment: Assignment;
-  readonly codecs: Readonly<Record<string, CodecDefinition>>;
   readonly aggregates: Readonly<Record<string, AggregateDefinition>>;
   readonly options: EngineOptions;
   /** What the tasks work for. Default: the pipeline's rollups. */

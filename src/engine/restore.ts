@@ -13,13 +13,14 @@ import { EXIT, OperatingError } from '../lib/errors.ts';
 import { hash64 } from '../lib/hash.ts';
 import { decodeBeat } from '../record/beat.ts';
 import { decodeGenesis } from '../record/control.ts';
+import type { LineComponents } from '../transforms/stream-plan.ts';
 import { buildState } from './build-state.ts';
 import type { EngineDependencies } from './engine.ts';
 import { changedMeanwhile, readHistory } from './read-epochs.ts';
 import type { TaskState } from './state.ts';
 import type { TaskKind } from './task-kind.ts';
 
-export interface RestoreRequest extends Pick<EngineDependencies, 'log' | 'codecs' | 'aggregates' | 'options'> {
+export interface RestoreRequest extends LineComponents, Pick<EngineDependencies, 'log' | 'aggregates' | 'options'> {
   readonly task: TaskId;
   readonly rawTopic: string;
   readonly epochTopic: string;

@@ -15,8 +15,13 @@ export interface StreamSpec {
   readonly partitions: number;
   /** `type` names the codec, the rest are its options. */
   readonly codec: Readonly<Record<string, unknown>> & { readonly type: string };
+  /** What happens to its fields, in order; left out where there is nothing. */
+  readonly transforms?: readonly TransformSpec[];
   readonly eventTime: EventTimeSpec;
 }
+
+/** `type` names the transform, the rest are its options. */
+export type TransformSpec = Readonly<Record<string, unknown>> & { readonly type: string };
 
 export interface EventTimeSpec {
   /** A field of the codec, or `read_at` for processing time. */
@@ -37,6 +42,8 @@ export interface RollupSpec {
   /** Keys that get a row of their own, of one window in one partition; the lines of all others share one row. */
   readonly rowsMax: number;
   readonly measures: readonly MeasureSpec[];
+  /** The codec's names of the fields it uses that a transform calls otherwise: another field under the same name makes another rollup. */
+  readonly origins?: Readonly<Record<string, string>>;
 }
 
 export interface KeySpec {

@@ -5,6 +5,14 @@ import { restOf } from '../lib/exact-integer.ts';
 export const FIELD_TYPES = ['keyword', 'ip', 'long', 'double', 'boolean', 'date'] as const;
 export type FieldType = (typeof FIELD_TYPES)[number];
 
+/** Names and types of fields, in order. */
+export type Fields = Readonly<Record<string, FieldType>>;
+
+export interface Field {
+  readonly name: string;
+  readonly type: FieldType;
+}
+
 export function isStringType(type: FieldType): boolean {
   return type === 'keyword' || type === 'ip';
 }

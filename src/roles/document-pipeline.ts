@@ -5,13 +5,14 @@ import type { Pipeline, StreamSpec } from '../epoch/pipeline.ts';
 export function documentPipeline(
   { name }: Config,
   stream: string,
-  { partitions, codec, eventTime }: StreamSpec,
+  { partitions, codec, transforms, eventTime }: StreamSpec,
 ): Pipeline {
   const { field, timeZone, maxFutureMs } = eventTime;
   const noClock = { outOfOrdernessMs: 0, idleTimeoutMs: 30_000, agentLostTimeoutMs: 3_600_000 };
   const spec = {
     partitions,
     codec,
+    ...(transforms === undefined ? {} : { transforms }),
     eventTime: { ...noClock, field, ...(timeZone === undefined ? {} : { timeZone }), maxFutureMs },
   };
   return { version: 1, name, streams: { [stream]: spec }, rollups: {} };

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type TopicSpec, documentTopic, rawTopic } from '../broker/broker.ts';
 import { staticAssignment } from '../broker/static-assignment.ts';
-import { CODECS_BY_TYPE } from '../components.ts';
+import { LINE_COMPONENTS } from '../components.ts';
 import { type Config, sinkGroup } from '../config/config.ts';
 import type { ElasticsearchSinkConfig } from '../config/elasticsearch-sink.ts';
 import { ENGINE_DEFAULTS, Engine } from '../engine/engine.ts';
@@ -15,6 +15,7 @@ import type { ElasticsearchClient } from '../sinks/elasticsearch/client.ts';
 import { documentFields } from '../sinks/elasticsearch/document-writer.ts';
 import { Documents } from '../sinks/elasticsearch/documents.ts';
 import { deadLetterIndex } from '../sinks/elasticsearch/index-name.ts';
+import { streamPlan } from '../transforms/stream-plan.ts';
 import { documentPipeline } from './document-pipeline.ts';
 import type { RoleContext } from './role.ts';
 import type { DocumentsEvent } from './sink-text.ts';
@@ -58,7 +59,7 @@ export async function runDocuments(context: RoleContext<DocumentsEvent>, tasks: 
       log,
       newId: () => randomBytes(16).toString('hex'),
       assignment: staticAssignment(0, 1),
-      codecs: CODECS_BY_TYPE,
+      ...LINE_COMPONENTS,
       aggregates: {},
       kind: documentKind(context, tasks, lanes, stream),
       options: {
@@ -103,8 +104,7 @@ function documentKind(
     trimsRaw: false,
     listsBadLines: false,
     operators({ pipeline, generation }) {
-      const { type, ...codecOptions } = pipeline.streams[stream]!.codec;
-      const fields = documentFields(CODECS_BY_TYPE[type]!.fields(codecOptions));
+      const fields = documentFields(streamPlan(pipeline.streams[stream]!, LINE_COMPONENTS).fields);
       const documents = new Documents({
         clock,
         lanes,

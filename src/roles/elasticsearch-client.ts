@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { CODECS } from '../components.ts';
+import { LINE_COMPONENTS } from '../components.ts';
 import type { Config } from '../config/config.ts';
 import type { ElasticsearchSinkConfig } from '../config/elasticsearch-sink.ts';
 import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
@@ -8,7 +8,9 @@ import {
   type ElasticsearchOptions,
   openElasticsearch,
 } from '../sinks/elasticsearch/client.ts';
+import type { Fields } from '../record/batch.ts';
 import { type IndexTemplate, templatesOf } from '../sinks/elasticsearch/templates.ts';
+import { streamPlan } from '../transforms/stream-plan.ts';
 
 export function openElasticsearchSink(sink: ElasticsearchSinkConfig): ElasticsearchClient {
   return openElasticsearch({ nodes: sink.nodes, ...accessOf(sink) });
@@ -53,10 +55,7 @@ function readCertificates(path: string): string {
 /** The templates of everything the sink writes. */
 export function elasticsearchTemplates(config: Config, sink: ElasticsearchSinkConfig): IndexTemplate[] {
   const { pipeline } = config;
-  const fieldsOf = (stream: string): ReturnType<(typeof CODECS)[number]['fields']> => {
-    const { type, ...codec } = pipeline.streams[stream]!.codec;
-    return CODECS.find((definition) => definition.type === type)!.fields(codec);
-  };
+  const fieldsOf = (stream: string): Fields => streamPlan(pipeline.streams[stream]!, LINE_COMPONENTS).fields;
   return templatesOf({
     prefix: sink.indexPrefix,
     shards: sink.shards,

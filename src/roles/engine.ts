@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Assignment } from '../broker/broker.ts';
 import { groupAssignment } from '../broker/kafka/group-assignment.ts';
 import { staticAssignment } from '../broker/static-assignment.ts';
-import { AGGREGATES_BY_NAME, CODECS_BY_TYPE } from '../components.ts';
+import { AGGREGATES_BY_NAME, LINE_COMPONENTS } from '../components.ts';
 import { isShared } from '../config/config.ts';
 import { ENGINE_DEFAULTS, Engine } from '../engine/engine.ts';
 import type { EngineRoleEvent } from './engine-text.ts';
@@ -32,7 +32,7 @@ export async function runEngine(context: RoleContext<EngineRoleEvent>, options: 
     log,
     newId: () => randomBytes(16).toString('hex'),
     assignment,
-    codecs: CODECS_BY_TYPE,
+    ...LINE_COMPONENTS,
     aggregates: AGGREGATES_BY_NAME,
     options: {
       ...ENGINE_DEFAULTS,

@@ -15,7 +15,7 @@ export type Check = (files: readonly ProjectFile[]) => string[];
 
 const MAX_FILE_LINES = 400;
 
-const SHARED = ['lib', 'record', 'metrics', 'codecs', 'enrich', 'aggregates', 'epoch', 'broker'];
+const SHARED = ['lib', 'record', 'metrics', 'codecs', 'transforms', 'aggregates', 'epoch', 'broker'];
 const STAGES = ['agent', 'engine', 'sinks', 'query', 'monitor', 'supervisor'];
 
 /** Which folders and files of src one may import, itself aside. */
@@ -24,7 +24,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   record: ['lib'],
   metrics: ['lib'],
   codecs: SHARED,
-  enrich: SHARED,
+  transforms: SHARED,
   aggregates: SHARED,
   epoch: SHARED,
   broker: SHARED,
@@ -57,8 +57,8 @@ const EMPTY_WORDS = ['util', 'utils', 'helper', 'helpers', 'manager', 'managers'
 const NAMES_OF_THE_FIELD = ['src/codecs/common.ts', 'test/codecs/common.test.ts'];
 
 const TEST_FOLDERS_OF_THEIR_OWN = ['contract', 'system', 'property', 'bench', 'fixtures', 'support'];
-const COMPONENT_FOLDER = /^src\/(codecs|enrich|aggregates|agent\/sources|engine\/operators|sinks\/[^/]+)\//;
-const PORTS = ['src/codecs/codec.ts', 'src/enrich/enricher.ts', 'src/aggregates/aggregate.ts'];
+const COMPONENT_FOLDER = /^src\/(codecs|transforms|aggregates|agent\/sources|engine\/operators|sinks\/[^/]+)\//;
+const PORTS = ['src/codecs/codec.ts', 'src/transforms/transform.ts', 'src/aggregates/aggregate.ts'];
 const DEFINITION = /^export const \w+(: \w+Definition\b| = define[A-Z]\w*\()/m;
 
 /** Everything git knows or would add; without git, everything that is not made or downloaded. */

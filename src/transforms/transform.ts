@@ -1,0 +1,54 @@
+import type { z } from 'zod';
+import type { FieldType, Fields } from '../record/batch.ts';
+
+/**
+ * A transform: what happens to the lines of a stream between its codec and everybody who reads the stream, tables and documents alike. A
+ * stream has a list of them; each sees the fields that the one before it left. One file holds its options, docs, examples and code.
+ */
+export interface TransformDefinition<Options = unknown> {
+  readonly type: string;
+  readonly summary: string;
+  readonly options: z.ZodType<Options>;
+  /** Every field the options name, with its place in them. Before it can be used, all of them are there. */
+  named(options: Options): readonly FieldPlace[];
+  /** What is wrong with the options besides fields that are not there. */
+  problems?(options: Options, before: Fields): readonly TransformProblem[];
+  /** The fields behind it. The options have no problems. */
+  shape(options: Options, before: Fields): Shape;
+  readonly examples: readonly TransformExample<Options>[];
+}
+
+/** A place in the options of a transform, and whether the key there is meant or its value. */
+export interface OptionPlace {
+  readonly path: readonly (string | number)[];
+  readonly part: 'key' | 'value';
+}
+
+export interface FieldPlace extends OptionPlace {
+  readonly field: string;
+}
+
+export interface TransformProblem extends OptionPlace {
+  /** What is wrong, in one line without a full stop. */
+  readonly message: string;
+  /** What to write instead. */
+  readonly hint: string;
+}
+
+export interface Shape {
+  /** The fields behind it by name, in order. */
+  readonly after: Readonly<Record<string, FieldAfter>>;
+}
+
+export interface FieldAfter {
+  readonly type: FieldType;
+  /** The field before it whose value this is. */
+  readonly from: string;
+}
+
+export interface TransformExample<Options = unknown> {
+  readonly title: string;
+  readonly options: Options;
+  readonly before: Readonly<Record<string, string | number | null>>;
+  readonly after: Readonly<Record<string, string | number | null>>;
+}
