@@ -1,7 +1,7 @@
 // The reference of the configuration, made of the components' own definitions.
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { AGGREGATES, CODECS, SINKS, SOURCES } from '../src/components.ts';
+import { AGGREGATES, CODECS, SINKS, SOURCES, TRANSFORMS } from '../src/components.ts';
 import { RESERVED_COLUMNS } from '../src/config/config.ts';
 import { configSchema } from '../src/config/schema.ts';
 import { metricsPage } from './metrics-page.ts';
@@ -32,6 +32,7 @@ export const REFERENCE_PAGES: readonly Page[] = [
   { path: 'docs/reference/config.md', render: configPage },
   { path: 'docs/reference/sources.md', render: sourcesPage },
   { path: 'docs/reference/codecs.md', render: codecsPage },
+  { path: 'docs/reference/transforms.md', render: transformsPage },
   { path: 'docs/reference/aggregates.md', render: aggregatesPage },
   { path: 'docs/reference/sinks.md', render: sinksPage },
   { path: 'docs/reference/metrics.md', render: metricsPage },
@@ -109,7 +110,7 @@ function configPage(): string {
     ...section('rollups.*.window', mapValues(rest['rollups'])?.properties?.['window']),
     ...section('engine', rest['engine']),
     ...section('engine.checkpoint', rest['engine']?.properties?.['checkpoint']),
-    'The kinds of [sources](sources.md), [codecs](codecs.md), [aggregates](aggregates.md) and [sinks](sinks.md) have pages of their own.',
+    'The kinds of [sources](sources.md), [codecs](codecs.md), [transforms](transforms.md), [aggregates](aggregates.md) and [sinks](sinks.md) have pages of their own.',
     '',
   ].join('\n');
 }
@@ -232,6 +233,33 @@ function codecsPage(): string {
     ];
   });
   return page('Codecs', 'How the lines of a stream are written. Dates are milliseconds since 1970 here.', parts);
+}
+
+const TRANSFORMS_INTRODUCTION = `What happens to the fields of a stream's lines between its codec and everybody who reads them, tables and documents alike. A stream lists its
+\`transforms\` in order; each sees the fields that the one before it leaves, and \`tailrace check\` shows those behind the last. \`event_time.field\`
+is a field of the codec, and no transform takes it away. A change of what a table reads is refused, as any other change of it; documents
+get new indices.`;
+
+function transformsPage(): string {
+  const parts = TRANSFORMS.flatMap(({ type, summary, options, examples }) => [
+    `## \`${type}\``,
+    '',
+    summary,
+    '',
+    settingsTable(schemaOf(options)),
+    '',
+    ...examples.flatMap((example) => [
+      `Example, ${example.title}:`,
+      '',
+      ...yamlBlock({ transforms: [{ type, ...(example.options as object) }] }),
+      '```text',
+      JSON.stringify(example.before),
+      JSON.stringify(example.after),
+      '```',
+      '',
+    ]),
+  ]);
+  return page('Transforms', TRANSFORMS_INTRODUCTION, parts);
 }
 
 function aggregatesPage(): string {

@@ -3,7 +3,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parse } from 'yaml';
 import { REFERENCE_PAGES } from '../scripts/reference.ts';
-import { AGGREGATES, CODECS, SOURCES } from '../src/components.ts';
+import { AGGREGATES, CODECS, SOURCES, TRANSFORMS } from '../src/components.ts';
 import { resolveText } from '../src/config/load.ts';
 import { configSchema } from '../src/config/schema.ts';
 
@@ -14,7 +14,7 @@ describe('the reference', () => {
   });
 
   test('every component has a summary and an example', () => {
-    for (const { summary, examples } of [...CODECS, ...SOURCES, ...AGGREGATES]) {
+    for (const { summary, examples } of [...CODECS, ...TRANSFORMS, ...SOURCES, ...AGGREGATES]) {
       expect(summary.length).toBeGreaterThan(20);
       expect(examples.length).toBeGreaterThan(0);
     }

@@ -1,13 +1,14 @@
 import type { Command } from 'commander';
-import { AGGREGATES_BY_NAME } from '../components.ts';
+import { AGGREGATES_BY_NAME, LINE_COMPONENTS } from '../components.ts';
 import { type Config, RESERVED_COLUMNS } from '../config/config.ts';
 import { shownPath } from '../config/load.ts';
 import { withoutSecrets } from '../config/secrets.ts';
 import { workerNotes } from '../config/workers.ts';
-import type { MeasureSpec, RollupSpec } from '../epoch/pipeline.ts';
+import type { MeasureSpec, RollupSpec, StreamSpec } from '../epoch/pipeline.ts';
 import { escapeText } from '../lib/escape.ts';
 import { present } from '../lib/assert.ts';
 import { formatDuration } from '../lib/units.ts';
+import { streamPlan } from '../transforms/stream-plan.ts';
 import { loadNamedConfig } from './config-option.ts';
 import { print, printJson } from './output.ts';
 import { withExamples } from './examples.ts';
@@ -45,6 +46,7 @@ export function describeConfig(config: Config): string {
     return [
       `stream ${name}: ${stream.codec.type} lines of ${inputs.join(', ')}`,
       `  event time ${escapeText(field)}${zone}, up to ${formatDuration(outOfOrdernessMs)} out of order`,
+      ...fieldsText(stream),
       ...sharedFileNotes(config, name).map((note) => `  note: ${note}`),
     ].join('\n');
   });
@@ -57,6 +59,17 @@ export function describeConfig(config: Config): string {
     ...streams,
     ...tables,
   ].join('\n\n');
+}
+
+/** Without transforms they are the codec's. */
+function fieldsText(stream: StreamSpec): string[] {
+  if (stream.transforms === undefined) return [];
+  const plan = streamPlan(stream, LINE_COMPONENTS);
+  const texts = Object.keys(plan.fields).map((field) => {
+    const origin = plan.originOf(field);
+    return escapeText(origin === field ? field : `${field} (${origin})`);
+  });
+  return [`  fields ${texts.length === 0 ? 'none' : texts.join(', ')}`];
 }
 
 /** The log of one machine lies in data_dir, which stands above. */

@@ -89,7 +89,7 @@ export const VERBS: readonly Verb[] = [
   },
   {
     name: 'list',
-    summary: 'list the components: codecs, sources, aggregates, sinks',
+    summary: 'list the components: sources, codecs, transforms, aggregates, sinks',
     group: MORE,
     load: async () => (await import('./list.ts')).registerList,
   },

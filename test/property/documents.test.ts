@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { LedgerEntry } from '../../src/epoch/epoch.ts';
+import type { TransformSpec } from '../../src/epoch/pipeline.ts';
 import type { FaultPoint } from '../../src/lib/fault-point.ts';
 import { setMutant } from '../../src/lib/mutant.ts';
 import { addLine, emptySum } from '../../src/record/line-id.ts';
@@ -125,6 +126,32 @@ describe('documents of a task that is killed anywhere', () => {
     },
     30_000,
   );
+
+  test.each<[TransformSpec[], Record<string, unknown>]>([
+    [
+      [
+        { type: 'drop', fields: ['value'] },
+        { type: 'rename', fields: { key: 'who' } },
+      ],
+      { who: 'k', key: undefined, value: undefined },
+    ],
+    [[{ type: 'rename', fields: { key: 'value', value: 'key' } }], { key: 20, value: 'k' }],
+    [[{ type: 'keep', fields: ['time'] }], { key: undefined, value: undefined }],
+  ])('have the fields that transforms leave: %j', async (transforms, fields) => {
+    const world = new DocumentWorld();
+    await world.begin();
+    const line = `${READ_AT} k 20`;
+    const file = Object.assign(new TestFile('a/1', [line]), { readAtMs: READ_AT });
+    await world.log.open().append(RAW, 0, [file.block(0, file.end)]);
+    const pipeline = plainPipeline({}, { field: 'time' });
+    const streams = { access: { ...pipeline.streams['access']!, transforms } };
+    expect(await world.live({ pipeline: { ...pipeline, streams }, random: new Random(3) })).toBe(true);
+    const { documents } = await world.outcome();
+    expect(documents).toHaveLength(1);
+    const { document } = documents[0]!;
+    expect({ ...document, key: document['key'], value: document['value'] }).toMatchObject({ message: line, ...fields });
+    expect(document['time']).toBe(new Date(READ_AT).toISOString());
+  });
 
   test('documents.cursor_before_bulk: lines are lost without the rule', async () => {
     setMutant('documents.cursor_before_bulk');

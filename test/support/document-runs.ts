@@ -1,6 +1,7 @@
 // A document sink's task over a log in memory and a store in memory, killed anywhere, and what is in the store in the end.
 import { gunzipSync } from 'node:zlib';
 import { documentTopic, rawTopic } from '../../src/broker/broker.ts';
+import { LINE_COMPONENTS } from '../../src/components.ts';
 import { ENGINE_DEFAULTS } from '../../src/engine/engine.ts';
 import type { TaskKind } from '../../src/engine/task-kind.ts';
 import { Task } from '../../src/engine/task.ts';
@@ -15,12 +16,13 @@ import { BulkSender, type BulkTransport } from '../../src/sinks/elasticsearch/bu
 import { documentFields } from '../../src/sinks/elasticsearch/document-writer.ts';
 import { Documents } from '../../src/sinks/elasticsearch/documents.ts';
 import { MemoryStore } from './memory-log.ts';
+import { streamPlan } from '../../src/transforms/stream-plan.ts';
 import { plain } from './plain-codec.ts';
 import type { Random } from './random.ts';
 
 const PREFIX = 'p';
 const STREAM = 'access';
-const FIELDS = { time: 'date', key: 'keyword', value: 'long' } as const;
+const COMPONENTS = { ...LINE_COMPONENTS, codecs: { plain } };
 export const RAW = rawTopic(PREFIX, STREAM);
 export const EPOCHS = documentTopic(PREFIX, 'web', 'search', STREAM);
 export const CONSUMER = 'documents.search';
@@ -115,7 +117,7 @@ export class DocumentWorld {
         clock: hastyClock,
         log,
         newId: () => (++this.#ids).toString(16).padStart(32, '0'),
-        codecs: { plain },
+        ...COMPONENTS,
         aggregates: {},
         kind: documentKind(new BulkLanes(sender, 1)),
         options: {
@@ -178,14 +180,14 @@ export class DocumentWorld {
 }
 
 function documentKind(lanes: BulkLanes): TaskKind {
-  const fields = documentFields(FIELDS);
   return {
     topics: [],
     epochTopic: () => EPOCHS,
     group: 'web.search',
     trimsRaw: false,
     listsBadLines: false,
-    operators({ generation }) {
+    operators({ pipeline, generation }) {
+      const fields = documentFields(streamPlan(pipeline.streams[STREAM]!, COMPONENTS).fields);
       const index = { prefix: 't', stream: STREAM, generation };
       const options = { name: CONSUMER, index, fields, retentionMs: null };
       const documents = new Documents({ clock: hastyClock, lanes, options });

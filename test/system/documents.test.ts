@@ -1,15 +1,17 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../src/lib/clock.ts';
 import { querySql } from '../../src/sinks/duckdb/client.ts';
 import { dataDirOf } from '../../src/config/data-dir.ts';
+import { accessLines } from '../support/access-lines.ts';
 import { AccessLoad, LoadWriter } from '../support/access-load.ts';
 import { type Appliance, endOf, withAppliance } from '../support/appliance.ts';
 import { allDocuments, compareIds, idsOfFile } from '../support/document-store.ts';
 import { BULK_FAULTS, type FaultProxy, startFaultProxy } from '../support/http-faults.ts';
 import { Random } from '../support/random.ts';
 import { type Elasticsearch, startElasticsearch } from '../support/stack/elasticsearch.ts';
+import { tailrace, workFolder } from '../support/tailrace-process.ts';
 import { SERVER_START_MS, describeWith } from '../support/stack/require-stack.ts';
 
 const IS_SOAK = process.env['TAILRACE_SOAK'] === '1';
@@ -128,6 +130,47 @@ describeWith('elasticsearch')('documents in a real Elasticsearch', () => {
         expect(audit.differences).toEqual([]);
         expect(await wrongDocuments(appliance, prefix)).toEqual([]);
       });
+    },
+    TEST_MS,
+  );
+
+  test(
+    'documents and tables have the fields that the transforms of their stream leave',
+    async () => {
+      const prefix = `t${++prefixes}`;
+      const folder = workFolder();
+      writeFileSync(join(folder.path, 'access.log'), accessLines(3));
+      writeFileSync(
+        join(folder.path, 'tailrace.yaml'),
+        `version: 1
+name: web
+sources: { web: { type: file, include: [access.log], stream: access } }
+streams:
+  access:
+    codec: { type: combined }
+    transforms:
+      - { type: rename, fields: { source.ip: client, url.path: page } }
+      - { type: drop, fields: [user_agent.original] }
+rollups: { pages: { from: access, by: [page], window: { type: tumbling, size: 1h }, measures: { lines_of: count } } }
+sinks:${sinkOf(prefix)}
+`,
+      );
+      const end = await tailrace(['run', '--once', '--json'], { cwd: folder.path });
+      expect(end).toMatchObject({ code: 0 });
+      expect(JSON.parse(end.stdout)).toMatchObject({ audit: { sent: 3, stored: 3, lost: 0, doubled: 0 } });
+      const documents = await allDocuments(elasticsearch, `${prefix}-access-*`);
+      expect(documents).toHaveLength(3);
+      const { stdout } = await tailrace(['search', 'client:*', '--since', '3650d', '-o', 'json'], { cwd: folder.path });
+      const found = stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as object);
+      expect(found).toHaveLength(3);
+      for (const document of found) {
+        expect(document).toMatchObject({ client: expect.any(String), page: expect.any(String) });
+        expect(Object.keys(document).filter((field) => /^(source\.ip|url\.path|user_agent)/.test(field))).toEqual([]);
+      }
+      folder.remove();
     },
     TEST_MS,
   );
