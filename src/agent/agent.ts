@@ -6,10 +6,11 @@ import type { AgentEvent } from './events.ts';
 import { type AgentLimits, BLOCK_ROOM_BYTES, DEFAULT_LIMITS } from './limits.ts';
 import { recover } from './recovery.ts';
 import { AgentSession } from './session.ts';
-import type { TopicsOptions } from './topics/topics-options.ts';
+import type { AgentInput } from './source-input.ts';
 
 export type { AgentEvent } from './events.ts';
 export { type AgentLimits, DEFAULT_LIMITS } from './limits.ts';
+export type { AgentInput, FilesInput, TopicsInput } from './source-input.ts';
 
 export interface AgentOptions {
   /** agent.json (id, version) and the registry live here. */
@@ -22,30 +23,6 @@ export interface AgentOptions {
   /** Configured where several agents share a log; else it is minted once, or found again in the log. */
   readonly agentId?: string;
   readonly limits?: Partial<AgentLimits>;
-}
-
-/** One entry of `sources`: where its lines go, and what is read. */
-export type AgentInput = FilesInput | TopicsInput;
-
-interface InputTarget {
-  readonly name: string;
-  readonly topic: string;
-  readonly partitions: number;
-  /** Bytes of a line that are kept. */
-  readonly lineBytesMax: number;
-}
-
-export interface FilesInput extends InputTarget {
-  readonly type?: 'file';
-  readonly include: readonly string[];
-  readonly exclude: readonly string[];
-  /** For how long a file with the content of another is not taken for a file of its own. */
-  readonly copyGraceMs: number;
-}
-
-/** Topics that other programs write. */
-export interface TopicsInput extends InputTarget, TopicsOptions {
-  readonly type: 'kafka';
 }
 
 /** Headers of blocks are small, but those of blocks of empty lines with a cut among them list every offset. */

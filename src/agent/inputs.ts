@@ -1,37 +1,13 @@
-import type { Clock } from '../lib/clock.ts';
 import { present } from '../lib/assert.ts';
-import type { AgentInput, FilesInput } from './agent.ts';
-import type { Notify } from './events.ts';
-import type { AgentLimits } from './limits.ts';
-import type { OpenFiles } from './open-files.ts';
 import type { RegistryEntry } from './registry.ts';
 import { Scanner } from './scanner.ts';
-import type { SourceInput } from './source.ts';
+import type { AgentInput, FilesInput, InputDeps, SourceInput } from './source-input.ts';
 import { FileFinder } from './sources/file.ts';
 import { mayReadPath } from './topics/partition-name.ts';
 import { TopicInput } from './topics/topic-input.ts';
 import { TrackedPartition } from './topics/tracked-partition.ts';
 import { TrackedFile } from './tracked-file.ts';
 import type { TrackedSource } from './tracked-source.ts';
-
-/** What an input needs of the session that it is part of. */
-export interface InputDeps {
-  readonly agent: string;
-  readonly clock: Clock;
-  readonly notify: Notify;
-  readonly isOnce: boolean;
-  readonly limits: AgentLimits;
-  /** Of all inputs. */
-  readonly openFiles: OpenFiles;
-  /** Whether one more source may be made. */
-  readonly hasRoom: () => boolean;
-  /** A number that no source has; it is written down before anything speaks of it. */
-  readonly giveNumber: () => number;
-  /** Takes a new source in: it is announced, and read from then on. */
-  readonly serve: (source: TrackedSource) => void;
-  /** There may be something to read now: a session that waits goes on at once. */
-  readonly wake: () => void;
-}
 
 /**
  * Entries of `sources` that are read as one: those of files with the same topic. Which of them a file belongs to is asked of its path in each

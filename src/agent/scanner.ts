@@ -1,7 +1,8 @@
 import { present } from '../lib/assert.ts';
 import { type Look, Placement, type PlacementOptions } from './placement.ts';
 import { ProblemBoard, isSourceFailure, problemOf } from './scan-problem.ts';
-import type { BlockRoom, FoundSource, ReadOutcome, ScanProblem, SourceInput } from './source.ts';
+import type { BlockRoom, FoundSource, ScanProblem } from './source.ts';
+import type { ReadOutcome, SourceInput } from './source-input.ts';
 import type { TrackedFile } from './tracked-file.ts';
 
 /** Looks at the files of all entries of `sources` that read into one topic, and says which are new, gone, replaced or moved. */

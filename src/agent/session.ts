@@ -4,7 +4,6 @@ import { present } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
 import { OperatingError } from '../lib/errors.ts';
 import { partitionOf, sourceId } from '../record/source.ts';
-import type { AgentInput } from './agent.ts';
 import { BeatDesk, type LaneState } from './beat-desk.ts';
 import type { Notify } from './events.ts';
 import { inputGroups, isOfInput, openInput } from './inputs.ts';
@@ -14,7 +13,7 @@ import { OpenFiles } from './open-files.ts';
 import { laneKey, type LaneName } from './recovery.ts';
 import type { Registry, RegistryEntry } from './registry.ts';
 import { RegistryWriter } from './registry-writer.ts';
-import type { SourceInput } from './source.ts';
+import type { AgentInput, SourceInput } from './source-input.ts';
 import type { TrackedSource } from './tracked-source.ts';
 
 /** A source with all that is needed to serve it. */

@@ -11,7 +11,8 @@ import { LINE_SEARCH_FIELDS, type SearchFields } from '../query/search-fields.ts
 import { compileSearch } from '../query/search-filter.ts';
 import { lineJson, lineText } from '../query/search-lines.ts';
 import { nothingFound } from '../query/search-nothing.ts';
-import { type SearchNode, parseSearch } from '../query/search-syntax.ts';
+import type { SearchNode } from '../query/search-node.ts';
+import { parseSearch } from '../query/search-syntax.ts';
 import { MOMENT_MS_MIN, parseMoment } from '../query/search-time.ts';
 import { waitForElasticsearch } from '../sinks/elasticsearch/client.ts';
 import { streamIndices } from '../sinks/elasticsearch/index-name.ts';

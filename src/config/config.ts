@@ -1,4 +1,5 @@
 import type { Pipeline } from '../epoch/pipeline.ts';
+import type { DuckdbSinkConfig } from './duckdb-sink.ts';
 import type { ElasticsearchSinkConfig } from './elasticsearch-sink.ts';
 import type { EventsSinkConfig } from './events-sink.ts';
 import type { KafkaBrokerConfig } from './kafka-broker.ts';
@@ -54,12 +55,6 @@ export interface FilesInputConfig {
 
 export type SinkConfig = DuckdbSinkConfig | ElasticsearchSinkConfig | EventsSinkConfig;
 
-export interface DuckdbSinkConfig {
-  readonly type: 'duckdb';
-  /** A second process, with a file of its own, answers SQL. */
-  readonly hasReplica?: boolean;
-}
-
 export interface EngineConfig {
   /** Engine processes: with the static assignment all there are, with `group` those that one host's supervisor starts. */
   readonly workers: number;
@@ -71,9 +66,6 @@ export interface CheckpointConfig {
   readonly minPauseMs: number;
   readonly timeoutMs: number;
 }
-
-/** Topics of the embedded log begin with it; on Kafka it is a setting. */
-export const TOPIC_PREFIX = 'tailrace';
 
 export { ROLLUP_COLUMNS as RESERVED_COLUMNS } from '../sinks/duckdb/names.ts';
 

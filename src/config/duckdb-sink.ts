@@ -1,14 +1,5 @@
 import { z } from 'zod';
-import type { DuckdbSinkConfig } from './config.ts';
-
-/** A kind of sink as the configuration sees it: its options are checked here and handed to the role that runs it. */
-export interface SinkDefinition {
-  readonly type: string;
-  readonly summary: string;
-  readonly options: z.ZodObject;
-  /** Options of an example for the reference, besides the type. */
-  readonly example?: Readonly<Record<string, unknown>>;
-}
+import type { SinkDefinition } from './sink-definition.ts';
 
 const duckdbOptions = z.strictObject({
   query: z
@@ -23,6 +14,12 @@ const duckdbOptions = z.strictObject({
     .prefault({})
     .describe('How SQL is answered.'),
 });
+
+export interface DuckdbSinkConfig {
+  readonly type: 'duckdb';
+  /** A second process, with a file of its own, answers SQL. */
+  readonly hasReplica?: boolean;
+}
 
 export function resolveDuckdbSink({ type: _type, ...options }: Readonly<Record<string, unknown>>): DuckdbSinkConfig {
   const { query } = duckdbOptions.parse(options);

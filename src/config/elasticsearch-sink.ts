@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { duration } from '../lib/units.ts';
-import type { SinkDefinition } from './duckdb-sink.ts';
+import type { SinkDefinition } from './sink-definition.ts';
 import type { Path } from './document.ts';
 import { suggestion } from './nearest.ts';
 import type { Problem } from './problem.ts';

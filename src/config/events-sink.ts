@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { SinkDefinition } from './duckdb-sink.ts';
+import type { SinkDefinition } from './sink-definition.ts';
 import type { Path } from './document.ts';
 import {
   KAFKA_CONNECTION_SHAPE,

@@ -5,8 +5,10 @@ import type { Path } from './document.ts';
 import type { Problem } from './problem.ts';
 
 /** What Kafka takes in the name of a topic; short, since streams and pipelines follow. */
-const TOPIC_PREFIX = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$/;
-const TOPIC_PREFIX_FORM = 'the beginning of topic names: letters, digits, . _ and -, at most 63';
+/** Topics of the embedded log begin with it; on Kafka it is the default. */
+export const TOPIC_PREFIX = 'tailrace';
+const PREFIX = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$/;
+const PREFIX_FORM = 'the beginning of topic names: letters, digits, . _ and -, at most 63';
 const ADDRESS = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$/;
 const ADDRESS_FORM = 'an address: host:port';
 /** The regular expression says that there are digits. */
@@ -72,9 +74,9 @@ export const kafkaBrokerSection = z.strictObject({
   type: z.literal('kafka').describe('A Kafka cluster, for the roles of many machines.'),
   ...KAFKA_CONNECTION_SHAPE,
   topic_prefix: z
-    .string({ error: () => `expects ${TOPIC_PREFIX_FORM}` })
-    .regex(TOPIC_PREFIX, { error: () => `expects ${TOPIC_PREFIX_FORM}` })
-    .prefault('tailrace')
+    .string({ error: () => `expects ${PREFIX_FORM}` })
+    .regex(PREFIX, { error: () => `expects ${PREFIX_FORM}` })
+    .prefault(TOPIC_PREFIX)
     .describe('Topics are named `<prefix>.raw.<stream>`, `<prefix>.epochs.<pipeline>.<stream>`, `<prefix>.cursors`.'),
   single_broker: z
     .boolean({ error: () => 'expects true or false' })

@@ -1,6 +1,6 @@
-import { TOPIC_PREFIX } from './config.ts';
 import type { Path } from './document.ts';
 import { defaultEventsTopic } from './events-sink.ts';
+import { TOPIC_PREFIX } from './kafka-broker.ts';
 import { suggestion } from './nearest.ts';
 import type { Problem } from './problem.ts';
 

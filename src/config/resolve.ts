@@ -7,14 +7,14 @@ import type { EventTimeSpec, Pipeline, RollupSpec, StreamSpec, TransformSpec } f
 import { present } from '../lib/assert.ts';
 import type { Fields } from '../record/batch.ts';
 import { type StreamPlan, streamPlan } from '../transforms/stream-plan.ts';
-import { type BrokerConfig, type Config, type InputConfig, type SinkConfig, TOPIC_PREFIX, isShared } from './config.ts';
+import { type BrokerConfig, type Config, type InputConfig, type SinkConfig, isShared } from './config.ts';
 import { dataDirProblem } from './data-dir.ts';
 import type { ConfigDocument, Path } from './document.ts';
 import { resolveDuckdbSink } from './duckdb-sink.ts';
 import { checkEventsSink, resolveEventsSink } from './events-sink.ts';
 import { checkElasticsearchSink, documentStreams, resolveElasticsearchSink } from './elasticsearch-sink.ts';
 import { dotted, problemsOfIssues } from './issues.ts';
-import { checkKafkaBroker, resolveKafkaBroker } from './kafka-broker.ts';
+import { TOPIC_PREFIX, checkKafkaBroker, resolveKafkaBroker } from './kafka-broker.ts';
 import { type KafkaSource, checkKafkaSources, resolveKafkaSource } from './kafka-source.ts';
 import { earlierPatterns } from './kafka-topics.ts';
 import { unknownField } from './measures.ts';

@@ -1,4 +1,4 @@
-import type { SearchNode, SearchValue } from './search-syntax.ts';
+import type { SearchNode, SearchValue } from './search-node.ts';
 import { type SearchFields, fieldNamed, isTextName } from './search-fields.ts';
 
 /** A value as Rison writes it, which is how Kibana writes its state into addresses. */

@@ -1,7 +1,8 @@
 import { isIP } from 'node:net';
 import type { FieldType } from '../record/batch.ts';
 import { parseTimestamp } from './search-time.ts';
-import { SearchError, type SearchNode, type SearchValue } from './search-syntax.ts';
+import type { SearchNode, SearchValue } from './search-node.ts';
+import { SearchError } from './search-syntax.ts';
 import { type SearchFields, fieldNamed, isTextName, nearestField } from './search-fields.ts';
 
 /** A clause of Elasticsearch's query language. */

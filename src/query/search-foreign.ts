@@ -1,4 +1,4 @@
-import type { Operator, Span } from './search-syntax.ts';
+import type { Operator, Span } from './search-node.ts';
 
 /** What of another query language stands somewhere, and how it is said here. */
 export interface Foreign {

@@ -1,5 +1,5 @@
 import { type SearchFields, isTextName } from './search-fields.ts';
-import type { SearchNode, SearchValue } from './search-syntax.ts';
+import type { SearchNode, SearchValue } from './search-node.ts';
 
 export interface SearchedTime {
   /** As it was written: `1h`, or a time. */

@@ -1,27 +1,7 @@
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
+import { OPERATORS, type Operator, type SearchNode, type SearchValue, type Span } from './search-node.ts';
 import { type Foreign, foreignGroup, foreignValue, foreignWord } from './search-foreign.ts';
-
-/** Where something stands in the text, for carets. */
-export interface Span {
-  readonly start: number;
-  readonly end: number;
-}
-
-export const OPERATORS = ['>=', '<=', '!=', ':', '=', '>', '<'] as const;
-export type Operator = (typeof OPERATORS)[number];
-
-export interface SearchValue extends Span {
-  readonly text: string;
-  readonly isQuoted: boolean;
-}
-
-export type SearchNode =
-  | { readonly kind: 'and' | 'or'; readonly nodes: readonly SearchNode[] }
-  | { readonly kind: 'not'; readonly node: SearchNode }
-  /** Words of the line itself. */
-  | { readonly kind: 'text'; readonly value: SearchValue }
-  | { readonly kind: 'field'; readonly field: SearchValue; readonly operator: Operator; readonly value: SearchValue };
 
 /** What is wrong with a search, with a caret under it. */
 export class SearchError extends OperatingError {

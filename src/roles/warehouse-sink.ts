@@ -1,5 +1,6 @@
 import { AGGREGATES_BY_NAME } from '../components.ts';
-import { type DuckdbSinkConfig, isShared, replicaGroup, sinkGroup } from '../config/config.ts';
+import { isShared, replicaGroup, sinkGroup } from '../config/config.ts';
+import type { DuckdbSinkConfig } from '../config/duckdb-sink.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { GRACE_MS, QUERY_TIMEOUT_MS, SUSPECT_TIMEOUT_MS } from '../sinks/duckdb/query-watch.ts';
 import { Warehouse, type WarehouseEvent } from '../sinks/duckdb/warehouse.ts';

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { OperatingError } from '../../src/lib/errors.ts';
-import { type SearchNode, parseSearch } from '../../src/query/search-syntax.ts';
+import type { SearchNode } from '../../src/query/search-node.ts';
+import { parseSearch } from '../../src/query/search-syntax.ts';
 
 /** A tree in one line. */
 function shown(node: SearchNode | undefined): string {

@@ -1,10 +1,9 @@
 import { Backoff } from '../../lib/backoff.ts';
 import { isDefect } from '../../broker/kafka/wire/codes.ts';
 import { topicOfPath } from '../../record/partition-path.ts';
-import type { TopicsInput } from '../agent.ts';
-import type { InputDeps } from '../inputs.ts';
 import { ProblemBoard, noRoom, reasonOf } from '../scan-problem.ts';
-import type { BlockRoom, ReadOutcome, ScanProblem, SourceInput } from '../source.ts';
+import type { BlockRoom, ScanProblem } from '../source.ts';
+import type { InputDeps, ReadOutcome, SourceInput, TopicsInput } from '../source-input.ts';
 import { newEntry } from '../tracked-source.ts';
 import { Cluster } from './cluster.ts';
 import { type FoundPartition, type PartitionOffsets, boundsOf, discover } from './discovery.ts';
