@@ -135,6 +135,19 @@ describeWith('kafka')('topics of a real Kafka', () => {
     });
   });
 
+  test('a topic of more partitions than one small request holds', () =>
+    reading(
+      {},
+      async (world, topic) => {
+        for (let partition = 0; partition < 40; partition++) await writers.write(topic, [`p${partition}`], partition);
+        await world.once();
+        expect((await world.lines()).toSorted()).toEqual(
+          Array.from({ length: 40 }, (_, partition) => `p${partition}`).toSorted(),
+        );
+      },
+      40,
+    ));
+
   test('values with newlines, without bytes, and without a value; too long ones are cut', () =>
     reading({ lineBytesMax: 64 }, async (world, topic) => {
       await writers.write(topic, ['two\nlines', '', { value: null, key: 'gone' }, 'x'.repeat(65), 'end']);

@@ -12,23 +12,28 @@ export class WireWriter {
     this.isFlexible = isFlexible;
   }
 
+  // Room is made first, since what is written to may be another buffer then.
   i8(value: number): this {
-    this.#bytes.writeInt8(value, this.#reserve(1));
+    const at = this.#reserve(1);
+    this.#bytes.writeInt8(value, at);
     return this;
   }
 
   i16(value: number): this {
-    this.#bytes.writeInt16BE(value, this.#reserve(2));
+    const at = this.#reserve(2);
+    this.#bytes.writeInt16BE(value, at);
     return this;
   }
 
   i32(value: number): this {
-    this.#bytes.writeInt32BE(value, this.#reserve(4));
+    const at = this.#reserve(4);
+    this.#bytes.writeInt32BE(value, at);
     return this;
   }
 
   i64(value: number): this {
-    this.#bytes.writeBigInt64BE(BigInt(value), this.#reserve(8));
+    const at = this.#reserve(8);
+    this.#bytes.writeBigInt64BE(BigInt(value), at);
     return this;
   }
 
@@ -39,12 +44,8 @@ export class WireWriter {
   /** An unsigned varint. */
   varint(value: number): this {
     let rest = value;
-    while (rest >= 0x80) {
-      this.#bytes[this.#reserve(1)] = (rest % 0x80) | 0x80;
-      rest = Math.floor(rest / 0x80);
-    }
-    this.#bytes[this.#reserve(1)] = rest;
-    return this;
+    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) this.#byte((rest % 0x80) | 0x80);
+    return this.#byte(rest);
   }
 
   string(value: string | null): this {
@@ -60,7 +61,8 @@ export class WireWriter {
   }
 
   raw(value: Uint8Array): this {
-    this.#bytes.set(value, this.#reserve(value.length));
+    const at = this.#reserve(value.length);
+    this.#bytes.set(value, at);
     return this;
   }
 
@@ -78,6 +80,12 @@ export class WireWriter {
 
   view(): Buffer {
     return this.#bytes.subarray(0, this.#length);
+  }
+
+  #byte(value: number): this {
+    const at = this.#reserve(1);
+    this.#bytes[at] = value;
+    return this;
   }
 
   /** Makes room and returns where it begins. */
