@@ -3,9 +3,35 @@
 //   const kafka = await startScriptedKafka();
 //   kafka.script[API.metadata] = { version: 5, answer: () => metadataOf([kafka], 'topic', [0]) };
 import { once } from 'node:events';
+import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
-import { Decoder, Encoder, type WireDecoder, type WireEncoder } from '../../src/broker/kafka/kafkajs.ts';
+// Its decoder is held to bounds by this module.
+import '../../src/broker/kafka/kafkajs.ts';
+
+export interface WireEncoder {
+  writeInt8(value: number): WireEncoder;
+  writeInt16(value: number): WireEncoder;
+  writeInt32(value: number): WireEncoder;
+  writeInt64(value: number | string): WireEncoder;
+  writeString(value: string | null): WireEncoder;
+  writeBytes(value: Buffer | null): WireEncoder;
+  writeArray(values: readonly (WireEncoder | string)[]): WireEncoder;
+}
+
+export interface WireDecoder {
+  readInt8(): number;
+  readInt16(): number;
+  readInt32(): number;
+  readInt64(): { toString(): string };
+  readString(): string | null;
+  readBytes(length?: number): Buffer | null;
+  readArray<T>(read: (decoder: WireDecoder) => T): T[];
+}
+
+const load = createRequire(import.meta.url);
+export const Encoder = load('kafkajs/src/protocol/encoder') as new (sizeBytes?: number) => WireEncoder;
+export const Decoder = load('kafkajs/src/protocol/decoder') as new (payload: Buffer) => WireDecoder;
 
 /** Keys of the requests that scripts answer (kafka.apache.org/protocol, "Api Keys"). */
 export const API = {

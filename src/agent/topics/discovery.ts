@@ -1,8 +1,8 @@
+import type { Cluster } from '../../broker/kafka/cluster.ts';
 import { CODES, codeName } from '../../broker/kafka/wire/codes.ts';
-import { EARLIEST, LATEST, type TopicMetadata, listOffsets } from '../../broker/kafka/wire/requests.ts';
+import { type OffsetRange, type TopicMetadata, offsetsAt, rangesOf } from '../../broker/kafka/wire/requests.ts';
 import { reasonOf } from '../scan-problem.ts';
 import type { ScanProblem } from '../source.ts';
-import type { Cluster } from './cluster.ts';
 import { partitionPath } from '../../record/partition-path.ts';
 import { type PartitionName, topicFilter } from './partition-name.ts';
 import { topicNotes } from './topic-notes.ts';
@@ -96,11 +96,8 @@ export async function boundsOf(
   leader: number,
   topic: string,
   partition: number,
-): Promise<{ readonly earliest: number; readonly end: number }> {
-  const connection = await cluster.connection(leader, 'ask');
-  const ask = async (timeMs: number): Promise<number> =>
-    (await listOffsets(connection, topic, [partition], timeMs, 'read_uncommitted')).get(partition) ?? 0;
-  return { earliest: await ask(EARLIEST), end: await ask(LATEST) };
+): Promise<OffsetRange> {
+  return (await rangesOf(await cluster.connectionTo(leader, 'ask'), topic, [partition])).get(partition)!;
 }
 
 async function offsetsOf(
@@ -110,15 +107,14 @@ async function offsetsOf(
   partitions: readonly number[],
   { start, isolation }: TopicsOptions,
 ): Promise<Map<number, PartitionOffsets>> {
-  const connection = await cluster.connection(leader, 'ask');
-  const ask = (timeMs: number): Promise<Map<number, number | undefined>> =>
-    listOffsets(connection, topic, partitions, timeMs, isolation);
-  const [earliest, latest] = [await ask(EARLIEST), await ask(LATEST)];
-  const atTime = start.at === 'time' ? await ask(start.timeMs) : undefined;
+  const connection = await cluster.connectionTo(leader, 'ask');
+  const ranges = await rangesOf(connection, topic, partitions, isolation);
+  const atTime =
+    start.at === 'time' ? await offsetsAt(connection, topic, partitions, start.timeMs, isolation) : undefined;
   return new Map(
-    partitions.map((partition) => {
-      const first = earliest.get(partition) ?? 0;
-      const end = Math.max(first, latest.get(partition) ?? 0);
+    [...ranges].map(([partition, range]) => {
+      const first = range.start;
+      const end = Math.max(first, range.end);
       // No record is as young as that: reading begins with the next.
       const atOrAfter = atTime?.get(partition) ?? end;
       return [partition, { earliest: first, end, ...startOf(start, topic, partition, { first, end, atOrAfter }) }];

@@ -1,8 +1,9 @@
 import type { Clock } from '../../lib/clock.ts';
 import { Backoff } from '../../lib/backoff.ts';
+import type { Cluster } from '../../broker/kafka/cluster.ts';
 import { CODES, answerError, isDefect } from '../../broker/kafka/wire/codes.ts';
-import { type FetchedPartition, type Isolation, fetchRecords } from '../../broker/kafka/wire/requests.ts';
-import type { Cluster } from './cluster.ts';
+import { type FetchedPartition, fetchRecords } from '../../broker/kafka/wire/record-requests.ts';
+import type { Isolation } from '../../broker/kafka/wire/requests.ts';
 import type { PartitionFeed } from './partition-feed.ts';
 import { partitionPath } from '../../record/partition-path.ts';
 
@@ -123,7 +124,7 @@ export class Fetcher {
   /** Returns the bytes of records that came. Waits at the end of all partitions only if no other of this broker waits for room. */
   async #fetch(leader: number, feeds: readonly PartitionFeed[], mayWait: boolean): Promise<number> {
     const { cluster, clock, isolation, onAnswer } = this.#deps;
-    const connection = await cluster.connection(leader, 'fetch');
+    const connection = await cluster.connectionTo(leader, 'fetch');
     const asked = new Map(feeds.map((feed) => [partitionPath(feed.name), { feed, offset: feed.nextOffset }]));
     const askedMs = clock.nowMs();
     const answers = await fetchRecords(

@@ -1,4 +1,4 @@
-import type { Cluster } from './cluster.ts';
+import type { Cluster } from '../../broker/kafka/cluster.ts';
 import type { TrackedPartition } from './tracked-partition.ts';
 
 const COMMIT_MS = 5_000;
@@ -38,18 +38,18 @@ export class OffsetCommits {
 
   async #commit(sources: Iterable<TrackedPartition>): Promise<void> {
     if (this.#group === undefined) return;
-    const offsets = new Map<string, { partition: number; offset: number }[]>();
+    const offsets = new Map<string, Map<number, number>>();
     const paths: [string, number][] = [];
     for (const { path, position, name } of sources) {
       if (name === undefined || this.#committed.get(path) === position) continue;
       const { topic, partition } = name;
-      offsets.set(topic, [...(offsets.get(topic) ?? []), { partition, offset: position }]);
+      offsets.set(topic, (offsets.get(topic) ?? new Map<number, number>()).set(partition, position));
       paths.push([path, position]);
     }
     if (paths.length === 0) return;
     const run = async (group: string): Promise<void> => {
       try {
-        await this.#cluster.commit(group, offsets);
+        await this.#cluster.commitOffsets(group, offsets);
         for (const [path, position] of paths) this.#committed.set(path, position);
         this.#failures = 0;
       } catch (error) {

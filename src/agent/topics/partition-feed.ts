@@ -1,11 +1,12 @@
 import {
   DamagedBatch,
   type RecordBatch,
+  batchAt,
+  checkBatch,
   damagedPlace,
   isAbortMarker,
-  readBatch,
-} from '../../broker/kafka/wire/record-batch.ts';
-import type { FetchedPartition } from '../../broker/kafka/wire/requests.ts';
+} from '../../broker/kafka/record-batch.ts';
+import type { FetchedPartition } from '../../broker/kafka/wire/record-requests.ts';
 import type { PartitionName } from './partition-name.ts';
 
 /** A damaged batch is asked for again so often, in case the wire and not the disk has done it; then it is passed over and counted. */
@@ -156,10 +157,12 @@ export class PartitionFeed {
   /** Undefined at the end of the bytes, and where a damaged batch should be asked for again. */
   #read(records: Buffer, at: number, end: number): RecordBatch | DamagedBatch | undefined {
     try {
-      const batch = readBatch(records, at);
-      if (batch !== undefined && batch.baseOffset >= Math.max(end, this.nextOffset + 1))
+      const batch = batchAt(records, at);
+      if (batch === undefined) return undefined;
+      checkBatch(batch);
+      if (batch.baseOffset >= Math.max(end, this.nextOffset + 1))
         throw damagedPlace(`an offset of ${batch.baseOffset} where the partition ends at ${end}`, records.length - at);
-      if (batch !== undefined) this.#damagedTries = 0;
+      this.#damagedTries = 0;
       return batch;
     } catch (error) {
       if (!(error instanceof DamagedBatch)) throw error;

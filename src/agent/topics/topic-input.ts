@@ -1,11 +1,11 @@
 import { Backoff } from '../../lib/backoff.ts';
-import { isDefect } from '../../broker/kafka/wire/codes.ts';
+import { Cluster } from '../../broker/kafka/cluster.ts';
+import { asSourceError, isDefect } from '../../broker/kafka/wire/codes.ts';
 import { topicOfPath } from '../../record/partition-path.ts';
 import { ProblemBoard, noRoom, reasonOf } from '../scan-problem.ts';
 import type { BlockRoom, ScanProblem } from '../source.ts';
 import type { InputDeps, ReadOutcome, SourceInput, TopicsInput } from '../source-input.ts';
 import { newEntry } from '../tracked-source.ts';
-import { Cluster } from './cluster.ts';
 import { type FoundPartition, type PartitionOffsets, boundsOf, discover } from './discovery.ts';
 import { Fetcher } from './fetcher.ts';
 import { type Found, isOver, isWholeOf, unsettledOf } from './found-topics.ts';
@@ -71,7 +71,7 @@ export class TopicInput implements SourceInput {
     this.#problems = new ProblemBoard(deps.notify);
     this.#notes = new NotesSaid(deps.notify);
     const { isolation } = options;
-    this.#cluster = new Cluster(options.client);
+    this.#cluster = new Cluster(options.client, asSourceError);
     this.#fetcher = new Fetcher({
       cluster: this.#cluster,
       clock: deps.clock,
@@ -360,7 +360,7 @@ export class TopicInput implements SourceInput {
   async #findPlace(feed: PartitionFeed): Promise<void> {
     const { topic, partition } = feed.name;
     try {
-      const { earliest, end } = await boundsOf(this.#cluster, feed.leader, topic, partition);
+      const { start: earliest, end } = await boundsOf(this.#cluster, feed.leader, topic, partition);
       const source = this.#feeds.get(feed);
       if (source === undefined) return;
       const { position } = source.ahead;

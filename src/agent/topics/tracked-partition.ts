@@ -1,4 +1,4 @@
-import { DamagedBatch, RecordCursor } from '../../broker/kafka/wire/record-batch.ts';
+import { DamagedBatch, RecordCursor } from '../../broker/kafka/record-batch.ts';
 import { BLOCK_BYTES_MAX } from '../../record/block.ts';
 import { hash64 } from '../../lib/hash.ts';
 import { type LineSum, emptySum } from '../../record/line-id.ts';

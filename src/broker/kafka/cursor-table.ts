@@ -3,7 +3,7 @@ import type { Cursor, Report } from '../broker.ts';
 import type { Cluster } from './cluster.ts';
 import { PartitionFetcher } from './partition-fetcher.ts';
 import type { Patience } from './patience.ts';
-import { type KafkaRecord, batchesOf, decodeBatch } from './record-batch.ts';
+import { DamagedBatch, type KafkaRecord, recordsOf } from './record-batch.ts';
 
 const FLUSH_MS = 500;
 const FETCH_BYTES_MAX = 1024 * 1024;
@@ -197,11 +197,12 @@ export class CursorTable {
     try {
       for (let end = Infinity; next < end;) {
         const fetched = await this.#fetcher.fetch(next, 0, FETCH_BYTES_MAX);
-        if (end === Infinity) end = fetched.highWatermark;
-        for (const batch of batchesOf(fetched.recordSet)) {
-          const { records = [] } = await decodeBatch(batch);
-          for (const record of records) if (record.offset >= next) apply(record, stored);
-          next = Math.max(next, batch.lastOffset + 1);
+        if (end === Infinity) end = fetched.end;
+        for (const batch of fetched.batches) {
+          const records = await recordsOf(batch);
+          if (!(records instanceof DamagedBatch))
+            for (const record of records) if (record.offset >= next) apply(record, stored);
+          next = Math.max(next, batch.nextOffset);
         }
       }
       this.#stored = stored;

@@ -4,17 +4,11 @@ import { Backoff } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { EXIT, OperatingError, describeError } from '../../lib/errors.ts';
 import type { AssignedPartition, Assignment, SharedTopic } from '../broker.ts';
-import { Cluster, readAnswer } from './cluster.ts';
-import { asOperatingError, isDenied, isTransient, protocolType } from './kafka-error.ts';
-import {
-  type JoinedGroup,
-  type KafkaClientOptions,
-  type WireBroker,
-  type WireConnection,
-  joinGroup,
-  namedMemberId,
-} from './kafkajs.ts';
+import { Cluster } from './cluster.ts';
+import { asOperatingError, isDenied, isTransient, protocolType, readAnswer } from './kafka-error.ts';
+import { type JoinedGroup, type KafkaClientOptions, type WireBroker, joinGroup, namedMemberId } from './kafkajs.ts';
 import { type MemberClaim, shareOut } from './share-out.ts';
+import type { Connection } from './wire/connection.ts';
 
 const { MemberAssignment, MemberMetadata } = kafkajs.AssignerProtocol;
 
@@ -71,7 +65,7 @@ class GroupMember implements Assignment {
   #generation = -1;
   #held: readonly AssignedPartition[] = [];
   readonly #cluster: Cluster;
-  #connection: WireConnection | undefined;
+  #connection: Connection | undefined;
   /** Those who ask whether what is assigned holds. */
   #waiting: (() => void)[] = [];
 
@@ -120,7 +114,7 @@ class GroupMember implements Assignment {
   }
 
   /** A connection of its own: a join may wait long for its answer, and answers come in the order of requests. */
-  async #coordinator(): Promise<WireConnection> {
+  async #coordinator(): Promise<Connection> {
     if (this.#connection?.isOpen !== true) {
       const address = await this.#cluster.coordinatorOf(this.#options.group, 'group');
       this.#connection = await this.#cluster.open(address);
@@ -129,7 +123,7 @@ class GroupMember implements Assignment {
   }
 
   /** All members join, the leader shares out, and each gets its part. Until it is answered everybody goes on with what they have. */
-  async #agree(coordinator: WireConnection, signal: AbortSignal): Promise<void> {
+  async #agree(coordinator: Connection, signal: AbortSignal): Promise<void> {
     const { group: groupId } = this.#options;
     const asked = this.#waiting.splice(0);
     try {
@@ -142,7 +136,7 @@ class GroupMember implements Assignment {
       const { memberAssignment } = await broker.syncGroup({ groupId, generationId, memberId, groupAssignment });
       this.#generation = generationId;
       if (signal.aborted) return;
-      this.#assign(readAnswer(coordinator.address, () => decodeShare(memberAssignment, this.#topics)));
+      this.#assign(readAnswer(coordinator.name, () => decodeShare(memberAssignment, this.#topics)));
       for (const resolve of asked) resolve();
     } catch (error) {
       this.#waiting.push(...asked);
@@ -151,10 +145,10 @@ class GroupMember implements Assignment {
   }
 
   /** A new member is named by the first answer, joins by the second, and can leave in between. */
-  async #joined(coordinator: WireConnection): Promise<JoinedGroup> {
+  async #joined(coordinator: Connection): Promise<JoinedGroup> {
     const { group: groupId, sessionMs } = this.#options;
     const join = (): Promise<JoinedGroup> =>
-      joinGroup(coordinator, {
+      joinGroup(coordinator.kafkajs, {
         groupId,
         sessionTimeout: sessionMs,
         rebalanceTimeout: REBALANCE_MS,
@@ -173,7 +167,7 @@ class GroupMember implements Assignment {
   }
 
   /** Says that it lives, until the answer is that the group agrees anew. */
-  async #stay(coordinator: WireConnection, signal: AbortSignal): Promise<void> {
+  async #stay(coordinator: Connection, signal: AbortSignal): Promise<void> {
     const { clock, heartbeatMs, group: groupId } = this.#options;
     const broker = coordinator.broker as GroupBroker;
     for (;;) {

@@ -85,6 +85,16 @@ export function badAnswerError(where: string, cause: unknown, what?: string): Op
   });
 }
 
+/** Looks at an answer that kafkajs has read: what is wrong with it is the broker's. */
+export function readAnswer<T>(where: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof RangeError) throw badAnswerError(where, error);
+    throw error;
+  }
+}
+
 /** A number of an answer that is to be an offset. Throws a RangeError, which the connection makes a {@link badAnswerError} of. */
 export function checkedOffset(value: unknown, least = 0): number {
   const offset = Number(value);

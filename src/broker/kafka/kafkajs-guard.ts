@@ -8,7 +8,7 @@ import { createRequire } from 'node:module';
 import { OperatingError } from '../../lib/errors.ts';
 import { AnswerFrames } from './answer-frames.ts';
 import { badAnswerError } from './kafka-error.ts';
-import type { WireDecoder, WireRequest, WireSocket } from './kafkajs.ts';
+import type { WireRequest, WireSocket } from './kafkajs.ts';
 
 /** Fetched records come whole batches at a time: the largest that any topic of ours takes (16 MiB), and what others allow. */
 const FETCH_BYTES_MAX = 64 * 1024 * 1024;
@@ -33,10 +33,16 @@ interface KafkaJsQueue {
   maybeThrottle(throttleMs: number | null | undefined): void;
 }
 
-interface KafkaJsDecoder extends WireDecoder {
+interface KafkaJsDecoder {
   readonly buffer: Buffer;
   offset: number;
-  readArrayAsync<T>(read: (decoder: WireDecoder) => Promise<T>): Promise<T[]>;
+  readInt16(): number;
+  readInt32(): number;
+  readInt64(): bigint;
+  readString(): string | null;
+  readBytes(length?: number): Buffer | null;
+  readArray<T>(read: (decoder: KafkaJsDecoder) => T): T[];
+  readArrayAsync<T>(read: (decoder: KafkaJsDecoder) => Promise<T>): Promise<T[]>;
 }
 
 const load = createRequire(import.meta.url);
@@ -147,14 +153,14 @@ function boundReads(): void {
   prototype.readBytes = function readBytes(this: KafkaJsDecoder, length = this.readInt32()) {
     return length === -1 ? null : take(this, length);
   } as KafkaJsDecoder['readBytes'];
-  prototype.readArray = function readArray<T>(this: KafkaJsDecoder, read: (decoder: WireDecoder) => T) {
+  prototype.readArray = function readArray<T>(this: KafkaJsDecoder, read: (decoder: KafkaJsDecoder) => T) {
     const values: T[] = [];
     for (let left = countOf(this); left > 0; left--) values.push(read(this));
     return values;
   };
   prototype.readArrayAsync = async function readArrayAsync<T>(
     this: KafkaJsDecoder,
-    read: (decoder: WireDecoder) => Promise<T>,
+    read: (decoder: KafkaJsDecoder) => Promise<T>,
   ) {
     const values: T[] = [];
     for (let left = countOf(this); left > 0; left--) values.push(await read(this));

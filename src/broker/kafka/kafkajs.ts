@@ -11,24 +11,10 @@ import { systemClock } from '../../lib/clock.ts';
 import { protocolType } from './kafka-error.ts';
 import { GuardedConnection } from './kafkajs-guard.ts';
 
-export interface WireEncoder {
-  writeInt8(value: number): WireEncoder;
-  writeInt16(value: number): WireEncoder;
-  writeInt32(value: number): WireEncoder;
-  writeInt64(value: number | string): WireEncoder;
-  writeString(value: string | null): WireEncoder;
-  writeBytes(value: Buffer | null): WireEncoder;
-  writeArray(values: readonly (WireEncoder | string)[]): WireEncoder;
-}
-
-export interface WireDecoder {
-  readInt8(): number;
-  readInt16(): number;
-  readInt32(): number;
-  readInt64(): { toString(): string };
-  readString(): string | null;
-  readBytes(length?: number): Buffer | null;
-  readArray<T>(read: (decoder: WireDecoder) => T): T[];
+/** What kafkajs wants of an encoder that has written a request. */
+interface Encoded {
+  readonly buf: Buffer;
+  readonly buffer: Buffer;
 }
 
 export interface WireRequest<T> {
@@ -36,7 +22,7 @@ export interface WireRequest<T> {
     readonly apiKey: number;
     readonly apiVersion: number;
     readonly apiName: string;
-    readonly encode: () => Promise<WireEncoder>;
+    readonly encode: () => Promise<Encoded>;
   };
   readonly response: {
     readonly decode: (payload: Buffer) => Promise<object>;
@@ -86,11 +72,6 @@ interface Pool {
   destroy(): Promise<void>;
 }
 
-interface TopicOffsets {
-  readonly topic: string;
-  readonly partitions: ReadonlyArray<{ readonly partition: number; readonly offset: string }>;
-}
-
 /** The requests of the protocol that kafkajs writes and reads well. Each throws errors with a `type`, such as `NOT_LEADER_FOR_PARTITION`. */
 export interface WireBroker {
   /** What the broker speaks, by the number of the API. */
@@ -98,7 +79,6 @@ export interface WireBroker {
   /** The best version of a request that both know. */
   lookupRequest<T>(apiKey: number, versions: object): (fields: object) => WireRequest<T>;
   connect(): Promise<void>;
-  listOffsets(request: object): Promise<{ readonly responses: readonly TopicOffsets[] }>;
   createTopics(request: object): Promise<unknown>;
   deleteRecords(request: object): Promise<unknown>;
   describeConfigs(request: object): Promise<{
@@ -107,10 +87,6 @@ export interface WireBroker {
       readonly configEntries: ReadonlyArray<{ readonly configName: string; readonly configValue: string }>;
     }>;
   }>;
-  findGroupCoordinator(request: object): Promise<{
-    readonly coordinator: { readonly nodeId: number; readonly host: string; readonly port: number };
-  }>;
-  offsetCommit(request: object): Promise<unknown>;
   deleteGroups(groups: readonly string[]): Promise<unknown>;
   initProducerId(request: object): Promise<{ readonly producerId: string; readonly producerEpoch: number }>;
   addPartitionsToTxn(request: object): Promise<unknown>;
@@ -121,12 +97,9 @@ const load = createRequire(import.meta.url);
 const KafkaJsBroker = load('kafkajs/src/broker') as new (options: object) => WireBroker;
 const KafkaJsQueue = load('kafkajs/src/network/requestQueue') as { readonly prototype: RequestQueue };
 const defaultSocketFactory = load('kafkajs/src/network/socketFactory') as () => unknown;
-export const Encoder = load('kafkajs/src/protocol/encoder') as new (sizeBytes?: number) => WireEncoder;
-export const Decoder = load('kafkajs/src/protocol/decoder') as new (payload: Buffer) => WireDecoder;
-const { createErrorFromCode } = load('kafkajs/src/protocol/error') as {
+export const { createErrorFromCode } = load('kafkajs/src/protocol/error') as {
   readonly createErrorFromCode: (code: number) => Error & { readonly type: string; readonly code: number };
 };
-export { createErrorFromCode };
 const { requests } = load('kafkajs/src/protocol/requests') as { readonly requests: { readonly JoinGroup: object } };
 
 const JOIN_GROUP = 11;
@@ -179,63 +152,49 @@ export const REQUEST_TIMEOUT_MS = 15_000;
 
 const quiet: logCreator = () => () => undefined;
 
-/** One connection to one broker: connected, its versions known, authenticated. */
-export class WireConnection {
-  readonly address: KafkaAddress;
+/** A connection as kafkajs makes it: connected, its versions known, authenticated. */
+export interface KafkaJsConnection {
   readonly broker: WireBroker;
   readonly send: Send;
-  readonly #socket: WireSocket;
-
-  private constructor(address: KafkaAddress, broker: WireBroker, socket: WireSocket, send: Send) {
-    this.address = address;
-    this.send = send;
-    this.broker = broker;
-    this.#socket = socket;
-  }
-
-  static async open(address: KafkaAddress, options: KafkaClientOptions): Promise<WireConnection> {
-    const {
-      clientId,
-      tls,
-      sasl,
-      connectTimeoutMs = CONNECT_TIMEOUT_MS,
-      requestTimeoutMs = REQUEST_TIMEOUT_MS,
-    } = options;
-    // kafkajs logs every refused connection as an error; what matters is said once, by us.
-    const logger = new Kafka({ brokers: [], clientId, logLevel: logLevel.NOTHING, logCreator: quiet }).logger();
-    const socket = new GuardedConnection({
-      ...address,
-      logger,
-      clientId,
-      ssl: tls ?? null,
-      // A copy: what kafkajs makes of a password it keeps in there.
-      sasl: sasl === undefined ? null : { ...sasl },
-      socketFactory: defaultSocketFactory(),
-      connectionTimeout: connectTimeoutMs,
-      requestTimeout: requestTimeoutMs,
-    });
-    const brokenBy = keepSaslFailure(socket);
-    const send = sendOrClose(socket);
-    const pool = onePool(address, socket, { sasl, connectTimeoutMs, send });
-    const broker = new KafkaJsBroker({ connectionPool: pool, logger, allowAutoTopicCreation: false });
-    const connection = new WireConnection(address, broker, socket, send);
-    try {
-      await broker.connect();
-    } catch (error) {
-      connection.close();
-      throw brokenBy(error);
-    }
-    return connection;
-  }
-
-  get isOpen(): boolean {
-    return this.#socket.isConnected();
-  }
-
+  isOpen(): boolean;
   /** At once: whatever waits for an answer is rejected, and nothing more is sent. */
-  close(): void {
-    closeSocket(this.#socket);
+  close(): void;
+}
+
+export async function connectKafkaJs(
+  address: KafkaAddress,
+  {
+    clientId,
+    tls,
+    sasl,
+    connectTimeoutMs = CONNECT_TIMEOUT_MS,
+    requestTimeoutMs = REQUEST_TIMEOUT_MS,
+  }: KafkaClientOptions,
+): Promise<KafkaJsConnection> {
+  // kafkajs logs every refused connection as an error; what matters is said once, by us.
+  const logger = new Kafka({ brokers: [], clientId, logLevel: logLevel.NOTHING, logCreator: quiet }).logger();
+  const socket = new GuardedConnection({
+    ...address,
+    logger,
+    clientId,
+    ssl: tls ?? null,
+    // A copy: what kafkajs makes of a password it keeps in there.
+    sasl: sasl === undefined ? null : { ...sasl },
+    socketFactory: defaultSocketFactory(),
+    connectionTimeout: connectTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+  });
+  const brokenBy = keepSaslFailure(socket);
+  const send = sendOrClose(socket);
+  const connectionPool = onePool(address, socket, { sasl, connectTimeoutMs, send });
+  const broker = new KafkaJsBroker({ connectionPool, logger, allowAutoTopicCreation: false });
+  try {
+    await broker.connect();
+  } catch (error) {
+    closeSocket(socket);
+    throw brokenBy(error);
   }
+  return { broker, send, isOpen: () => socket.isConnected(), close: () => closeSocket(socket) };
 }
 
 type Send = WireSocket['send'];
@@ -248,7 +207,7 @@ export interface JoinedGroup {
 }
 
 /** One request to join; kafkajs' own sends a second one under the id that the first was answered with, and tells it to nobody. */
-export function joinGroup(connection: WireConnection, fields: object): Promise<JoinedGroup> {
+export function joinGroup(connection: KafkaJsConnection, fields: object): Promise<JoinedGroup> {
   return connection.send(connection.broker.lookupRequest<JoinedGroup>(JOIN_GROUP, requests.JoinGroup)(fields));
 }
 

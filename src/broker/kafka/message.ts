@@ -1,5 +1,5 @@
 import { MESSAGE_KINDS, type Message, type MessageKind, type OutgoingMessage } from '../broker.ts';
-import { type KafkaRecord, type StoredBatch, type StoredRecord, decodeBatch } from './record-batch.ts';
+import { DamagedBatch, type KafkaRecord, type RecordBatch, type StoredRecord, recordsOf } from './record-batch.ts';
 
 /**
  * A message as a Kafka record: its value is the record's value, so that any consumer sees plain log lines; its header is the one record
@@ -34,15 +34,15 @@ function messageOf(record: StoredRecord, hasValues: boolean): Message {
 }
 
 /** The messages of a batch from offset `from` on. What cannot be read is named, and stands for itself: offsets have no holes. */
-export async function messagesOf(batch: StoredBatch, from: number, hasValues: boolean): Promise<Message[]> {
+export async function messagesOf(batch: RecordBatch, from: number, hasValues: boolean): Promise<Message[]> {
   if (batch.isControl) return [];
-  const { records, damaged } = await decodeBatch(batch);
-  if (records !== undefined) {
+  const records = await recordsOf(batch);
+  if (!(records instanceof DamagedBatch)) {
     return records.filter(({ offset }) => offset >= from).map((record) => messageOf(record, hasValues));
   }
-  const first = Math.max(from, batch.firstOffset);
-  const count = Math.min(DAMAGED_MESSAGES_MAX, batch.lastOffset - first + 1);
-  return Array.from({ length: Math.max(0, count) }, (_, i) => nothing(first + i, 0, damaged));
+  const first = Math.max(from, batch.baseOffset);
+  const count = Math.min(DAMAGED_MESSAGES_MAX, batch.nextOffset - first);
+  return Array.from({ length: Math.max(0, count) }, (_, i) => nothing(first + i, 0, records.reason));
 }
 
 /** The count of a damaged batch may be damaged, too. */

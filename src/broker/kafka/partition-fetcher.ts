@@ -1,10 +1,11 @@
 import { EXIT, OperatingError } from '../../lib/errors.ts';
-import { type Cluster, readAnswer } from './cluster.ts';
-import { closedError, protocolType, unknownTopicError } from './kafka-error.ts';
-import { type WireConnection, createErrorFromCode } from './kafkajs.ts';
+import type { Cluster } from './cluster.ts';
+import { closedError, protocolType, readAnswer, unknownTopicError } from './kafka-error.ts';
+import { createErrorFromCode } from './kafkajs.ts';
 import type { Patience } from './patience.ts';
-import { checkProgress } from './record-batch.ts';
-import { type Fetched, fetchRequest } from './requests.ts';
+import { type RecordBatch, batchesFrom } from './record-batch.ts';
+import type { Connection } from './wire/connection.ts';
+import { fetchRecords } from './wire/record-requests.ts';
 
 /** A topic that has just been made is not known to every broker at once. */
 const UNKNOWN_TOPIC_TRIES = 3;
@@ -16,8 +17,15 @@ export interface FetcherDependencies {
   readonly signal: AbortSignal;
 }
 
+/** What a partition has from an offset on, as much as was asked for; and where it ends. */
+export interface Fetched {
+  /** Unchecked. */
+  readonly batches: readonly RecordBatch[];
+  readonly end: number;
+}
+
 /**
- * Record sets of one partition from the offsets we name, over a connection of its own, since a fetch that waits holds up what is behind
+ * Batches of one partition from the offsets we name, over a connection of its own, since a fetch that waits holds up what is behind
  * it. Goes on through broken connections, leaders that move and brokers that are away; an offset the log does not have is an error.
  */
 export class PartitionFetcher {
@@ -26,7 +34,7 @@ export class PartitionFetcher {
   readonly #partition: number;
   readonly #where: string;
   readonly #closing = new AbortController();
-  #connection: WireConnection | undefined;
+  #connection: Connection | undefined;
   #isWaiting = false;
   readonly #end = (): void => {
     this.#closing.abort();
@@ -44,15 +52,14 @@ export class PartitionFetcher {
     deps.signal.addEventListener('abort', this.#end, { once: true });
   }
 
-  /** Resolves with an empty record set after `maxWaitMs` without a record. Rejects with LOG_TRIMMED, LOG_FORKED, LOG_TOPIC_UNKNOWN, LOG_ACCESS_DENIED. */
+  /** Resolves without a batch after `maxWaitMs` without a record. Rejects with LOG_TRIMMED, LOG_FORKED, LOG_TOPIC_UNKNOWN, LOG_ACCESS_DENIED. */
   fetch(from: number, maxWaitMs: number, bytesMax: number): Promise<Fetched> {
     let unknownTopic = 0;
-    const request = { topic: this.#topic, partition: this.#partition, from, maxWaitMs, bytesMax };
     return this.#deps.patience.retry(
       this.#where,
       async () => {
         try {
-          return await this.#fetchOnce(request);
+          return await this.#fetchOnce(from, maxWaitMs, bytesMax);
         } catch (error) {
           this.#drop();
           const type = protocolType(error);
@@ -73,7 +80,7 @@ export class PartitionFetcher {
     this.#end();
   }
 
-  async #fetchOnce(request: Parameters<typeof fetchRequest>[0]): Promise<Fetched> {
+  async #fetchOnce(from: number, waitMs: number, bytesMax: number): Promise<Fetched> {
     const { cluster } = this.#deps;
     let connection = this.#connection;
     if (connection?.isOpen !== true) {
@@ -84,13 +91,16 @@ export class PartitionFetcher {
       }
       this.#connection = connection;
     }
+    // Without the topic's id: one that was made anew is told by where it begins and ends.
+    const place = { topic: this.#topic, topicId: '', partition: this.#partition, offset: from };
+    const settings = { waitMs, bytesMax, partitionBytesMax: bytesMax, isolation: 'read_uncommitted' } as const;
     this.#isWaiting = true;
-    const fetched = await connection.send(fetchRequest(request));
+    const [fetched] = await fetchRecords(connection, [place], settings);
     this.#isWaiting = false;
-    if (fetched === undefined) throw new Error('the answer does not name what was asked for');
-    if (fetched.errorCode !== 0) throw createErrorFromCode(fetched.errorCode);
-    readAnswer(connection.address, () => checkProgress(fetched.recordSet, request.from));
-    return fetched;
+    if (fetched?.topic !== this.#topic || fetched.partition !== this.#partition)
+      throw new Error('the answer does not name what was asked for');
+    if (fetched.code !== 0) throw createErrorFromCode(fetched.code);
+    return readAnswer(connection.name, () => ({ batches: batchesFrom(fetched.records, from), end: fetched.end }));
   }
 
   #drop(): void {

@@ -2,9 +2,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../../lib/clock.ts';
 import type { Message, ReadOptions } from '../broker.ts';
 import { messagesOf } from './message.ts';
-import { type FetcherDependencies, PartitionFetcher, trimmedError } from './partition-fetcher.ts';
-import { type StoredBatch, batchesOf } from './record-batch.ts';
-import type { Fetched } from './requests.ts';
+import { type Fetched, type FetcherDependencies, PartitionFetcher, trimmedError } from './partition-fetcher.ts';
+import type { RecordBatch } from './record-batch.ts';
 
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 /** Bounds a batch of beats, or of envelopes, whose values have no bytes to count. */
@@ -63,10 +62,10 @@ export async function* readPartition(
         emptyAtMs = clock.monotonicMs() + waitMsMax;
         continue;
       }
-      if (!isFollowing && end === Infinity) end = fetched.highWatermark;
-      const batches = [...batchesOf(fetched.recordSet)];
+      if (!isFollowing && end === Infinity) end = fetched.end;
+      const { batches } = fetched;
       const last = batches.at(-1);
-      const ahead = last === undefined ? next : Math.max(next, last.lastOffset + 1);
+      const ahead = last === undefined ? next : Math.max(next, last.nextOffset);
       if (ahead < end) fetching = fetch(ahead);
       for await (const batch of cutBatches(batches, { next, end, hasValues, batchBytesMax })) {
         checkTrimmed();
@@ -93,7 +92,7 @@ interface Cut {
 }
 
 /** Messages from `next` up to `end`, in pieces of the size a reader wants; one record batch at a time is decompressed. */
-async function* cutBatches(batches: readonly StoredBatch[], cut: Cut): AsyncGenerator<Message[]> {
+async function* cutBatches(batches: readonly RecordBatch[], cut: Cut): AsyncGenerator<Message[]> {
   let piece: Message[] = [];
   let bytes = 0;
   for (const stored of batches) {

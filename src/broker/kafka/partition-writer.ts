@@ -12,10 +12,11 @@ import {
   unknownTopicError,
   unreachableError,
 } from './kafka-error.ts';
-import { type WireConnection, createErrorFromCode } from './kafkajs.ts';
+import { createErrorFromCode } from './kafkajs.ts';
 import type { Patience } from './patience.ts';
 import type { KafkaRecord } from './record-batch.ts';
-import { type Produced, produceRequest } from './requests.ts';
+import type { Connection } from './wire/connection.ts';
+import { type Produced, produce } from './wire/record-requests.ts';
 
 /** Appends that wait for their send; at the bound `append` waits itself. */
 const QUEUED_BYTES_MAX = 64 * 1024 * 1024;
@@ -156,12 +157,12 @@ export class PartitionWriter {
       try {
         const connection = await cluster.connection(await cluster.leader(this.#topic, this.#partition), 'produce');
         const produced = await this.#produce(connection, batch);
-        if (produced.errorCode === 0) {
+        if (produced.code === 0) {
           patience.succeeded(this.#where);
           this.#checkPlace(produced.baseOffset, records);
           return produced.baseOffset;
         }
-        throw createErrorFromCode(produced.errorCode);
+        throw createErrorFromCode(produced.code);
       } catch (error) {
         cluster.forget(this.#topic);
         const type = (error as { type?: string }).type ?? '';
@@ -190,27 +191,27 @@ export class PartitionWriter {
     this.#end = baseOffset + records;
   }
 
-  async #produce(connection: WireConnection, batch: Buffer): Promise<Produced> {
+  async #produce(connection: Connection, batch: Buffer): Promise<Produced> {
     let produced: Produced | undefined;
     try {
-      produced = await connection.send(produceRequest(this.#topic, this.#partition, batch, REPLICATION_TIMEOUT_MS));
+      produced = await produce(connection, this.#topic, this.#partition, batch, REPLICATION_TIMEOUT_MS);
     } catch (cause) {
       // Nothing more goes over a connection that owes an answer: the request may still arrive.
-      this.#deps.cluster.drop(connection);
+      connection.close();
       throw new OutcomeUnknown(cause);
     }
-    if (produced === undefined || (produced.errorCode === 0 && !(produced.baseOffset >= 0))) {
-      this.#deps.cluster.drop(connection);
+    if (produced === undefined || (produced.code === 0 && !(produced.baseOffset >= 0))) {
+      connection.close();
       throw new OutcomeUnknown(new Error('the answer does not name what was sent'));
     }
-    const { errorCode } = produced;
-    if (errorCode !== 0 && !this.#isDefinite(errorCode)) throw new OutcomeUnknown(createErrorFromCode(errorCode));
+    const { code } = produced;
+    if (code !== 0 && !this.#isDefinite(code)) throw new OutcomeUnknown(createErrorFromCode(code));
     return produced;
   }
 
   /** A broker that lost its leadership, timed out or could not write its disk may have written and even replicated the batch. */
-  #isDefinite(errorCode: number): boolean {
-    const { type } = createErrorFromCode(errorCode);
+  #isDefinite(code: number): boolean {
+    const { type } = createErrorFromCode(code);
     return NOT_WRITTEN.has(type) || TOO_LARGE.has(type) || /AUTHORIZATION_FAILED|INVALID_|CORRUPT_MESSAGE/.test(type);
   }
 }

@@ -10,7 +10,7 @@ import type { KafkaClientOptions } from './kafkajs.ts';
 import { PartitionFetcher } from './partition-fetcher.ts';
 import { PartitionWriter } from './partition-writer.ts';
 import { type KafkaEvent, Patience } from './patience.ts';
-import { type KafkaRecord, type StoredRecord, batchesOf, decodeBatch } from './record-batch.ts';
+import { DamagedBatch, type KafkaRecord, type StoredRecord, recordsOf } from './record-batch.ts';
 import { Topics } from './topics.ts';
 
 export interface PlainTopicOptions {
@@ -131,12 +131,12 @@ export class PlainTopic {
       const { end } = await this.ends(partition);
       for (let next = from; next < end;) {
         const before = next;
-        const { recordSet } = await fetcher.fetch(next, 0, FETCH_BYTES_MAX);
-        for (const batch of batchesOf(recordSet)) {
-          next = Math.max(next, batch.lastOffset + 1);
+        const { batches } = await fetcher.fetch(next, 0, FETCH_BYTES_MAX);
+        for (const batch of batches) {
+          next = Math.max(next, batch.nextOffset);
           if (batch.isControl) continue;
-          const { records, damaged } = await decodeBatch(batch);
-          if (damaged !== undefined) throw unreadable(this.#topic, partition, batch.firstOffset, damaged);
+          const records = await recordsOf(batch);
+          if (records instanceof DamagedBatch) throw unreadable(`${this.#topic}/${partition}`, records);
           yield records.filter(({ offset }) => offset >= from);
         }
         // Compaction may have left nothing behind the last record.
@@ -189,8 +189,8 @@ function uncommittedError(where: string, records: number): OperatingError {
   });
 }
 
-function unreadable(topic: string, partition: number, offset: number, why: string): OperatingError {
-  return new OperatingError(`${topic}/${partition}: the batch at offset ${offset} cannot be read: ${why}`, {
+function unreadable(where: string, { baseOffset, reason }: DamagedBatch): OperatingError {
+  return new OperatingError(`${where}: the batch at offset ${baseOffset} cannot be read: ${reason}`, {
     code: 'LOG_DAMAGED',
     hint: 'somebody else writes there with a compression that is not read here: give the sink a topic of its own',
   });

@@ -1,12 +1,9 @@
 /**
- * Kafka's record batch, version 2 (kafka.apache.org/documentation/#recordbatch), written and read here because kafkajs reads every batch
- * of an answer at once, does not look at checksums, and cannot say how large a batch will be before it is sent.
+ * Kafka's record batch, version 2 (kafka.apache.org/documentation/#recordbatch), read here because kafkajs reads every batch of an answer at
+ * once, makes objects of every record, and does not look at checksums. `batch-encoder.ts` writes them.
  */
-import { constants, gunzip, gzip, zstdCompress, zstdDecompress } from 'node:zlib';
-import { promisify } from 'node:util';
 import { crc32c } from './crc32c.ts';
-import type { BatchStamp } from './fenced-producer.ts';
-import { PIECE_BYTES, decompress, zstdPieceBytes } from './wire/compression.ts';
+import { UNPACKED_BYTES_MAX, decompress, decompressAside } from './wire/compression.ts';
 
 export interface KafkaRecord {
   /** Null where there is none. */
@@ -22,332 +19,315 @@ export interface StoredRecord extends KafkaRecord {
   readonly timestampMs: number;
 }
 
-/** A batch as it stands in an answer: nothing of it is decompressed yet. */
-export interface StoredBatch {
-  readonly firstOffset: number;
-  readonly lastOffset: number;
-  /** Markers of transactions, which are no records. */
-  readonly isControl: boolean;
-  readonly bytes: Buffer;
-}
-
-/** Records of a batch, or why they cannot be read; bytes of the records decompressed. */
-export type DecodedBatch =
-  | { readonly records: readonly StoredRecord[]; readonly damaged: undefined }
-  | { readonly records: undefined; readonly damaged: string };
-
-const LOG_OVERHEAD = 12;
-const AT_MAGIC = 16;
-const AT_CRC = 17;
-const AT_ATTRIBUTES = 21;
-const AT_LAST_OFFSET_DELTA = 23;
-const AT_FIRST_TIMESTAMP = 27;
-const AT_MAX_TIMESTAMP = 35;
-const AT_PRODUCER = 43;
-const AT_COUNT = 57;
-const AT_RECORDS = 61;
-export const BATCH_OVERHEAD_BYTES = AT_RECORDS;
-
+/** Base offset (8 bytes) and length (4): what stands before the bytes the length counts. */
+const OVERHEAD_BYTES = 12;
+/** Where the records begin. */
+export const BATCH_HEAD_BYTES = 61;
+/** Of the formats before, which are named where they are met: with the byte that says which it is. */
+const MESSAGE_BYTES_MIN = 17;
+const MAGIC_AT = 16;
+const CRC_AT = 17;
+const ATTRIBUTES_AT = 21;
 const MAGIC = 2;
-const CODEC_MASK = 0x07;
-const LOG_APPEND_TIME = 0x08;
-const CONTROL = 0x20;
-const CODEC = { none: 0, gzip: 1, zstd: 4 } as const;
 
-/** What one batch may grow to when it is decompressed: a bound against a bomb, far above the largest append of ours. */
-const INFLATED_BYTES_MAX = 256 * 1024 * 1024;
+const CODEC_BITS = 0x07;
+const LOG_APPEND_TIME_BIT = 0x08;
+const TRANSACTIONAL_BIT = 0x10;
+const CONTROL_BIT = 0x20;
+
+/** What a batch of our own topics may grow to when it is unpacked: a bound against a bomb, far above the largest append of ours. */
+const OWN_UNPACKED_BYTES_MAX = 4 * UNPACKED_BYTES_MAX;
 /** Each is some objects here, and may be seven bytes there: what writers of ours put in one batch is a thousandth of it. */
 const RECORDS_MAX = 100_000;
-/** Smaller than this a frame costs more than it saves. */
-const COMPRESS_BYTES_MIN = 128;
-/** Logs come out at a tenth: room for an eighth is one piece for most, and little that is made for nothing. Many small pieces cost more. */
-const DEFLATED_PARTS = 8;
-const DEFLATED_PIECE_BYTES_MIN = 64 * 1024;
-/** Level 1 compresses log lines to within a tenth of level 3, at 500 MB/s. */
-const ZSTD_OPTIONS = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
-const compressZstd = promisify(zstdCompress);
-const compressGzip = promisify(gzip);
-const decompressZstd = promisify(zstdDecompress);
-const decompressGzip = promisify(gunzip);
+/** A record batch as it stands in an answer: its head, of which {@link checkBatch} says whether it is true, and its records, perhaps packed. */
+export interface RecordBatch {
+  readonly baseOffset: number;
+  /** One past the last offset it covers; records of its own may lack there. */
+  readonly nextOffset: number;
+  /** Holds a marker of a transaction's end and no records. */
+  readonly isControl: boolean;
+  readonly isTransactional: boolean;
+  readonly producerId: number;
+  readonly codec: number;
+  readonly count: number;
+  readonly baseTimestampMs: number;
+  /** Of all its records, where the broker's clock counts and not the producers'. */
+  readonly appendedAtMs: number | undefined;
+  /** All of it, head and records. */
+  readonly bytes: Buffer;
+  /** Length of the whole batch in the bytes it was read from. */
+  readonly sizeBytes: number;
+}
 
-/** How a batch is compressed: zstd, or gzip where clients of others must read it. */
-export type BatchCodec = 'zstd' | 'gzip';
+type BatchPlace = Pick<RecordBatch, 'baseOffset' | 'nextOffset' | 'sizeBytes'>;
 
-/**
- * The batch of some records, in order; its offsets and time are given by the broker. Compresses on the thread pool. `scratch` holds the
- * plain records meanwhile, if they fit.
- */
-export async function encodeBatch(
-  records: readonly KafkaRecord[],
-  timestampMs: number,
-  codec: BatchCodec = 'zstd',
-  scratch?: Buffer,
-  stamp?: BatchStamp,
-): Promise<Buffer> {
-  const plain = encodeRecords(records, scratch);
-  const isCompressed = plain.length >= COMPRESS_BYTES_MIN;
-  const body = isCompressed ? await deflate(plain, codec) : plain;
-  const batch = Buffer.allocUnsafe(AT_RECORDS + body.length);
-  batch.writeBigInt64BE(0n, 0);
-  batch.writeInt32BE(batch.length - LOG_OVERHEAD, 8);
-  batch.writeInt32BE(-1, 12);
-  batch.writeInt8(MAGIC, AT_MAGIC);
-  batch.writeInt16BE(isCompressed ? CODEC[codec] : CODEC.none, AT_ATTRIBUTES);
-  batch.writeInt32BE(records.length - 1, AT_LAST_OFFSET_DELTA);
-  batch.writeBigInt64BE(BigInt(Math.trunc(timestampMs)), AT_FIRST_TIMESTAMP);
-  batch.writeBigInt64BE(BigInt(Math.trunc(timestampMs)), AT_MAX_TIMESTAMP);
-  if (stamp === undefined) {
-    // No producer id, no sequence: duplicates are the readers' business.
-    batch.fill(0xff, AT_PRODUCER, AT_COUNT);
-  } else {
-    batch.writeBigInt64BE(stamp.producerId, AT_PRODUCER);
-    batch.writeInt16BE(stamp.producerEpoch, AT_PRODUCER + 8);
-    batch.writeInt32BE(stamp.baseSequence, AT_PRODUCER + 10);
+/** A batch that cannot be read, whose place and length are known: who reads on knows where. */
+export class DamagedBatch extends RangeError {
+  readonly reason: string;
+  readonly baseOffset: number;
+  readonly nextOffset: number;
+  readonly sizeBytes: number;
+
+  constructor(reason: string, { baseOffset, nextOffset, sizeBytes }: BatchPlace) {
+    super(`batch at offset ${baseOffset}: ${reason}`);
+    this.reason = reason;
+    this.baseOffset = baseOffset;
+    this.nextOffset = nextOffset;
+    this.sizeBytes = sizeBytes;
   }
-  batch.writeInt32BE(records.length, AT_COUNT);
-  batch.set(body, AT_RECORDS);
-  batch.writeUInt32BE(crc32c(batch.subarray(AT_ATTRIBUTES)), AT_CRC);
-  return batch;
-}
 
-function deflate(plain: Buffer, codec: BatchCodec): Promise<Buffer> {
-  const chunkSize = Math.max(DEFLATED_PIECE_BYTES_MIN, Math.ceil(plain.length / DEFLATED_PARTS));
-  if (codec === 'gzip') return compressGzip(plain, { chunkSize });
-  // A frame that says its size is unpacked in one piece, by us and by clients of others.
-  return compressZstd(plain, { ...ZSTD_OPTIONS, chunkSize, pledgedSrcSize: plain.length });
-}
-
-/** The whole batches of a record set; a cut one at its end is left out, as the protocol has it. Throws a RangeError for offsets that can be none. */
-export function* batchesOf(recordSet: Buffer): Generator<StoredBatch> {
-  for (let at = 0; at + AT_RECORDS <= recordSet.length;) {
-    const end = at + LOG_OVERHEAD + recordSet.readInt32BE(at + 8);
-    if (end > recordSet.length) return;
-    if (end < at + AT_RECORDS) throw new RangeError(`a batch of ${end - at} bytes`);
-    const bytes = recordSet.subarray(at, end);
-    const firstOffset = Number(bytes.readBigInt64BE(0));
-    // A count that is damaged is found when it is decoded; it has its first record all the same.
-    const lastOffset = firstOffset + Math.max(0, bytes.readInt32BE(AT_LAST_OFFSET_DELTA));
-    if (!(firstOffset >= 0 && Number.isSafeInteger(lastOffset)))
-      throw new RangeError(`a batch at offset ${firstOffset}`);
-    const isControl = (bytes.readInt16BE(AT_ATTRIBUTES) & CONTROL) !== 0;
-    yield { firstOffset, lastOffset, isControl, bytes };
-    at = end;
+  /** Else its offsets are what is wrong with it. */
+  get isPlaceKnown(): boolean {
+    return this.baseOffset !== NOWHERE;
   }
 }
 
+const NOWHERE = -1;
+
+/** A batch whose offsets are those of no batch; `sizeBytes` is what is left of the answer from it on, none of which can be trusted. */
+export function damagedPlace(reason: string, sizeBytes: number): DamagedBatch {
+  return new DamagedBatch(reason, { baseOffset: NOWHERE, nextOffset: NOWHERE, sizeBytes });
+}
+
 /**
- * Throws a RangeError unless a record set, fetched from an offset on, is empty or brings a reader further: it would be asked for again at
- * once, for ever. Brokers answer with the batch that an offset is in, whole however large it is, and those behind it.
+ * The batch that begins at `at`, or undefined where the bytes end before it does: brokers cut the last one of an answer anywhere. Throws a
+ * {@link DamagedBatch} for a length or offsets that no batch has; nothing else is checked yet.
  */
-export function checkProgress(recordSet: Buffer, from: number): void {
+export function batchAt(bytes: Buffer, at: number): RecordBatch | undefined {
+  if (at + BATCH_HEAD_BYTES > bytes.length) return undefined;
+  const sizeBytes = OVERHEAD_BYTES + bytes.readInt32BE(at + 8);
+  if (at + sizeBytes > bytes.length) return undefined;
+  const baseOffset = i64(bytes, at);
+  const isKnown = bytes.readInt8(at + MAGIC_AT) === MAGIC;
+  // What is wrong with it may be its length, too: reading on one offset further makes progress whatever it is.
+  const nextOffset = baseOffset + Math.max(0, isKnown ? bytes.readInt32BE(at + 23) : 0) + 1;
+  const left = bytes.length - at;
+  if (!(baseOffset >= 0 && Number.isSafeInteger(nextOffset))) throw damagedPlace(`an offset of ${baseOffset}`, left);
+  // Where the next one begins is not known then, and nothing that follows can be read.
+  if (sizeBytes < (isKnown ? BATCH_HEAD_BYTES : MESSAGE_BYTES_MIN))
+    throw new DamagedBatch(`a length of ${sizeBytes} bytes`, { baseOffset, nextOffset, sizeBytes: left });
+  const attributes = bytes.readInt16BE(at + ATTRIBUTES_AT);
+  return {
+    baseOffset,
+    nextOffset,
+    sizeBytes,
+    isControl: (attributes & CONTROL_BIT) !== 0,
+    isTransactional: (attributes & TRANSACTIONAL_BIT) !== 0,
+    codec: attributes & CODEC_BITS,
+    baseTimestampMs: i64(bytes, at + 27),
+    appendedAtMs: (attributes & LOG_APPEND_TIME_BIT) === 0 ? undefined : i64(bytes, at + 35),
+    producerId: i64(bytes, at + 43),
+    count: bytes.readInt32BE(at + 57),
+    bytes: bytes.subarray(at, at + sizeBytes),
+  };
+}
+
+/** Throws a {@link DamagedBatch} where its format is not this one, its checksum is wrong, or it counts fewer than no records. */
+export function checkBatch(batch: RecordBatch): void {
+  const { bytes, count } = batch;
+  const magic = bytes.readInt8(MAGIC_AT);
+  if (magic !== MAGIC) throw new DamagedBatch(`message format ${magic}, which Kafka gave up with version 4`, batch);
+  if (crc32c(bytes.subarray(ATTRIBUTES_AT)) !== bytes.readUInt32BE(CRC_AT))
+    throw new DamagedBatch('its bytes do not match their checksum', batch);
+  if (count < 0) throw new DamagedBatch(`${count} records`, batch);
+}
+
+/** The batches of a record set, unchecked; a cut one at its end is left out, as the protocol has it. Throws as {@link batchAt}. */
+export function* batchesOf(recordSet: Buffer): Generator<RecordBatch> {
+  for (let at = 0; ;) {
+    const batch = batchAt(recordSet, at);
+    if (batch === undefined) return;
+    yield batch;
+    at += batch.sizeBytes;
+  }
+}
+
+/**
+ * The batches, unchecked, of a record set that was fetched from an offset on. Throws a RangeError unless it is empty or brings a reader
+ * further: it would be asked for again at once, for ever. Brokers answer with the batch that an offset is in, whole however large it is,
+ * and those behind it.
+ */
+export function batchesFrom(recordSet: Buffer, from: number): readonly RecordBatch[] {
+  const batches = [...batchesOf(recordSet)];
   let next = 0;
-  for (const { firstOffset, lastOffset } of batchesOf(recordSet)) {
-    if (firstOffset < next) throw new RangeError(`a batch at offset ${firstOffset} behind ${next - 1}`);
-    next = lastOffset + 1;
+  for (const { baseOffset, nextOffset } of batches) {
+    if (baseOffset < next) throw new RangeError(`a batch at offset ${baseOffset} behind ${next - 1}`);
+    next = nextOffset;
   }
   if (recordSet.length > 0 && next <= from)
     throw new RangeError(`records up to ${next - 1}, asked for from ${from} on`);
+  return batches;
 }
 
-/** Checks, decompresses and reads a batch. What is wrong with its bytes is in the answer, not thrown. */
-export async function decodeBatch(batch: StoredBatch): Promise<DecodedBatch> {
-  const { bytes } = batch;
-  const magic = bytes.readInt8(AT_MAGIC);
-  if (magic !== MAGIC) return damage(`a record batch of version ${magic}`);
-  if (bytes.readUInt32BE(AT_CRC) !== crc32c(bytes.subarray(AT_ATTRIBUTES)))
-    return damage('the checksum does not match');
+/** The records of a batch of our own topics, checked, and unpacked on the thread pool; what is wrong with its bytes is returned, not thrown. */
+export async function recordsOf(batch: RecordBatch): Promise<readonly StoredRecord[] | DamagedBatch> {
+  const cursor = new RecordCursor();
   try {
-    const plain = await inflate(bytes.readInt16BE(AT_ATTRIBUTES) & CODEC_MASK, bytes.subarray(AT_RECORDS));
-    return { records: readRecords(batch, plain), damaged: undefined };
+    checkBatch(batch);
+    if (batch.count > RECORDS_MAX) throw new DamagedBatch(`${batch.count} records in one batch`, batch);
+    cursor.open(batch, await unpacked(batch));
+    const records: StoredRecord[] = [];
+    while (cursor.next()) records.push(cursor.record());
+    return records;
   } catch (error) {
-    return damage(error instanceof Error ? error.message : String(error));
+    if (error instanceof DamagedBatch) return error;
+    throw error;
   }
 }
 
-function damage(damaged: string): DecodedBatch {
-  return { records: undefined, damaged };
-}
-
-async function inflate(codec: number, body: Buffer): Promise<Buffer> {
-  const options = { maxOutputLength: INFLATED_BYTES_MAX, chunkSize: PIECE_BYTES };
-  switch (codec) {
-    case CODEC.none:
-      return body;
-    case CODEC.zstd:
-      return decompressZstd(body, { ...options, chunkSize: zstdPieceBytes(body) });
-    case CODEC.gzip:
-      return decompressGzip(body, options);
-    default:
-      // A topic's own compression.type may have packed it again.
-      return decompress(codec, body);
+async function unpacked(batch: RecordBatch): Promise<Buffer> {
+  try {
+    return await decompressAside(batch.codec, batch.bytes.subarray(BATCH_HEAD_BYTES), OWN_UNPACKED_BYTES_MAX);
+  } catch (error) {
+    throw unpackable(error, batch);
   }
 }
 
-function readRecords(batch: StoredBatch, plain: Buffer): StoredRecord[] {
-  const { bytes, firstOffset, lastOffset } = batch;
-  const count = bytes.readInt32BE(AT_COUNT);
-  if (count < 0 || count > RECORDS_MAX) throw new RangeError(`${count} records in one batch`);
-  const isLogTime = (bytes.readInt16BE(AT_ATTRIBUTES) & LOG_APPEND_TIME) !== 0;
-  const timestampMs = Number(bytes.readBigInt64BE(isLogTime ? AT_MAX_TIMESTAMP : AT_FIRST_TIMESTAMP));
-  const reader = new RecordReader(plain);
-  const records: StoredRecord[] = [];
-  for (let i = 0; i < count; i++) {
-    const end = reader.beginRecord();
-    const timestampDelta = reader.varint();
-    const offset = firstOffset + reader.varint();
-    if (!(offset >= firstOffset && offset <= lastOffset)) throw new RangeError('a record is not of its batch');
-    const key = reader.bytes();
-    const value = reader.bytes();
-    const headers = reader.headers();
-    if (reader.at !== end) throw new RangeError('a record does not end where it says');
-    records.push({ offset, timestampMs: isLogTime ? timestampMs : timestampMs + timestampDelta, key, value, headers });
-  }
-  return records;
+function unpackable(error: unknown, batch: RecordBatch): DamagedBatch {
+  return new DamagedBatch(error instanceof Error ? error.message : String(error), batch);
 }
 
 const NO_HEADERS: KafkaRecord['headers'] = [];
 
-/** Every read is of bytes of the record it stands in, or a RangeError: nobody else's bytes, and each but once. */
-class RecordReader {
-  readonly #bytes: Buffer;
-  #end = 0;
-  at = 0;
-
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes;
-  }
-
-  /** Stands behind the record's attributes, all unused; returns where it ends. */
-  beginRecord(): number {
-    this.#end = this.#bytes.length;
-    const length = this.varint();
-    if (!(length >= 1 && this.at + length <= this.#bytes.length)) throw cutShort();
-    this.#end = this.at + length;
-    this.at++;
-    return this.#end;
-  }
-
-  /** Zigzag. Ten bytes at most. */
-  varint(): number {
-    const bytes = this.#bytes;
-    if (this.at >= this.#end) throw cutShort();
-    const first = bytes[this.at]!;
-    if (first < 0x80) {
-      this.at++;
-      return first & 1 ? -((first + 1) >>> 1) : first >>> 1;
-    }
-    let value = 0;
-    let scale = 1;
-    for (let i = 0; i < 10; i++) {
-      if (this.at >= this.#end) throw cutShort();
-      const byte = bytes[this.at++]!;
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return value % 2 === 1 ? -(value + 1) / 2 : value / 2;
-      scale *= 128;
-    }
-    throw new RangeError('a number is longer than ten bytes');
-  }
-
-  bytes(): Uint8Array | null {
-    const length = this.varint();
-    if (length < 0) return null;
-    const start = this.#take(length);
-    return new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + start, length);
-  }
-
-  headers(): KafkaRecord['headers'] {
-    const count = this.varint();
-    if (count === 0) return NO_HEADERS;
-    if (!(count > 0 && count <= this.#end - this.at)) throw cutShort();
-    const headers: Array<readonly [string, Uint8Array | null]> = [];
-    for (let i = 0; i < count; i++) {
-      const length = this.varint();
-      const start = this.#take(length);
-      headers.push([this.#bytes.toString('utf8', start, start + length), this.bytes()]);
-    }
-    return headers;
-  }
-
-  #take(length: number): number {
-    const start = this.at;
-    if (!(length >= 0 && start + length <= this.#end)) throw cutShort();
-    this.at = start + length;
-    return start;
-  }
-}
-
-function cutShort(): RangeError {
-  return new RangeError('a record is cut short');
-}
-
-function encodeRecords(records: readonly KafkaRecord[], scratch: Buffer | undefined): Buffer {
-  const bodies = records.map((record, i) => bodyBytes(record, i));
-  const total = bodies.reduce((sum, body) => sum + body + varintBytes(body), 0);
-  const fits = scratch !== undefined && scratch.length >= total;
-  const writer = new RecordWriter(fits ? scratch.subarray(0, total) : Buffer.allocUnsafe(total));
-  for (const [i, { key, value, headers }] of records.entries()) {
-    writer.varint(bodies[i]!);
-    writer.zero();
-    writer.zero();
-    writer.varint(i);
-    writer.bytes(key);
-    writer.bytes(value);
-    writer.varint(headers.length);
-    for (const [name, bytes] of headers) {
-      writer.bytes(Buffer.from(name));
-      writer.bytes(bytes);
-    }
-  }
-  return writer.buffer;
-}
-
-/** Bytes of a record after its own length: attributes and time delta are one zero byte each. */
-function bodyBytes({ key, value, headers }: KafkaRecord, index: number): number {
-  let bytes = 2 + varintBytes(index) + runBytes(key) + runBytes(value) + varintBytes(headers.length);
-  for (const [name, header] of headers) {
-    const nameBytes = Buffer.byteLength(name);
-    bytes += varintBytes(nameBytes) + nameBytes + runBytes(header);
-  }
-  return bytes;
-}
-
-function runBytes(bytes: Uint8Array | null): number {
-  return bytes === null ? 1 : varintBytes(bytes.length) + bytes.length;
-}
-
-/** Of a zigzag number that is not negative. */
-function varintBytes(value: number): number {
-  let bytes = 1;
-  for (let rest = value * 2; rest >= 0x80; rest = Math.floor(rest / 128)) bytes++;
-  return bytes;
-}
-
-class RecordWriter {
-  readonly buffer: Buffer;
+/**
+ * Goes over the records of a batch, one after the other, with nothing made for each: its fields speak of the record it stands on,
+ * and keys, values and headers are places in `bytes`.
+ */
+export class RecordCursor {
+  bytes: Buffer = Buffer.alloc(0);
+  offset = -1;
+  timestampMs = 0;
+  keyStart = 0;
+  /** −1 where there is none. */
+  keyLength = -1;
+  valueStart = 0;
+  /** −1 for a tombstone. */
+  valueLength = -1;
+  headers = 0;
+  headersStart = 0;
   #at = 0;
+  #left = 0;
+  #batch: RecordBatch | undefined;
 
-  constructor(buffer: Buffer) {
-    this.buffer = buffer;
-  }
-
-  zero(): void {
-    this.buffer[this.#at++] = 0;
-  }
-
-  varint(value: number): void {
-    let rest = value * 2;
-    for (; rest >= 0x80; rest = Math.floor(rest / 128)) this.buffer[this.#at++] = (rest % 128) | 0x80;
-    this.buffer[this.#at++] = rest;
-  }
-
-  bytes(bytes: Uint8Array | null): void {
-    if (bytes === null) {
-      this.buffer[this.#at++] = 1;
-      return;
+  /** Stands before the first record of a checked batch, whose records are unpacked here if they are not given. Throws a {@link DamagedBatch}. */
+  open(batch: RecordBatch, records?: Buffer): void {
+    this.#left = 0;
+    try {
+      this.bytes = records ?? decompress(batch.codec, batch.bytes.subarray(BATCH_HEAD_BYTES));
+    } catch (error) {
+      throw unpackable(error, batch);
     }
-    this.varint(bytes.length);
-    this.buffer.set(bytes, this.#at);
-    this.#at += bytes.length;
+    this.#batch = batch;
+    this.#left = batch.count;
+    this.#at = 0;
   }
+
+  /** Goes to the next record; false behind the last. Throws a {@link DamagedBatch}. */
+  next(): boolean {
+    const batch = this.#batch;
+    if (batch === undefined || this.#left === 0) return false;
+    this.#left -= 1;
+    const length = this.#varint();
+    const end = this.#at + length;
+    if (length < 0 || end > this.bytes.length) this.#damaged(batch);
+    this.#at += 1; // attributes, all unused
+    const timestampDeltaMs = this.#varint();
+    this.timestampMs = batch.appendedAtMs ?? batch.baseTimestampMs + timestampDeltaMs;
+    this.offset = batch.baseOffset + this.#varint();
+    this.keyLength = this.#varint();
+    this.keyStart = this.#at;
+    this.#at += Math.max(0, this.keyLength);
+    this.valueLength = this.#varint();
+    this.valueStart = this.#at;
+    this.#at += Math.max(0, this.valueLength);
+    this.headers = this.#varint();
+    this.headersStart = this.#at;
+    if (this.headers !== 0) this.#passHeaders(batch, end);
+    if (this.#at !== end || this.offset < batch.baseOffset || this.offset >= batch.nextOffset) this.#damaged(batch);
+    return true;
+  }
+
+  /** The record it stands on as an object, whose bytes are views of the batch's. */
+  record(): StoredRecord {
+    const { offset, timestampMs } = this;
+    const key = this.#view(this.keyStart, this.keyLength);
+    const value = this.#view(this.valueStart, this.valueLength);
+    if (this.headers === 0) return { offset, timestampMs, key, value, headers: NO_HEADERS };
+    const headers: Array<readonly [string, Uint8Array | null]> = [];
+    this.eachHeader((nameStart, nameLength, start, length) => {
+      headers.push([this.bytes.toString('utf8', nameStart, nameStart + nameLength), this.#view(start, length)]);
+    });
+    return { offset, timestampMs, key, value, headers };
+  }
+
+  #view(start: number, length: number): Uint8Array | null {
+    return length < 0 ? null : new Uint8Array(this.bytes.buffer, this.bytes.byteOffset + start, length);
+  }
+
+  /** So that who goes over them finds each where it is said to be. */
+  #passHeaders(batch: RecordBatch, end: number): void {
+    if (this.headers < 0) this.#damaged(batch);
+    for (let left = this.headers; left > 0; left--) {
+      for (const isName of [true, false]) {
+        const length = this.#varint();
+        if (isName && length < 0) this.#damaged(batch);
+        this.#at += Math.max(0, length);
+        if (!(this.#at <= end)) this.#damaged(batch);
+      }
+    }
+  }
+
+  /** Calls `take` with the places of each header's name and value (length −1 for none) of the record it stands on. */
+  eachHeader(take: (nameStart: number, nameLength: number, valueStart: number, valueLength: number) => void): void {
+    const resumeAt = this.#at;
+    this.#at = this.headersStart;
+    for (let i = 0; i < this.headers; i++) {
+      const nameLength = this.#varint();
+      const nameStart = this.#at;
+      this.#at += nameLength;
+      const valueLength = this.#varint();
+      const valueStart = this.#at;
+      this.#at += Math.max(0, valueLength);
+      take(nameStart, nameLength, valueStart, valueLength);
+    }
+    this.#at = resumeAt;
+  }
+
+  /** A zigzag varint of up to 64 bits; beyond 32 it goes on in floating point, exact below 2^53. */
+  #varint(): number {
+    const { bytes } = this;
+    let byte = bytes[this.#at++]!;
+    if (byte < 0x80) return (byte >>> 1) ^ -(byte & 1);
+    let value = byte & 0x7f;
+    let scale = 0x80;
+    for (let i = 0; i < 9; i++) {
+      byte = bytes[this.#at++]!;
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+      scale *= 0x80;
+    }
+    // Also where the bytes have ended: undefined is below nothing.
+    this.#left = 0;
+    throw new DamagedBatch('a number of more than ten bytes', this.#batch!);
+  }
+
+  /** What follows a damaged record begins nobody knows where. */
+  #damaged(batch: RecordBatch): never {
+    this.#left = 0;
+    throw new DamagedBatch('a record reaches beyond its bounds', batch);
+  }
+}
+
+/** Whether the marker in a control batch says that its transaction was given up. */
+export function isAbortMarker(batch: RecordBatch): boolean {
+  const cursor = new RecordCursor();
+  cursor.open(batch);
+  if (!cursor.next() || cursor.keyLength < 4) return false;
+  // Key: a version and the type, 16 bits each; 0 is an abort.
+  return cursor.bytes.readInt16BE(cursor.keyStart + 2) === 0;
+}
+
+function i64(bytes: Buffer, at: number): number {
+  return bytes.readInt32BE(at) * 0x100000000 + bytes.readUInt32BE(at + 4);
 }

@@ -1,6 +1,6 @@
 import { EXIT, OperatingError } from '../../lib/errors.ts';
 import type { TopicSpec } from '../broker.ts';
-import { BATCH_OVERHEAD_BYTES } from './record-batch.ts';
+import { BATCH_HEAD_BYTES } from './record-batch.ts';
 
 /** `log`: blocks or epochs, kept until they are trimmed. `table`: the last value of each key. */
 export type TopicKind = 'log' | 'table';
@@ -24,7 +24,7 @@ export function neededBatchBytes(spec: TopicSpec, kind: TopicKind): number {
   return (
     (kind === 'table' ? spec.messageBytesMax : Math.max(APPEND_BYTES_MAX, spec.messageBytesMax)) +
     FRAMING_BYTES +
-    BATCH_OVERHEAD_BYTES
+    BATCH_HEAD_BYTES
   );
 }
 

@@ -3,12 +3,13 @@ import type { Clock } from '../../lib/clock.ts';
 import { EXIT, OperatingError } from '../../lib/errors.ts';
 import { encodeGenesis } from '../../record/control.ts';
 import type { TopicSpec } from '../broker.ts';
-import { type Cluster, type PartitionLayout, readAnswer } from './cluster.ts';
-import { protocolType } from './kafka-error.ts';
+import type { Cluster } from './cluster.ts';
+import { protocolType, readAnswer } from './kafka-error.ts';
 import { recordOf } from './message.ts';
 import type { Patience } from './patience.ts';
 import type { KafkaRecord } from './record-batch.ts';
 import { type TopicKind, type TopicSettings, assertSafe, topicConfig } from './topic-config.ts';
+import type { PartitionLayout } from './wire/requests.ts';
 
 const LOG_ID_BYTES = 16;
 /** Who made a topic appends its genesis; the others wait this long before they do it themselves. */
@@ -108,9 +109,9 @@ export class Topics {
   }
 
   async #config(topic: string): Promise<ReadonlyMap<string, string>> {
-    const { broker, address } = await this.#deps.cluster.any();
+    const { broker, name } = await this.#deps.cluster.any();
     const { resources } = await broker.describeConfigs({ resources: [{ type: TOPIC_RESOURCE, name: topic }] });
-    return readAnswer(address, () => {
+    return readAnswer(name, () => {
       const entries = resources.find(({ resourceName }) => resourceName === topic)?.configEntries ?? [];
       const config = new Map(entries.map(({ configName, configValue }) => [configName, configValue]));
       if (!(Number(config.get('max.message.bytes')) > 0)) throw new RangeError(`it describes no topic '${topic}'`);

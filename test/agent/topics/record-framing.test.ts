@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { type FramingOptions, RecordFraming } from '../../../src/agent/topics/record-framing.ts';
-import { RecordCursor, readBatch } from '../../../src/broker/kafka/wire/record-batch.ts';
+import { RecordCursor, batchAt } from '../../../src/broker/kafka/record-batch.ts';
 import { type SampleRecord, encodeBatch } from '../../support/record-batches.ts';
 
 const OPTIONS: FramingOptions = { envelope: 'none', isJson: false, topic: 'orders', partition: 3, lineBytesMax: 1000 };
@@ -13,7 +13,7 @@ function linesOf(
 ): { line: string; isCut: boolean; hasNewline: boolean }[] {
   const framing = new RecordFraming({ ...OPTIONS, ...options });
   const cursor = new RecordCursor();
-  cursor.open(readBatch(encodeBatch({ records }), 0)!);
+  cursor.open(batchAt(encodeBatch({ records }), 0)!);
   const into = Buffer.alloc(100_000);
   const lines = [];
   for (let at = 0; cursor.next();) {
@@ -126,7 +126,7 @@ test('an envelope beyond the limit is cut, whichever part of it is too long', ()
 test('where there is no room nothing is written', () => {
   const framing = new RecordFraming(OPTIONS);
   const cursor = new RecordCursor();
-  cursor.open(readBatch(encodeBatch({ records: [{ offset: 0, value: 'four' }] }), 0)!);
+  cursor.open(batchAt(encodeBatch({ records: [{ offset: 0, value: 'four' }] }), 0)!);
   cursor.next();
   const into = Buffer.alloc(5);
   expect(framing.write(cursor, into, 1, 5)).toBe(-1);

@@ -3,13 +3,14 @@ import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { isTransient } from '../../../src/broker/kafka/kafka-error.ts';
-import { Decoder, WireConnection } from '../../../src/broker/kafka/kafkajs.ts';
-import { metadataRequest } from '../../../src/broker/kafka/topic-request.ts';
+import { Connection } from '../../../src/broker/kafka/wire/connection.ts';
+import { metadata } from '../../../src/broker/kafka/wire/requests.ts';
 import { OperatingError } from '../../../src/lib/errors.ts';
 import { type NonsenseServer, flood, frameOf, startNonsense } from '../../support/nonsense-server.ts';
 import {
   API,
   type Answering,
+  Decoder,
   type ScriptedKafka,
   authenticatedOf,
   mechanismsOf,
@@ -30,7 +31,7 @@ async function failureAgainst(answer: (socket: Socket, bytes: Buffer) => void): 
 
 async function failureAt(server: { readonly address: string; readonly port: number }): Promise<unknown> {
   const options = { brokers: [server.address], clientId: 'test', connectTimeoutMs: 1500, requestTimeoutMs: 1500 };
-  return WireConnection.open({ host: '127.0.0.1', port: server.port }, options).then(
+  return Connection.open({ host: '127.0.0.1', port: server.port }, options).then(
     (connection) => connection.close(),
     (error: unknown) => error,
   );
@@ -80,12 +81,12 @@ describe('a server that is no broker', () => {
 });
 
 describe('a broker whose answers cannot be read', () => {
-  async function connected(answer: Answering): Promise<{ connection: WireConnection; kafka: ScriptedKafka }> {
+  async function connected(answer: Answering): Promise<{ connection: Connection; kafka: ScriptedKafka }> {
     const kafka = await startScriptedKafka();
     closers.push(() => kafka.stop());
     kafka.script[API.metadata] = answer;
     const options = { brokers: [kafka.address], clientId: 'test', requestTimeoutMs: 1500 };
-    const connection = await WireConnection.open(kafka, options);
+    const connection = await Connection.open(kafka, options);
     closers.push(async () => connection.close());
     return { connection, kafka };
   }
@@ -103,7 +104,7 @@ describe('a broker whose answers cannot be read', () => {
     ['another topic', '00000000 00000000 ffff 00000001 00000001 0000 0001 62 00 00000000'.replaceAll(' ', '')],
   ])('%s: named, retryable, and the connection is given up', async (_, hex) => {
     const { connection } = await connected({ version: 5, answer: raw(hex) });
-    await expect(connection.send(metadataRequest('topic'))).rejects.toMatchObject({
+    await expect(metadata(connection, ['topic'])).rejects.toMatchObject({
       code: 'KAFKA_BAD_ANSWER',
       isRetryable: true,
       message: expect.stringContaining('(Metadata)'),
@@ -124,7 +125,7 @@ describe('a broker whose answers cannot be read', () => {
     };
     const sasl = { mechanism: 'scram-sha-256', username: 'u', password: 'p' } as const;
     const options = { brokers: [kafka.address], clientId: 'test', sasl };
-    await expect(WireConnection.open(kafka, options)).rejects.toMatchObject({
+    await expect(Connection.open(kafka, options)).rejects.toMatchObject({
       code: 'KAFKA_BAD_ANSWER',
       message: expect.stringContaining('2000000000 iterations'),
     });

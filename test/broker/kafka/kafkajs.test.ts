@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { isDenied, isTransient } from '../../../src/broker/kafka/kafka-error.ts';
-import { type KafkaClientOptions, WireConnection } from '../../../src/broker/kafka/kafkajs.ts';
+import type { KafkaClientOptions } from '../../../src/broker/kafka/kafkajs.ts';
+import { Connection } from '../../../src/broker/kafka/wire/connection.ts';
 import {
   API,
   type Answering,
@@ -26,7 +27,7 @@ async function failure(mechanism: Mechanism, handshake: Answering['answer'], aut
   kafka.script[API.saslAuthenticate] = { version: 0, answer: authenticate };
   const sasl = { mechanism, ...USER } as KafkaClientOptions['sasl'];
   const options = { brokers: [kafka.address], clientId: 'test', sasl, requestTimeoutMs: 300 };
-  return WireConnection.open(kafka, options).then(
+  return Connection.open(kafka, options).then(
     (connection) => connection.close(),
     (error: unknown) => error,
   );

@@ -59,7 +59,7 @@ describeWith('kafka')('a topic for other programs, on three brokers', () => {
       };
       await append('committed');
       const { end: committed } = await topic.ends(0);
-      const [{ leader, replicas }] = (await cluster.layout(TOPIC)) as [{ leader: number; replicas: number[] }];
+      const { leader, replicas } = (await cluster.layout(TOPIC))[0]!;
       const follower = replicas.find((node) => node !== leader)!;
       // Of a young topic a replica may not be in sync yet, and nobody would wait for it.
       await until(

@@ -53,6 +53,6 @@ export function answerError(code: number, where: string): OperatingError {
 export function tooOld(address: string, api: string): OperatingError {
   return new OperatingError(`${address} is too old: its ${api} lacks a version that is needed`, {
     code: 'KAFKA_TOO_OLD',
-    hint: 'topics of Kafka 2.4 or later can be read',
+    hint: 'Kafka 2.4 or later is needed',
   });
 }

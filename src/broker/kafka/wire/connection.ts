@@ -1,11 +1,14 @@
+import { protocolType } from '../kafka-error.ts';
 import {
   type KafkaAddress,
   type KafkaClientOptions,
+  type KafkaJsConnection,
   REQUEST_TIMEOUT_MS,
-  WireConnection,
-  type WireEncoder,
+  type WireBroker,
+  connectKafkaJs,
+  createErrorFromCode,
 } from '../kafkajs.ts';
-import { asSourceError, tooOld } from './codes.ts';
+import { tooOld } from './codes.ts';
 import { WireReader, WireWriter } from './wire-bytes.ts';
 
 /** An API of Kafka in one version of it. */
@@ -16,37 +19,54 @@ export interface Api {
   readonly isFlexible: boolean;
 }
 
-/**
- * A connection to one broker that speaks newer versions of the protocol than kafkajs does: those with topic ids, and answers whose records
- * are left as they came. Every failure is an OperatingError; after one, open another.
- */
-export class Connection {
-  readonly address: string;
-  readonly #wire: WireConnection;
+/** What an error of a connection, or of an answer, becomes; `where` names the broker, topic or partition. */
+export type Judge = (error: unknown, where: string) => unknown;
 
-  private constructor(address: string, wire: WireConnection) {
+/** One connection to one broker, with TLS and SASL by kafkajs; requests that it has no good version of are written here. */
+export class Connection {
+  readonly address: KafkaAddress;
+  /** `host:port`. */
+  readonly name: string;
+  readonly kafkajs: KafkaJsConnection;
+  readonly #timeoutMs: number;
+  readonly #judge: Judge;
+
+  private constructor(address: KafkaAddress, kafkajs: KafkaJsConnection, timeoutMs: number, judge: Judge) {
     this.address = address;
-    this.#wire = wire;
+    this.name = nameOf(address);
+    this.kafkajs = kafkajs;
+    this.#timeoutMs = timeoutMs;
+    this.#judge = judge;
   }
 
-  static async open(address: KafkaAddress, options: KafkaClientOptions): Promise<Connection> {
-    const name = `${address.host}:${address.port}`;
+  /** Rejects with what `judge` makes of kafkajs' errors, as all that is asked over it does. */
+  static async open(
+    { host, port }: KafkaAddress,
+    options: KafkaClientOptions,
+    judge: Judge = (error) => error,
+  ): Promise<Connection> {
+    const address = { host, port };
     try {
-      return new Connection(name, await WireConnection.open(address, options));
+      const kafkajs = await connectKafkaJs(address, options);
+      return new Connection(address, kafkajs, options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS, judge);
     } catch (error) {
-      throw asSourceError(error, name);
+      throw judge(error, nameOf(address));
     }
   }
 
+  get broker(): WireBroker {
+    return this.kafkajs.broker;
+  }
+
   get isOpen(): boolean {
-    return this.#wire.isOpen;
+    return this.kafkajs.isOpen();
   }
 
   /** The first of `wanted` (best first) that the broker has. Throws an OperatingError where it has none. */
   choose(...wanted: readonly Api[]): Api {
-    const { versions } = this.#wire.broker;
+    const { versions } = this.broker;
     const found = wanted.find(({ key, version }) => version <= (versions[key]?.maxVersion ?? -1));
-    if (found === undefined) throw tooOld(this.address, wanted[0]!.name);
+    if (found === undefined) throw tooOld(this.name, wanted[0]!.name);
     return found;
   }
 
@@ -60,27 +80,40 @@ export class Connection {
     out.tags();
     write(out);
     const bytes = out.view();
-    // Of an encoder kafkajs wants the bytes only.
-    const encoded = { buf: bytes, buffer: bytes } as unknown as WireEncoder;
     const decode = async (body: Buffer): Promise<{ read: T }> => {
       const answer = new WireReader(body, api.isFlexible);
       answer.tags();
       return { read: read(answer) };
     };
     try {
-      return await this.#wire.send({
-        request: { apiKey: api.key, apiVersion: api.version, apiName: api.name, encode: async () => encoded },
+      return await this.kafkajs.send({
+        request: {
+          apiKey: api.key,
+          apiVersion: api.version,
+          apiName: api.name,
+          encode: async () => ({ buf: bytes, buffer: bytes }),
+        },
         response: { decode, parse: async (decoded) => (decoded as { read: T }).read },
-        requestTimeout: REQUEST_TIMEOUT_MS + waitMs,
+        requestTimeout: this.#timeoutMs + waitMs,
       });
     } catch (error) {
-      // Whatever it was, the next question goes over a new connection: an answer may still be on its way here.
-      this.close();
-      throw asSourceError(error, this.address);
+      // Unless it was an answer, the next question goes over a new connection: one may still be on its way here.
+      if (protocolType(error) === undefined) this.close();
+      throw this.#judge(error, this.name);
     }
   }
 
-  close(): void {
-    this.#wire.close();
+  /** Throws where an answer's code says no. */
+  check(code: number, where = this.name): void {
+    if (code !== 0) throw this.#judge(createErrorFromCode(code), where);
   }
+
+  /** At once: whatever waits for an answer is rejected, and nothing more is sent. */
+  close(): void {
+    this.kafkajs.close();
+  }
+}
+
+function nameOf({ host, port }: KafkaAddress): string {
+  return `${host}:${port}`;
 }
