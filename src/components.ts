@@ -19,6 +19,8 @@ import type { SinkDefinition } from './config/sink-definition.ts';
 import { elasticsearchSink } from './config/elasticsearch-sink.ts';
 import { eventsSink } from './config/events-sink.ts';
 import { kafkaSource } from './config/kafka-source.ts';
+import type { OperatorDefinition } from './operators/operator.ts';
+import { tumbling } from './operators/tumbling-window.ts';
 import { drop } from './transforms/drop.ts';
 import { keep } from './transforms/keep.ts';
 import { rename } from './transforms/rename.ts';
@@ -29,10 +31,12 @@ import type { TransformDefinition } from './transforms/transform.ts';
 type AnyCodec = CodecDefinition<any>;
 type AnyTransform = TransformDefinition<any>;
 type AnySource = SourceDefinition<any>;
+type AnyOperator = OperatorDefinition<any>;
 
 export const CODECS: readonly AnyCodec[] = [combined, common, json];
 export const TRANSFORMS: readonly AnyTransform[] = [rename, keep, drop];
 export const AGGREGATES: readonly AggregateDefinition[] = [count, sum, min, max, avg];
+export const OPERATORS: readonly AnyOperator[] = [tumbling];
 export const SOURCES: readonly AnySource[] = [fileSource, kafkaSource];
 export const SINKS: readonly SinkDefinition[] = [duckdbSink, elasticsearchSink, eventsSink];
 
@@ -46,4 +50,7 @@ export const LINE_COMPONENTS: LineComponents = {
 };
 export const AGGREGATES_BY_NAME: Readonly<Record<string, AggregateDefinition>> = Object.fromEntries(
   AGGREGATES.map((aggregate) => [aggregate.name, aggregate]),
+);
+export const OPERATORS_BY_TYPE: Readonly<Record<string, AnyOperator>> = Object.fromEntries(
+  OPERATORS.map((operator) => [operator.type, operator]),
 );

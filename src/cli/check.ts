@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
-import { AGGREGATES_BY_NAME, LINE_COMPONENTS } from '../components.ts';
+import { AGGREGATES_BY_NAME, LINE_COMPONENTS, OPERATORS_BY_TYPE } from '../components.ts';
 import { type Config, RESERVED_COLUMNS } from '../config/config.ts';
 import { shownPath } from '../config/load.ts';
 import { withoutSecrets } from '../config/secrets.ts';
 import { workerNotes } from '../config/workers.ts';
-import type { MeasureSpec, RollupSpec, StreamSpec } from '../epoch/pipeline.ts';
+import type { RollupSpec, StreamSpec } from '../epoch/pipeline.ts';
+import type { MeasureSpec } from '../epoch/table.ts';
 import { escapeText } from '../lib/escape.ts';
 import { present } from '../lib/assert.ts';
 import { formatDuration } from '../lib/units.ts';
@@ -110,7 +111,10 @@ export function describeTable(name: string, rollup: RollupSpec): string {
   const lines = rows.map((row) => `  ${row[0].padEnd(widths[0]!)}  ${row[1].padEnd(widths[1]!)}  ${row[2]}`.trimEnd());
   // Without keys there is one row.
   const cap = by.length === 0 ? '' : `, up to ${ROWS.format(rowsMax)} keys a window and partition`;
-  return [`table ${name}: windows of ${formatDuration(window.sizeMs)} over ${from}${cap}`, ...lines].join('\n');
+  return [
+    `table ${name}: ${present(OPERATORS_BY_TYPE[window.type], `operator ${window.type} is known`).describe(window)} over ${from}${cap}`,
+    ...lines,
+  ].join('\n');
 }
 
 const ROWS = new Intl.NumberFormat('en');

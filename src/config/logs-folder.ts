@@ -5,6 +5,7 @@ import type { RollupSpec, StreamSpec } from '../epoch/pipeline.ts';
 import { present } from '../lib/assert.ts';
 import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
 import type { Config } from './config.ts';
+import { tablesOf } from './tables.ts';
 
 /** A log that a folder of runs without a configuration has: its files, and what was made of them when they first came. */
 interface KnownLog {
@@ -47,7 +48,7 @@ export function placeInFolder(made: Config): PlacedConfig {
   const rollups = Object.fromEntries(all.flatMap((log) => Object.entries(log.rollups)));
   const inputs = made.inputs.map((input) => ({ ...input, stream: own.stream }));
   return {
-    config: { ...made, inputs, pipeline: { ...made.pipeline, streams, rollups } },
+    config: { ...made, inputs, pipeline: { ...made.pipeline, streams, rollups, tables: tablesOf(rollups) } },
     others: Object.keys(rollups).filter((name) => !Object.hasOwn(own.rollups, name)),
     remember: () => {
       const log = { ...own, files: [...new Set([...own.files, ...files])] };

@@ -1,5 +1,5 @@
 import type { AggregateDefinition } from '../aggregates/aggregate.ts';
-import type { MeasureSpec } from '../epoch/pipeline.ts';
+import type { MeasureSpec } from '../epoch/table.ts';
 import type { StreamPlan } from '../transforms/stream-plan.ts';
 import { UNBUILT_AGGREGATES } from './not-built.ts';
 import { suggestion } from './nearest.ts';

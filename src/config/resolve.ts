@@ -2,8 +2,8 @@ import { resolve } from 'node:path';
 import type { z } from 'zod';
 import type { fileOptions } from '../agent/sources/file.ts';
 import { absolutePatterns } from '../agent/sources/glob.ts';
-import { CODECS_BY_TYPE, LINE_COMPONENTS } from '../components.ts';
-import type { EventTimeSpec, Pipeline, RollupSpec, StreamSpec, TransformSpec } from '../epoch/pipeline.ts';
+import { CODECS_BY_TYPE, LINE_COMPONENTS, OPERATORS_BY_TYPE } from '../components.ts';
+import type { EventTimeSpec, Pipeline, RollupSpec, StreamSpec, TransformSpec, WindowSpec } from '../epoch/pipeline.ts';
 import { present } from '../lib/assert.ts';
 import type { Fields } from '../record/batch.ts';
 import { type StreamPlan, streamPlan } from '../transforms/stream-plan.ts';
@@ -22,6 +22,7 @@ import { suggestion } from './nearest.ts';
 import type { Problem } from './problem.ts';
 import { checkDocumentKeys, resolveColumns } from './rollup-columns.ts';
 import { type ConfigFile, configSchema, rollupSection, streamSection } from './schema.ts';
+import { tablesOf } from './tables.ts';
 import { originsOf, resolveTransforms } from './transforms.ts';
 import { checkAssignment } from './workers.ts';
 
@@ -198,14 +199,11 @@ function resolveRollups(
     const columns = stream === undefined ? undefined : resolveColumns(path, asSection(raw) ?? {}, stream.plan, report);
     const parsed = rollupSection.safeParse(raw);
     if (!parsed.success || columns === undefined || stream === undefined) continue;
-    const { size, offset, type } = parsed.data.window;
-    if (offset >= size) {
-      const message = 'the offset of a window must be less than its size';
-      report([...path, 'window', 'offset'], 'value', { code: 'CONFIG_VALUE', message });
-    }
+    const window = resolveWindow([...path, 'window'], parsed.data.window as WindowSection, report);
+    if (window === undefined) continue;
     rollups[name] = {
       from: parsed.data.from,
-      window: { type, sizeMs: size, offsetMs: offset },
+      window,
       allowedLatenessMs: parsed.data.allowed_lateness,
       rowsMax: parsed.data.rows_max,
       ...columns,
@@ -213,6 +211,16 @@ function resolveRollups(
     };
   }
   return rollups;
+}
+
+type WindowSection = Readonly<Record<string, unknown>> & { readonly type: string };
+
+function resolveWindow(path: Path, { type, ...options }: WindowSection, report: Report): WindowSpec | undefined {
+  const resolved = present(OPERATORS_BY_TYPE[type], `the schema knows ${type}`).resolve(options);
+  if (!('problem' in resolved)) return resolved;
+  const { option, ...problem } = resolved.problem;
+  report([...path, option], 'value', { code: 'CONFIG_VALUE', ...problem });
+  return undefined;
 }
 
 /**
@@ -303,6 +311,7 @@ function assemble(
       [...streams].map(([name, { spec }]) => [name, present(spec, `stream ${name} is resolved`)]),
     ),
     rollups,
+    tables: tablesOf(rollups),
   };
   const broker = brokerOf(file.broker, context.folder);
   return {

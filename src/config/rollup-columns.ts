@@ -1,5 +1,6 @@
 import { AGGREGATES } from '../components.ts';
-import type { KeySpec, RollupSpec } from '../epoch/pipeline.ts';
+import type { RollupSpec } from '../epoch/pipeline.ts';
+import type { KeySpec } from '../epoch/table.ts';
 import type { FieldType } from '../record/batch.ts';
 import { RESERVED_COLUMNS, columnOf } from './config.ts';
 import type { Path } from './document.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { isZone } from '../codecs/times/local-zone.ts';
-import { CODECS, SINKS, SOURCES, TRANSFORMS } from '../components.ts';
+import { CODECS, OPERATORS, SINKS, SOURCES, TRANSFORMS } from '../components.ts';
 import { duration, size } from '../lib/units.ts';
 import { kafkaBrokerSection } from './kafka-broker.ts';
 
@@ -18,13 +18,11 @@ export const slug = z
 const sqlName = z.string().regex(SQL_NAME, { error: () => `expects ${SQL_NAME_FORM}` });
 const text = z.string({ error: () => 'expects text' }).min(1, { error: () => 'must not be empty' });
 
-/** Tumbling windows from a tenth of a second, so that a window holds more than its own bookkeeping, to a month. */
-const WINDOW_RANGE = { min: '100ms', max: '31d' };
-
 /** The options of a listed component, told from its neighbours by `type`. One cast: every component's options are an object. */
-function typed(component: { type: string; options: z.ZodType }): z.ZodObject {
-  const { type, options } = component;
-  return (options as z.ZodObject).extend({ type: z.literal(type) });
+function typed({ type, options }: { type: string; options: z.ZodType }): z.ZodObject {
+  const shape = options as z.ZodObject;
+  // It may be there, with a description.
+  return 'type' in shape.shape ? shape : shape.extend({ type: z.literal(type) });
 }
 
 function oneOf(
@@ -110,15 +108,12 @@ export const streamSection = z.strictObject({
     .describe('Partitions of the topics, fixed at the birth of the stream.'),
 });
 
-export const windowSection = z.discriminatedUnion('type', [
-  z.strictObject({
-    type: z.literal('tumbling').describe('Windows of one size, side by side: [start, end).'),
-    size: duration(WINDOW_RANGE).describe('Length of a window.'),
-    offset: duration({ min: '0ms', max: WINDOW_RANGE.max })
-      .prefault('0ms')
-      .describe('Moves every window: an offset of 8h begins days of `1d` at 08:00 UTC. Less than `size`.'),
-  }),
-]);
+export const windowSection = oneOf(
+  OPERATORS.map(({ type, summary, options }) => ({
+    type,
+    options: options.extend({ type: z.literal(type).describe(summary) }),
+  })),
+);
 
 const KEY_FORM = 'expects the name of a field, or { field, as }';
 /** A key by its field, or with a name of its own where the field's is taken. */

@@ -3,7 +3,7 @@ import { type Batch, REASON_FUTURE, REASON_NONE, REASON_NO_EVENT_TIME } from '..
 import { HIGH_FACTOR_A, HIGH_FACTOR_B } from '../record/line-id.ts';
 import type { SourceId } from '../record/source.ts';
 import { futureDetail, refusalDetail } from './line-detail.ts';
-import type { AdmittedBatch } from './operator.ts';
+import type { AdmittedBatch } from '../operators/operator.ts';
 
 export interface AdmitRequest {
   readonly source: SourceId;

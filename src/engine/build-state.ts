@@ -6,7 +6,7 @@ import type { EngineDependencies } from './engine.ts';
 import { TaskState } from './state.ts';
 import { type TaskKind, rollupOperators } from './task-kind.ts';
 
-export interface BuildRequest extends LineComponents, Pick<EngineDependencies, 'aggregates'> {
+export interface BuildRequest extends LineComponents, Pick<EngineDependencies, 'aggregates' | 'operators'> {
   readonly task: TaskId;
   readonly pipeline: Pipeline;
   readonly rawLog: string;
@@ -20,10 +20,11 @@ export interface BuildRequest extends LineComponents, Pick<EngineDependencies, '
 /** An empty state of a task: its operators over a decoder that makes just the fields they use. */
 export function buildState(request: BuildRequest): TaskState {
   const { task, pipeline, rawLog, rollupSinceMs, aggregates, kind, generation = 1 } = request;
+  const definitions = request.operators;
   const stream = present(pipeline.streams[task.stream], `no stream ${task.stream}`);
   const { fields, operators, outlet } =
     kind === undefined
-      ? rollupOperators({ pipeline, stream: task.stream, rollupSinceMs }, aggregates)
+      ? rollupOperators({ pipeline, stream: task.stream, rollupSinceMs }, { aggregates, definitions })
       : kind.operators({ pipeline, stream: task.stream, partition: task.partition, rollupSinceMs, generation });
   const state = new TaskState({
     task,

@@ -5,6 +5,7 @@ import type { Pipeline } from '../epoch/pipeline.ts';
 import { onceAborted } from '../lib/abort.ts';
 import { present } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { OperatorDefinition } from '../operators/operator.ts';
 import type { LineComponents } from '../transforms/stream-plan.ts';
 import { type KeepEvent, keepTask } from './keep-task.ts';
 import type { TaskEvent } from './task.ts';
@@ -67,6 +68,8 @@ export interface EngineDependencies extends LineComponents {
   readonly newId: () => string;
   readonly assignment: Assignment;
   readonly aggregates: Readonly<Record<string, AggregateDefinition>>;
+  /** By type. */
+  readonly operators: Readonly<Record<string, OperatorDefinition>>;
   readonly options: EngineOptions;
   /** What the tasks work for. Default: the pipeline's rollups. */
   readonly kind?: TaskKind;
@@ -94,7 +97,9 @@ export class Engine {
   async run(signal: AbortSignal): Promise<void> {
     const { log, options, assignment } = this.#deps;
     const { pipeline, topicPrefix } = options;
-    const kind = this.#deps.kind ?? rollupTasks({ ...options, aggregates: this.#deps.aggregates });
+    const kind =
+      this.#deps.kind ??
+      rollupTasks({ ...options, aggregates: this.#deps.aggregates, definitions: this.#deps.operators });
     await log.ensureTopics(kind.topics);
     const streams = new Map(Object.keys(pipeline.streams).map((stream) => [rawTopic(topicPrefix, stream), stream]));
     const topics = Object.entries(pipeline.streams).map(([stream, { partitions }]) => ({

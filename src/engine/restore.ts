@@ -3,7 +3,6 @@ import { headerAt } from '../broker/header-at.ts';
 import { pastTrims } from '../broker/past-trims.ts';
 import type { EpochBody } from '../epoch/epoch.ts';
 import { fingerprints, isSamePipeline } from '../epoch/fingerprint.ts';
-import { windowStart } from '../epoch/finality.ts';
 import { noSnapshotError } from '../epoch/fold-start.ts';
 import type { CountedEpoch } from '../epoch/fold.ts';
 import type { Pipeline, TaskId } from '../epoch/pipeline.ts';
@@ -20,7 +19,8 @@ import { changedMeanwhile, readHistory } from './read-epochs.ts';
 import type { TaskState } from './state.ts';
 import type { TaskKind } from './task-kind.ts';
 
-export interface RestoreRequest extends LineComponents, Pick<EngineDependencies, 'log' | 'aggregates' | 'options'> {
+export interface RestoreRequest
+  extends LineComponents, Pick<EngineDependencies, 'log' | 'aggregates' | 'operators' | 'options'> {
   readonly task: TaskId;
   readonly rawTopic: string;
   readonly epochTopic: string;
@@ -175,8 +175,8 @@ function switchPipeline(
     if (wasThere && known !== undefined) rollupSinceMs[rollup] = known;
     // A rollup that was added begins with the first window after everything seen so far: its first row is whole.
     if (!wasThere && before.eventTimeMsMax !== -Infinity) {
-      const { sizeMs, offsetMs } = window;
-      rollupSinceMs[rollup] = windowStart(before.eventTimeMsMax, sizeMs, offsetMs) + sizeMs;
+      const operator = present(request.operators[window.type], `operator ${window.type} is known`);
+      rollupSinceMs[rollup] = operator.sinceMs(window, before.eventTimeMsMax);
     }
   }
   const state = buildState({

@@ -4,9 +4,11 @@ import type { LineExplainer } from '../codecs/explanation.ts';
 import { keptOfLine } from '../epoch/dead-letter.ts';
 import type { DeadLetter, EpochBody, EpochEnvelope, Fate, LateLine, Refusal } from '../epoch/epoch.ts';
 import type { EventTimeSpec, Pipeline, TaskId } from '../epoch/pipeline.ts';
+import type { OperatorState, RowSet } from '../epoch/table.ts';
 import { assert } from '../lib/assert.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { hash64 } from '../lib/hash.ts';
+import type { EpochDraft, LaterOutput, Operator, OperatorOutput, OtherKey } from '../operators/operator.ts';
 import { type Batch, DEAD_LETTER_REASONS } from '../record/batch.ts';
 import { type Beat, decodeBeat, isLastPart } from '../record/beat.ts';
 import { type BlockHeader, decodeBlockHeader } from '../record/block.ts';
@@ -17,7 +19,6 @@ import { Admission, NO_LEAP } from './admission.ts';
 import { linesFrom } from './block-lines.ts';
 import { Ledger } from './ledger.ts';
 import { Marks, type OpenMark } from './marks.ts';
-import type { LaterOutput, Operator, OperatorOutput, OtherKey } from './operator.ts';
 import type { Outlet } from './task-kind.ts';
 import { Watermark } from './watermark.ts';
 
@@ -147,7 +148,7 @@ export class TaskState implements OperatorOutput, LaterOutput {
           ? changes.sources
           : [...changes.sources.filter((mark) => mark.state === 'forgotten'), ...whole.sources],
       ledger,
-      rows: this.#options.operators.flatMap((operator) => operator.takeRows(isSnapshot) ?? []),
+      ...this.#takeTables(isSnapshot),
       late: this.#late,
       deadLetters: this.#deadLetters,
       refusals: this.#refusals,
@@ -155,8 +156,6 @@ export class TaskState implements OperatorOutput, LaterOutput {
       fingerprints: this.fingerprints,
       rollupSinceMs: this.rollupSinceMs,
       historyFrom: this.marks.historyFrom,
-      detections: [],
-      keyedState: [],
     };
     this.#late = [];
     this.#deadLetters = [];
@@ -187,9 +186,25 @@ export class TaskState implements OperatorOutput, LaterOutput {
     this.#ledger.restore(body.ledger);
     this.rollupSinceMs = { ...body.rollupSinceMs };
     this.fingerprints = { ...body.fingerprints, ...this.#options.fingerprints };
-    for (const rows of body.rows)
-      this.#options.operators.find((operator) => operator.name === rows.rollup)?.restore(rows);
-    for (const operator of this.#options.operators) operator.onWatermark(body.watermarkMs);
+    for (const operator of this.#options.operators) {
+      const isIts = ({ table }: RowSet): boolean => operator.tables.includes(table);
+      const state = body.state.find((one) => one.operator === operator.name);
+      operator.restore(body.upserts.filter(isIts), body.removes.filter(isIts), state);
+      operator.onWatermark(body.watermarkMs);
+    }
+  }
+
+  #takeTables(isSnapshot: boolean): Pick<EpochBody, 'upserts' | 'removes' | 'state'> {
+    const upserts: RowSet[] = [];
+    const removes: RowSet[] = [];
+    const state: OperatorState[] = [];
+    const draft: EpochDraft = {
+      upsert: (rows) => void upserts.push(rows),
+      remove: (rows) => void removes.push(rows),
+      state: (one) => void state.push(one),
+    };
+    for (const operator of this.#options.operators) operator.take(isSnapshot, draft);
+    return { upserts, removes, state };
   }
 
   late(line: LateLine): void {

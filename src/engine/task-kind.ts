@@ -1,12 +1,10 @@
 import { type TopicSpec, epochTopic, rawTopic } from '../broker/broker.ts';
-import type { AggregateDefinition } from '../aggregates/aggregate.ts';
 import { EPOCH_MESSAGE_BYTES_MAX } from '../epoch/codec.ts';
 import type { Pipeline } from '../epoch/pipeline.ts';
 import { present } from '../lib/assert.ts';
 import type { FieldType } from '../record/batch.ts';
 import { BLOCK_BYTES_MAX } from '../record/block.ts';
-import type { Operator } from './operator.ts';
-import { TumblingWindow } from './operators/tumbling-window.ts';
+import type { Aggregates, Operator, OperatorDefinition } from '../operators/operator.ts';
 
 export interface OperatorsRequest {
   readonly pipeline: Pipeline;
@@ -53,33 +51,41 @@ export interface TaskKind {
   operators(request: OperatorsRequest): TaskOperators;
 }
 
-export interface RollupTasks {
+/** What rollups are made with. */
+export interface RollupParts {
+  readonly aggregates: Aggregates;
+  /** Operators by type. */
+  readonly definitions: Readonly<Record<string, OperatorDefinition>>;
+}
+
+export interface RollupTasks extends RollupParts {
   readonly pipeline: Pipeline;
   readonly topicPrefix: string;
-  readonly aggregates: Readonly<Record<string, AggregateDefinition>>;
 }
 
 /** The engine's own tasks: windows over the fields that the stream's rollups use. */
-export function rollupTasks({ pipeline, topicPrefix, aggregates }: RollupTasks): TaskKind {
+export function rollupTasks({ pipeline, topicPrefix, ...parts }: RollupTasks): TaskKind {
   return {
     topics: pipelineTopics(pipeline, topicPrefix),
     epochTopic: (stream) => epochTopic(topicPrefix, pipeline.name, stream),
     group: `pipeline.${pipeline.name}`,
     trimsRaw: true,
     listsBadLines: true,
-    operators: (request) => rollupOperators(request, aggregates),
+    operators: (request) => rollupOperators(request, parts),
   };
 }
 
 export function rollupOperators(
   { pipeline, stream, rollupSinceMs }: Omit<OperatorsRequest, 'partition' | 'generation'>,
-  aggregates: Readonly<Record<string, AggregateDefinition>>,
+  { aggregates, definitions }: RollupParts,
 ): TaskOperators {
   const rollups = Object.entries(pipeline.rollups).filter(([, spec]) => spec.from === stream);
   const fields = projectedFields(rollups.map(([, spec]) => spec));
-  const operators = rollups.map(
-    ([name, spec]) => new TumblingWindow({ name, spec, fields, aggregates, sinceMs: rollupSinceMs[name] ?? -Infinity }),
-  );
+  const operators = rollups.map(([name, spec]) => {
+    const { type } = spec.window;
+    const sinceMs = rollupSinceMs[name] ?? -Infinity;
+    return present(definitions[type], `operator ${type} is known`).create({ name, spec, fields, aggregates, sinceMs });
+  });
   return { fields, operators };
 }
 

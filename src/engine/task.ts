@@ -8,7 +8,7 @@ import { EXIT, OperatingError } from '../lib/errors.ts';
 import { faultPoint } from '../lib/fault-point.ts';
 import { isMutant } from '../lib/mutant.ts';
 import type { EngineDependencies } from './engine.ts';
-import type { OtherKey } from './operator.ts';
+import type { OtherKey } from '../operators/operator.ts';
 import { type Restored, restoreTask } from './restore.ts';
 import { EPOCH_BYTES_MAX } from './state.ts';
 import { type TaskKind, rollupTasks } from './task-kind.ts';
@@ -84,7 +84,8 @@ export class Task {
     this.#deps = deps;
     this.#id = id;
     this.#rawTopic = rawTopic(deps.options.topicPrefix, id.stream);
-    this.#kind = deps.kind ?? rollupTasks({ ...deps.options, aggregates: deps.aggregates });
+    this.#kind =
+      deps.kind ?? rollupTasks({ ...deps.options, aggregates: deps.aggregates, definitions: deps.operators });
     this.#epochTopic = this.#kind.epochTopic(id.stream);
     this.#trimming = new Trimming((error) => deps.notify({ type: 'trim_failed', task: id, error }));
   }

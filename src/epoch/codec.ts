@@ -2,8 +2,9 @@ import type { OutgoingMessage } from '../broker/broker.ts';
 import { assert } from '../lib/assert.ts';
 import { ByteReader, ByteWriter } from '../lib/bytes.ts';
 import { type HeadShape, checkShape, decodeHead, encodeHead } from '../record/head.ts';
-import type { DeadLetter, Epoch, EpochBody, EpochEnvelope, KeyColumn, LateLine, RollupRows } from './epoch.ts';
+import type { DeadLetter, Epoch, EpochBody, EpochEnvelope, LateLine } from './epoch.ts';
 import { SectionReader, SectionWriter } from './sections.ts';
+import { type ColumnData, type OperatorState, type RowSet, lengthOf } from './table.ts';
 
 const MAGIC_ENVELOPE = 0x45; // 'E'
 const MAGIC_BODY = 0x59; // 'Y'
@@ -76,11 +77,13 @@ export function decodeEnvelope(header: Uint8Array): EpochEnvelope {
 
 export function encodeBody(body: EpochBody): Uint8Array {
   const out = new SectionWriter();
-  const { rows, late, deadLetters, watermarkMs, ...plain } = body;
+  const { upserts, removes, state, late, deadLetters, watermarkMs, ...plain } = body;
   return out.finish(MAGIC_BODY, VERSION, {
     ...plain,
     watermarkMs: watermarkMs === -Infinity ? null : watermarkMs,
-    rows: rows.map((rollup) => encodeRows(out, rollup)),
+    upserts: upserts.map((rows) => encodeRows(out, rows)),
+    removes: removes.map((rows) => encodeRows(out, rows)),
+    state: state.map((one) => encodeState(out, one)),
     late: encodeLate(out, late),
     deadLetters: encodeDeadLetters(out, deadLetters),
   });
@@ -99,60 +102,75 @@ export function decodeBody(bytes: Uint8Array): EpochBody {
 
 function readBody(bytes: Uint8Array): EpochBody {
   const sections = new SectionReader(bytes, MAGIC_BODY, VERSION, 'epoch body');
-  const { rows, late, deadLetters, watermarkMs, sections: _, ...plain } = sections.head as Record<string, any>;
+  const { late, deadLetters, watermarkMs, sections: _, ...plain } = sections.head as Record<string, any>;
   for (const [name, shape] of Object.entries(LISTS)) {
     for (const entry of listOf(plain[name], name)) checkShape(entry as Record<string, unknown>, shape, name);
   }
   return {
     ...(plain as EpochBody),
     watermarkMs: (watermarkMs as number | null) ?? -Infinity,
-    rows: (rows as Record<string, any>[]).map((rollup) => decodeRows(sections, rollup)),
+    upserts: listOf(plain['upserts'], 'upserts').map((rows) => decodeRows(sections, rows as any)),
+    removes: listOf(plain['removes'], 'removes').map((rows) => decodeRows(sections, rows as any)),
+    state: listOf(plain['state'], 'state').map((one) => decodeState(sections, one as any)),
     late: decodeLate(sections, late as Record<string, any>),
     deadLetters: decodeDeadLetters(sections, deadLetters as Record<string, any>),
   };
 }
 
-function encodeRows(out: SectionWriter, rows: RollupRows): object {
-  const { windowStartMs, windowEndMs, revision, lines, sumA, sumB, isOther, keys, accumulators, rollup, length } = rows;
-  const arrays = [windowStartMs, windowEndMs, lines, revision, sumA, sumB, isOther, ...accumulators];
+function encodeRows(out: SectionWriter, { table, length, columns }: RowSet): object {
   assert(
-    arrays.every((array) => array.length === length),
-    `rows of ${rollup}: every column has ${length} values`,
+    columns.every((column) => lengthOf(column) === length),
+    `rows of ${table}: every column has ${length} values`,
   );
+  return { table, length, columns: columns.map((column) => encodeColumn(out, column)) };
+}
+
+function encodeColumn(out: SectionWriter, column: ColumnData): object {
+  const { kind } = column;
+  if (kind === 'string')
+    return { kind, offsets: out.add(column.offsets), bytes: out.add(column.bytes), nulls: out.add(column.nulls) };
+  const rest = kind === 'number' && column.rest !== undefined ? { rest: out.add(column.rest) } : {};
+  return { kind, values: out.add(column.values), ...rest };
+}
+
+function decodeRows(sections: SectionReader, rows: Record<string, any>): RowSet {
+  const table: unknown = rows['table'];
+  const length: unknown = rows['length'];
+  if (typeof table !== 'string' || typeof length !== 'number') throw new RangeError('rows without a table');
+  const columns = listOf(rows['columns'], 'columns').map((column) => decodeColumn(sections, column as any));
+  for (const column of columns) {
+    if (column.kind === 'string') checkOffsets(column.offsets, length, column.bytes);
+    const rest = column.kind === 'number' ? column.rest : undefined;
+    if (lengthOf(column) !== length || (rest !== undefined && rest.length !== length))
+      throw new RangeError(`a column of ${table} has not one value for each of its rows`);
+  }
+  return { table, length, columns };
+}
+
+function decodeColumn(sections: SectionReader, column: Record<string, any>): ColumnData {
+  const { kind, values } = column;
+  if (kind === 'word') return { kind, values: sections.u32(values) };
+  if (kind === 'flag') return { kind, values: sections.u8(values) };
+  if (kind === 'number') {
+    const rest = column['rest'] === undefined ? {} : { rest: sections.f64(column['rest']) };
+    return { kind, values: sections.f64(values), ...rest };
+  }
+  if (kind !== 'string') throw new RangeError(`a column of the kind ${String(kind)}`);
   return {
-    rollup,
-    length,
-    windowStartMs: out.add(windowStartMs),
-    windowEndMs: out.add(windowEndMs),
-    revision: out.add(revision),
-    lines: out.add(lines),
-    sumA: out.add(sumA),
-    sumB: out.add(sumB),
-    isOther: out.add(isOther),
-    keys: keys.map((key) => encodeKey(out, key)),
-    accumulators: accumulators.map((values) => out.add(values)),
+    kind,
+    offsets: sections.u32(column['offsets']),
+    bytes: sections.u8(column['bytes']),
+    nulls: sections.u8(column['nulls']),
   };
 }
 
-function encodeKey(out: SectionWriter, key: KeyColumn): object {
-  if (key.kind === 'number') {
-    const rest = key.rest === undefined ? {} : { rest: out.add(key.rest) };
-    return { kind: key.kind, values: out.add(key.values), ...rest };
-  }
-  return { kind: key.kind, offsets: out.add(key.offsets), bytes: out.add(key.bytes), nulls: out.add(key.nulls) };
+function encodeState(out: SectionWriter, { arrays, ...plain }: OperatorState): object {
+  return { ...plain, arrays: arrays.map((array) => out.add(array)) };
 }
 
-function decodeRows(sections: SectionReader, rows: Record<string, any>): RollupRows {
-  const read = readRows(sections, rows);
-  const { rollup, length, windowStartMs, windowEndMs, revision, lines, sumA, sumB, isOther, keys, accumulators } = read;
-  const columns = [windowStartMs, windowEndMs, revision, lines, sumA, sumB, isOther, ...accumulators];
-  for (const key of keys) {
-    columns.push(key.kind === 'number' ? key.values : key.nulls);
-    if (key.kind === 'string') checkOffsets(key.offsets, length, key.bytes);
-  }
-  if (columns.some((column) => column.length !== length))
-    throw new RangeError(`a column of ${String(rollup)} has not one value for each of its rows`);
-  return read;
+function decodeState(sections: SectionReader, state: Record<string, any>): OperatorState {
+  checkShape(state, { operator: 'text', version: 'count' }, 'state of an operator');
+  return { ...(state as OperatorState), arrays: (state['arrays'] as unknown[]).map((index) => sections.any(index)) };
 }
 
 /** That text `i` lies between offset `i` and the next, one behind the other. */
@@ -163,35 +181,6 @@ function checkOffsets(offsets: Uint32Array, length: number, bytes: Uint8Array): 
     previous = offset;
   }
   if (offsets.length !== length + 1 || previous > bytes.length) throw new RangeError('texts that are not there');
-}
-
-function readRows(sections: SectionReader, rows: Record<string, any>): RollupRows {
-  return {
-    rollup: rows['rollup'] as string,
-    length: rows['length'] as number,
-    windowStartMs: sections.f64(rows['windowStartMs']),
-    windowEndMs: sections.f64(rows['windowEndMs']),
-    revision: sections.u32(rows['revision']),
-    lines: sections.f64(rows['lines']),
-    sumA: sections.u32(rows['sumA']),
-    sumB: sections.u32(rows['sumB']),
-    isOther: sections.u8(rows['isOther']),
-    keys: (rows['keys'] as Record<string, any>[]).map((key) =>
-      key['kind'] === 'number'
-        ? {
-            kind: 'number',
-            values: sections.f64(key['values']),
-            ...(key['rest'] === undefined ? {} : { rest: sections.f64(key['rest']) }),
-          }
-        : {
-            kind: 'string',
-            offsets: sections.u32(key['offsets']),
-            bytes: sections.u8(key['bytes']),
-            nulls: sections.u8(key['nulls']),
-          },
-    ),
-    accumulators: (rows['accumulators'] as number[]).map((index) => sections.f64(index)),
-  };
 }
 
 /** Late lines by column; sources and rollups, which repeat, as indices into lists of names. */

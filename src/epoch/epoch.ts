@@ -2,6 +2,7 @@ import type { DeadLetterReason } from '../record/batch.ts';
 import type { LineSum } from '../record/line-id.ts';
 import type { SourceId } from '../record/source.ts';
 import type { Pipeline, TaskId } from './pipeline.ts';
+import type { OperatorState, RowSet } from './table.ts';
 
 /**
  * What every reader of an epoch partition needs to judge a record: it stands in the message's header, so that a chain can be
@@ -122,30 +123,6 @@ export interface DeadLetter {
   readonly lengthBytes: number;
 }
 
-/** Rollup rows, columnar. Absolute values: a row replaces the one of the same key and window. */
-export interface RollupRows {
-  readonly rollup: string;
-  readonly length: number;
-  readonly windowStartMs: Float64Array;
-  readonly windowEndMs: Float64Array;
-  readonly revision: Uint32Array;
-  readonly lines: Float64Array;
-  /** Line-id hash sum of the row's own lines, two lanes. */
-  readonly sumA: Uint32Array;
-  readonly sumB: Uint32Array;
-  /** 1 for the row of all keys that have none of their own: its key is NULL, and it is another row than that of the NULL key. */
-  readonly isOther: Uint8Array;
-  readonly keys: readonly KeyColumn[];
-  /** One array an accumulator, measures in the order of the rollup's definition. */
-  readonly accumulators: readonly Float64Array[];
-}
-
-export type KeyColumn =
-  /** Whole numbers beyond 2^53 are `values[i] + rest[i]` (lib/exact-integer.ts); without a `rest` there are none. */
-  | { readonly kind: 'number'; readonly values: Float64Array; readonly rest?: Float64Array }
-  /** `bytes[offsets[i] … offsets[i+1])` is UTF-8 text; `nulls[i]` is 1 for NULL. */
-  | { readonly kind: 'string'; readonly offsets: Uint32Array; readonly bytes: Uint8Array; readonly nulls: Uint8Array };
-
 /** All that one engine task decided in one checkpoint interval. */
 export interface EpochBody {
   /** −Infinity travels as null. */
@@ -156,7 +133,12 @@ export interface EpochBody {
   readonly agents: readonly AgentMark[];
   readonly sources: readonly SourceMark[];
   readonly ledger: readonly LedgerEntry[];
-  readonly rows: readonly RollupRows[];
+  /** Rows that are new or have changed; of an identity there is either this or a remove, and at most one. */
+  readonly upserts: readonly RowSet[];
+  /** Identities of rows that are no more. None was final. */
+  readonly removes: readonly RowSet[];
+  /** In snapshots, and where it changed. Not for sinks. */
+  readonly state: readonly OperatorState[];
   readonly late: readonly LateLine[];
   readonly deadLetters: readonly DeadLetter[];
   /** Messages of raw that did not count, with the reason: refused blocks, damaged ones. For alarms and `audit`. */
@@ -169,9 +151,6 @@ export interface EpochBody {
   readonly rollupSinceMs: Readonly<Record<string, number>>;
   /** Raw offset this pipeline's history begins at, when raw had been trimmed before; null: from the first message. */
   readonly historyFrom: number | null;
-  /** Reserved, empty until patterns and keyed state are built. */
-  readonly detections: readonly unknown[];
-  readonly keyedState: readonly unknown[];
 }
 
 export interface Refusal {

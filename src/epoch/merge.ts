@@ -1,6 +1,6 @@
 import type { AggregateDefinition } from '../aggregates/aggregate.ts';
 import { present } from '../lib/assert.ts';
-import type { MeasureSpec } from './pipeline.ts';
+import type { MeasureSpec } from './table.ts';
 
 /** What one partition says of a row of a window and key. */
 export interface RowPart {

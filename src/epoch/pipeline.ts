@@ -1,4 +1,4 @@
-import type { FieldType } from '../record/batch.ts';
+import type { KeySpec, MeasureSpec, RowSchema } from './table.ts';
 
 /**
  * The normalised pipeline: what the configuration means, with every default filled in and every name resolved. It travels in the
@@ -9,6 +9,8 @@ export interface Pipeline {
   readonly name: string;
   readonly streams: Readonly<Record<string, StreamSpec>>;
   readonly rollups: Readonly<Record<string, RollupSpec>>;
+  /** Table → what its rows look like: of every rollup, and what operators keep beside. */
+  readonly tables: Readonly<Record<string, RowSchema>>;
 }
 
 export interface StreamSpec {
@@ -46,27 +48,8 @@ export interface RollupSpec {
   readonly origins?: Readonly<Record<string, string>>;
 }
 
-export interface KeySpec {
-  readonly field: string;
-  readonly type: FieldType;
-  /** The column's name in the view: dots become underscores. */
-  readonly column: string;
-  /** The name it was given in place of its field's, for columns and documents alike. */
-  readonly as?: string;
-}
-
-export interface WindowSpec {
-  readonly type: 'tumbling';
-  readonly sizeMs: number;
-  readonly offsetMs: number;
-}
-
-export interface MeasureSpec {
-  readonly name: string;
-  readonly aggregate: string;
-  readonly field?: string;
-  readonly fieldType?: FieldType;
-}
+/** `type` names the operator, the rest is its own (operators/). */
+export type WindowSpec = Readonly<Record<string, unknown>> & { readonly type: string };
 
 /** Which task of which pipeline wrote an epoch. */
 export interface TaskId {

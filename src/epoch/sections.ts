@@ -74,6 +74,13 @@ export class SectionReader {
     return this.#section(index, Uint8Array);
   }
 
+  /** An array of whatever type it was written as. */
+  any(index: unknown): SectionArray {
+    const array = typeof index === 'number' ? this.#arrays[index] : undefined;
+    if (array === undefined) throw new RangeError(`section ${String(index)} is not there`);
+    return array;
+  }
+
   #section<T extends SectionArray>(index: unknown, type: abstract new (...args: never[]) => T): T {
     const array = typeof index === 'number' ? this.#arrays[index] : undefined;
     if (!(array instanceof type)) throw new RangeError(`section ${String(index)} is not a ${type.name}`);

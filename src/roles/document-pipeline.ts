@@ -15,5 +15,5 @@ export function documentPipeline(
     ...(transforms === undefined ? {} : { transforms }),
     eventTime: { ...noClock, field, ...(timeZone === undefined ? {} : { timeZone }), maxFutureMs },
   };
-  return { version: 1, name, streams: { [stream]: spec }, rollups: {} };
+  return { version: 1, name, streams: { [stream]: spec }, rollups: {}, tables: {} };
 }

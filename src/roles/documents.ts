@@ -61,6 +61,7 @@ export async function runDocuments(context: RoleContext<DocumentsEvent>, tasks: 
       assignment: staticAssignment(0, 1),
       ...LINE_COMPONENTS,
       aggregates: {},
+      operators: {},
       kind: documentKind(context, tasks, lanes, stream),
       options: {
         ...ENGINE_DEFAULTS,

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Assignment } from '../broker/broker.ts';
 import { groupAssignment } from '../broker/kafka/group-assignment.ts';
 import { staticAssignment } from '../broker/static-assignment.ts';
-import { AGGREGATES_BY_NAME, LINE_COMPONENTS } from '../components.ts';
+import { AGGREGATES_BY_NAME, LINE_COMPONENTS, OPERATORS_BY_TYPE } from '../components.ts';
 import { isShared } from '../config/config.ts';
 import { ENGINE_DEFAULTS, Engine } from '../engine/engine.ts';
 import type { EngineRoleEvent } from './engine-text.ts';
@@ -34,6 +34,7 @@ export async function runEngine(context: RoleContext<EngineRoleEvent>, options: 
     assignment,
     ...LINE_COMPONENTS,
     aggregates: AGGREGATES_BY_NAME,
+    operators: OPERATORS_BY_TYPE,
     options: {
       ...ENGINE_DEFAULTS,
       pipeline: config.pipeline,

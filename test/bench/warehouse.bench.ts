@@ -34,7 +34,7 @@ try {
       accumulators: [i, i, i],
       lines: 3,
     }));
-    await chain.append({ rows: [rowsOf('traffic', rows, spec)], watermarkMs: startMs - 1 });
+    await chain.append({ upserts: [rowsOf('traffic', rows, spec)], watermarkMs: startMs - 1 });
   };
   for (let epoch = 0; epoch < EPOCHS; epoch++) await append(epoch);
   const stop = new AbortController();

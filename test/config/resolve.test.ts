@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { describeConfig } from '../../src/cli/check.ts';
 import { documentPipeline } from '../../src/roles/document-pipeline.ts';
 import { resolveText } from '../../src/config/load.ts';
+import { tablesOf } from '../../src/config/tables.ts';
 import { RIGHT_CONFIG, changed, problemsOf, refuses } from '../support/broken-config.ts';
 
 const OF_JSON = (by: string): readonly [string, string] => [
@@ -250,6 +251,7 @@ test('what the file leaves out is filled in, and every path is absolute', () => 
           ],
         },
       },
+      tables: tablesOf(config!.pipeline.rollups),
     },
     sinks: { warehouse: { type: 'duckdb' } },
     engine: { workers: 1, assignment: 'static' },

@@ -250,7 +250,7 @@ test('any JSON log makes a pipeline that passes every check, or one clear line',
           if (rollup.by.length > 0) fates.keys++;
           if (rollup.by.some((key) => key.as !== undefined)) fates.named++;
           if (config.pipeline.streams['json']!.eventTime.field !== 'read_at') fates.times++;
-          new RollupTables('events', rollup, AGGREGATES_BY_NAME);
+          new RollupTables(config.pipeline.tables['events']!, AGGREGATES_BY_NAME);
           const columns = rollup.by.map(({ column }) => column.toLowerCase());
           expect(new Set(columns).size).toBe(columns.length);
         } catch (error) {

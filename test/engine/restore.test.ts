@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { AGGREGATES_BY_NAME } from '../../src/components.ts';
+import { AGGREGATES_BY_NAME, OPERATORS_BY_TYPE } from '../../src/components.ts';
 import { type OutgoingMessage, epochTopic, rawTopic } from '../../src/broker/broker.ts';
 import { ENGINE_DEFAULTS, type EngineOptions } from '../../src/engine/engine.ts';
 import { buildState } from '../../src/engine/build-state.ts';
@@ -13,6 +13,7 @@ import { decodeGenesis } from '../../src/record/control.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { MemoryStore } from '../support/memory-log.ts';
 import { BY_KEY, CODECS, TASK, TestFile, beatMessage, plainPipeline } from '../support/raw-stream.ts';
+import { rollupRows } from '../support/rollup-rows.ts';
 
 const RAW = rawTopic('t', 'access');
 const EPOCHS = epochTopic('t', 'web', 'access');
@@ -58,6 +59,7 @@ class Writer {
       rollupSinceMs: {},
       codecs: CODECS,
       aggregates: AGGREGATES_BY_NAME,
+      operators: OPERATORS_BY_TYPE,
     });
   }
 
@@ -93,6 +95,7 @@ function restore(change: Partial<EngineOptions> = {}): Promise<Restored> {
     log,
     codecs: CODECS,
     aggregates: AGGREGATES_BY_NAME,
+    operators: OPERATORS_BY_TYPE,
     options,
     task: TASK,
     rawTopic: RAW,
@@ -306,7 +309,7 @@ describe('another pipeline', () => {
       header: late.block(late.at(3), late.end, { identity: file.identity }).header,
     };
     state.accept({ ...message, offset: 5, appendedAtMs: 1 });
-    const { ledger, rows, rollupSinceMs, fingerprints } = state.takeBody(true);
+    const { ledger, upserts, rollupSinceMs, fingerprints } = state.takeBody(true);
     const fates = ledger
       .filter(({ consumer }) => consumer === 'other')
       .map(({ fate, reason, sum }) => [fate, reason, sum.lines]);
@@ -315,7 +318,8 @@ describe('another pipeline', () => {
       ['rolled_up', '', 1],
       ['filtered', 'before_rollup', 3],
     ]);
-    expect(rows.find(({ rollup }) => rollup === 'other')?.windowStartMs).toEqual(Float64Array.of(10 * MINUTE));
+    const rows = upserts.find(({ table }) => table === 'other');
+    expect(rollupRows(rows!, 1).windowStartMs).toEqual(Float64Array.of(10 * MINUTE));
     expect([rollupSinceMs, Object.keys(fingerprints)]).toEqual([{ other: 10 * MINUTE }, ['traffic', 'other']]);
   });
 
@@ -336,8 +340,8 @@ describe('another pipeline', () => {
   test('without a rollup goes on without it, and keeps what its ledger says', async () => {
     await writer.epoch(true);
     const { state } = await restore({ pipeline: plainPipeline({ other: LENIENT }), maySwitch: true });
-    const { rows, ledger } = state.takeBody(true);
-    expect([rows, new Set(ledger.map(({ consumer }) => consumer))]).toEqual([[], new Set(['traffic'])]);
+    const { upserts, ledger } = state.takeBody(true);
+    expect([upserts, new Set(ledger.map(({ consumer }) => consumer))]).toEqual([[], new Set(['traffic'])]);
   });
 
   test('takes a rollup that was removed back as it was, and as nothing else', async () => {

@@ -2,13 +2,14 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Message } from '../../src/broker/broker.ts';
-import { AGGREGATES_BY_NAME, CODECS_BY_TYPE } from '../../src/components.ts';
+import { AGGREGATES_BY_NAME, CODECS_BY_TYPE, OPERATORS_BY_TYPE } from '../../src/components.ts';
 import { buildState } from '../../src/engine/build-state.ts';
 import type { TaskState } from '../../src/engine/state.ts';
 import { encodeBody } from '../../src/epoch/codec.ts';
 import { type LineSum, addLine, addSum, emptySum } from '../../src/record/line-id.ts';
 import { TRAFFIC, pipelineOf } from '../support/epochs.ts';
 import { Random } from '../support/random.ts';
+import { rollupRows } from '../support/rollup-rows.ts';
 import {
   BY_KEY,
   Feed,
@@ -57,8 +58,9 @@ describe('the same lines come to the same rows, fates, late lines and watermark'
     next.appendedAtMs = feed.appendedAtMs;
     next.send(file.block(file.at(3)));
     expect(next.state.otherLines).toEqual(new Map([['traffic', 3]]));
-    const [rows] = next.state.takeBody(true).rows;
-    expect([[...rows!.isOther], [...rows!.lines]]).toEqual([
+    const [set] = next.state.takeBody(true).upserts;
+    const rows = rollupRows(set!, 1);
+    expect([[...rows.isOther], [...rows.lines]]).toEqual([
       [0, 1],
       [1, 3],
     ]);
@@ -167,8 +169,8 @@ describe('a line is judged', () => {
           feed.send(file.block(from, end));
           from = end;
         }
-        const { late, ledger, deadLetters, rows } = state.takeBody(false);
-        expect([late.length, rows[0]?.length, deadLetters.map(({ reason }) => reason)]).toEqual([
+        const { late, ledger, deadLetters, upserts } = state.takeBody(false);
+        expect([late.length, upserts[0]?.length, deadLetters.map(({ reason }) => reason)]).toEqual([
           lateLines,
           windows,
           ['malformed'],
@@ -320,7 +322,7 @@ function goldenState(outOfOrdernessMs: number): TaskState {
     ...pipelineOf({ traffic: { ...TRAFFIC, by: [], window } }),
     streams: { access: { ...access!, eventTime } },
   };
-  const parts = { codecs: CODECS_BY_TYPE, aggregates: AGGREGATES_BY_NAME };
+  const parts = { codecs: CODECS_BY_TYPE, aggregates: AGGREGATES_BY_NAME, operators: OPERATORS_BY_TYPE };
   return buildState({ task: TASK, pipeline, rawLog: RAW_LOG, rollupSinceMs: {}, ...parts });
 }
 

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { type Log, epochTopic, rawTopic } from '../../src/broker/broker.ts';
 import { staticAssignment } from '../../src/broker/static-assignment.ts';
-import { AGGREGATES_BY_NAME } from '../../src/components.ts';
+import { AGGREGATES_BY_NAME, OPERATORS_BY_TYPE } from '../../src/components.ts';
 import { ENGINE_DEFAULTS, Engine, type EngineEvent } from '../../src/engine/engine.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { OperatingError } from '../../src/lib/errors.ts';
@@ -41,6 +41,7 @@ async function runEngine(
     assignment: staticAssignment(0, 1),
     codecs: CODECS,
     aggregates: AGGREGATES_BY_NAME,
+    operators: OPERATORS_BY_TYPE,
     options: {
       ...ENGINE_DEFAULTS,
       checkpoint: { ...ENGINE_DEFAULTS.checkpoint, positionsIntervalMs: 1, timeoutMs: CHECKPOINT_MS },

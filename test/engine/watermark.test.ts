@@ -199,7 +199,7 @@ describe('when no source holds', () => {
     const file = fileOf('a/1', 10, 5 * MINUTE + 1);
     const feed = idle(announced(file).send(file.block()), file, NOW + 30_000);
     expect(feed.state.watermarkMs).toBe(6 * MINUTE - 1);
-    expect(feed.state.takeBody(false).rows[0]?.length).toBe(2);
+    expect(feed.state.takeBody(false).upserts[0]?.length).toBe(2);
     // A pause in a replayed log: what comes after it is not late.
     file.content = Buffer.concat([file.content, Buffer.from(`${6 * MINUTE} k 1\n${20 * MINUTE} k 1\n`)]);
     feed.send(file.block(file.at(2)));

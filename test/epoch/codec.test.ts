@@ -2,7 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { crc32 } from 'node:zlib';
 import { decodeBody, decodeEnvelope, encodeBody, encodeEnvelope, encodeEpoch } from '../../src/epoch/codec.ts';
-import { type Epoch, type EpochBody, FATES, type KeyColumn, type RollupRows } from '../../src/epoch/epoch.ts';
+import { type Epoch, type EpochBody, FATES } from '../../src/epoch/epoch.ts';
+import type { ColumnData, OperatorState, RowSet } from '../../src/epoch/table.ts';
 import { DEAD_LETTER_REASONS } from '../../src/record/batch.ts';
 import { expectNoPrefixReads, flipped, decodedOrDamage } from '../support/damage.ts';
 import { bodyOf } from '../support/epochs.ts';
@@ -14,33 +15,39 @@ const time = fc.oneof(fc.constant(-Infinity), fc.integer(), fc.integer({ min: -(
 const name = fc.oneof(fc.constantFrom('a/1', 'a/2', 'traffic'), fc.string({ unit: 'grapheme' }));
 const sum = fc.record({ lines: count, a: lane, b: lane });
 
-function rowsOfLength(length: number): fc.Arbitrary<RollupRows> {
+function rowsOfLength(length: number): fc.Arbitrary<RowSet> {
   const f64 = fc
     .array(fc.double(), { minLength: length, maxLength: length })
     .map((values) => Float64Array.from(values));
   const u32 = fc.array(lane, { minLength: length, maxLength: length }).map((values) => Uint32Array.from(values));
   const texts = fc.array(fc.option(fc.string({ unit: 'grapheme' })), { minLength: length, maxLength: length });
-  const key = fc.oneof(
-    f64.map((values): KeyColumn => ({ kind: 'number', values })),
-    fc.tuple(f64, f64).map(([values, rest]): KeyColumn => ({ kind: 'number', values, rest })),
+  const column = fc.oneof(
+    f64.map((values): ColumnData => ({ kind: 'number', values })),
+    fc.tuple(f64, f64).map(([values, rest]): ColumnData => ({ kind: 'number', values, rest })),
+    u32.map((values): ColumnData => ({ kind: 'word', values })),
+    u32.map((values): ColumnData => ({ kind: 'flag', values: Uint8Array.from(values, (value) => value & 1) })),
     texts.map(textColumn),
   );
-  return fc.record({
-    rollup: name,
-    length: fc.constant(length),
-    windowStartMs: f64,
-    windowEndMs: f64,
-    revision: u32,
-    lines: f64,
-    sumA: u32,
-    sumB: u32,
-    isOther: u32.map((values) => Uint8Array.from(values, (value) => value & 1)),
-    keys: fc.array(key, { maxLength: 3 }),
-    accumulators: fc.array(f64, { maxLength: 4 }),
-  });
+  return fc.record({ table: name, length: fc.constant(length), columns: fc.array(column, { maxLength: 6 }) });
 }
 
-function textColumn(texts: readonly (string | null)[]): KeyColumn {
+const rowSets = fc.array(fc.nat({ max: 5 }).chain(rowsOfLength), { maxLength: 3 });
+
+const states: fc.Arbitrary<OperatorState> = fc.record({
+  operator: name,
+  version: count,
+  head: fc.dictionary(name, count),
+  arrays: fc.array(
+    fc.oneof(
+      fc.array(fc.double()).map((values) => Float64Array.from(values)),
+      fc.array(lane).map((values) => Uint32Array.from(values)),
+      fc.uint8Array(),
+    ),
+    { maxLength: 3 },
+  ),
+});
+
+function textColumn(texts: readonly (string | null)[]): ColumnData {
   const cells = texts.map((text) => Buffer.from(text ?? ''));
   const offsets = new Uint32Array(texts.length + 1);
   for (const [i, cell] of cells.entries()) offsets[i + 1] = offsets[i]! + cell.length;
@@ -86,7 +93,9 @@ const bodies: fc.Arbitrary<EpochBody> = fc.record({
     }),
   ),
   ledger: fc.array(fc.record({ source: name, consumer: name, fate: fc.constantFrom(...FATES), reason: name, sum })),
-  rows: fc.array(fc.nat({ max: 5 }).chain(rowsOfLength), { maxLength: 3 }),
+  upserts: rowSets,
+  removes: rowSets,
+  state: fc.array(states, { maxLength: 2 }),
   late: fc.array(
     fc.record({
       source: name,
@@ -124,8 +133,6 @@ const bodies: fc.Arbitrary<EpochBody> = fc.record({
   fingerprints: fc.dictionary(fc.stringMatching(/^[a-z]{1,5}$/), name),
   rollupSinceMs: fc.dictionary(fc.stringMatching(/^[a-z]{1,5}$/), fc.integer()),
   historyFrom: fc.option(count),
-  detections: fc.constant([]),
-  keyedState: fc.constant([]),
 });
 
 /** The value of an epoch's messages in one piece, at a place in memory that is no multiple of 8. */
@@ -174,15 +181,16 @@ describe('the body of an epoch', () => {
   });
 
   test('whose columns have not one length is a bug of its writer', () => {
-    const [rows] = EPOCH_V1.body.rows;
-    const broken = { ...EPOCH_V1.body, rows: [{ ...rows!, sumA: new Uint32Array(1) }] };
+    const [rows] = EPOCH_V1.body.upserts;
+    const columns = [...rows!.columns.slice(1), { kind: 'word', values: new Uint32Array(1) } as const];
+    const broken = { ...EPOCH_V1.body, upserts: [{ ...rows!, columns }] };
     expect(() => encodeBody(broken)).toThrow('BUG');
   });
 });
 
 describe('the envelope of an epoch', () => {
   test('comes back, and stands on every part', () => {
-    const messages = encodeEpoch(EPOCH_V1, 1100);
+    const messages = encodeEpoch(EPOCH_V1, 1900);
     expect(messages.length).toBe(3);
     expect(messages.map((message) => message.kind)).toEqual(['part', 'part', 'epoch']);
     const envelopes = messages.map((message) => decodeEnvelope(message.header));

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { AGGREGATES_BY_NAME } from '../../src/components.ts';
 import { type RowPart, mergeRow } from '../../src/epoch/merge.ts';
-import type { MeasureSpec } from '../../src/epoch/pipeline.ts';
+import type { MeasureSpec } from '../../src/epoch/table.ts';
 
 const MEASURES: readonly MeasureSpec[] = [
   { name: 'requests', aggregate: 'count' },

@@ -1,11 +1,12 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { appendFileSync } from 'node:fs';
 import fc from 'fast-check';
-import { AGGREGATES_BY_NAME } from '../../src/components.ts';
+import { AGGREGATES_BY_NAME, OPERATORS_BY_TYPE } from '../../src/components.ts';
 import { buildState } from '../../src/engine/build-state.ts';
 import { decodeGenesis } from '../../src/record/control.ts';
 import { AgentWorld, TOPIC } from '../support/agent-world.ts';
 import { CODECS, TASK, plainPipeline } from '../support/raw-stream.ts';
+import { rollupRows } from '../support/rollup-rows.ts';
 
 const RUNS = process.env['TAILRACE_SOAK'] === '1' ? 2_000 : 60;
 const BOUND_MS = 10_000;
@@ -68,14 +69,22 @@ async function outcomeOf(steps: readonly Step[], isFollowing: boolean): Promise<
   const { messages } = lived.store.partition(TOPIC, 0);
   const rawLog = decodeGenesis(messages[0]!.header).log;
   const pipeline = plainPipeline(undefined, { outOfOrdernessMs: BOUND_MS });
-  const task = { task: TASK, pipeline, rawLog, rollupSinceMs: {}, codecs: CODECS, aggregates: AGGREGATES_BY_NAME };
+  const task = {
+    task: TASK,
+    pipeline,
+    rawLog,
+    rollupSinceMs: {},
+    codecs: CODECS,
+    aggregates: AGGREGATES_BY_NAME,
+    operators: OPERATORS_BY_TYPE,
+  };
   const state = buildState(task);
   for (const message of messages) state.accept(message);
-  const { rows, late } = state.takeBody(false);
+  const { upserts, late } = state.takeBody(false);
   const windows: Record<number, number> = {};
-  for (const part of rows)
-    for (let row = 0; row < part.length; row++) windows[part.windowStartMs[row]!] = part.lines[row]!;
-  const open = state.takeBody(true).rows.reduce((sum, part) => sum + part.length, 0);
+  for (const { windowStartMs, lines } of upserts.map((rows) => rollupRows(rows, 1)))
+    for (const [row, startMs] of windowStartMs.entries()) windows[startMs] = lines[row]!;
+  const open = state.takeBody(true).upserts.reduce((sum, part) => sum + part.length, 0);
   await lived.close();
   return { windows, late: late.length, written, open };
 }

@@ -11,7 +11,7 @@ import { auditDocuments } from '../../src/query/audit-documents.ts';
 import { auditSentence } from '../../src/query/audit-report.ts';
 import { identityOf } from '../../src/record/file-identity.ts';
 import { addLine, emptySum } from '../../src/record/line-id.ts';
-import { EpochChain, pipelineOf, rowsOf } from '../support/epochs.ts';
+import { EpochChain, type TestRow, pipelineOf, rowsOf } from '../support/epochs.ts';
 import { MemoryStore } from '../support/memory-log.ts';
 import { WarehouseHarness } from '../support/warehouse-harness.ts';
 import { NO_TABLES } from '../support/audit-tables.ts';
@@ -94,6 +94,8 @@ const deadLetter = (offset: number): EpochBody['deadLetters'][number] => ({
   isCut: false,
   lengthBytes: 3,
 });
+const [a1, a2, bad, late, b1, b2] = OFFSETS as [number, number, number, number, number, number];
+const rowsIn = (...rows: readonly TestRow[]) => ({ upserts: [rowsOf('traffic', rows)] });
 const rowOf = (key: string, offsets: readonly number[], endMs = 60_000) => {
   const { lines, a: sumA, b: sumB } = sumOf(offsets);
   return { startMs: endMs - 60_000, endMs, key: [key, 200], accumulators: [0, 0], lines, sumA, sumB };
@@ -101,7 +103,6 @@ const rowOf = (key: string, offsets: readonly number[], endMs = 60_000) => {
 
 /** The body of an epoch in which every line of the file has its fate. */
 function whole(rest: Partial<EpochBody> = {}): Partial<EpochBody> {
-  const [a1, a2, bad, late, b1, b2] = OFFSETS as [number, number, number, number, number, number];
   return {
     pipeline: pipelineOf(),
     fingerprints: { traffic: 'x' },
@@ -113,7 +114,7 @@ function whole(rest: Partial<EpochBody> = {}): Partial<EpochBody> {
       account('late', [late]),
       account('dead_letter', [bad]),
     ],
-    rows: [rowsOf('traffic', [rowOf('/a', [a1, a2]), rowOf('/b', [b1, b2], 120_000)])],
+    ...rowsIn(rowOf('/a', [a1, a2]), rowOf('/b', [b1, b2], 120_000)),
     late: [lateLine(late)],
     deadLetters: [deadLetter(bad)],
     ...rest,
@@ -176,7 +177,7 @@ describe('a balanced warehouse', () => {
   test('offsets beyond 4 GiB and several sources hash alike in SQL and here', async () => {
     const far = [2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 2 ** 45 + 12_345, 0];
     const result = await auditOf({
-      ...whole({ rows: [] }),
+      ...whole({ upserts: [] }),
       sources: [],
       ledger: [account('in', far), account('late', far)],
       late: far.map(lateLine),
@@ -195,7 +196,7 @@ describe('what does not balance is told, and where', () => {
     const body = {
       ...whole({ sources }),
       ledger: [account('in', half), account('filtered', half)],
-      rows: [],
+      upserts: [],
       late: [],
       deadLetters: [],
     };
@@ -207,23 +208,22 @@ describe('what does not balance is told, and where', () => {
     expect((await auditOf({ sources })).differences).toEqual([gap]);
   });
 
-  const [a1, a2, bad, late, b1, b2] = OFFSETS as [number, number, number, number, number, number];
   test.each<[string, () => Partial<EpochBody>, { lost: number; doubled: number }, RegExp]>([
     [
       'a row lost',
-      () => whole({ rows: [rowsOf('traffic', [rowOf('/a', [a1, a2])])] }),
+      () => whole(rowsIn(rowOf('/a', [a1, a2]))),
       { lost: 2, doubled: 0 },
       /rolled up 4 lines, its rows hold 2: 2 lost/,
     ],
     [
       'a row twice',
-      () => whole({ rows: [rowsOf('traffic', [rowOf('/a', [a1, a2]), rowOf('/a', [a1, a2]), rowOf('/b', [b1, b2])])] }),
+      () => whole(rowsIn(rowOf('/a', [a1, a2]), rowOf('/a', [a1, a2]), rowOf('/b', [b1, b2]))),
       { lost: 0, doubled: 2 },
       /its rows hold 6: 2 doubled/,
     ],
     [
       'as many, but others',
-      () => whole({ rows: [rowsOf('traffic', [rowOf('/a', [a1, a1]), rowOf('/b', [b1, b2])])] }),
+      () => whole(rowsIn(rowOf('/a', [a1, a1]), rowOf('/b', [b1, b2]))),
       { lost: 1, doubled: 1 },
       /as many, but other lines/,
     ],
@@ -257,7 +257,7 @@ describe('what does not balance is told, and where', () => {
             account('late', [late]),
             account('dead_letter', [bad]),
           ],
-          rows: [rowsOf('traffic', [rowOf('/a', [a2]), rowOf('/b', [b1, b2])])],
+          ...rowsIn(rowOf('/a', [a2]), rowOf('/b', [b1, b2])),
         }),
       { lost: 1, doubled: 0 },
       /access\.log \(agent\/1\) has 6 lines, the ledger took in 5: 1 lost/,
@@ -272,7 +272,7 @@ describe('what does not balance is told, and where', () => {
             account('late', [late]),
             account('dead_letter', [bad]),
           ],
-          rows: [rowsOf('traffic', [rowOf('/a', [a1, a2]), rowOf('/b', [b1])])],
+          ...rowsIn(rowOf('/a', [a1, a2]), rowOf('/b', [b1])),
         }),
       { lost: 1, doubled: 0 },
       /took in 6 lines, and gave a fate to 5: 1 lost/,

@@ -43,9 +43,9 @@ describe('the log it reads', () => {
   test('a trimmed log is read from its first snapshot by a new warehouse, and refused by one that has missed something', async () => {
     await chain.append(snapshot);
     await harness.runToEnd(log, chain.topic);
-    await chain.append({ rows: rows(1) });
-    const second = await chain.append({ ...snapshot, rows: rows(2) });
-    await chain.append({ rows: rows(3) });
+    await chain.append({ upserts: rows(1) });
+    const second = await chain.append({ ...snapshot, upserts: rows(2) });
+    await chain.append({ upserts: rows(3) });
     await log.trim(chain.topic, 0, second);
     await expect(harness.runToEnd(log, chain.topic)).rejects.toMatchObject({
       code: 'LOG_TRIMMED',
@@ -61,7 +61,7 @@ describe('the log it reads', () => {
   test('a log that was trimmed to exactly where it stands is gone on with', async () => {
     await chain.append(snapshot);
     await harness.runToEnd(log, chain.topic);
-    const second = await chain.append({ ...snapshot, rows: rows(2) });
+    const second = await chain.append({ ...snapshot, upserts: rows(2) });
     await log.trim(chain.topic, 0, second);
     await harness.runToEnd(log, chain.topic);
     expect(await harness.query('SELECT lines FROM traffic')).toEqual([[2]]);
@@ -117,12 +117,12 @@ describe('the log it reads', () => {
 
   test('a log that has lost its end, and another log, stop it', async () => {
     await chain.append(snapshot);
-    await chain.append({ rows: rows(1) });
+    await chain.append({ upserts: rows(1) });
     await harness.runToEnd(log, chain.topic);
     store.loseTail(chain.topic, 0, 1);
     await log.forget('warehouse');
     await expect(harness.runToEnd(log, chain.topic)).rejects.toMatchObject({ code: 'LOG_FORKED' });
-    await chain.append({ rows: rows(7) }, { id: 'f'.repeat(32), n: 2, from: 1, to: 2, prev: '1'.padStart(32, 'a') });
+    await chain.append({ upserts: rows(7) }, { id: 'f'.repeat(32), n: 2, from: 1, to: 2, prev: '1'.padStart(32, 'a') });
     await expect(harness.runToEnd(log, chain.topic)).rejects.toMatchObject({
       code: 'LOG_FORKED',
       message: expect.stringContaining('is not what counts'),
@@ -133,7 +133,7 @@ describe('the log it reads', () => {
   test('a damaged message where it stands is said to be damaged', async () => {
     await chain.append(snapshot);
     await harness.runToEnd(log, chain.topic);
-    store.damage(chain.topic, 0, await chain.append({ rows: rows(1) }));
+    store.damage(chain.topic, 0, await chain.append({ upserts: rows(1) }));
     await expect(harness.runToEnd(log, chain.topic)).rejects.toMatchObject({
       code: 'LOG_DAMAGED',
       message: `${chain.topic}/0: message 2 is damaged: damaged by the test`,
@@ -143,8 +143,8 @@ describe('the log it reads', () => {
   test('epochs that do not count change nothing, and are passed over', async () => {
     await chain.append(snapshot);
     const zombie = await EpochChain.begin(log);
-    await zombie.append({ ...snapshot, rows: rows(99) }, { id: 'e'.repeat(32) });
-    await chain.append({ rows: rows(1) });
+    await zombie.append({ ...snapshot, upserts: rows(99) }, { id: 'e'.repeat(32) });
+    await chain.append({ upserts: rows(1) });
     await harness.runToEnd(log, chain.topic);
     expect(await harness.query('SELECT lines FROM traffic')).toEqual([[1]]);
   });

@@ -2,7 +2,8 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { EpochBody, SourceMark } from '../../src/epoch/epoch.ts';
 import { AGGREGATES_BY_NAME } from '../../src/components.ts';
 import { type StoredRow, rowDocument, rowId, storedRow } from '../../src/sinks/elasticsearch/rollup-document.ts';
-import { type FoldedRow, StreamFold } from '../../src/sinks/stream-fold.ts';
+import { type FoldedRow, keyOf } from '../../src/sinks/row-fold.ts';
+import { StreamFold } from '../../src/sinks/stream-fold.ts';
 import { type TestRow, TRAFFIC, bodyOf, pipelineOf, rowsOf } from '../support/epochs.ts';
 
 const MINUTE = 60_000;
@@ -49,7 +50,7 @@ const row = (lines: number, key: TestRow['key'] = ['/a', 200]): TestRow => ({
   accumulators: [lines * 10, lines],
   lines,
 });
-const rows = (...all: TestRow[]): Partial<EpochBody> => ({ rows: [rowsOf('traffic', all, TRAFFIC)] });
+const rows = (...all: TestRow[]): Partial<EpochBody> => ({ upserts: [rowsOf('traffic', all, TRAFFIC)] });
 const source = (state: SourceMark['state']): Partial<EpochBody> => ({
   sources: [
     {
@@ -71,7 +72,7 @@ const source = (state: SourceMark['state']): Partial<EpochBody> => ({
 });
 const shown = (changed: readonly FoldedRow[]): unknown[] =>
   changed.map((one) => [
-    one.key,
+    keyOf(one),
     fold.statusOf(one),
     [...one.parts].map(([partition, { n, lines }]) => [partition, n, lines]),
   ]);
@@ -91,17 +92,17 @@ describe('rows of one partition', () => {
   test('of all other keys are not those of the NULL key', () => {
     const [none, other] = [row(1, [null, null]), { ...row(2, [null, null]), isOther: true }];
     const changed = apply(0, { ...snapshot, ...rows(none, other) });
-    expect(changed.map(({ isOther, parts }) => [isOther, parts.get(0)!.lines])).toEqual([
-      [false, 1],
-      [true, 2],
+    expect(changed.map(({ cells, parts }) => [cells['is_other'], parts.get(0)!.lines])).toEqual([
+      [0, 1],
+      [1, 2],
     ]);
     const [context, [ofNone, ofOther]] = [{ pipeline: 'web', aggregates: AGGREGATES_BY_NAME }, changed];
-    expect(rowId({ ...ofNone!, pipeline: 'web' })).not.toBe(rowId({ ...ofOther!, pipeline: 'web' }));
+    expect(rowId('web', ofNone!)).not.toBe(rowId('web', ofOther!));
     const document = rowDocument(ofOther!, 'open', context);
     expect(document).toMatchObject({ 'url.path': null, tailrace: { is_other: true, lines: 2 } });
-    const { spec: _spec, ...stored } = ofOther!;
-    expect(storedRow(document['tailrace'] as StoredRow)).toEqual(stored);
-    expect(apply(0, rows({ ...other, lines: 5 })).map(({ isOther }) => isOther)).toEqual([true]);
+    const { cells, parts } = ofOther!;
+    expect(storedRow(document['tailrace'] as StoredRow)).toEqual({ table: 'traffic', cells, parts });
+    expect(apply(0, rows({ ...other, lines: 5 })).map((one) => one.cells['is_other'])).toEqual([1]);
   });
 
   test('of other rollups are passed over, and of undefined ones refused', () => {
@@ -153,11 +154,8 @@ describe('rows of two partitions', () => {
 
 describe('rows that the store has', () => {
   const stored = (n: number, lines: number, log = 'raw0') => ({
-    rollup: 'traffic',
-    windowStartMs: 0,
-    windowEndMs: MINUTE,
-    key: ['/a', 200],
-    isOther: false,
+    table: 'traffic',
+    cells: { window_start: 0, window_end: MINUTE, is_other: 0, url_path: '/a', http_response_status_code: 200 },
     parts: new Map([[0, { n, log, lines, revision: 0, accumulators: [lines * 10, lines] }]]),
   });
 

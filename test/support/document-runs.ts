@@ -119,6 +119,7 @@ export class DocumentWorld {
         newId: () => (++this.#ids).toString(16).padStart(32, '0'),
         ...COMPONENTS,
         aggregates: {},
+        operators: {},
         kind: documentKind(new BulkLanes(sender, 1)),
         options: {
           ...ENGINE_DEFAULTS,

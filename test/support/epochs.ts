@@ -2,8 +2,10 @@
 import type { Log } from '../../src/broker/broker.ts';
 import { AGGREGATES_BY_NAME } from '../../src/components.ts';
 import { EPOCH_MESSAGE_BYTES_MAX, encodeEpoch } from '../../src/epoch/codec.ts';
-import type { Epoch, EpochBody, KeyColumn, RollupRows } from '../../src/epoch/epoch.ts';
+import { tablesOf } from '../../src/config/tables.ts';
+import type { Epoch, EpochBody } from '../../src/epoch/epoch.ts';
 import type { Pipeline, RollupSpec } from '../../src/epoch/pipeline.ts';
+import type { ColumnData, RowSet } from '../../src/epoch/table.ts';
 import { restOf } from '../../src/lib/exact-integer.ts';
 import { decodeGenesis } from '../../src/record/control.ts';
 
@@ -48,29 +50,35 @@ export function pipelineOf(rollups: Readonly<Record<string, RollupSpec>> = { tra
     name: 'web',
     streams: { access: { partitions: 1, codec: { type: 'combined' }, eventTime } },
     rollups,
+    tables: tablesOf(rollups),
   };
 }
 
-export function rowsOf(rollup: string, rows: readonly TestRow[], spec: RollupSpec = TRAFFIC): RollupRows {
+export function rowsOf(rollup: string, rows: readonly TestRow[], spec: RollupSpec = TRAFFIC): RowSet {
+  const numbers = (of: (row: TestRow) => number): ColumnData => ({
+    kind: 'number',
+    values: Float64Array.from(rows, of),
+  });
+  const words = (of: (row: TestRow) => number): ColumnData => ({ kind: 'word', values: Uint32Array.from(rows, of) });
   return {
-    rollup,
+    table: rollup,
     length: rows.length,
-    windowStartMs: Float64Array.from(rows, (row) => row.startMs),
-    windowEndMs: Float64Array.from(rows, (row) => row.endMs),
-    revision: Uint32Array.from(rows, (row) => row.revision ?? 0),
-    lines: Float64Array.from(rows, (row) => row.lines),
-    sumA: Uint32Array.from(rows, (row) => row.sumA ?? 0),
-    sumB: Uint32Array.from(rows, (row) => row.sumB ?? 0),
-    isOther: Uint8Array.from(rows, (row) => (row.isOther === true ? 1 : 0)),
-    keys: spec.by.map(({ type }, index) =>
-      keyColumn(
-        rows.map((row) => row.key[index] ?? null),
-        type === 'keyword' || type === 'ip',
+    columns: [
+      numbers((row) => row.startMs),
+      numbers((row) => row.endMs),
+      words((row) => row.revision ?? 0),
+      numbers((row) => row.lines),
+      words((row) => row.sumA ?? 0),
+      words((row) => row.sumB ?? 0),
+      { kind: 'flag', values: Uint8Array.from(rows, (row) => (row.isOther === true ? 1 : 0)) },
+      ...spec.by.map(({ type }, index) =>
+        keyColumn(
+          rows.map((row) => row.key[index] ?? null),
+          type === 'keyword' || type === 'ip',
+        ),
       ),
-    ),
-    accumulators: Array.from({ length: rows.length === 0 ? 0 : widthOf(spec) }, (_, index) =>
-      Float64Array.from(rows, (row) => row.accumulators[index] ?? 0),
-    ),
+      ...Array.from({ length: widthOf(spec) }, (_, index) => numbers((row) => row.accumulators[index] ?? 0)),
+    ],
   };
 }
 
@@ -83,7 +91,7 @@ function widthOf({ measures }: RollupSpec): number {
 }
 
 /** A whole number beyond 2^53 is written by its digits. */
-function keyColumn(values: readonly (string | number | null)[], isString: boolean): KeyColumn {
+function keyColumn(values: readonly (string | number | null)[], isString: boolean): ColumnData {
   if (!isString)
     return {
       kind: 'number',
@@ -111,7 +119,9 @@ export function bodyOf(body: Partial<EpochBody>): EpochBody {
     agents: [],
     sources: [],
     ledger: [],
-    rows: [],
+    upserts: [],
+    removes: [],
+    state: [],
     late: [],
     deadLetters: [],
     refusals: [],
@@ -119,8 +129,6 @@ export function bodyOf(body: Partial<EpochBody>): EpochBody {
     fingerprints: {},
     rollupSinceMs: {},
     historyFrom: null,
-    detections: [],
-    keyedState: [],
     ...body,
   };
 }

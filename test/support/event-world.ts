@@ -12,6 +12,8 @@ import type { EventTopic } from '../../src/sinks/events/written.ts';
 import { EpochChain, TRAFFIC, type TestRow, pipelineOf, rowsOf } from './epochs.ts';
 import { MemoryStore } from './memory-log.ts';
 
+const BY_PATH = { ...TRAFFIC, by: TRAFFIC.by.slice(0, 1) };
+
 export const AGENT = '00000000-0000-4000-8000-000000000000';
 const RAW = 't.raw.access';
 const EPOCHS = 't.epochs.web.access';
@@ -101,7 +103,7 @@ export class EpochTask {
     // Closed in this very epoch: not in a snapshot's state, but said by it, as an engine does with what changed.
     const body: Partial<EpochBody> = {
       watermarkMs: this.watermarkMs,
-      rows: [rowsOf('traffic', all ? [...said, ...rows.filter((row) => !said.includes(row))] : said)],
+      upserts: [rowsOf('traffic', all ? [...said, ...rows.filter((row) => !said.includes(row))] : said, BY_PATH)],
       sources: [sourceMark(this.partition, state)],
       agents: [{ agent: AGENT, numberMax: 1, tMs: 0, logTimeMs: 0, hasEnded: false, fullBeatOffset: 0 }],
       ...(all ? { pipeline: this.#pipeline, fingerprints: fingerprints(this.#pipeline) } : {}),
@@ -162,7 +164,7 @@ export class EventWorld {
   }
 
   static async create({ partitions = 1, topicPartitions = 1, allowedLatenessMs = 0 } = {}): Promise<EventWorld> {
-    const plain = pipelineOf({ traffic: { ...TRAFFIC, by: TRAFFIC.by.slice(0, 1), allowedLatenessMs } });
+    const plain = pipelineOf({ traffic: { ...BY_PATH, allowedLatenessMs } });
     const pipeline = { ...plain, streams: { access: { ...plain.streams['access']!, partitions } } };
     const log = new MemoryStore({ clock: systemClock }).open();
     await log.ensureTopics([{ topic: RAW, partitions, messageBytesMax: 1024 }]);

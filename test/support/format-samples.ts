@@ -5,8 +5,7 @@ import type { Epoch } from '../../src/epoch/epoch.ts';
 import type { Beat } from '../../src/record/beat.ts';
 import type { BlockHeader } from '../../src/record/block.ts';
 import type { Control, Genesis } from '../../src/record/control.ts';
-import type { Pipeline } from '../../src/epoch/pipeline.ts';
-import { bodyOf, rowsOf } from './epochs.ts';
+import { bodyOf, pipelineOf, rowsOf } from './epochs.ts';
 
 const AGENT = '6f1c2d3e-0000-4000-8000-000000000001';
 
@@ -63,40 +62,6 @@ export const CONTROL_V1: Control = {
 
 export const GENESIS_V1: Genesis = { log: 'f'.repeat(32) };
 
-const PIPELINE_V1: Pipeline = {
-  version: 1,
-  name: 'web',
-  streams: {
-    access: {
-      partitions: 1,
-      codec: { type: 'combined' },
-      eventTime: {
-        field: '@timestamp',
-        outOfOrdernessMs: 0,
-        idleTimeoutMs: 30_000,
-        maxFutureMs: 3_600_000,
-        agentLostTimeoutMs: 3_600_000,
-      },
-    },
-  },
-  rollups: {
-    traffic: {
-      from: 'access',
-      by: [
-        { field: 'url.path', type: 'keyword', column: 'url_path' },
-        { field: 'http.response.status_code', type: 'long', column: 'http_response_status_code' },
-      ],
-      window: { type: 'tumbling', sizeMs: 60_000, offsetMs: 0 },
-      allowedLatenessMs: 0,
-      rowsMax: 1_000_000,
-      measures: [
-        { name: 'requests', aggregate: 'count' },
-        { name: 'bytes', aggregate: 'sum', field: 'http.response.body.bytes', fieldType: 'long' },
-      ],
-    },
-  },
-};
-
 export const EPOCH_V1: Epoch = {
   envelope: {
     id: '1'.repeat(32),
@@ -148,7 +113,7 @@ export const EPOCH_V1: Epoch = {
         sum: { lines: 1, a: 2, b: 4_294_967_295 },
       },
     ],
-    rows: [
+    upserts: [
       rowsOf('traffic', [
         {
           startMs: -60_000,
@@ -200,7 +165,7 @@ export const EPOCH_V1: Epoch = {
       },
     ],
     refusals: [{ rawOffset: 7, source: '', reason: 'damaged', start: 0, end: 0 }],
-    pipeline: PIPELINE_V1,
+    pipeline: pipelineOf(),
     fingerprints: { traffic: '0123456789abcdef' },
     rollupSinceMs: { traffic: 60_000 },
     historyFrom: 50,

@@ -1,10 +1,18 @@
 import type { AggregateDefinition } from '../../src/aggregates/aggregate.ts';
-import type { AdmittedBatch, Operator, OperatorOutput, OtherKey } from '../../src/engine/operator.ts';
-import type { TumblingWindowOptions } from '../../src/engine/operators/tumbling-window.ts';
-import type { KeyColumn, RollupRows } from '../../src/epoch/epoch.ts';
+import type {
+  AdmittedBatch,
+  EpochDraft,
+  Operator,
+  OperatorContext,
+  OperatorOutput,
+  OtherKey,
+} from '../../src/operators/operator.ts';
+import type { ColumnData, RowSet } from '../../src/epoch/table.ts';
+import type { TumblingSpec } from '../../src/operators/tumbling-window.ts';
 import { type FieldType, isStringType } from '../../src/record/batch.ts';
 import { type LineSum, addSum, emptySum } from '../../src/record/line-id.ts';
 import { textOf } from '../../src/lib/text.ts';
+import { rollupRows, rowSetOf } from './rollup-rows.ts';
 
 type Key = readonly (string | number | null)[];
 
@@ -24,12 +32,14 @@ interface Row {
  */
 export class InterpretedWindow implements Operator {
   readonly name: string;
-  readonly #options: TumblingWindowOptions;
+  readonly tables: readonly string[];
+  readonly #options: OperatorContext;
   readonly #rows = new Map<string, Row>();
   #closed: Row[] = [];
 
-  constructor(options: TumblingWindowOptions) {
+  constructor(options: OperatorContext) {
     this.name = options.name;
+    this.tables = [options.name];
     this.#options = options;
   }
 
@@ -41,7 +51,7 @@ export class InterpretedWindow implements Operator {
     for (let line = 0; line < batch.length; line++) {
       if (batch.reason[line] !== 0) continue;
       const startMs = this.#startOf(batch.eventTimeMs[line]!);
-      const lastMs = startMs + spec.window.sizeMs - 1;
+      const lastMs = startMs + (spec.window as TumblingSpec).sizeMs - 1;
       const isLate = lastMs + spec.allowedLatenessMs <= watermarkBeforeMs[line]!;
       const fate = startMs < sinceMs ? 'filtered' : isLate ? 'late' : 'rolled_up';
       const sum = { lines: 1, a: hashA[line]!, b: hashB[line]! };
@@ -78,15 +88,20 @@ export class InterpretedWindow implements Operator {
     return this.#closed.length + [...this.#rows.values()].filter((row) => row.isChanged).length;
   }
 
-  takeRows(isSnapshot: boolean): RollupRows | undefined {
+  take(isSnapshot: boolean, draft: EpochDraft): void {
     const open = [...this.#rows.values()].filter((row) => isSnapshot || row.isChanged);
     const rows = [...this.#closed, ...open];
     this.#closed = [];
     for (const row of open) row.isChanged = false;
-    return rows.length === 0 ? undefined : this.#columns(rows);
+    if (rows.length > 0) draft.upsert(this.#columns(rows));
   }
 
-  restore(rows: RollupRows): void {
+  restore(upserts: readonly RowSet[]): void {
+    for (const rows of upserts) this.#restore(rows);
+  }
+
+  #restore(set: RowSet): void {
+    const rows = rollupRows(set, this.#options.spec.by.length);
     for (let i = 0; i < rows.length; i++) {
       const key = rows.keys.map((column) => cellOf(column, i));
       const row = this.#rowOf(rows.windowStartMs[i]!, rows.isOther[i] === 1 ? null : key);
@@ -119,7 +134,7 @@ export class InterpretedWindow implements Operator {
       eventTimeMs: batch.eventTimeMs[line]!,
       rollup: this.name,
       windowStartMs: startMs,
-      windowEndMs: startMs + this.#options.spec.window.sizeMs,
+      windowEndMs: startMs + (this.#options.spec.window as TumblingSpec).sizeMs,
       watermarkMs: watermarkBeforeMs[line]!,
       key: this.#keyText(batch, line),
     });
@@ -174,27 +189,27 @@ export class InterpretedWindow implements Operator {
 
   /** Counted down from the event time by hand, so that the arithmetic of negative times is not taken from what it tests. */
   #startOf(eventTimeMs: number): number {
-    const { sizeMs, offsetMs } = this.#options.spec.window;
+    const { sizeMs, offsetMs } = this.#options.spec.window as TumblingSpec;
     return offsetMs + Math.floor((eventTimeMs - offsetMs) / sizeMs) * sizeMs;
   }
 
   #timerOf(row: Row): number {
     const { window, allowedLatenessMs } = this.#options.spec;
-    return row.startMs + window.sizeMs - 1 + allowedLatenessMs;
+    return row.startMs + (window as TumblingSpec).sizeMs - 1 + allowedLatenessMs;
   }
 
   #aggregate(name: string): AggregateDefinition {
     return this.#options.aggregates[name]!;
   }
 
-  #columns(rows: readonly Row[]): RollupRows {
+  #columns(rows: readonly Row[]): RowSet {
     const { spec } = this.#options;
     const accumulators = rows.map((row) => row.accumulators.flat());
-    return {
-      rollup: this.name,
+    return rowSetOf({
+      table: this.name,
       length: rows.length,
       windowStartMs: Float64Array.from(rows, (row) => row.startMs),
-      windowEndMs: Float64Array.from(rows, (row) => row.startMs + spec.window.sizeMs),
+      windowEndMs: Float64Array.from(rows, (row) => row.startMs + (spec.window as TumblingSpec).sizeMs),
       lines: Float64Array.from(rows, (row) => row.sum.lines),
       revision: Uint32Array.from(rows, (row) => row.revision),
       sumA: Uint32Array.from(rows, (row) => row.sum.a),
@@ -207,7 +222,7 @@ export class InterpretedWindow implements Operator {
         ),
       ),
       accumulators: (accumulators[0] ?? []).map((_, a) => Float64Array.from(accumulators, (values) => values[a]!)),
-    };
+    });
   }
 }
 
@@ -222,15 +237,16 @@ function numberAt(
 }
 
 /** A cell of a key column: NULL as null, numbers without negative zero, beyond 2^53 their digits, text as a string. */
-export function cellOf(column: KeyColumn, row: number): string | number | null {
+export function cellOf(column: ColumnData, row: number): string | number | null {
   if (column.kind === 'number') {
     const number = numberAt(column, row);
     return typeof number === 'bigint' ? String(number) : number;
   }
+  if (column.kind !== 'string') return column.values[row]!;
   return column.nulls[row] === 1 ? null : textOf(column.bytes.subarray(column.offsets[row], column.offsets[row + 1]));
 }
 
-function keyColumn(cells: readonly (string | number | null)[], type: FieldType): KeyColumn {
+function keyColumn(cells: readonly (string | number | null)[], type: FieldType): ColumnData {
   if (!isStringType(type))
     return {
       kind: 'number',

@@ -1,10 +1,12 @@
 // Runs an operator over lines as a task would: batches, watermarks, checkpoints, and restarts from what the checkpoints held.
-import type { AdmittedBatch, Operator, OtherKey } from '../../src/engine/operator.ts';
-import type { LateLine, RollupRows } from '../../src/epoch/epoch.ts';
+import type { AdmittedBatch, EpochDraft, Operator, OtherKey } from '../../src/operators/operator.ts';
+import type { LateLine } from '../../src/epoch/epoch.ts';
+import type { RowSet } from '../../src/epoch/table.ts';
 import { Batch, type FieldType, REASON_MALFORMED, REASON_NONE } from '../../src/record/batch.ts';
 import { type LineSum, addSum, emptySum, laneA, laneB } from '../../src/record/line-id.ts';
 import { lineHashSeeds } from '../../src/record/source.ts';
 import { cellOf } from './interpreted-window.ts';
+import { rollupRows } from './rollup-rows.ts';
 
 export const RUN_SOURCE = 'agent/7';
 
@@ -43,6 +45,8 @@ export interface RunResult {
 export interface RunRequest {
   readonly create: () => Operator;
   readonly fields: readonly { readonly type: FieldType }[];
+  /** How many key columns its rows have. */
+  readonly keys: number;
   readonly lines: readonly TestLine[];
   /** Cut behind line i: `cuts[i % cuts.length]`. */
   readonly cuts: readonly Cut[];
@@ -50,7 +54,7 @@ export interface RunRequest {
   readonly endMs: number;
 }
 
-export function runOperator({ create, fields, lines, cuts, endMs }: RunRequest): RunResult {
+export function runOperator({ create, fields, keys, lines, cuts, endMs }: RunRequest): RunResult {
   const result: RunResult = {
     checkpoints: [],
     table: new Map(),
@@ -61,7 +65,7 @@ export function runOperator({ create, fields, lines, cuts, endMs }: RunRequest):
     timers: [],
   };
   let operator = create();
-  let since: RollupRows[] = [];
+  let since: RowSet[] = [];
   const out = {
     late: (line: LateLine) => void result.late.push(line),
     fate(consumer: string, fate: string, reason: string, count: number, a: number, b: number) {
@@ -76,15 +80,15 @@ export function runOperator({ create, fields, lines, cuts, endMs }: RunRequest):
     },
   };
   const checkpoint = (cut: Cut, watermarkMs: number): void => {
-    const rows = operator.takeRows(cut === 'snapshot');
+    const rows = takeRows(operator, cut === 'snapshot');
     if (cut === 'snapshot') since = [];
     if (rows !== undefined) since.push(rows);
-    const named = rows === undefined ? [] : namedRows(rows);
+    const named = rows === undefined ? [] : namedRows(rows, keys);
     for (const [name, text] of named) result.table.set(name, text);
     result.checkpoints.push(named.map(([name, text]) => `${name} ${text}`).sort());
     if (cut !== 'restart') return;
     operator = create();
-    for (const held of since) operator.restore(held);
+    for (const held of since) operator.restore([held], [], undefined);
     operator.onWatermark(watermarkMs);
   };
   let from = 0;
@@ -157,8 +161,26 @@ export function admittedBatch(
   };
 }
 
-/** Every row as [what names it, what it says]. */
-export function namedRows(rows: RollupRows): [string, string][] {
+/** What an operator that removes nothing and keeps nothing else gives for an epoch. */
+export function takeRows(operator: Operator, isSnapshot: boolean): RowSet | undefined {
+  const taken: RowSet[] = [];
+  const draft: EpochDraft = {
+    upsert: (rows) => void taken.push(rows),
+    remove: () => {
+      throw new Error('a row was removed');
+    },
+    state: () => {
+      throw new Error('there is state');
+    },
+  };
+  operator.take(isSnapshot, draft);
+  if (taken.length > 1) throw new Error('there are two tables');
+  return taken[0];
+}
+
+/** Every row as [what names it, what it says]; the first `keys` of its own columns are keys. */
+export function namedRows(set: RowSet, keys: number): [string, string][] {
+  const rows = rollupRows(set, keys);
   return Array.from({ length: rows.length }, (_, i) => [
     JSON.stringify([
       rows.windowStartMs[i],

@@ -1,6 +1,7 @@
 // Hand-made raw messages: files of the plain codec, their blocks, and an agent's beats, for tests of what an engine makes of them.
 import type { Message, OutgoingMessage } from '../../src/broker/broker.ts';
-import { AGGREGATES_BY_NAME } from '../../src/components.ts';
+import { AGGREGATES_BY_NAME, OPERATORS_BY_TYPE } from '../../src/components.ts';
+import { tablesOf } from '../../src/config/tables.ts';
 import { buildState } from '../../src/engine/build-state.ts';
 import type { TaskState } from '../../src/engine/state.ts';
 import type { EventTimeSpec, Pipeline, RollupSpec } from '../../src/epoch/pipeline.ts';
@@ -44,6 +45,7 @@ export function plainPipeline(
     name: 'web',
     streams: { access: { partitions: 1, codec: { type: 'plain' }, eventTime: time } },
     rollups,
+    tables: tablesOf(rollups),
   };
 }
 
@@ -55,6 +57,7 @@ export function plainState(pipeline = plainPipeline()): TaskState {
     rollupSinceMs: {},
     codecs: CODECS,
     aggregates: AGGREGATES_BY_NAME,
+    operators: OPERATORS_BY_TYPE,
   });
 }
 

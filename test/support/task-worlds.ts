@@ -177,8 +177,9 @@ export function outcomeOf(messages: readonly OutgoingMessage[], random?: Random)
   const checkpoint = (isSnapshot: boolean): EpochBody => {
     const body = decodeBody(encodeBody(feed.state.takeBody(isSnapshot)));
     held = isSnapshot ? [body] : [...held, body];
-    for (const rows of body.rows)
-      for (const [name, text] of namedRows(rows)) outcome.rows.set(`${rows.rollup} ${name}`, text);
+    for (const rows of body.upserts) {
+      for (const [name, text] of namedRows(rows, BY_KEY.by.length)) outcome.rows.set(`${rows.table} ${name}`, text);
+    }
     for (const entry of body.ledger)
       ledger.set(`${entry.source} ${entry.consumer} ${entry.fate} ${entry.reason}`, entry);
     outcome.late.push(...body.late);

@@ -16,7 +16,7 @@ export type Check = (files: readonly ProjectFile[]) => string[];
 const MAX_FILE_LINES = 400;
 
 const SHARED = ['lib', 'record', 'metrics', 'codecs', 'transforms', 'aggregates', 'epoch', 'broker'];
-const STAGES = ['agent', 'engine', 'sinks', 'query', 'monitor', 'supervisor'];
+const STAGES = ['agent', 'operators', 'engine', 'sinks', 'query', 'monitor', 'supervisor'];
 
 /** Which folders and files of src one may import, itself aside. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -29,7 +29,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   epoch: SHARED,
   broker: SHARED,
   agent: SHARED,
-  engine: SHARED,
+  operators: SHARED,
+  engine: [...SHARED, 'operators'],
   sinks: SHARED,
   query: SHARED,
   monitor: SHARED,
@@ -57,8 +58,13 @@ const EMPTY_WORDS = ['util', 'utils', 'helper', 'helpers', 'manager', 'managers'
 const NAMES_OF_THE_FIELD = ['src/codecs/common.ts', 'test/codecs/common.test.ts'];
 
 const TEST_FOLDERS_OF_THEIR_OWN = ['contract', 'system', 'property', 'bench', 'fixtures', 'support'];
-const COMPONENT_FOLDER = /^src\/(codecs|transforms|aggregates|agent\/sources|engine\/operators|sinks\/[^/]+)\//;
-const PORTS = ['src/codecs/codec.ts', 'src/transforms/transform.ts', 'src/aggregates/aggregate.ts'];
+const COMPONENT_FOLDER = /^src\/(codecs|transforms|aggregates|operators|agent\/sources|sinks\/[^/]+)\//;
+const PORTS = [
+  'src/codecs/codec.ts',
+  'src/transforms/transform.ts',
+  'src/aggregates/aggregate.ts',
+  'src/operators/operator.ts',
+];
 const DEFINITION = /^export const \w+(: \w+Definition\b| = define[A-Z]\w*\()/m;
 
 /** Everything git knows or would add; without git, everything that is not made or downloaded. */

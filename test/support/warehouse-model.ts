@@ -49,7 +49,7 @@ export class WarehouseModel {
     // A snapshot has every open window; one that closed since the last epoch is in it only if it changed.
     const rows = step.isSnapshot ? stillOpen.filter(([id, row]) => !row.isFinal || changed.has(id)) : [...changed];
     return {
-      rows: [
+      upserts: [
         rowsOf(
           'traffic',
           rows.map(([, { row }]) => row),

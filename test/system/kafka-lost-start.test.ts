@@ -44,7 +44,7 @@ describeWith('kafka')('a broker that is killed after it has deleted whole segmen
       const row = { startMs: 0, endMs: 60_000, key: [randomBytes(EPOCH_BYTES).toString('base64'), 200] };
       const rows = [rowsOf('traffic', [{ ...row, accumulators: [1, 1], lines: 1 }])];
       const isSnapshot = n % SNAPSHOT_EACH === 1;
-      const offset = await chain.append(isSnapshot ? { pipeline: pipelineOf(), rows } : { rows });
+      const offset = await chain.append(isSnapshot ? { pipeline: pipelineOf(), upserts: rows } : { upserts: rows });
       if (isSnapshot) snapshots.push(offset);
     }
     const trimmedTo = snapshots.at(-2)!;

@@ -9,7 +9,7 @@ import {
   VARCHAR,
 } from '@duckdb/node-api';
 import duckdb from '@duckdb/node-bindings';
-import type { KeyColumn } from '../../epoch/epoch.ts';
+import type { ColumnData } from '../../epoch/table.ts';
 import { assert } from '../../lib/assert.ts';
 import { textOf } from '../../lib/text.ts';
 
@@ -17,17 +17,19 @@ import { textOf } from '../../lib/text.ts';
 const CHUNK_ROWS = 2048;
 const encoder = new TextEncoder();
 
-type StringKey = Extract<KeyColumn, { kind: 'string' }>;
-/** Bytes are flags: 0 or 1. */
-export type StageColumn = Float64Array | Uint32Array | Uint8Array | StringKey;
+type Texts = Extract<ColumnData, { kind: 'string' }>;
 
-export function stageType(column: StageColumn): 'DOUBLE' | 'UINTEGER' | 'BOOLEAN' | 'VARCHAR' {
-  if (column instanceof Float64Array) return 'DOUBLE';
-  if (column instanceof Uint8Array) return 'BOOLEAN';
-  return column instanceof Uint32Array ? 'UINTEGER' : 'VARCHAR';
+const STAGE_TYPES: Readonly<Record<ColumnData['kind'], DuckDBType>> = {
+  number: DOUBLE,
+  word: UINTEGER,
+  flag: BOOLEAN,
+  string: VARCHAR,
+};
+
+/** How SQL calls the type of a staged column. */
+export function stageType({ kind }: ColumnData): string {
+  return STAGE_TYPES[kind].toString();
 }
-
-const VECTOR_TYPES: Record<ReturnType<typeof stageType>, DuckDBType> = { DOUBLE, UINTEGER, BOOLEAN, VARCHAR };
 
 /**
  * Bulk load of columns into a table of the temp schema whose columns have the types of `stageType`, in order. Typed arrays are
@@ -38,9 +40,9 @@ export async function loadStage(
   connection: DuckDBConnection,
   table: string,
   length: number,
-  columns: readonly StageColumn[],
+  columns: readonly ColumnData[],
 ): Promise<void> {
-  const types = columns.map((column) => VECTOR_TYPES[stageType(column)]);
+  const types = columns.map(({ kind }) => STAGE_TYPES[kind]);
   const writers = columns.map(columnWriter);
   const appender = await connection.createAppender(table, null, 'temp');
   // One chunk for all: the collector does not see what a chunk holds outside of its heap, and would let hundreds wait.
@@ -58,16 +60,16 @@ export async function loadStage(
 
 type ColumnWriter = (vector: duckdb.Vector, start: number, rows: number) => void;
 
-function columnWriter(column: StageColumn): ColumnWriter {
-  if ('offsets' in column) return stringWriter(column);
-  const { buffer, byteOffset, BYTES_PER_ELEMENT: width } = column;
+function columnWriter(column: ColumnData): ColumnWriter {
+  if (column.kind === 'string') return stringWriter(column);
+  const { buffer, byteOffset, BYTES_PER_ELEMENT: width } = column.values;
   assert(buffer instanceof ArrayBuffer, 'a column of an epoch is not in shared memory');
   return (vector, start, rows) => {
     duckdb.copy_data_to_vector(vector, 0, buffer, byteOffset + start * width, rows * width);
   };
 }
 
-function stringWriter({ offsets, bytes, nulls }: StringKey): ColumnWriter {
+function stringWriter({ offsets, bytes, nulls }: Texts): ColumnWriter {
   // The binding turns text that is no UTF-8 into NULL without a word, which would make two keys one.
   const isPlain = isAscii(bytes);
   return (vector, start, rows) => {

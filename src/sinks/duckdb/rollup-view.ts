@@ -1,5 +1,5 @@
 import type { AggregateDefinition } from '../../aggregates/aggregate.ts';
-import type { MeasureSpec, RollupSpec } from '../../epoch/pipeline.ts';
+import type { MeasureSpec, RowColumn, RowSchema } from '../../epoch/table.ts';
 import { present } from '../../lib/assert.ts';
 import type { FieldType } from '../../record/batch.ts';
 import { identifier, literal } from './names.ts';
@@ -16,8 +16,7 @@ export const SQL_TYPES: Readonly<Record<FieldType, string>> = {
 };
 
 export interface RollupView {
-  readonly name: string;
-  readonly spec: RollupSpec;
+  readonly schema: RowSchema;
   readonly aggregates: Aggregates;
   /** The storage tables, as SQL names them. */
   readonly open: string;
@@ -37,30 +36,42 @@ export function accumulatorColumns(measure: MeasureSpec, aggregates: Aggregates)
  * their key, whose window was closed for them; which of them would have had none is not known.
  */
 export function rollupViewSql(view: RollupView): string {
-  const { name, spec, aggregates } = view;
-  const keys = spec.by.map((key) => identifier(key.column));
-  const measures = spec.measures.map((measure) => {
+  const { schema, aggregates } = view;
+  const { table } = schema;
+  const keys = schema.keys.map((key) => identifier(key.column));
+  const windows = columnsOf(schema, 'window').map(({ name }) => `r.${identifier(name)}`);
+  const measures = schema.measures.map((measure) => {
     const columns = accumulatorColumns(measure, aggregates).map(identifier);
     return `${definitionOf(measure, aggregates).resultSql(columns, measure.fieldType)} AS ${identifier(measure.name)}`;
   });
-  const overflows = spec.measures.flatMap((measure) => {
+  const overflows = schema.measures.flatMap((measure) => {
     const columns = accumulatorColumns(measure, aggregates).map(identifier);
     return definitionOf(measure, aggregates).overflowSql?.(columns, measure.fieldType) ?? [];
   });
-  const lateKeys = spec.by.map((key, index) => `TRY_CAST(key[${index + 1}] AS ${SQL_TYPES[key.type]}) AS k${index}`);
+  const lateKeys = schema.keys.map(
+    (key, index) => `TRY_CAST(key[${index + 1}] AS ${SQL_TYPES[key.type]}) AS k${index}`,
+  );
   const lateMatches = keys.map((key, index) => ` AND late.k${index} IS NOT DISTINCT FROM r.${key}`);
-  return `CREATE OR REPLACE VIEW main.${identifier(name)} AS
-    SELECT r.window_start, r.window_end, ${[...keys.map((key) => `r.${key}`), ...measures].join(', ')},
+  return `CREATE OR REPLACE VIEW main.${identifier(table)} AS
+    SELECT ${[...windows, ...keys.map((key) => `r.${key}`), ...measures].join(', ')},
       r.status, r.revision, r.lines, coalesce(late.late_lines, 0) AS late_lines, ${overflows.join(' OR ') || 'false'} AS overflow,
       r.is_other
-    FROM (${view.partitions === 1 ? storedRowsSql(view) : mergedRowsSql(view, keys)}) AS r
+    FROM (${isMerged(view) ? mergedRowsSql(view) : storedRowsSql(view)}) AS r
     LEFT JOIN (
       SELECT window_start AS late_start, window_end AS late_end, ${[...lateKeys, 'count(*) AS late_lines'].join(', ')}
-      FROM tailrace.late WHERE rollup = ${literal(name)} GROUP BY ALL
+      FROM tailrace.late WHERE rollup = ${literal(table)} GROUP BY ALL
     ) AS late ON late.late_start = r.window_start AND late.late_end = r.window_end AND NOT r.is_other${lateMatches.join('')}`;
 }
 
-/** With one partition a stored row is the row. */
+/** With one partition a stored row is the row, and so is one that only a partition can name: by the hash of a line. */
+function isMerged({ partitions, schema }: RollupView): boolean {
+  return partitions > 1 && !columnsOf(schema, 'hash').some(({ name }) => schema.identity.includes(name));
+}
+
+function columnsOf({ columns }: RowSchema, role: RowColumn['role']): readonly RowColumn[] {
+  return columns.filter((column) => column.role === role);
+}
+
 function storedRowsSql({ open, final }: RollupView): string {
   return `SELECT *, CASE WHEN revision > 0 THEN 'revised' ELSE 'final' END AS status FROM ${final}
     UNION ALL
@@ -71,20 +82,20 @@ function storedRowsSql({ open, final }: RollupView): string {
  * With several, the rows of a window and key are merged. The merged row is open while one of them is, or while a partition that still has
  * something to read has not passed the window.
  */
-function mergedRowsSql({ spec, aggregates, open, final }: RollupView, keys: readonly string[]): string {
+function mergedRowsSql({ schema, aggregates, open, final }: RollupView): string {
   const isOpen = identifier('row.is_open');
-  const merged = spec.measures.flatMap((measure) => {
+  const merged = schema.measures.flatMap((measure) => {
     const columns = accumulatorColumns(measure, aggregates).map(identifier);
     const ofRow = columns.map((column) => `p.${column}`);
     const sql = definitionOf(measure, aggregates).mergeSql(ofRow, measure.fieldType);
     return columns.map((column, index) => `${present(sql[index], `an expression for ${column}`)} AS ${column}`);
   });
-  const byKey = ['window_start', 'window_end', 'is_other', ...keys].map((column) => `p.${column}`);
+  const byKey = schema.identity.map((column) => `p.${identifier(column)}`);
   // epoch/finality.ts, with the watermark on one side. What has no watermark yet has passed nothing.
   const leastWatermark = `SELECT min(coalesce(c.watermark, '-infinity'::TIMESTAMPTZ)) FROM tailrace.cursors AS c
-    WHERE c.stream = ${literal(spec.from)} AND EXISTS (FROM tailrace.sources AS s WHERE s.stream = c.stream
+    WHERE c.stream = ${literal(schema.stream)} AND EXISTS (FROM tailrace.sources AS s WHERE s.stream = c.stream
       AND s.partition = c.partition AND s.state IN ('announced', 'reading', 'gap', 'unreadable'))`;
-  const passedAt = `p.window_end + to_milliseconds(${spec.allowedLatenessMs - 1})`;
+  const passedAt = `p.${identifier(present(schema.closesBy, 'a merged row closes'))} + to_milliseconds(${schema.allowedLatenessMs - 1})`;
   return `SELECT ${[...byKey, ...merged].join(', ')},
       CAST(sum(p.lines) AS BIGINT) AS lines, CAST(sum(p.revision) AS UINTEGER) AS revision,
       CASE WHEN bool_or(p.${isOpen}) OR coalesce(${passedAt} > (${leastWatermark}), false) THEN 'open'

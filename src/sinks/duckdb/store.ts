@@ -1,6 +1,7 @@
 import { type DuckDBConnection, DuckDBTimestampTZValue } from '@duckdb/node-api';
 import type { EpochBody } from '../../epoch/epoch.ts';
-import type { Pipeline, RollupSpec } from '../../epoch/pipeline.ts';
+import type { Pipeline } from '../../epoch/pipeline.ts';
+import type { RowSchema } from '../../epoch/table.ts';
 import { present } from '../../lib/assert.ts';
 import { EXIT, OperatingError, describeError } from '../../lib/errors.ts';
 import { faultPoint } from '../../lib/fault-point.ts';
@@ -42,8 +43,8 @@ export class Store {
     );
     this.#rollups.clear();
     for (const [rollup, stream, generation, isCurrent, fingerprint, definition] of reader.getRowsJS()) {
-      const spec = JSON.parse(textCell(definition)) as RollupSpec;
-      const tables = new RollupTables(textCell(rollup), spec, this.#aggregates);
+      const schema = JSON.parse(textCell(definition)) as RowSchema;
+      const tables = new RollupTables(schema, this.#aggregates);
       this.#rollups.set(textCell(rollup), {
         stream: textCell(stream),
         fingerprint: textCell(fingerprint),
@@ -66,7 +67,7 @@ export class Store {
 
   /** Whether the epoch's pipeline has a rollup without tables: `adopt` must come before its transaction. */
   hasNewRollups(body: EpochBody): boolean {
-    return body.pipeline !== null && Object.keys(body.pipeline.rollups).some((name) => !this.#rollups.has(name));
+    return body.pipeline !== null && Object.keys(body.pipeline.tables).some((name) => !this.#rollups.has(name));
   }
 
   /**
@@ -75,13 +76,13 @@ export class Store {
    */
   async adopt(pipeline: Pipeline, body: EpochBody, generation: number): Promise<void> {
     await this.#connection.run('BEGIN');
-    for (const [name, spec] of Object.entries(pipeline.rollups)) {
+    for (const [name, schema] of Object.entries(pipeline.tables)) {
       if (this.#rollups.has(name)) continue;
-      const tables = new RollupTables(name, spec, this.#aggregates);
-      const { partitions } = present(pipeline.streams[spec.from], `the stream of ${name}`);
+      const tables = new RollupTables(schema, this.#aggregates);
+      const { partitions } = present(pipeline.streams[schema.stream], `the stream of ${name}`);
       for (const sql of tables.createSql(partitions)) await this.#connection.run(sql);
       const stated = present(body.fingerprints[name], `a snapshot states the fingerprint of ${name}`);
-      const values = [name, spec.from, generation, true, stated, JSON.stringify(spec)];
+      const values = [name, schema.stream, generation, true, stated, JSON.stringify(schema)];
       await this.#connection.run('INSERT INTO tailrace.rollups VALUES ($1, $2, $3, $4, $5, $6)', values);
     }
     await this.#connection.run('COMMIT');
@@ -130,19 +131,19 @@ export class Store {
     await this.#system.deadLetters(from, body.deadLetters);
     await this.#system.refusals(from, body.refusals);
     if (body.pipeline !== null) await this.#switchTo(body.pipeline, body, from, envelope.generation);
-    const changed = new Map(body.rows.map((rows) => [rows.rollup, rows]));
+    const upserts = new Map(body.upserts.map((rows) => [rows.table, rows]));
+    const removes = new Map(body.removes.map((rows) => [rows.table, rows]));
     for (const [name, known] of this.#rollups) {
       if (known.stream !== from.stream) continue;
-      const rows = changed.get(name);
-      changed.delete(name);
       await known.tables.apply(this.#connection, {
         partition: from.partition,
-        rows,
+        upserts: upserts.get(name),
+        removes: removes.get(name),
         watermarkMs: body.watermarkMs,
         isSnapshot,
       });
     }
-    const unknown = [...changed.keys()];
+    const unknown = [...new Set([...upserts.keys(), ...removes.keys()])].filter((name) => !this.#rollups.has(name));
     if (unknown.length > 0) {
       throw new OperatingError(
         `${from.topic}/${from.partition}: epoch ${envelope.n} has rows of ${unknown.join(', ')}, which no snapshot defined`,
@@ -158,7 +159,7 @@ export class Store {
       const stated = body.fingerprints[name];
       if (stated !== undefined && stated !== known.fingerprint) throw changedRollup(name);
       if (known.stream !== from.stream) continue;
-      const isCurrent = name in pipeline.rollups;
+      const isCurrent = Object.hasOwn(pipeline.tables, name);
       if (!isCurrent) await known.tables.close(this.#connection, from.partition);
       if (isCurrent === known.isCurrent || generation < this.#generation) continue;
       known.isCurrent = isCurrent;

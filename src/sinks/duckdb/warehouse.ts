@@ -159,7 +159,7 @@ export class Warehouse implements Sink {
       await this.#fold(store, epochs, runner);
       this.#writeFirst?.wrote(queue.peek() === undefined);
       const rows = epochs.reduce(
-        (sum, { epoch }) => sum + epoch.body.rows.reduce((count, { length }) => count + length, 0),
+        (sum, { epoch }) => sum + epoch.body.upserts.reduce((count, { length }) => count + length, 0),
         0,
       );
       notify?.({ type: 'committed', epochs: epochs.length, rows, sizeBytes, tookMs: clock.monotonicMs() - startedMs });

@@ -50,17 +50,15 @@ const PART = z.object({
   revision: z.number(),
   lines: z.number(),
   accumulators: z.base64().refine((text) => Buffer.byteLength(text, 'base64') % 8 === 0),
+  removed: z.boolean().optional(),
 });
-const TIME = z.string().refine((text) => !Number.isNaN(Date.parse(text)));
 export const KEPT_ROW = z.object({
   status: z.enum(['open', 'final', 'revised', 'superseded']),
   parts: z.array(PART),
 });
 export const STORED_ROW = KEPT_ROW.extend({
   rollup: z.string(),
-  window: z.object({ start: TIME, end: TIME }),
-  key: z.array(z.union([z.string(), z.number(), z.null()])),
-  is_other: z.boolean(),
+  cells: z.record(z.string(), z.union([z.string(), z.number(), z.null()])),
 });
 
 /** A bulk's item: the name of the action, and what became of it. */

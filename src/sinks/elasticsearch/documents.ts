@@ -64,6 +64,7 @@ const STOP_MS = 3_000;
  */
 export class Documents {
   readonly name: string;
+  readonly tables: readonly string[] = [];
   readonly busyIntervalMs = BUSY_INTERVAL_MS;
   readonly #parts: DocumentsParts;
   readonly #writer: DocumentWriter;
@@ -135,7 +136,7 @@ export class Documents {
     return this.#rejected.reduce((bytes, { letter }) => bytes + letter.bytes.length + letter.detail.length + 150, 0);
   }
 
-  takeRows(): undefined {
+  take(): void {
     return undefined;
   }
 

@@ -1,5 +1,5 @@
 import { errors } from '@elastic/elasticsearch';
-import type { StoredFoldedRow } from '../stream-fold.ts';
+import type { StoredFoldedRow } from '../row-fold.ts';
 import { HITS, POINT_IN_TIME, STORED_ROW, badAnswerError, checked } from './answer-shapes.ts';
 import { type ElasticsearchClient, withElasticsearch } from './client.ts';
 import { storedRow } from './rollup-document.ts';

@@ -3,20 +3,12 @@ import { type Aggregates, mergeRow } from '../../epoch/merge.ts';
 import { exactJson } from '../../lib/exact-integer.ts';
 import type { FieldType } from '../../record/batch.ts';
 import { ECS_VERSION } from './document-writer.ts';
-import type { FoldedPart, FoldedRow, RowStatus, StoredFoldedRow } from '../stream-fold.ts';
+import { type Cells, type FoldedPart, type FoldedRow, type StoredFoldedRow, identityOf } from '../row-fold.ts';
+import type { RowStatus } from '../stream-fold.ts';
 
-export interface RowIdentity {
-  readonly pipeline: string;
-  readonly rollup: string;
-  readonly windowStartMs: number;
-  readonly key: readonly (string | number | null)[];
-  readonly isOther: boolean;
-}
-
-/** A row's document has the same id from every writer and for ever: a pure function of pipeline, rollup, key and window start. */
-export function rowId({ pipeline, rollup, windowStartMs, key, isOther }: RowIdentity): string {
-  // A key is a list, never a text.
-  const name = JSON.stringify([pipeline, rollup, windowStartMs, isOther ? 'other' : key]);
+/** A row's document has the same id from every writer and for ever: a pure function of pipeline, table and identity. */
+export function rowId(pipeline: string, row: Pick<FoldedRow, 'schema' | 'cells'>): string {
+  const name = JSON.stringify([pipeline, row.schema.table, ...identityOf(row)]);
   return hash('sha256', name, 'base64url').slice(0, 27);
 }
 
@@ -29,15 +21,15 @@ export interface StoredPart {
   readonly lines: number;
   /** Float64, little endian, base64: JSON has no NaN. */
   readonly accumulators: string;
+  /** Epoch `n` removed the row. */
+  readonly removed?: boolean | undefined;
 }
 
 /** What of a document another writer needs. */
 export interface StoredRow {
   readonly status: RowStatus;
   readonly rollup: string;
-  readonly window: { readonly start: string; readonly end: string };
-  readonly key: FoldedRow['key'];
-  readonly is_other: boolean;
+  readonly cells: Cells;
   readonly parts: readonly StoredPart[];
 }
 
@@ -48,35 +40,43 @@ export interface DocumentContext {
 
 /** The document of a row: key fields under their own names, everything of ours under `tailrace`. */
 export function rowDocument(row: FoldedRow, status: RowStatus, context: DocumentContext): Record<string, unknown> {
-  const { rollup, spec, windowStartMs, windowEndMs } = row;
+  const { schema, cells } = row;
+  const [start, end] = windowOf(row);
   // Parts in the order of partitions: sums of doubles come out the same from every writer.
   const parts = [...row.parts].sort(([left], [right]) => left - right);
   const merged = mergeRow(
     parts.map(([, part]) => part),
-    spec.measures,
+    schema.measures,
     context.aggregates,
   );
   return {
-    '@timestamp': new Date(windowStartMs).toISOString(),
+    '@timestamp': start,
     'ecs.version': ECS_VERSION,
     ...Object.fromEntries(
-      spec.by.map(({ field, as = field, type }, index) => [as, keyJson(row.key[index] ?? null, type)]),
+      schema.keys.map(({ field, as = field, type, column }) => [as, keyJson(cells[column] ?? null, type)]),
     ),
     tailrace: {
       pipeline: context.pipeline,
-      rollup,
-      window: { start: new Date(windowStartMs).toISOString(), end: new Date(windowEndMs).toISOString() },
+      rollup: schema.table,
+      window: { start, end },
       status,
       revision: merged.revision,
       lines: merged.lines,
       overflow: merged.hasOverflown,
-      is_other: row.isOther,
-      measures: Object.fromEntries(spec.measures.map(({ name }, index) => [name, exactJson(merged.values[index]!)])),
-      // For other writers, not indexed: the key with its own types, and each partition's part.
-      key: row.key,
+      is_other: cells['is_other'] === 1,
+      measures: Object.fromEntries(schema.measures.map(({ name }, index) => [name, exactJson(merged.values[index]!)])),
+      // For other writers, not indexed: what is the same in all partitions, and each partition's part.
+      cells,
       parts: parts.map(storedPart),
     },
   };
+}
+
+/** Where the row begins and ends in event time, as text; what has no end is a moment. */
+function windowOf({ schema, cells }: FoldedRow): readonly [start: string, end: string] {
+  const times = schema.columns.filter(({ role, type }) => role === 'window' && type === 'time');
+  const [start = 0, end = start] = times.map(({ name }) => Number(cells[name]));
+  return [new Date(start).toISOString(), new Date(end).toISOString()];
 }
 
 function keyJson(value: string | number | null, type: FieldType): unknown {
@@ -85,28 +85,23 @@ function keyJson(value: string | number | null, type: FieldType): unknown {
 }
 
 function storedPart([partition, part]: readonly [number, FoldedPart]): StoredPart {
-  const { n, log, revision, lines } = part;
+  const { n, log, revision, lines, isRemoved } = part;
   const bytes = Buffer.alloc(part.accumulators.length * 8);
   part.accumulators.forEach((value, index) => bytes.writeDoubleLE(value, index * 8));
-  return { partition, n, log, revision, lines, accumulators: bytes.toString('base64') };
+  const stored = { partition, n, log, revision, lines, accumulators: bytes.toString('base64') };
+  return isRemoved === true ? { ...stored, removed: true } : stored;
 }
 
-function foldedPart({ n, log, revision, lines, accumulators }: StoredPart): FoldedPart {
+function foldedPart({ n, log, revision, lines, accumulators, removed }: StoredPart): FoldedPart {
   const bytes = Buffer.from(accumulators, 'base64');
   const values = Array.from({ length: bytes.length / 8 }, (_, index) => bytes.readDoubleLE(index * 8));
-  return { n, log, revision, lines, accumulators: values };
+  const part = { n, log, revision, lines, accumulators: values };
+  return removed === true ? { ...part, isRemoved: true } : part;
 }
 
 /** The row that a document was made of. */
-export function storedRow({ rollup, window, key, is_other: isOther, parts }: StoredRow): StoredFoldedRow {
-  return {
-    rollup,
-    windowStartMs: Date.parse(window.start),
-    windowEndMs: Date.parse(window.end),
-    key,
-    isOther,
-    parts: new Map(parts.map((part) => [part.partition, foldedPart(part)])),
-  };
+export function storedRow({ rollup, cells, parts }: StoredRow): StoredFoldedRow {
+  return { table: rollup, cells, parts: new Map(parts.map((part) => [part.partition, foldedPart(part)])) };
 }
 
 /**

@@ -3,7 +3,8 @@ import { Backoff } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { OperatingError } from '../../lib/errors.ts';
 import type { Random } from '../../lib/random.ts';
-import type { FoldedRow, StreamFold } from '../stream-fold.ts';
+import type { FoldedRow } from '../row-fold.ts';
+import type { StreamFold } from '../stream-fold.ts';
 import { TOO_LARGE, busyError, isRefused, isStored, reasonsOf } from './bulk-answer.ts';
 import { BULK, type BulkItem, DOCUMENTS, badAnswerError, checked } from './answer-shapes.ts';
 import { type ElasticsearchClient, type ElasticsearchEvent, withElasticsearch } from './client.ts';
@@ -226,12 +227,12 @@ export class RollupWriter {
     this.#parts.notify?.({ type: 'refused', count, index: this.#index(row), id: this.#id(row), reason });
   }
 
-  #index({ rollup }: FoldedRow): string {
-    return rollupIndex(this.#parts.prefix, rollup);
+  #index({ schema }: FoldedRow): string {
+    return rollupIndex(this.#parts.prefix, schema.table);
   }
 
   #id(row: FoldedRow): string {
-    return rowId({ pipeline: this.#parts.pipeline, ...row });
+    return rowId(this.#parts.pipeline, row);
   }
 }
 

@@ -1,5 +1,6 @@
 import { canonicalJson } from '../../epoch/fingerprint.ts';
-import type { Pipeline, RollupSpec } from '../../epoch/pipeline.ts';
+import type { Pipeline } from '../../epoch/pipeline.ts';
+import type { RowSchema } from '../../epoch/table.ts';
 import { present } from '../../lib/assert.ts';
 import { hash64 } from '../../lib/hash.ts';
 import type { FieldType } from '../../record/batch.ts';
@@ -77,7 +78,7 @@ export function templatesOf(options: TemplateOptions): IndexTemplate[] {
     template(options, `${prefix}-rollup-${rollup}`, {
       pattern: rollupIndex(prefix, rollup),
       priority: OWN_PRIORITY,
-      fields: rollupMappings(present(pipeline.rollups[rollup], `rollup ${rollup} is in the pipeline`)),
+      fields: rollupMappings(present(pipeline.tables[rollup], `table ${rollup} is in the pipeline`)),
     }),
   );
   const deadLetters = template(options, `${prefix}-dead-letters`, {
@@ -97,10 +98,10 @@ function mappingsOf(fields: Readonly<Record<string, FieldType>>): Mappings {
 }
 
 /** Keys under their own names, which are ECS, or the names they were given; measures under `tailrace.measures`, so that none can be a key's parent. */
-function rollupMappings({ by, measures }: RollupSpec): Mappings {
+function rollupMappings({ keys, measures }: RowSchema): Mappings {
   return {
     ...ROLLUP_FIELDS,
-    ...mappingsOf(Object.fromEntries(by.map(({ field, as = field, type }) => [as, type]))),
+    ...mappingsOf(Object.fromEntries(keys.map(({ field, as = field, type }) => [as, type]))),
     '@timestamp': FIELD_MAPPINGS.date,
     ...Object.fromEntries(measures.map(({ name }) => [measureField(name), FIELD_MAPPINGS.double])),
   };

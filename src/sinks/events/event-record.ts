@@ -2,12 +2,20 @@ import { hash } from 'node:crypto';
 import type { KafkaRecord } from '../../broker/kafka/record-batch.ts';
 import { type Aggregates, mergeRow } from '../../epoch/merge.ts';
 import { exactJson } from '../../lib/exact-integer.ts';
+import type { Cell } from '../../epoch/table.ts';
 import type { FieldType } from '../../record/batch.ts';
-import type { EventRow } from './row-windows.ts';
+import { type FoldedRow, identityOf, keyOf } from '../row-fold.ts';
 import type { Step } from './stream-events.ts';
 
 /** Names of the headers. */
-export const HEADER = { id: 'id', rollup: 'rollup', revision: 'revision', sink: 'sink', step: 'step' } as const;
+export const HEADER = {
+  id: 'id',
+  rollup: 'rollup',
+  row: 'row',
+  revision: 'revision',
+  sink: 'sink',
+  step: 'step',
+} as const;
 
 export interface RecordContext {
   readonly pipeline: string;
@@ -32,60 +40,74 @@ export interface EventRecord {
   readonly partitions: readonly number[];
 }
 
-/** Names a row for ever: rollup and key stand in the record's key. */
-export function rowName(key: Uint8Array, windowStart: string): string {
-  return `${windowStart} ${Buffer.from(key).toString()}`;
+/** Names a row for ever. */
+export function rowName(table: string, identity: readonly Cell[]): string {
+  return hash('sha256', JSON.stringify([table, ...identity]), 'base64url').slice(0, ID_LENGTH);
 }
 
 /**
  * A row as a record for other services: the key is the row's, the value is JSON with a field for every column of the table, and `tailrace` with what
  * tells records of one row apart.
  */
-export function eventRecord(row: EventRow, step: Step, context: RecordContext): EventRecord {
+export function eventRecord(row: FoldedRow, step: Step, context: RecordContext): EventRecord {
   // In the order of partitions, so that sums of doubles come out the same every time.
   const parts = [...row.parts].sort(([left], [right]) => left - right);
   const { revision, lines, values, hasOverflown } = mergeRow(
     parts.map(([, part]) => part),
-    row.spec.measures,
+    row.schema.measures,
     context.aggregates,
   );
   const { pipeline, group } = context;
   const said = parts.map(([partition, { n }]) => [partition, n]);
-  // A key is a list, never a text.
-  const named = row.isOther ? 'other' : row.key;
-  const id = hash('sha256', JSON.stringify([pipeline, row.rollup, row.windowStartMs, named, said]), 'base64url');
+  const { schema } = row;
+  const { table } = schema;
+  const identity = identityOf(row);
+  const isOther = row.cells['is_other'] === 1;
+  const id = hash('sha256', JSON.stringify([pipeline, table, ...identity, said]), 'base64url');
+  const keys = keyOf(row);
   const value = {
-    window_start: new Date(row.windowStartMs).toISOString(),
-    window_end: new Date(row.windowEndMs).toISOString(),
-    ...Object.fromEntries(row.spec.by.map(({ column, type }, i) => [column, keyJson(row.key[i] ?? null, type)])),
-    ...Object.fromEntries(row.spec.measures.map(({ name }, i) => [name, exactJson(values[i]!)])),
+    ...windowJson(row),
+    ...Object.fromEntries(schema.keys.map(({ column, type }, i) => [column, keyJson(keys[i]!, type)])),
+    ...Object.fromEntries(row.schema.measures.map(({ name }, i) => [name, exactJson(values[i]!)])),
     status: revision > 0 ? 'revised' : 'final',
     revision,
     lines,
     overflow: hasOverflown,
-    is_other: row.isOther,
+    is_other: isOther,
     tailrace: {
       id: id.slice(0, ID_LENGTH),
       pipeline,
-      rollup: row.rollup,
+      rollup: table,
       partitions: parts.map(([partition]) => partition),
     },
   };
-  const cells = row.spec.by.map(({ column }) => (value as Row)[column]);
+  const cells = schema.keys.map(({ column }) => (value as Row)[column]);
   // One element longer than the key of any other row of the table.
-  const key = Buffer.from(JSON.stringify([row.rollup, ...cells, ...(row.isOther ? ['other'] : [])]));
+  const key = Buffer.from(JSON.stringify([table, ...cells, ...(isOther ? ['other'] : [])]));
   const record = {
     key,
     value: Buffer.from(JSON.stringify(value)),
     headers: [
       [HEADER.id, Buffer.from(value.tailrace.id)],
-      [HEADER.rollup, Buffer.from(row.rollup)],
+      [HEADER.rollup, Buffer.from(table)],
+      [HEADER.row, Buffer.from(rowName(table, identity))],
       [HEADER.revision, Buffer.from(String(revision))],
       [HEADER.sink, Buffer.from(group)],
       [HEADER.step, Buffer.from(JSON.stringify(stepHeader(step)))],
     ] as const,
   };
-  return { record, row: rowName(key, value.window_start), partitions: value.tailrace.partitions };
+  return { record, row: rowName(table, identity), partitions: value.tailrace.partitions };
+}
+
+/** The columns that say when, such as `window_start`: times as text, other values as they are. */
+function windowJson({ schema, cells }: FoldedRow): Readonly<Record<string, unknown>> {
+  const columns = schema.columns.filter(({ role }) => role === 'window');
+  return Object.fromEntries(
+    columns.map(({ name, type }) => {
+      const value = cells[name] ?? null;
+      return [name, type === 'time' && value !== null ? new Date(Number(value)).toISOString() : value];
+    }),
+  );
 }
 
 type Row = Readonly<Record<string, unknown>>;

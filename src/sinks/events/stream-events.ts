@@ -1,9 +1,9 @@
 import type { Cursor } from '../../broker/broker.ts';
-import { isFinal } from '../../epoch/finality.ts';
 import type { StreamSpec } from '../../epoch/pipeline.ts';
 import type { IncomingEpoch } from '../epoch-reader.ts';
 import { Frontier } from './frontier.ts';
-import { type EventRow, RowWindows, deadlineOf } from './row-windows.ts';
+import { type FoldedRow, deadlineOf, keyOf } from '../row-fold.ts';
+import { RowWindows } from './row-windows.ts';
 
 /** Rows that became final together, and where everything stood: it travels with each of them (see written.ts). */
 export interface Step {
@@ -16,7 +16,7 @@ export interface Step {
   /** The partition whose epoch came last, and made it. */
   readonly by: number;
   /** By deadline, rollup and key. */
-  readonly rows: readonly EventRow[];
+  readonly rows: readonly FoldedRow[];
 }
 
 export interface StreamEventsOptions {
@@ -53,20 +53,22 @@ export class StreamEvents {
     const { partitions, eventTime } = options.spec;
     this.#options = options;
     this.#frontier = new Frontier({ partitions, ...eventTime });
-    this.#windows = new RowWindows(options.rollups, (partition) => this.#frontier.watermarkOf(partition));
+    this.#windows = new RowWindows(options.rollups);
     this.#cursors = Array.from({ length: partitions });
     this.#closings = Array.from({ length: partitions }, () => []);
   }
 
-  apply({ from: { partition }, epoch: { envelope, body }, nextOffset }: IncomingEpoch): void {
+  apply(incoming: IncomingEpoch): void {
+    const { partition } = incoming.from;
+    const { envelope, body } = incoming.epoch;
     const before = this.#frontier.watermarkOf(partition);
     this.#by = partition;
     this.#frontier.apply(partition, envelope, body);
-    this.#windows.apply(partition, this.#options.stream, envelope, body);
+    this.#windows.apply(incoming);
     if (body.watermarkMs > before) {
       this.#closings[partition]!.push({ watermarkMs: body.watermarkMs, before: this.#cursors[partition] });
     }
-    this.#cursors[partition] = { offset: nextOffset, id: envelope.id };
+    this.#cursors[partition] = { offset: incoming.nextOffset, id: envelope.id };
   }
 
   /** A reader begins behind this cursor. */
@@ -92,16 +94,14 @@ export class StreamEvents {
       // Of a window that was written before, each partition's part is a row of its own: nobody is waited for any more.
       const late = [...this.#windows.closedParts(fromMs)];
       let toMs = Math.max(fromMs, await this.#reach());
-      const inTime: EventRow[] = [];
+      const inTime: FoldedRow[] = [];
       for (const row of this.#windows.upTo(toMs)) {
         if (deadlineOf(row) <= fromMs) continue;
         if (this.#windows.isClosed(row)) inTime.push(row);
         // Its partition holds nothing back and has not closed it yet: a moment, until its own next epoch.
         else toMs = Math.min(toMs, deadlineOf(row) - 1);
       }
-      const isReached = ({ windowEndMs, spec }: EventRow): boolean =>
-        isFinal(windowEndMs, spec.allowedLatenessMs, toMs);
-      const rows = [...late, ...inTime.filter(isReached)];
+      const rows = [...late, ...inTime.filter((row) => deadlineOf(row) <= toMs)];
       this.#reachedMs = toMs;
       if (rows.length > 0) {
         rows.sort(byDeadline);
@@ -145,9 +145,11 @@ export class StreamEvents {
   }
 }
 
-function byDeadline(left: EventRow, right: EventRow): number {
+function byDeadline(left: FoldedRow, right: FoldedRow): number {
   const order = deadlineOf(left) - deadlineOf(right);
   if (order !== 0) return order;
-  const [a, b] = [left, right].map(({ rollup, key, isOther }) => JSON.stringify([rollup, key, isOther]));
+  const [a, b] = [left, right].map((row) =>
+    JSON.stringify([row.schema.table, keyOf(row), row.cells['is_other'] === 1]),
+  );
   return a! < b! ? -1 : 1;
 }

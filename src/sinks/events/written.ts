@@ -1,6 +1,6 @@
 import type { KafkaRecord } from '../../broker/kafka/record-batch.ts';
 import { OperatingError } from '../../lib/errors.ts';
-import { HEADER, type StepHeader, rowName } from './event-record.ts';
+import { HEADER, type StepHeader } from './event-record.ts';
 
 /** The topic, as a sink sees it. */
 export interface EventTopic {
@@ -112,7 +112,7 @@ function orderOf({ position }: StepHeader): number {
 }
 
 /** Undefined for what this sink has not written. */
-function writtenRecord({ key, value, headers }: KafkaRecord, group: string): WrittenRecord | undefined {
+function writtenRecord({ value, headers }: KafkaRecord, group: string): WrittenRecord | undefined {
   const text = (name: string): string => {
     const header = headers.find(([of]) => of === name)?.[1];
     return header === undefined || header === null ? '' : Buffer.from(header).toString();
@@ -121,11 +121,10 @@ function writtenRecord({ key, value, headers }: KafkaRecord, group: string): Wri
   try {
     const step = JSON.parse(text(HEADER.step)) as StepHeader;
     if (!Array.isArray(step.position)) throw new RangeError('no position');
-    const { window_start: windowStart, tailrace } = JSON.parse(Buffer.from(value!).toString()) as {
-      window_start: string;
+    const { tailrace } = JSON.parse(Buffer.from(value!).toString()) as {
       tailrace: { partitions: readonly number[] };
     };
-    return { row: rowName(key!, windowStart), partitions: tailrace.partitions, step };
+    return { row: text(HEADER.row), partitions: tailrace.partitions, step };
   } catch (error) {
     throw new OperatingError(`a record of ${group} in the events topic has no step: ${String(error)}`, {
       code: 'EVENTS_FOREIGN',

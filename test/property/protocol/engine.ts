@@ -1,5 +1,6 @@
 import { count } from '../../../src/aggregates/count.ts';
 import { sum } from '../../../src/aggregates/sum.ts';
+import { tumbling } from '../../../src/operators/tumbling-window.ts';
 import { ENGINE_DEFAULTS } from '../../../src/engine/engine.ts';
 import { Task, type TaskEvent } from '../../../src/engine/task.ts';
 import type { Pipeline } from '../../../src/epoch/pipeline.ts';
@@ -81,6 +82,7 @@ export class SimulatedEngine {
         newId: () => this.#world.newId(),
         codecs: { plain },
         aggregates: { count, sum },
+        operators: { tumbling },
         options: {
           ...ENGINE_DEFAULTS,
           pipeline,

@@ -1,4 +1,5 @@
-import type { EpochBody, LedgerEntry, Refusal, RollupRows, SourceMark } from '../../../src/epoch/epoch.ts';
+import type { EpochBody, LedgerEntry, Refusal, SourceMark } from '../../../src/epoch/epoch.ts';
+import { type RollupRows, rollupRows } from '../../support/rollup-rows.ts';
 import { isFinal } from '../../../src/epoch/finality.ts';
 import { faultPoint } from '../../../src/lib/fault-point.ts';
 import { isMutant } from '../../../src/lib/mutant.ts';
@@ -85,7 +86,9 @@ export class ModelStore {
     for (const letter of body.deadLetters)
       this.#once(draft.deadLetters, `${letter.source} ${letter.offset}`, letter.reason);
     draft.refusals.push(...body.refusals);
-    const rows = body.rows.flatMap(rowsOf);
+    const rows = body.upserts.flatMap((set) =>
+      rowsOf(rollupRows(set, this.#world.pipeline.rollups[set.table]!.by.length)),
+    );
     for (const row of rows) draft.open.delete(idOf(row));
     for (const [id, row] of draft.open) if (this.#isFinal(row, body)) this.#close(draft, id, row);
     if (isSnapshot) {
@@ -123,12 +126,12 @@ export function idOf({ rollup, windowStartMs, key }: Pick<StoredRow, 'rollup' | 
 /** NULL as `-`, as in the simulated lines. */
 function rowsOf(rows: RollupRows): StoredRow[] {
   return Array.from({ length: rows.length }, (_, i) => ({
-    rollup: rows.rollup,
+    rollup: rows.table,
     windowStartMs: rows.windowStartMs[i]!,
     windowEndMs: rows.windowEndMs[i]!,
     key: rows.keys
       .map((key) => {
-        if (key.kind === 'number') return String(key.values[i]);
+        if (key.kind !== 'string') return String(key.values[i]);
         return key.nulls[i] === 1 ? '-' : decoder.decode(key.bytes.subarray(key.offsets[i], key.offsets[i + 1]));
       })
       .join('|'),

@@ -1,5 +1,6 @@
 import type { Message } from '../../../src/broker/broker.ts';
 import type { Pipeline } from '../../../src/epoch/pipeline.ts';
+import type { TumblingSpec } from '../../../src/operators/tumbling-window.ts';
 import { decodeBeat, type Beat, type SourceReport } from '../../../src/record/beat.ts';
 import { type BlockHeader, decodeBlockHeader } from '../../../src/record/block.ts';
 import { decodeControl } from '../../../src/record/control.ts';
@@ -181,8 +182,9 @@ export class Oracle {
     const isAhead = clockMs > -Infinity && timeMs > clockMs + Math.max(bound, 60_000);
     const judgeMs = isAhead ? Math.max(this.watermarkMs, at(Math.max(...source.leap))) : this.watermarkMs;
     for (const [rollup, { by, window, allowedLatenessMs }] of Object.entries(this.#pipeline.rollups)) {
-      const start = Math.floor((timeMs - window.offsetMs) / window.sizeMs) * window.sizeMs + window.offsetMs;
-      const closesMs = start + window.sizeMs - 1 + allowedLatenessMs;
+      const { sizeMs, offsetMs } = window as TumblingSpec;
+      const start = Math.floor((timeMs - offsetMs) / sizeMs) * sizeMs + offsetMs;
+      const closesMs = start + sizeMs - 1 + allowedLatenessMs;
       if (closesMs <= judgeMs) this.late.set(`${rollup} ${id}`, start);
       else
         this.#add(

@@ -1,4 +1,5 @@
 import type { OutgoingMessage } from '../../../src/broker/broker.ts';
+import { tablesOf } from '../../../src/config/tables.ts';
 import { decodeEnvelope } from '../../../src/epoch/codec.ts';
 import type { Pipeline, RollupSpec } from '../../../src/epoch/pipeline.ts';
 import { epochTopic, rawTopic } from '../../../src/broker/broker.ts';
@@ -144,10 +145,12 @@ function pipelineOf(profile: Profile): Pipeline {
     maxFutureMs: 1_000,
     agentLostTimeoutMs: 700,
   };
+  const rollups = { by_key: byKey, all };
   return {
     version: 1,
     name: PIPELINE_NAME,
     streams: { [STREAM]: { partitions: 1, codec: { type: 'plain' }, eventTime } },
-    rollups: { by_key: byKey, all },
+    rollups,
+    tables: tablesOf(rollups),
   };
 }

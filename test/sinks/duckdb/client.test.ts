@@ -51,10 +51,10 @@ describe('the socket', () => {
   };
 
   test('answers its owner while rows come in, and errors keep their code', async () => {
-    await chain.append({ ...snapshot, rows: rows(5) });
+    await chain.append({ ...snapshot, upserts: rows(5) });
     await running(async (target) => {
       expect((await querySql(target, 'SELECT url_path, lines FROM traffic')).rows).toEqual([['/a', 5]]);
-      await chain.append({ rows: rows(6) });
+      await chain.append({ upserts: rows(6) });
       let lines: unknown;
       while (lines !== 6) lines = (await querySql(target, 'SELECT lines FROM traffic')).rows[0]?.[0];
       await expect(querySql(target, 'DROP TABLE x')).rejects.toMatchObject({ code: 'SQL_REFUSED' });

@@ -38,9 +38,7 @@ test('where there is no index, there are no open rows', async () => {
 test('a point in time that is lost between two pages is an error, and not the end of the rows', async () => {
   const stored = {
     rollup: 'traffic',
-    is_other: false,
-    window: { start: '1970-01-01T00:00:00Z', end: '1970-01-01T00:01:00Z' },
-    key: [],
+    cells: { window_start: 0, window_end: 60_000, is_other: 0 },
     parts: [],
     status: 'open',
   };

@@ -1,8 +1,11 @@
 import { expect, test } from '@jest/globals';
 import { AGGREGATES } from '../../../src/components.ts';
 import type { RollupSpec } from '../../../src/epoch/pipeline.ts';
+import type { Cell } from '../../../src/epoch/table.ts';
 import { type StoredRow, rowDocument, storedRow } from '../../../src/sinks/elasticsearch/rollup-document.ts';
+import type { FoldedRow } from '../../../src/sinks/row-fold.ts';
 import { templatesOf } from '../../../src/sinks/elasticsearch/templates.ts';
+import { pipelineOf } from '../../support/epochs.ts';
 
 const SPEC: RollupSpec = {
   from: 'access',
@@ -16,37 +19,35 @@ const SPEC: RollupSpec = {
   measures: [{ name: 'requests', aggregate: 'count' }],
 };
 
+function rowOf(spec: RollupSpec, key: readonly [Cell, Cell]): Pick<FoldedRow, 'schema' | 'cells'> {
+  const [status, path] = key;
+  const cells = { window_start: 0, window_end: 60_000, is_other: 0, http_status: status, url_path: path };
+  return { schema: pipelineOf({ traffic: spec }).tables['traffic']!, cells };
+}
+
 test('whole numbers have every digit, whatever their size', () => {
   const aggregates = Object.fromEntries(AGGREGATES.map((one) => [one.name, one]));
   const spec = { ...SPEC, measures: [{ name: 'total', aggregate: 'sum', field: 'n', fieldType: 'long' as const }] };
   const part = { n: 1, log: 'l', revision: 0, lines: 2, accumulators: [1, 2, 2 ** 40] };
-  const key = [String(2n ** 62n + 1n), '17'];
-  const row = { rollup: 'traffic', spec, windowStartMs: 0, windowEndMs: 60_000, key, isOther: false };
+  const key = [String(2n ** 62n + 1n), '17'] as const;
+  const row = rowOf(spec, key);
   const document = rowDocument({ ...row, parts: new Map([[0, part]]) }, 'final', { pipeline: 'web', aggregates });
   const text = JSON.stringify(document);
   expect(text).toContain(`"http_status":${2n ** 62n + 1n},"url.path":"17"`);
   expect(text).toContain(`"measures":{"total":${2n ** 93n + 1n}}`);
-  const { spec: _spec, ...stored } = { ...row, parts: new Map([[0, part]]) };
+  const stored = { table: 'traffic', cells: row.cells, parts: new Map([[0, part]]) };
   expect(storedRow((JSON.parse(text) as { tailrace: StoredRow }).tailrace)).toEqual(stored);
 });
 
 test('a key is a field under the name it was given, in documents and in their mapping', () => {
   const aggregates = Object.fromEntries(AGGREGATES.map((one) => [one.name, one]));
   const part = { n: 1, log: 'l', revision: 0, lines: 2, accumulators: [2] };
-  const row = {
-    rollup: 'traffic',
-    spec: SPEC,
-    windowStartMs: 0,
-    windowEndMs: 60_000,
-    key: [404, '/p'],
-    isOther: false,
-    parts: new Map([[0, part]]),
-  };
+  const row = { ...rowOf(SPEC, [404, '/p']), parts: new Map([[0, part]]) };
   const document = rowDocument(row, 'final', { pipeline: 'web', aggregates });
   expect(document).toMatchObject({ http_status: 404, 'url.path': '/p', tailrace: { status: 'final' } });
   expect(document).not.toHaveProperty('status');
 
-  const pipeline = { version: 1 as const, name: 'web', streams: {}, rollups: { traffic: SPEC } };
+  const pipeline = pipelineOf({ traffic: SPEC });
   const templates = templatesOf({ prefix: 'p', shards: 1, replicas: 0, pipeline, documents: {}, rollups: ['traffic'] });
   const { properties } = templates.find(({ name }) => name === 'p-rollup-traffic')!.body.template.mappings;
   expect(properties).toMatchObject({

@@ -220,7 +220,7 @@ describeWith('elasticsearch')('rollup documents in a real Elasticsearch', () => 
       await running;
     };
     await chains[1]!.append({ ...snapshot, sources: [sourceOf(1, 'reading')] });
-    await chains[0]!.append({ ...snapshot, rows: [rowsOf('traffic', [rowAt(3)])] });
+    await chains[0]!.append({ ...snapshot, upserts: [rowsOf('traffic', [rowAt(3)])] });
     await chains[0]!.append({ ...snapshot, watermarkMs: 60_000 });
     await runToEnd();
     const held = [0, 60_000, '/a', 200, 3, 30, false, 'open', 0, 3];
@@ -260,7 +260,7 @@ const rowAt = (lines: number): TestRow => ({
 /** Epoch `n` of a partition that has n lines, or ten times as many. */
 function epochOf(partition: number, n: number): IncomingEpoch {
   const body = bodyOf({
-    rows: [rowsOf('traffic', [rowAt(partition === 0 ? n : 10 * n)])],
+    upserts: [rowsOf('traffic', [rowAt(partition === 0 ? n : 10 * n)])],
     watermarkMs: n === 3 ? 60_000 : 0,
     sources: [sourceOf(partition, 'reading')],
     ...(n === 1 ? { pipeline: PIPELINE } : {}),

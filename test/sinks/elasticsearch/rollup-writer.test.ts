@@ -68,7 +68,7 @@ function rowsOfOne(count: number): OutgoingRow[] {
         part: 0,
         parts: 1,
       },
-      body: bodyOf({ rows: [rowsOf('traffic', rows)], watermarkMs: 0, pipeline: pipelineOf() }),
+      body: bodyOf({ upserts: [rowsOf('traffic', rows)], watermarkMs: 0, pipeline: pipelineOf() }),
     },
     nextOffset: 2,
   });

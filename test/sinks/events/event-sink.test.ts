@@ -78,6 +78,7 @@ describe('one partition', () => {
     expect(headers).toEqual({
       id: all(world)[0]!.tailrace.id,
       rollup: 'traffic',
+      row: expect.stringMatching(/^[\w-]{27}$/),
       revision: '0',
       sink: 'web.out',
       step: JSON.stringify({ stream: 'access', from: MINUTE - 2, to: MINUTE - 1, position: [2], by: 0 }),

@@ -5,14 +5,13 @@ import { lastSteps } from '../../../src/sinks/events/written.ts';
 import { MemoryTopic } from '../../support/event-world.ts';
 
 const GROUP = 'web.out';
-const START = '1970-01-01T00:00:00.000Z';
-
 function record(path: string, step: Partial<StepHeader>, { group = GROUP, partitions = [0] } = {}): KafkaRecord {
   const whole = { stream: 'access', from: 0, to: 1, position: [1], by: 0, ...step };
   return {
     key: Buffer.from(JSON.stringify(['traffic', path])),
-    value: Buffer.from(JSON.stringify({ window_start: START, tailrace: { partitions } })),
+    value: Buffer.from(JSON.stringify({ tailrace: { partitions } })),
     headers: [
+      ['row', Buffer.from(`traffic ${path}`)],
       ['sink', Buffer.from(group)],
       ['step', Buffer.from(JSON.stringify(whole))],
     ],
@@ -30,7 +29,7 @@ const shown = (steps: Awaited<ReturnType<typeof lastSteps>>): unknown =>
   [...steps].map(([stream, { rows, ...step }]) => ({
     stream,
     ...step,
-    rows: [...rows].map(([row, of]) => `${row.slice(START.length + 1)} ${[...of].join()}`).toSorted(),
+    rows: [...rows].map(([row, of]) => `${row} ${[...of].join()}`).toSorted(),
   }));
 
 describe('where a sink stands', () => {
@@ -60,7 +59,7 @@ describe('where a sink stands', () => {
         toMs: 9,
         position: [2, 1],
         by: 0,
-        rows: ['["traffic","/b"] 0,1', '["traffic","/d"] 0,1'],
+        rows: ['traffic /b 0,1', 'traffic /d 0,1'],
       },
     ]);
   });

@@ -1,5 +1,9 @@
-import type { DeadLetter, Fate, LateLine, RollupRows } from '../epoch/epoch.ts';
-import type { Batch } from '../record/batch.ts';
+import type { z } from 'zod';
+import type { AggregateDefinition } from '../aggregates/aggregate.ts';
+import type { DeadLetter, Fate, LateLine } from '../epoch/epoch.ts';
+import type { RollupSpec, WindowSpec } from '../epoch/pipeline.ts';
+import type { OperatorState, RowSchema, RowSet } from '../epoch/table.ts';
+import type { Batch, FieldType } from '../record/batch.ts';
 import type { LineSum } from '../record/line-id.ts';
 import type { SourceId } from '../record/source.ts';
 
@@ -47,32 +51,79 @@ export interface LaterOutput {
   deadLetter(letter: DeadLetter): void;
 }
 
+/** What an operator says of an interval: goes into an epoch. */
+export interface EpochDraft {
+  /** Rows that are new or have changed, those that became final in the interval included. */
+  upsert(rows: RowSet): void;
+  /** Identities of rows that an earlier epoch has and that are no more. */
+  remove(identities: RowSet): void;
+  state(state: OperatorState): void;
+}
+
 /**
  * A stateful operator of one task. It is called by one thread, in log order:
  *
  * - `process` for every batch; lines with a non-zero `reason` are dead letters and not its business. Synchronous; keeps nothing of its
  *   arguments. Every other line must end in exactly one fate.
  * - `onWatermark` after every batch and beat, with a watermark that never goes back.
- * - `takeFates`, where fates are known only later, and then `takeRows` at a checkpoint.
- * - `restore` with the rows of counted epochs, in order, before the first `process`.
+ * - `takeFates`, where fates are known only later, and then `take` at a checkpoint.
+ * - `restore` with what counted epochs hold of it, in order, before the first `process`.
  *
  * The result must be the same however the same lines are cut into batches and checkpoints.
  */
 export interface Operator {
   readonly name: string;
+  /** Tables whose rows it makes. */
+  readonly tables: readonly string[];
   process(admitted: AdmittedBatch, out: OperatorOutput): void;
   /** Closes what is due. True if a timer fired. */
   onWatermark(watermarkMs: number): boolean;
   /** When the last timer that waits would fire, or −Infinity. */
   lastTimerMs(): number;
-  /** An estimate of what `takeRows` would hold, so that an epoch is closed before it grows too large. */
+  /** An estimate of what `take` would hold, so that an epoch is closed before it grows too large. */
   changedBytes(): number;
   /**
-   * The rows that changed since the last call, those of closed windows included; undefined if none. With `isSnapshot`, every open row
-   * as well, and no row twice.
+   * What changed since the last call. With `isSnapshot`, every row that is not final and all private state as well, and no row twice.
    */
-  takeRows(isSnapshot: boolean): RollupRows | undefined;
-  restore(rows: RollupRows): void;
+  take(isSnapshot: boolean, draft: EpochDraft): void;
+  /** Removes come before upserts. */
+  restore(upserts: readonly RowSet[], removes: readonly RowSet[], state: OperatorState | undefined): void;
   /** Says the fates that were still open when `process` returned. Behind it, every line has one. */
   takeFates?(out: LaterOutput): void;
+}
+
+export type Aggregates = Readonly<Record<string, AggregateDefinition>>;
+
+export interface OperatorContext {
+  readonly name: string;
+  readonly spec: RollupSpec;
+  /** Names and types of the batch's columns, in order. */
+  readonly fields: readonly { readonly name: string; readonly type: FieldType }[];
+  readonly aggregates: Aggregates;
+  /** Windows that start before are not this rollup's (it was added later); −Infinity for one that was there from the start. */
+  readonly sinceMs: number;
+}
+
+/** A kind of window: what a rollup's lines are put together by. One file with everything that is true of it alone. */
+export interface OperatorDefinition<Window extends WindowSpec = WindowSpec> {
+  /** As `window.type` names it. */
+  readonly type: string;
+  readonly summary: string;
+  /** Options beside `type`, as users write them. */
+  readonly options: z.ZodObject;
+  /** Options that are right by themselves, made plain; a problem is said of one of them. */
+  resolve(options: Readonly<Record<string, unknown>>): Window | { readonly problem: OptionProblem };
+  /** What its tables look like; the first has the rollup's name. */
+  tables(name: string, spec: RollupSpec, aggregates: Aggregates): readonly RowSchema[];
+  /** Where a rollup begins that is added when lines up to `eventTimeMsMax` were seen: its first row is whole. */
+  sinceMs(window: Window, eventTimeMsMax: number): number;
+  /** In a few words: `windows of 1m`. */
+  describe(window: Window): string;
+  create(context: OperatorContext): Operator;
+}
+
+export interface OptionProblem {
+  readonly option: string;
+  readonly message: string;
+  readonly hint?: string;
 }

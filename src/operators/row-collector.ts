@@ -1,12 +1,12 @@
-import type { KeyColumn, RollupRows } from '../epoch/epoch.ts';
+import type { ColumnData, RowSet } from '../epoch/table.ts';
 import { ByteWriter } from '../lib/bytes.ts';
 import type { WindowTable } from './window-table.ts';
 
 const CAPACITY_FIRST = 256;
 
-/** Gathers rows out of window tables into the columns of an epoch. */
+/** Gathers rows out of window tables into the columns of a rollup's table (rollup-schema.ts). */
 export class RowCollector {
-  readonly #rollup: string;
+  readonly #table: string;
   readonly #numbers: Float64Array[];
   readonly #words: Uint32Array[];
   #isOther = new Uint8Array(CAPACITY_FIRST);
@@ -17,9 +17,9 @@ export class RowCollector {
   #capacity = CAPACITY_FIRST;
   length = 0;
 
-  constructor(rollup: string, keyKinds: readonly ('string' | 'number')[], accumulators: number) {
+  constructor(table: string, keyKinds: readonly ('string' | 'number')[], accumulators: number) {
     const capacity = this.#capacity;
-    this.#rollup = rollup;
+    this.#table = table;
     // Window start, window end, lines, then the accumulators.
     this.#numbers = Array.from({ length: 3 + accumulators }, () => new Float64Array(capacity));
     // Sum lanes and revision.
@@ -70,11 +70,18 @@ export class RowCollector {
   }
 
   /** The rows. The collector is not used after this. */
-  finish(): RollupRows {
+  finish(): RowSet {
     const n = this.length;
-    const [windowStartMs, windowEndMs, lines, ...accumulators] = this.#numbers.map((values) => values.subarray(0, n));
-    const [sumA, sumB, revision] = this.#words.map((values) => values.subarray(0, n));
-    const keys = this.#keyTexts.map((text, k): KeyColumn => {
+    const [start, end, lines, ...accumulators] = this.#numbers.map((values): ColumnData => ({
+      kind: 'number',
+      values: values.subarray(0, n),
+    }));
+    const [sumA, sumB, revision] = this.#words.map((values): ColumnData => ({
+      kind: 'word',
+      values: values.subarray(0, n),
+    }));
+    const isOther: ColumnData = { kind: 'flag', values: this.#isOther.subarray(0, n) };
+    const keys = this.#keyTexts.map((text, k): ColumnData => {
       if (text === undefined) {
         const rest = this.#keyRests[k]?.subarray(0, n);
         return { kind: 'number', values: this.#keyNumbers[k]!.subarray(0, n), ...(rest === undefined ? {} : { rest }) };
@@ -86,19 +93,8 @@ export class RowCollector {
         nulls: text.nulls.subarray(0, n),
       };
     });
-    return {
-      rollup: this.#rollup,
-      length: n,
-      windowStartMs: windowStartMs!,
-      windowEndMs: windowEndMs!,
-      lines: lines!,
-      revision: revision!,
-      sumA: sumA!,
-      sumB: sumB!,
-      isOther: this.#isOther.subarray(0, n),
-      keys,
-      accumulators,
-    };
+    const columns = [start!, end!, revision!, lines!, sumA!, sumB!, isOther, ...keys, ...accumulators];
+    return { table: this.#table, length: n, columns };
   }
 
   #grow(): void {

@@ -1,8 +1,8 @@
-import type { AggregateDefinition } from '../../aggregates/aggregate.ts';
-import { assert } from '../../lib/assert.ts';
-import { type FieldType, isStringType } from '../../record/batch.ts';
-import type { WindowTable } from '../window-table.ts';
-import type { AdmittedBatch } from '../operator.ts';
+import type { AggregateDefinition } from '../aggregates/aggregate.ts';
+import { assert } from '../lib/assert.ts';
+import { type FieldType, isStringType } from '../record/batch.ts';
+import type { WindowTable } from './window-table.ts';
+import type { AdmittedBatch } from './operator.ts';
 
 /** What the generated loop leaves behind for the operator: sums of the lines that went into rows. */
 export interface RolledUp {

@@ -1,11 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { AGGREGATES_BY_NAME } from '../../../src/components.ts';
-import { TumblingWindow, type TumblingWindowOptions } from '../../../src/engine/operators/tumbling-window.ts';
-import { hashKey } from '../../../src/engine/window-table.ts';
-import type { KeySpec, MeasureSpec, RollupSpec } from '../../../src/epoch/pipeline.ts';
-import { operatorContract } from '../../contract/operator.ts';
-import { InterpretedWindow } from '../../support/interpreted-window.ts';
+import { AGGREGATES_BY_NAME } from '../../src/components.ts';
+import type { OperatorContext } from '../../src/operators/operator.ts';
+import { type TumblingSpec, TumblingWindow } from '../../src/operators/tumbling-window.ts';
+import { hashKey } from '../../src/operators/window-table.ts';
+import type { RollupSpec } from '../../src/epoch/pipeline.ts';
+import type { KeySpec, MeasureSpec } from '../../src/epoch/table.ts';
+import { operatorContract } from '../contract/operator.ts';
+import { InterpretedWindow } from '../support/interpreted-window.ts';
 import {
   CUTS,
   type Cut,
@@ -13,7 +15,7 @@ import {
   type TestLine,
   admittedBatch,
   runOperator,
-} from '../../support/operator-runs.ts';
+} from '../support/operator-runs.ts';
 
 const SUM_MAX = Number.MAX_SAFE_INTEGER;
 const FIELDS = [
@@ -96,7 +98,7 @@ const specs = fc
     since: fc.constantFrom(-Infinity, -Infinity, -1, 1),
     rowsMax: fc.constantFrom(1, 2, 3, 1000),
   })
-  .map(({ sizeMs, offset, lateness, by, measures, since, rowsMax }): TumblingWindowOptions => {
+  .map(({ sizeMs, offset, lateness, by, measures, since, rowsMax }): OperatorContext => {
     const offsetMs = Math.trunc(offset * sizeMs) + 0;
     const window: RollupSpec['window'] = { type: 'tumbling', sizeMs, offsetMs };
     const allowedLatenessMs = Math.ceil(lateness * sizeMs);
@@ -135,15 +137,21 @@ function linesOf(sizeMs: number): fc.Arbitrary<TestLine[]> {
 const cuts = fc.array(fc.constantFrom<Cut>('none', 'none', 'none', ...CUTS), { minLength: 1, maxLength: 40 });
 
 const runs = specs.chain((options) =>
-  fc.record({ options: fc.constant(options), lines: linesOf(options.spec.window.sizeMs), cuts, others: cuts }),
+  fc.record({
+    options: fc.constant(options),
+    lines: linesOf((options.spec.window as TumblingSpec).sizeMs),
+    cuts,
+    others: cuts,
+  }),
 );
 
 function requestOf(
-  options: TumblingWindowOptions,
+  options: OperatorContext,
   lines: readonly TestLine[],
   behind: readonly Cut[],
 ): Omit<RunRequest, 'create'> {
-  return { fields: FIELDS, lines, cuts: behind, endMs: 100 * options.spec.window.sizeMs };
+  const { by, window } = options.spec;
+  return { fields: FIELDS, keys: by.length, lines, cuts: behind, endMs: 100 * (window as TumblingSpec).sizeMs };
 }
 
 const PARAMETERS = { seed: 20_261_123, numRuns: 80 };
@@ -323,18 +331,21 @@ describe('a tumbling window', () => {
 
 operatorContract('the tumbling window with more keys than rows', {
   fields: FIELDS,
+  keys: 2,
   create: () => new TumblingWindow(optionsOf({ by: KEYS.slice(0, 2), measures: MEASURES, rowsMax: 3 })),
   lines: fc.sample(linesOf(60_000), { seed: 9, numRuns: 5 }).flat().map(sorted()),
 });
 
 operatorContract('the tumbling window', {
   fields: FIELDS,
+  keys: 2,
   create: () => new TumblingWindow(optionsOf({ by: KEYS.slice(0, 2), measures: MEASURES })),
   lines: fc.sample(linesOf(60_000), { seed: 7, numRuns: 5 }).flat().map(sorted()),
 });
 
 operatorContract('the interpreted window', {
   fields: FIELDS,
+  keys: 2,
   create: () => new InterpretedWindow(optionsOf({ by: KEYS.slice(0, 2), measures: MEASURES })),
   lines: fc.sample(linesOf(60_000), { seed: 8, numRuns: 5 }).flat().map(sorted()),
 });
@@ -345,7 +356,7 @@ function sorted(): (line: TestLine) => TestLine {
   return (line) => ({ ...line, watermarkMs: (watermarkMs = Math.max(watermarkMs, line.watermarkMs)) });
 }
 
-function optionsOf(spec: Partial<RollupSpec>, sinceMs = -Infinity): TumblingWindowOptions {
+function optionsOf(spec: Partial<RollupSpec>, sinceMs = -Infinity): OperatorContext {
   const window = { type: 'tumbling', sizeMs: 60_000, offsetMs: 0 } as const;
   return {
     name: 'traffic',

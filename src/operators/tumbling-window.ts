@@ -1,24 +1,52 @@
-import type { AggregateDefinition } from '../../aggregates/aggregate.ts';
-import type { KeyColumn, RollupRows } from '../../epoch/epoch.ts';
-import { isFinal, windowStart } from '../../epoch/finality.ts';
-import type { RollupSpec } from '../../epoch/pipeline.ts';
-import { assert, present } from '../../lib/assert.ts';
-import { type Batch, type FieldType, isStringType } from '../../record/batch.ts';
-import { textOf } from '../../lib/text.ts';
-import type { AdmittedBatch, Operator, OperatorOutput, OtherKey } from '../operator.ts';
-import { RowCollector } from '../row-collector.ts';
-import { type KeyCell, WindowTable, numberCell } from '../window-table.ts';
+import { z } from 'zod';
+import { isFinal, windowStart } from '../epoch/finality.ts';
+import type { RollupSpec, WindowSpec } from '../epoch/pipeline.ts';
+import type { ColumnData, RowSet } from '../epoch/table.ts';
+import { assert, present } from '../lib/assert.ts';
+import { textOf } from '../lib/text.ts';
+import { duration, formatDuration } from '../lib/units.ts';
+import { type Batch, isStringType } from '../record/batch.ts';
+import type {
+  AdmittedBatch,
+  EpochDraft,
+  Operator,
+  OperatorContext,
+  OperatorDefinition,
+  OperatorOutput,
+  OtherKey,
+} from './operator.ts';
+import { ROLLUP_AT, rollupSchema } from './rollup-schema.ts';
+import { RowCollector } from './row-collector.ts';
+import { type KeyCell, WindowTable, numberCell } from './window-table.ts';
 import { type Loop, type LoopHost, type LoopSpec, compileLoop } from './tumbling-source.ts';
 
-export interface TumblingWindowOptions {
-  readonly name: string;
-  readonly spec: RollupSpec;
-  /** Names and types of the batch's columns, in order. */
-  readonly fields: readonly { readonly name: string; readonly type: FieldType }[];
-  readonly aggregates: Readonly<Record<string, AggregateDefinition>>;
-  /** Windows that start before are not this rollup's (it was added later); −Infinity for one that was there from the start. */
-  readonly sinceMs: number;
-}
+export type TumblingSpec = WindowSpec & { readonly sizeMs: number; readonly offsetMs: number };
+
+/** Windows from a tenth of a second, so that a window holds more than its own bookkeeping, to a month. */
+const WINDOW_RANGE = { min: '100ms', max: '31d' };
+
+export const tumbling: OperatorDefinition<TumblingSpec> = {
+  type: 'tumbling',
+  summary: 'Windows of one size, side by side: [start, end).',
+  options: z.strictObject({
+    size: duration(WINDOW_RANGE).describe('Length of a window.'),
+    offset: duration({ min: '0ms', max: WINDOW_RANGE.max })
+      .prefault('0ms')
+      .describe('Moves every window: an offset of 8h begins days of `1d` at 08:00 UTC. Less than `size`.'),
+  }),
+  resolve(options) {
+    const { size, offset } = options as { readonly size: number; readonly offset: number };
+    if (offset >= size) {
+      const message = 'the offset of a window must be less than its size';
+      return { problem: { option: 'offset', message } };
+    }
+    return { type: 'tumbling', sizeMs: size, offsetMs: offset };
+  },
+  tables: (name, spec, aggregates) => [rollupSchema(name, spec, aggregates)],
+  sinceMs: ({ sizeMs, offsetMs }, eventTimeMsMax) => windowStart(eventTimeMsMax, sizeMs, offsetMs) + sizeMs,
+  describe: ({ sizeMs }) => `windows of ${formatDuration(sizeMs)}`,
+  create: (context) => new TumblingWindow(context),
+};
 
 interface BatchCounts {
   lines: number;
@@ -32,8 +60,10 @@ interface BatchCounts {
  */
 export class TumblingWindow implements Operator, LoopHost {
   readonly name: string;
+  readonly tables: readonly string[];
   readonly rolledUp: BatchCounts = { lines: 0, a: 0, b: 0 };
   readonly #spec: RollupSpec;
+  readonly #window: TumblingSpec;
   readonly #loop: Loop;
   /** The loop for batches with whole numbers beyond 2^53, made for the first of them. */
   readonly #largeLoop: () => Loop;
@@ -53,14 +83,16 @@ export class TumblingWindow implements Operator, LoopHost {
   /** What a row takes in an epoch, about, but for the text of its key. */
   readonly #rowBytes: number;
 
-  constructor({ name, spec, fields, aggregates, sinceMs }: TumblingWindowOptions) {
+  constructor({ name, spec, fields, aggregates, sinceMs }: OperatorContext) {
     const column = (field: string): number => {
       const index = fields.findIndex((candidate) => candidate.name === field);
       assert(index >= 0, `rollup ${name}: field ${field} is not projected`);
       return index;
     };
     this.name = name;
+    this.tables = [name];
     this.#spec = spec;
+    this.#window = spec.window as TumblingSpec;
     this.#keys = spec.by.map((key) => ({
       column: column(key.field),
       kind: isStringType(key.type) ? 'string' : 'number',
@@ -73,7 +105,7 @@ export class TumblingWindow implements Operator, LoopHost {
     this.#initial = measures.flatMap((m) =>
       m.aggregate.accumulators(m.fieldType).map((accumulator) => accumulator.initial),
     );
-    const { sizeMs } = spec.window;
+    const { sizeMs } = this.#window;
     const loop: LoopSpec = {
       sizeMs,
       allowedLatenessMs: spec.allowedLatenessMs,
@@ -126,7 +158,7 @@ export class TumblingWindow implements Operator, LoopHost {
     return bytes;
   }
 
-  takeRows(isSnapshot: boolean): RollupRows | undefined {
+  take(isSnapshot: boolean, draft: EpochDraft): void {
     const collector = this.#closed;
     for (const table of this.#tables.values()) {
       if (isSnapshot) for (let row = 0; row < table.size; row++) collector.add(table, row);
@@ -134,37 +166,43 @@ export class TumblingWindow implements Operator, LoopHost {
       table.clearChanged();
     }
     this.#closed = this.#collector();
-    return collector.length === 0 ? undefined : collector.finish();
+    if (collector.length > 0) draft.upsert(collector.finish());
   }
 
-  restore(rows: RollupRows): void {
-    for (let i = 0; i < rows.length; i++) {
-      const table = this.tableAt(rows.windowStartMs[i]!);
-      const row = rows.isOther[i] === 1 ? table.other() : table.upsert(rows.keys.map((key) => restoredCell(key, i)));
-      table.lines[row] = rows.lines[i]!;
-      table.sumA[row] = rows.sumA[i]!;
-      table.sumB[row] = rows.sumB[i]!;
-      table.revision[row] = rows.revision[i]!;
-      rows.accumulators.forEach((values, a) => (table.accumulators[a]![row] = values[i]!));
+  restore(upserts: readonly RowSet[]): void {
+    for (const rows of upserts) this.#restore(rows);
+  }
+
+  #restore({ columns, length }: RowSet): void {
+    const keys = columns.slice(ROLLUP_AT.keys, ROLLUP_AT.keys + this.#keys.length);
+    const [start, , revision, lines, sumA, sumB, isOther] = columns.map(numbersIn);
+    const accumulators = columns.slice(ROLLUP_AT.keys + this.#keys.length).map(numbersIn);
+    for (let i = 0; i < length; i++) {
+      const table = this.tableAt(start![i]!);
+      const row = isOther![i] === 1 ? table.other() : table.upsert(keys.map((key) => restoredCell(key, i)));
+      table.lines[row] = lines![i]!;
+      table.sumA[row] = sumA![i]!;
+      table.sumB[row] = sumB![i]!;
+      table.revision[row] = revision![i]!;
+      accumulators.forEach((values, a) => (table.accumulators[a]![row] = values![i]!));
     }
   }
 
   // What the generated loop calls.
 
   startOf(eventTimeMs: number): number {
-    return windowStart(eventTimeMs, this.#spec.window.sizeMs, this.#spec.window.offsetMs);
+    return windowStart(eventTimeMs, this.#window.sizeMs, this.#window.offsetMs);
   }
 
   tableAt(startMs: number): WindowTable {
     let table = this.#tables.get(startMs);
     if (table === undefined) {
-      const { window, rowsMax } = this.#spec;
       table = new WindowTable({
         startMs,
-        endMs: startMs + window.sizeMs,
+        endMs: startMs + this.#window.sizeMs,
         keyKinds: this.#keys.map((key) => key.kind),
         initial: this.#initial,
-        rowsMax,
+        rowsMax: this.#spec.rowsMax,
         expectedRows: this.#expectedRows,
       });
       this.#tables.set(startMs, table);
@@ -196,7 +234,7 @@ export class TumblingWindow implements Operator, LoopHost {
       eventTimeMs: batch.eventTimeMs[line]!,
       rollup: this.name,
       windowStartMs: startMs,
-      windowEndMs: startMs + this.#spec.window.sizeMs,
+      windowEndMs: startMs + this.#window.sizeMs,
       watermarkMs: admitted.watermarkBeforeMs[line]!,
       key: this.#keyText(batch, line),
     });
@@ -236,8 +274,13 @@ export class TumblingWindow implements Operator, LoopHost {
   }
 }
 
-function restoredCell(key: KeyColumn, at: number): KeyCell {
+function numbersIn(column: ColumnData): Float64Array | Uint32Array | Uint8Array | undefined {
+  return column.kind === 'string' ? undefined : column.values;
+}
+
+function restoredCell(key: ColumnData, at: number): KeyCell {
   if (key.kind === 'number') return numberCell(key, at);
+  assert(key.kind === 'string', 'keys are texts or numbers');
   return key.nulls[at] === 1 ? null : key.bytes.subarray(key.offsets[at], key.offsets[at + 1]);
 }
 

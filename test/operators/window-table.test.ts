@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { type WindowTableOptions, EMPTY, WindowTable } from '../../src/engine/window-table.ts';
+import { type WindowTableOptions, EMPTY, WindowTable } from '../../src/operators/window-table.ts';
 import { admittedBatch } from '../support/operator-runs.ts';
 
 const FIELDS = [{ type: 'keyword' }] as const;

@@ -1,0 +1,122 @@
+import { assert, present } from '../lib/assert.ts';
+import { exactInteger } from '../lib/exact-integer.ts';
+import { textOf } from '../lib/text.ts';
+import type { FieldType } from '../record/batch.ts';
+
+export interface KeySpec {
+  readonly field: string;
+  readonly type: FieldType;
+  /** The column's name in the view: dots become underscores. */
+  readonly column: string;
+  /** The name it was given in place of its field's, for columns and documents alike. */
+  readonly as?: string;
+}
+
+export interface MeasureSpec {
+  readonly name: string;
+  readonly aggregate: string;
+  readonly field?: string;
+  readonly fieldType?: FieldType;
+}
+
+/** `word` is a whole number of 32 bits without a sign, `flag` is 0 or 1, `time` is in milliseconds since 1970. */
+export type ColumnType = 'long' | 'double' | 'boolean' | 'text' | 'time' | 'bytes' | 'word' | 'flag';
+
+/** What a column is for. `state` is what a measure's result is made of; `hash` adds up the hashes of the row's lines. */
+export type ColumnRole = 'window' | 'key' | 'lines' | 'hash' | 'info' | 'state';
+
+export interface RowColumn {
+  readonly name: string;
+  readonly type: ColumnType;
+  readonly role: ColumnRole;
+  /** What several partitions say of one row comes together so. `aggregate`: by the measure's own rule (epoch/merge.ts). */
+  readonly merge: 'same' | 'sum' | 'min' | 'max' | 'aggregate';
+}
+
+/**
+ * What the output of an operator looks like. It travels with the pipeline, and it is all that sinks, folds and the audit know of an operator.
+ */
+export interface RowSchema {
+  readonly table: string;
+  /** The stream whose lines its rows are made of. */
+  readonly stream: string;
+  readonly columns: readonly RowColumn[];
+  /** Names of the columns that name a row within its partition for ever. */
+  readonly identity: readonly string[];
+  /** The `time` column whose value, less a millisecond and with the lateness, is the watermark that makes a row final; null: a row is final at birth. */
+  readonly closesBy: string | null;
+  /** Of the table and of every one that it is made of. */
+  readonly allowedLatenessMs: number;
+  /** `drop`: sinks forget a row that is final. */
+  readonly whenFinal: 'keep' | 'drop';
+  /** Whether there is a view of it for users. */
+  readonly isVisible: boolean;
+  /** The key columns, in order. */
+  readonly keys: readonly KeySpec[];
+  /** Results over the `state` columns, in order. */
+  readonly measures: readonly MeasureSpec[];
+}
+
+/**
+ * Rows of one table by column, in the order of its schema: absolute values, a row takes the place of the one with the same identity. Of rows
+ * that are removed there are the columns of the identity alone.
+ */
+export interface RowSet {
+  readonly table: string;
+  readonly length: number;
+  readonly columns: readonly ColumnData[];
+}
+
+export type ColumnData =
+  /** `long`, `double`, `boolean`, `time`. NaN is NULL. Whole numbers beyond 2^53 are `values[i] + rest[i]` (lib/exact-integer.ts). */
+  | { readonly kind: 'number'; readonly values: Float64Array; readonly rest?: Float64Array }
+  | { readonly kind: 'word'; readonly values: Uint32Array }
+  | { readonly kind: 'flag'; readonly values: Uint8Array }
+  /** `text`, `bytes`. `bytes[offsets[i] … offsets[i+1])`, of a text UTF-8; `nulls[i]` is 1 for NULL. */
+  | { readonly kind: 'string'; readonly offsets: Uint32Array; readonly bytes: Uint8Array; readonly nulls: Uint8Array };
+
+/** A value outside of columns: words, flags and numbers are numbers, a whole number beyond 2^53 its digits, NULL and NaN null. */
+export type Cell = string | number | null;
+
+/** Private state of an operator, replaced whole. */
+export interface OperatorState {
+  readonly operator: string;
+  readonly version: number;
+  readonly head: Readonly<Record<string, unknown>>;
+  readonly arrays: readonly (Float64Array | Uint32Array | Uint8Array)[];
+}
+
+/** How the values of a type are stored. */
+export function kindOf(type: ColumnType): ColumnData['kind'] {
+  if (type === 'text' || type === 'bytes') return 'string';
+  return type === 'word' || type === 'flag' ? type : 'number';
+}
+
+/** How many values a column has. */
+export function lengthOf(column: ColumnData): number {
+  return column.kind === 'string' ? column.nulls.length : column.values.length;
+}
+
+export function columnIndex({ table, columns }: Pick<RowSchema, 'table' | 'columns'>, name: string): number {
+  const index = columns.findIndex((column) => column.name === name);
+  assert(index >= 0, `table ${table} has a column ${name}`);
+  return index;
+}
+
+/** The numbers, words or flags of a column. */
+export function numbersOf(schema: RowSchema, rows: RowSet, name: string): Float64Array | Uint32Array | Uint8Array {
+  const column = present(rows.columns[columnIndex(schema, name)], `rows of ${schema.table} have ${name}`);
+  assert(column.kind !== 'string', `${schema.table}.${name} has numbers`);
+  return column.values;
+}
+
+export function cellOf(column: ColumnData, at: number): Cell {
+  if (column.kind === 'string') {
+    if (column.nulls[at] === 1) return null;
+    return textOf(column.bytes.subarray(column.offsets[at], column.offsets[at + 1]));
+  }
+  const rest = column.kind === 'number' ? column.rest : undefined;
+  const value = rest === undefined ? column.values[at]! : exactInteger(column.values[at]!, rest[at]!);
+  if (typeof value === 'bigint') return String(value);
+  return Number.isNaN(value) ? null : value;
+}

@@ -1,0 +1,64 @@
+import type { RollupSpec } from '../epoch/pipeline.ts';
+import type { ColumnType, RowColumn, RowSchema } from '../epoch/table.ts';
+import { present } from '../lib/assert.ts';
+import type { FieldType } from '../record/batch.ts';
+import type { Aggregates } from './operator.ts';
+
+const COLUMN_TYPES: Readonly<Record<FieldType, ColumnType>> = {
+  keyword: 'text',
+  ip: 'text',
+  long: 'long',
+  double: 'double',
+  boolean: 'boolean',
+  date: 'time',
+};
+
+/** Where the columns stand that every rollup has; its keys follow, then what its measures keep. */
+export const ROLLUP_AT = { start: 0, end: 1, revision: 2, lines: 3, sumA: 4, sumB: 5, isOther: 6, keys: 7 } as const;
+
+const ROLLUP_COLUMNS: readonly RowColumn[] = [
+  { name: 'window_start', type: 'time', role: 'window', merge: 'same' },
+  { name: 'window_end', type: 'time', role: 'window', merge: 'same' },
+  { name: 'revision', type: 'word', role: 'info', merge: 'sum' },
+  { name: 'lines', type: 'long', role: 'lines', merge: 'sum' },
+  { name: 'sum_a', type: 'word', role: 'hash', merge: 'sum' },
+  { name: 'sum_b', type: 'word', role: 'hash', merge: 'sum' },
+  { name: 'is_other', type: 'flag', role: 'key', merge: 'same' },
+];
+
+/** The table of a rollup whose rows are named by window and key. */
+export function rollupSchema(table: string, spec: RollupSpec, aggregates: Aggregates): RowSchema {
+  const keys = spec.by.map(({ column, type }): RowColumn => ({
+    name: column,
+    type: COLUMN_TYPES[type],
+    role: 'key',
+    merge: 'same',
+  }));
+  const state = spec.measures.flatMap(({ name, aggregate, fieldType }) =>
+    present(aggregates[aggregate], `aggregate ${aggregate} is known`)
+      .accumulators(fieldType)
+      .map(({ suffix }): RowColumn => ({
+        name: stateColumn(name, suffix),
+        type: 'double',
+        role: 'state',
+        merge: 'aggregate',
+      })),
+  );
+  return {
+    table,
+    stream: spec.from,
+    columns: [...ROLLUP_COLUMNS, ...keys, ...state],
+    identity: ['window_start', 'window_end', 'is_other', ...keys.map(({ name }) => name)],
+    closesBy: 'window_end',
+    allowedLatenessMs: spec.allowedLatenessMs,
+    whenFinal: 'keep',
+    isVisible: true,
+    keys: spec.by,
+    measures: spec.measures,
+  };
+}
+
+/** The dot keeps it apart from keys, whose dots became underscores, and from other measures. */
+export function stateColumn(measure: string, suffix: string): string {
+  return `${measure}.${suffix === '' ? 'value' : suffix.replace(/^_/, '')}`;
+}
