@@ -93,7 +93,7 @@ export class DemoRun {
       generations: undefined,
     });
     for (const service of services) void this.#supervisor.run(service);
-    const watch = await LogWatch.open(log, this.#config);
+    const watch = await LogWatch.open(log, this.#config, { clock: systemClock, countsLines: true });
     const generator: Service = { name: 'generator', args: generatorArgs(this.#story), canFinish: true };
     this.#startedMs = systemClock.monotonicMs();
     const { ratePerSecond, seconds } = this.#story;

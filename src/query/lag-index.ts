@@ -15,9 +15,10 @@ const BATCH_BYTES_MAX = 1024 * 1024;
 interface RawEntry {
   readonly offset: number;
   readonly appendedAtMs: number;
-  readonly lines: number;
-  /** Of the source, before compression. */
-  readonly bytes: number;
+  /** Lines up to here, its own among them: those of any range are a difference. */
+  readonly linesTo: number;
+  /** Bytes of the source, before compression, in the same way. */
+  readonly bytesTo: number;
   /** Beats and genesis records say nothing of lines. */
   readonly isWork: boolean;
 }
@@ -50,7 +51,11 @@ export class RawIndex {
   readonly #log: Log;
   readonly #name: PartitionName;
   #entries: RawEntry[] = [];
+  /** What the first of them is added to. */
+  #before: Pick<RawEntry, 'linesTo' | 'bytesTo'> = { linesTo: 0, bytesTo: 0 };
   #next: number | undefined;
+  /** The log no longer has what comes next: what is known ends there. */
+  #isCutOff = false;
 
   constructor(log: Log, name: PartitionName) {
     this.#log = log;
@@ -60,13 +65,17 @@ export class RawIndex {
   /** Reads headers from `from`, where the slowest reader stands, up to `end`, as far as the budget goes. */
   async advance(from: number, end: number, budget: ScanBudget): Promise<void> {
     // A reader that was registered later, or went back, stands before what was read.
-    const isKnown = this.#next !== undefined && from >= (this.#entries[0]?.offset ?? this.#next);
+    const isKnown = this.#next !== undefined && !this.#isCutOff && from >= (this.#entries[0]?.offset ?? this.#next);
     if (!isKnown) {
       this.#entries = [];
       this.#next = from;
+      this.#isCutOff = false;
     }
-    const passed = this.#entries.findIndex(({ offset }) => offset >= from);
-    if (passed !== 0) this.#entries = passed === -1 ? [] : this.#entries.slice(passed);
+    const passed = this.#indexOf(from);
+    if (passed > 0) {
+      this.#before = this.#entries[passed - 1]!;
+      this.#entries = this.#entries.slice(passed);
+    }
     this.#next = Math.max(this.#next!, from);
     if (this.#next >= end) return;
     try {
@@ -74,7 +83,7 @@ export class RawIndex {
     } catch (error) {
       // What was trimmed between two looks was read by everybody.
       if (!isTrimmed(error)) throw error;
-      this.#next = undefined;
+      this.#isCutOff = true;
     }
   }
 
@@ -84,7 +93,7 @@ export class RawIndex {
     for await (const messages of this.#log.read(topic, partition, from, options)) {
       for (const message of messages) {
         if (message.offset >= end || this.#entries.length >= INDEX_ENTRIES_MAX) return;
-        this.#entries.push(entryOf(message));
+        this.#entries.push(entryOf(message, this.#entries.at(-1) ?? this.#before));
         this.#next = message.offset + 1;
       }
       if (isOver(budget)) return;
@@ -92,21 +101,39 @@ export class RawIndex {
   }
 
   unread(from: number, to: number): Unread {
-    const known = this.#entries.filter(({ offset }) => offset >= from && offset < to);
+    const [first, end, count] = [this.#indexOf(from), this.#indexOf(to), this.#entries.length];
+    let lines = this.#sum('linesTo', first, end);
+    let bytes = this.#sum('bytesTo', first, end);
     const rest = to - Math.max(from, this.#next ?? from);
-    let lines = sumOf(known, 'lines');
-    let bytes = sumOf(known, 'bytes');
-    if (rest > 0 && this.#entries.length > 0) {
-      lines += Math.round((sumOf(this.#entries, 'lines') / this.#entries.length) * rest);
-      bytes += Math.round((sumOf(this.#entries, 'bytes') / this.#entries.length) * rest);
+    if (rest > 0 && count > 0) {
+      lines += Math.round((this.#sum('linesTo', 0, count) / count) * rest);
+      bytes += Math.round((this.#sum('bytesTo', 0, count) / count) * rest);
     }
+    let work = first;
+    while (work < end && !this.#entries[work]!.isWork) work++;
     return {
       lines,
       bytes,
-      workSinceMs: known.find(({ isWork }) => isWork)?.appendedAtMs,
-      sinceMs: known[0]?.appendedAtMs,
+      workSinceMs: work < end ? this.#entries[work]!.appendedAtMs : undefined,
+      sinceMs: first < end ? this.#entries[first]!.appendedAtMs : undefined,
       isEstimated: rest > 0,
     };
+  }
+
+  /** Of the first entry at or behind an offset; their number where there is none. */
+  #indexOf(offset: number): number {
+    let [low, high] = [0, this.#entries.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#entries[middle]!.offset < offset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Of the entries from `first` to before `end`. */
+  #sum(what: 'linesTo' | 'bytesTo', first: number, end: number): number {
+    return first >= end ? 0 : this.#entries[end - 1]![what] - (this.#entries[first - 1]?.[what] ?? this.#before[what]);
   }
 }
 
@@ -215,20 +242,18 @@ function isOver({ clock, untilMs }: ScanBudget): boolean {
   return clock.monotonicMs() >= untilMs;
 }
 
-function entryOf({ offset, appendedAtMs, kind, header, damaged }: Message): RawEntry {
-  const isWork = kind !== 'beat' && kind !== 'genesis';
-  if (kind !== 'block' || damaged !== undefined) return { offset, appendedAtMs, lines: 0, bytes: 0, isWork };
+function entryOf(
+  { offset, appendedAtMs, kind, header, damaged }: Message,
+  { linesTo, bytesTo }: Pick<RawEntry, 'linesTo' | 'bytesTo'>,
+): RawEntry {
+  const nothing = { offset, appendedAtMs, isWork: kind !== 'beat' && kind !== 'genesis', linesTo, bytesTo };
+  if (kind !== 'block' || damaged !== undefined) return nothing;
   try {
     const { lines, start, end } = decodeBlockHeader(header);
-    return { offset, appendedAtMs, lines, bytes: end - start, isWork };
+    return { ...nothing, linesTo: linesTo + lines, bytesTo: bytesTo + end - start };
   } catch (error) {
     // What is no block counts for nothing with the engine either, which says so; a board goes on.
-    if (error instanceof RangeError || error instanceof SyntaxError)
-      return { offset, appendedAtMs, lines: 0, bytes: 0, isWork };
+    if (error instanceof RangeError || error instanceof SyntaxError) return nothing;
     throw error;
   }
-}
-
-function sumOf(entries: readonly RawEntry[], what: 'lines' | 'bytes'): number {
-  return entries.reduce((sum, entry) => sum + entry[what], 0);
 }

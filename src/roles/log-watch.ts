@@ -1,8 +1,7 @@
-import { type Log, rawTopic } from '../broker/broker.ts';
-import { isTrimmed } from '../broker/past-trims.ts';
+import { type Log, type PartitionEnds, rawTopic } from '../broker/broker.ts';
 import type { Config } from '../config/config.ts';
-import { EpochWalk } from '../epoch/walk.ts';
-import { decodeBlockHeader } from '../record/block.ts';
+import type { Clock } from '../lib/clock.ts';
+import { EpochIndex, RawIndex, type ScanBudget } from '../query/lag-index.ts';
 import { type FoldedTopic, documentEpochs, engineTopics } from './sink-readers.ts';
 
 /** How far the stages are, over all partitions. */
@@ -18,6 +17,7 @@ export interface LogState {
 }
 
 export interface WatchOptions {
+  readonly clock: Clock;
   /**
    * Counts lines in the headers of raw. A Kafka hands out whole records, so there it costs as much as reading everything once more: without it
    * raw is looked at by its ends alone, and lines are those that `look` is told of, shared out by messages.
@@ -41,13 +41,13 @@ export class LogWatch {
   }
 
   /** Needs the topics to be there. Lines that were decided before are not counted. */
-  static async open(log: Log, config: Config, options: WatchOptions = { countsLines: true }): Promise<LogWatch> {
+  static async open(log: Log, config: Config, options: WatchOptions): Promise<LogWatch> {
     return LogWatch.#of(log, config, engineTopics(config), options);
   }
 
   /** Of the documents of all sinks in place of the rows; of these nobody asks for lines. */
-  static async openDocuments(log: Log, config: Config): Promise<LogWatch> {
-    return LogWatch.#of(log, config, documentEpochs(config), { countsLines: false });
+  static async openDocuments(log: Log, config: Config, clock: Clock): Promise<LogWatch> {
+    return LogWatch.#of(log, config, documentEpochs(config), { clock, countsLines: false });
   }
 
   static async #of(
@@ -60,8 +60,7 @@ export class LogWatch {
     for (const { stream, topic: epochs } of topics) {
       const raw = rawTopic(broker.topicPrefix, stream);
       for (const partition of (await log.ends(epochs)).keys()) {
-        const walk = await EpochWalk.fromStart({ log, topic: epochs, partition });
-        const watch = new PartitionWatch({ log, raw, epochs, partition, walk, ...options });
+        const watch = new PartitionWatch({ log, raw, epochs, partition, ...options });
         await watch.begin();
         partitions.push(watch);
       }
@@ -130,109 +129,95 @@ function shortened([first, ...rest]: readonly string[]): string {
 
 interface PartitionWatchParts {
   readonly log: Log;
+  readonly clock: Clock;
   readonly raw: string;
   readonly epochs: string;
   readonly partition: number;
-  readonly walk: EpochWalk;
   readonly countsLines: boolean;
 }
+
+/** A look that takes longer shows what it has found; the next one goes on there. */
+const SCAN_MS_MAX = 5000;
 
 class PartitionWatch {
   readonly epochs: string;
   readonly partition: number;
   readonly #parts: PartitionWatchParts;
-  #walk: EpochWalk;
-  /** Blocks not yet decided: offset and lines. Bound: what the engine lags behind, a few numbers a block. */
-  #waiting: { readonly offset: number; readonly lines: number }[] = [];
-  #rawNext = 0;
+  readonly #rawIndex: RawIndex;
+  readonly #epochIndex: EpochIndex;
+  #rawEnd = 0;
+  /** Where the engine stands in raw, by its last epoch that counted. */
+  #to = 0;
+  /** Up to here lines, or messages, are in `decided`. */
+  #countedTo = 0;
   /** Of raw, since this watch began: lines, or messages where lines are not counted. */
   sent = 0;
   decided = 0;
-  /** Offset behind the last epoch that counted. */
-  epochEnd = 0;
 
   constructor(parts: PartitionWatchParts) {
+    const { log, raw, epochs, partition } = parts;
     this.#parts = parts;
-    this.epochs = parts.epochs;
-    this.partition = parts.partition;
-    this.#walk = parts.walk;
+    this.epochs = epochs;
+    this.partition = partition;
+    this.#rawIndex = new RawIndex(log, { topic: raw, partition });
+    this.#epochIndex = new EpochIndex(log, { topic: epochs, partition });
   }
 
   get isDecided(): boolean {
-    return (this.#walk.chain?.to ?? 0) >= this.#rawNext;
+    return this.#to >= this.#rawEnd;
   }
 
   /** Where it stands in raw, for people. */
   get place(): string {
-    return `${this.#parts.raw}/${this.partition} at ${this.#walk.chain?.to ?? 0} of ${this.#rawNext}`;
+    return `${this.#parts.raw}/${this.partition} at ${this.#to} of ${this.#rawEnd}`;
   }
 
-  /** Follows the epochs that are there; raw is read from where they end. */
+  /** Offset behind the last epoch that counted. */
+  get epochEnd(): number {
+    return (this.#epochIndex.last?.offset ?? -1) + 1;
+  }
+
+  /** Follows the epochs that are there; raw is counted from where they end. */
   async begin(): Promise<void> {
-    await this.#lookPastTrims();
-    this.#rawNext = Math.max(await this.#startOf(this.#parts.raw), this.#walk.chain?.to ?? 0);
+    do await this.#lookAtEpochs();
+    while (!this.#epochIndex.isComplete);
+    const { start } = await this.#endsOf(this.#parts.raw);
+    this.#rawEnd = this.#countedTo = Math.max(start, this.#to);
   }
 
   async look(): Promise<void> {
+    const { raw, countsLines } = this.#parts;
     // Raw first: what is decided can then not be ahead of what was seen to come in.
-    await this.#pastTrims(
-      () => this.#lookAtRaw(),
-      async () => void (this.#rawNext = await this.#startOf(this.#parts.raw)),
-    );
-    await this.#lookPastTrims();
-    const decidedTo = this.#walk.chain?.to ?? 0;
-    if (!this.#parts.countsLines) this.decided = Math.max(0, this.sent - Math.max(0, this.#rawNext - decidedTo));
-    let count = 0;
-    while (count < this.#waiting.length && this.#waiting[count]!.offset < decidedTo) {
-      this.decided += this.#waiting[count]!.lines;
-      count++;
-    }
-    if (count > 0) this.#waiting = this.#waiting.slice(count);
+    const { end } = await this.#endsOf(raw);
+    this.#rawEnd = Math.max(this.#rawEnd, end);
+    if (countsLines) await this.#rawIndex.advance(this.#countedTo, this.#rawEnd, this.#budget());
+    await this.#lookAtEpochs();
+    const decidedTo = Math.max(this.#countedTo, Math.min(this.#to, this.#rawEnd));
+    this.decided += this.#between(this.#countedTo, decidedTo);
+    this.sent = this.decided + this.#between(decidedTo, this.#rawEnd);
+    this.#countedTo = decidedTo;
   }
 
-  /** This watch holds up no trimming. What goes between two looks was decided and stored, and is only missing in the count of lines. */
-  async #pastTrims(look: () => Promise<void>, toStart: () => Promise<void>): Promise<void> {
-    for (;;) {
-      try {
-        return await look();
-      } catch (error) {
-        if (!isTrimmed(error)) throw error;
-      }
-      await toStart();
-    }
-  }
-
-  async #startOf(topic: string): Promise<number> {
-    return (await this.#parts.log.ends(topic))[this.partition]?.start ?? 0;
-  }
-
-  #lookPastTrims(): Promise<void> {
-    return this.#pastTrims(
-      () => this.#lookAtEpochs(),
-      async () => void (this.#walk = await EpochWalk.fromStart({ ...this.#parts, topic: this.epochs })),
-    );
-  }
-
-  async #lookAtRaw(): Promise<void> {
-    const { log, raw, partition, countsLines } = this.#parts;
-    if (!countsLines) {
-      const end = (await log.ends(raw))[partition]?.end ?? this.#rawNext;
-      this.sent += Math.max(0, end - this.#rawNext);
-      this.#rawNext = Math.max(this.#rawNext, end);
-      return;
-    }
-    for await (const messages of log.read(raw, partition, this.#rawNext, { isFollowing: false, hasValues: false })) {
-      for (const { kind, offset, header, damaged } of messages) {
-        this.#rawNext = offset + 1;
-        if (kind !== 'block' || damaged !== undefined) continue;
-        const { lines } = decodeBlockHeader(header);
-        this.sent += lines;
-        this.#waiting.push({ offset, lines });
-      }
-    }
+  #between(from: number, to: number): number {
+    return this.#parts.countsLines ? this.#rawIndex.unread(from, to).lines : to - from;
   }
 
   async #lookAtEpochs(): Promise<void> {
-    for await (const { offset } of this.#walk.epochs()) this.epochEnd = offset + 1;
+    const budget = this.#budget();
+    // This watch holds up no trimming: what was trimmed under it is looked for again.
+    do {
+      const { end } = await this.#endsOf(this.epochs);
+      await this.#epochIndex.advance(end, end, budget);
+    } while (!this.#epochIndex.isComplete && budget.clock.monotonicMs() < budget.untilMs);
+    this.#to = Math.max(this.#to, this.#epochIndex.last?.to ?? 0);
+  }
+
+  async #endsOf(topic: string): Promise<PartitionEnds> {
+    return (await this.#parts.log.ends(topic))[this.partition] ?? { start: 0, end: 0 };
+  }
+
+  #budget(): ScanBudget {
+    const { clock } = this.#parts;
+    return { clock, untilMs: clock.monotonicMs() + SCAN_MS_MAX };
   }
 }

@@ -181,11 +181,12 @@ class SupervisedRun {
     const { stopped } = this.#supervisor;
     const { isOnce } = this.#options;
     const watch = await LogWatch.open(log, this.#config, {
+      clock: systemClock,
       // Who follows must know when the last line is decided, whatever beats come behind it.
       countsLines: !isOnce || this.#config.broker.type === 'embedded',
     });
     // Nobody who follows waits for documents: their store may be away for days, and rows go on.
-    const documents = this.#options.isOnce ? [await LogWatch.openDocuments(log, this.#config)] : [];
+    const documents = this.#options.isOnce ? [await LogWatch.openDocuments(log, this.#config, systemClock)] : [];
     const waitedFor = this.#options.isOnce ? ['duckdb', 'events'] : ['duckdb'];
     const groups = Object.entries(this.#config.sinks)
       .filter(([, { type }]) => waitedFor.includes(type))
