@@ -6,8 +6,15 @@ import { systemClock } from '../lib/clock.ts';
 import { EXIT } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 import { acquireRoleLock } from '../lib/role-lock.ts';
-import { audit } from '../query/audit.ts';
+import { listenForStop } from '../lib/stop-signals.ts';
+import { formatCount } from '../lib/units.ts';
 import { auditText } from '../query/audit-report.ts';
+import { audit } from '../query/audit.ts';
+import { clusterText } from '../roles/kafka-broker.ts';
+import { LogWatch, missingIn } from '../roles/log-watch.ts';
+import { makeDataDir } from '../roles/make-data-dir.ts';
+import { openLog } from '../roles/role.ts';
+import { PROGRAM, prepareLog, servicesOf, writeResolvedConfig } from '../roles/services.ts';
 import { askSocket, querySql } from '../sinks/duckdb/client.ts';
 import type { SqlResult } from '../sinks/duckdb/sql-runner.ts';
 import { childProcesses } from '../supervisor/child-process.ts';
@@ -17,16 +24,9 @@ import { DRAIN_MS, Supervisor, supervisorText } from '../supervisor/supervisor.t
 import { commandName } from './command-name.ts';
 import { type DemoStory, LATE_SQL, WINDOWS_SQL, generatorArgs } from './demo-story.ts';
 import { LiveBlock } from './live-block.ts';
-import { clusterText } from '../roles/kafka-broker.ts';
-import { LogWatch, missingIn } from '../roles/log-watch.ts';
 import { hasColours, painter } from './output.ts';
-import { formatCount } from '../lib/units.ts';
-import { makeDataDir } from '../roles/make-data-dir.ts';
-import { openLog } from '../roles/role.ts';
-import { PROGRAM, prepareLog, servicesOf, writeResolvedConfig } from '../roles/services.ts';
-import { listenForStop } from '../lib/stop-signals.ts';
-import { tableText } from './sql.ts';
 import { queryOf, warehouseOf } from './sql-target.ts';
+import { tableText } from './sql.ts';
 
 const REFRESH_MS = 1000;
 /** How often is looked whether a killed role is back. */

@@ -1,11 +1,12 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
-import { LineGenerator } from '../agent/sources/generator.ts';
 import { GeneratorTruth } from '../agent/sources/generator-truth.ts';
+import { LineGenerator } from '../agent/sources/generator.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { OperatingError, systemErrorCode } from '../lib/errors.ts';
 import { seededRandom } from '../lib/random.ts';
+import { listenForStop } from '../lib/stop-signals.ts';
 import { withExamples } from './examples.ts';
 import {
   type GenFlags,
@@ -18,7 +19,6 @@ import {
   planOf,
   startTime,
 } from './gen-flags.ts';
-import { listenForStop } from '../lib/stop-signals.ts';
 
 const EXAMPLES = `Examples:
   tailrace gen -n 10000000 --span 1h --seed 7 -o bench.log       a large file, always the same

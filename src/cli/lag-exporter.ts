@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../lib/clock.ts';
 import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
+import { listenForStop } from '../lib/stop-signals.ts';
 import { LagMetrics } from '../query/lag-metrics.ts';
 import { parseListen, startMetricsServer } from '../query/metrics-server.ts';
 import { clusterText } from '../roles/kafka-broker.ts';
 import { openBoard } from '../roles/lag-board.ts';
 import { SCAN_MS_MAX } from './lag-target.ts';
 import { reportError, say, saying } from './output.ts';
-import { listenForStop } from '../lib/stop-signals.ts';
 import { programVersion } from './version.ts';
 
 export interface ExporterOptions {

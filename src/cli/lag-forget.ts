@@ -3,9 +3,9 @@ import { systemClock } from '../lib/clock.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 import { openBoard } from '../roles/lag-board.ts';
+import { sinkReaders } from '../roles/sink-readers.ts';
 import { type LagTarget, SCAN_MS_MAX, SILENT, UNREACHABLE_MS, configOf } from './lag-target.ts';
 import { print } from './output.ts';
-import { sinkReaders } from '../roles/sink-readers.ts';
 
 /** Who has reported within this time is at work: forgotten, it would only be there again. */
 const AT_WORK_MS = 60_000;

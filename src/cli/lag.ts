@@ -4,16 +4,16 @@ import { suggestion } from '../config/nearest.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
+import { listenForStop } from '../lib/stop-signals.ts';
 import { DURATION_FORM, parseDuration } from '../lib/units.ts';
-import type { LagLook } from '../query/lag.ts';
 import { type StatusPainter, groupLags, lagJson, lagText } from '../query/lag-report.ts';
 import { groupStatus } from '../query/lag-status.ts';
-import { withExamples } from './examples.ts';
+import type { LagLook } from '../query/lag.ts';
 import { clusterText } from '../roles/kafka-broker.ts';
 import { openBoard } from '../roles/lag-board.ts';
+import { withExamples } from './examples.ts';
 import { type LagTarget, SCAN_MS_MAX, SILENT, UNREACHABLE_MS, configOf } from './lag-target.ts';
 import { hasColours, painter, print, printJson, say, saying } from './output.ts';
-import { listenForStop } from '../lib/stop-signals.ts';
 
 const EXAMPLES = `Examples:
   tailrace lag                        every reader of this pipeline's topics: lines, bytes, seconds, status

@@ -4,19 +4,19 @@ import { shownPath } from '../config/load.ts';
 import { systemClock } from '../lib/clock.ts';
 import { EXIT } from '../lib/errors.ts';
 import { escapeLines, escapeText } from '../lib/escape.ts';
-import { audit, auditExitCode } from '../query/audit.ts';
+import { formatCount } from '../lib/units.ts';
 import { auditText } from '../query/audit-report.ts';
+import { audit, auditExitCode } from '../query/audit.ts';
+import type { RunOutcome } from '../roles/supervise.ts';
 import { querySql } from '../sinks/duckdb/client.ts';
 import { identifier } from '../sinks/duckdb/names.ts';
 import type { SqlResult } from '../sinks/duckdb/sql-runner.ts';
-import type { RunOutcome } from '../roles/supervise.ts';
 import { documentStores } from './document-stores.ts';
+import { nothingIn } from './input-places.ts';
 import { type OpenWindows, openWindowsText, readOpenWindows } from './open-windows.ts';
 import { print, printJson, say } from './output.ts';
-import { formatCount } from '../lib/units.ts';
-import { tableText } from './sql.ts';
 import { NO_WAREHOUSE, NO_WAREHOUSE_HINT, queryOf, warehouseOf } from './sql-target.ts';
-import { nothingIn } from './input-places.ts';
+import { tableText } from './sql.ts';
 import { sayUnusedLines } from './unused-lines.ts';
 
 /** So many rows of each table are shown: those with the most lines. */

@@ -1,23 +1,23 @@
-import { readableIdentifier } from '../sinks/duckdb/names.ts';
 import type { Command } from 'commander';
 import { type Config, filledTables, hasWarehouse } from '../config/config.ts';
 import { shownPath } from '../config/load.ts';
-import { workerNotes } from '../config/workers.ts';
 import { type PlacedConfig, placeInFolder } from '../config/logs-folder.ts';
+import { workerNotes } from '../config/workers.ts';
 import { configOfLogs } from '../config/zero-config.ts';
 import { systemClock } from '../lib/clock.ts';
 import { OperatingError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
+import { runText } from '../roles/run-text.ts';
+import { type RunOptions, superviseRun } from '../roles/supervise.ts';
+import { readableIdentifier } from '../sinks/duckdb/names.ts';
 import { RESTART_DEFAULTS } from '../supervisor/restart-policy.ts';
-import { commandName } from './command-name.ts';
 import { describeTable } from './check.ts';
+import { commandName } from './command-name.ts';
 import { loadNamedConfig } from './config-option.ts';
 import { withExamples } from './examples.ts';
 import { say } from './output.ts';
 import { Progress } from './progress.ts';
 import { checkEnd } from './run-end.ts';
-import { runText } from '../roles/run-text.ts';
-import { type RunOptions, superviseRun } from '../roles/supervise.ts';
 
 const EXAMPLES = `Examples:
   tailrace run access.log                  follow a log; format and tables are found out

@@ -5,26 +5,26 @@ import type { ElasticsearchSinkConfig } from '../config/elasticsearch-sink.ts';
 import { systemClock } from '../lib/clock.ts';
 import { EXIT, OperatingError, describeError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
+import { listenForStop } from '../lib/stop-signals.ts';
 import { type DiscoverLink, discoverLink, kqlOf } from '../query/kibana-link.ts';
-import { type FoundLine, follow, linesBefore, search } from '../query/search.ts';
 import { LINE_SEARCH_FIELDS, type SearchFields } from '../query/search-fields.ts';
 import { compileSearch } from '../query/search-filter.ts';
 import { lineJson, lineText } from '../query/search-lines.ts';
-import { nothingFound } from '../query/search-nothing.ts';
 import type { SearchNode } from '../query/search-node.ts';
+import { nothingFound } from '../query/search-nothing.ts';
 import { parseSearch } from '../query/search-syntax.ts';
 import { MOMENT_MS_MIN, parseMoment } from '../query/search-time.ts';
+import { type FoundLine, follow, linesBefore, search } from '../query/search.ts';
+import { openElasticsearchSink } from '../roles/elasticsearch-client.ts';
 import { waitForElasticsearch } from '../sinks/elasticsearch/client.ts';
 import { streamIndices } from '../sinks/elasticsearch/index-name.ts';
 import { DEFAULT_KIBANA, DOCUMENTS_DATA_VIEW } from '../sinks/elasticsearch/kibana-names.ts';
 import { searchPort } from '../sinks/elasticsearch/search-port.ts';
 import { streamPlan } from '../transforms/stream-plan.ts';
 import { loadNamedConfig } from './config-option.ts';
-import { openElasticsearchSink } from '../roles/elasticsearch-client.ts';
 import { COMMAND_WAIT_MS, elasticsearchSinkNamed } from './elasticsearch-sinks.ts';
 import { withExamples } from './examples.ts';
 import { hasColours, painter, print, say } from './output.ts';
-import { listenForStop } from '../lib/stop-signals.ts';
 
 const EXAMPLES = `Examples:
   tailrace search 'status>=500 path:/api' --since 1h

@@ -2,11 +2,11 @@ import { fingerprints } from '../epoch/fingerprint.ts';
 import type { Pipeline, TaskId } from '../epoch/pipeline.ts';
 import { present } from '../lib/assert.ts';
 import { type LineComponents, streamPlan } from '../transforms/stream-plan.ts';
-import type { EngineDependencies } from './engine.ts';
+import type { EngineParts } from './engine-parts.ts';
 import { TaskState } from './state.ts';
 import { type TaskKind, rollupOperators } from './task-kind.ts';
 
-export interface BuildRequest extends LineComponents, Pick<EngineDependencies, 'aggregates' | 'operators'> {
+export interface BuildRequest extends LineComponents, Pick<EngineParts, 'aggregates' | 'operators'> {
   readonly task: TaskId;
   readonly pipeline: Pipeline;
   readonly rawLog: string;

@@ -1,8 +1,8 @@
 import type { TaskId } from '../epoch/pipeline.ts';
 import { Backoff } from '../lib/backoff.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
-import type { EngineDependencies } from './engine.ts';
-import { Task } from './task.ts';
+import type { EngineParts } from './engine-parts.ts';
+import { Task, type TaskEvent } from './task.ts';
 
 /** A task of this worker was fenced and begins anew when it has asked whether the partition is still its own. */
 export interface KeepEvent {
@@ -29,7 +29,11 @@ export const HANDOVER_MS = 500;
  * dropped its state; the next one folds everything again. Where partitions move, a fence is part of the game: it is asked whether the
  * partition is still ours. With a fixed assignment somebody else has started the same worker, and its process ends, as it does with any other error.
  */
-export async function keepTask(deps: EngineDependencies, id: TaskId, signal: AbortSignal): Promise<void> {
+export async function keepTask(
+  deps: EngineParts & { readonly notify?: (event: TaskEvent | KeepEvent) => void },
+  id: TaskId,
+  signal: AbortSignal,
+): Promise<void> {
   const { assignment, clock, notify = () => undefined } = deps;
   const pauses = new Backoff(FENCED_PAUSE);
   let fencedInARow = 0;

@@ -14,13 +14,13 @@ import { decodeBeat } from '../record/beat.ts';
 import { decodeGenesis } from '../record/control.ts';
 import type { LineComponents } from '../transforms/stream-plan.ts';
 import { buildState } from './build-state.ts';
-import type { EngineDependencies } from './engine.ts';
+import type { EngineParts } from './engine-parts.ts';
 import { changedMeanwhile, readHistory } from './read-epochs.ts';
 import type { TaskState } from './state.ts';
 import type { TaskKind } from './task-kind.ts';
 
 export interface RestoreRequest
-  extends LineComponents, Pick<EngineDependencies, 'log' | 'aggregates' | 'operators' | 'options'> {
+  extends LineComponents, Pick<EngineParts, 'log' | 'aggregates' | 'operators' | 'options'> {
   readonly task: TaskId;
   readonly rawTopic: string;
   readonly epochTopic: string;

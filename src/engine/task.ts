@@ -7,14 +7,14 @@ import type { EpochWalk } from '../epoch/walk.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { faultPoint } from '../lib/fault-point.ts';
 import { isMutant } from '../lib/mutant.ts';
-import type { EngineDependencies } from './engine.ts';
+import type { EngineParts } from './engine-parts.ts';
 import type { OtherKey } from '../operators/operator.ts';
 import { type Restored, restoreTask } from './restore.ts';
 import { EPOCH_BYTES_MAX } from './state.ts';
 import { type TaskKind, rollupTasks } from './task-kind.ts';
 import { Trimming, trimAfterSnapshot } from './trimming.ts';
 
-export type TaskDependencies = Omit<EngineDependencies, 'assignment' | 'notify'> & {
+export type TaskDependencies = Omit<EngineParts, 'assignment'> & {
   readonly notify: (event: TaskEvent) => void;
 };
 

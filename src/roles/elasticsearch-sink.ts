@@ -15,9 +15,9 @@ import { RollupLane } from '../sinks/elasticsearch/rollup-lane.ts';
 import { runDocuments } from './documents.ts';
 import { elasticsearchTemplates, openElasticsearchSink } from './elasticsearch-client.ts';
 import type { RoleContext } from './role.ts';
-import { gateOf } from './turn.ts';
 import { rollupTopics } from './sink-readers.ts';
 import type { ElasticsearchRoleEvent } from './sink-text.ts';
+import { gateOf } from './turn.ts';
 
 /** A server that is just starting answers, and takes no template yet. */
 const TEMPLATES_PAUSE_MS = 1000;

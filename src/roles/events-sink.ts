@@ -5,10 +5,10 @@ import type { EventsSinkConfig } from '../config/events-sink.ts';
 import type { KafkaConnectionConfig } from '../config/kafka-broker.ts';
 import { OperatingError } from '../lib/errors.ts';
 import { EventSink } from '../sinks/events/event-sink.ts';
-import { gateOf } from './turn.ts';
 import { type ClusterEvent, kafkaClientOptions } from './kafka-broker.ts';
 import type { RoleContext } from './role.ts';
 import { eventStreams } from './sink-readers.ts';
+import { gateOf } from './turn.ts';
 
 /** The role of one events sink. */
 export async function runEvents(

@@ -4,11 +4,11 @@ import type { Config } from '../config/config.ts';
 import type { DataDir } from '../config/data-dir.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { acquireRoleLock } from '../lib/role-lock.ts';
+import { listenForStop } from '../lib/stop-signals.ts';
 import { dieWithSupervisor } from '../supervisor/child-process.ts';
 import { type ClusterEvent, openConfiguredKafka } from './kafka-broker.ts';
-import { tellSupervisor } from './supervisor-channel.ts';
 import { makeDataDir } from './make-data-dir.ts';
-import { listenForStop } from '../lib/stop-signals.ts';
+import { tellSupervisor } from './supervisor-channel.ts';
 
 /** What every role gets; `Event` is what it tells of itself. */
 export interface RoleContext<Event = never> {

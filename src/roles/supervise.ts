@@ -5,6 +5,7 @@ import type { DataDir } from '../config/data-dir.ts';
 import { systemClock } from '../lib/clock.ts';
 import { OperatingError } from '../lib/errors.ts';
 import { acquireRoleLock } from '../lib/role-lock.ts';
+import { listenForStop } from '../lib/stop-signals.ts';
 import { childProcesses } from '../supervisor/child-process.ts';
 import { Echoes } from '../supervisor/echoes.ts';
 import { RESTART_DEFAULTS } from '../supervisor/restart-policy.ts';
@@ -14,12 +15,11 @@ import type { ClusterEvent } from './kafka-broker.ts';
 import { LogWatch, missingIn } from './log-watch.ts';
 import { makeDataDir } from './make-data-dir.ts';
 import { openLog } from './role.ts';
-import { bringGenerations } from './run-generations.ts';
 import type { RunEnd } from './run-end.ts';
+import { bringGenerations } from './run-generations.ts';
 import type { RunEvent } from './run-text.ts';
 import { PROGRAM, prepareLog, servicesOf, writeResolvedConfig } from './services.ts';
 import { type FileProgress, type Readability, isRoleMessage } from './supervisor-channel.ts';
-import { listenForStop } from '../lib/stop-signals.ts';
 
 export interface RunOptions extends RunEnd {
   /** Failures of one role within ten minutes before everything ends. */

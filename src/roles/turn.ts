@@ -1,8 +1,8 @@
 import type { Assignment } from '../broker/broker.ts';
 import { groupAssignment } from '../broker/kafka/group-assignment.ts';
 import { type Config, isShared, sinkGroup } from '../config/config.ts';
-import { GenerationGate } from '../sinks/generation-gate.ts';
 import { onceAborted } from '../lib/abort.ts';
+import { GenerationGate } from '../sinks/generation-gate.ts';
 import { kafkaClientOptions } from './kafka-broker.ts';
 import type { RoleContext } from './role.ts';
 
