@@ -26,7 +26,7 @@ export interface DecodeRequest {
 }
 
 /**
- * Fills `batch` with every line of the block: line bounds, offsets, event time, columns, and a reason for each bad line.
+ * Fills `batch` with every line of the block: line bounds, offsets, event time, columns, and a verdict on each line.
  * A bad line is never thrown. The columns of a bad line hold nothing to rely on. Synchronous; keeps nothing of its arguments.
  * The caller has made the batch with the request's field types, in order, and has NOT called `reset`: the decoder does.
  */

@@ -49,7 +49,7 @@ const { ${toolNames.join(', ')} } = tools;
 ${parts.functions ?? ''}
 return function decode(block, batch, bytes, view) {
   const { lines, offsets, start: base } = block;
-  const { lineStart, lineEnd, lineOffset, eventTimeMs, reason } = batch;
+  const { lineStart, lineEnd, lineOffset, eventTimeMs, verdict } = batch;
   const limit = bytes.lastIndexOf(10) + 1;
   const whole = limit < bytes.length ? lines - 1 : lines;
   if (whole < 0) throw damagedBlock(lines);
@@ -69,14 +69,14 @@ return function decode(block, batch, bytes, view) {
       lineEnd[row] = bytes[at - 1] === 13 ? at - 1 : at;
       lineOffset[row] = offsets === undefined ? base + start : offsets[row];
       ${hasEventTime ? 'eventTimeMs[row] = timeMs;' : ''}
-      reason[row] = ${hasEventTime ? 'timeMs === timeMs ? 0 : 2' : '0'};
+      verdict[row] = ${hasEventTime ? 'timeMs === timeMs ? 0 : 2' : '0'};
       continue;
     }
     const newline = bytes.indexOf(10, start);
     next = newline + 1;
     setBounds(block, batch, row, start, newline);
     ${hasEventTime ? 'eventTimeMs[row] = NaN;' : ''}
-    reason[row] = 1;
+    verdict[row] = 1;
   }
   if (next !== limit) throw damagedBlock(lines);
   if (whole < lines) interpretRow(block, bytes, batch, whole, next);

@@ -2,9 +2,9 @@ import {
   Batch,
   type Column,
   type StringColumn,
-  REASON_MALFORMED,
-  REASON_NONE,
-  REASON_NO_EVENT_TIME,
+  VERDICT_MALFORMED,
+  VERDICT_GOES_ON,
+  VERDICT_NO_EVENT_TIME,
 } from '../record/batch.ts';
 import type { BlockLines, DecodeRequest } from './codec.ts';
 import { type Address, readAddress } from './ip.ts';
@@ -77,15 +77,15 @@ export function setBounds(block: BlockLines, batch: Batch, row: number, start: n
 /** Writes one row as an interpreter read it. */
 export function fillRow(batch: Batch, row: number, request: DecodeRequest, record: LineRecord): void {
   if (request.eventTimeField !== undefined) batch.eventTimeMs[row] = Number.NaN;
-  batch.reason[row] = REASON_MALFORMED;
+  batch.verdict[row] = VERDICT_MALFORMED;
   if (record === undefined) return;
-  batch.reason[row] = REASON_NONE;
+  batch.verdict[row] = VERDICT_GOES_ON;
   for (const [i, { name }] of request.fields.entries())
     setCell(batch, batch.columns[i]!, row, record.get(name) ?? null);
   if (request.eventTimeField === undefined) return;
   const time = record.get(request.eventTimeField);
   if (typeof time === 'number' && !Number.isNaN(time)) batch.eventTimeMs[row] = time;
-  else batch.reason[row] = REASON_NO_EVENT_TIME;
+  else batch.verdict[row] = VERDICT_NO_EVENT_TIME;
 }
 
 function setCell(batch: Batch, column: Column, row: number, cell: Cell): void {

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import type { BlockLines } from '../codecs/codec.ts';
 import { json } from '../codecs/json.ts';
 import { escapeText } from '../lib/escape.ts';
-import { Batch, type FieldType, REASON_MALFORMED } from '../record/batch.ts';
+import { Batch, type FieldType, VERDICT_MALFORMED } from '../record/batch.ts';
 import { columnOf } from './config.ts';
 import { TableColumns } from './rollup-columns.ts';
 
@@ -208,8 +208,8 @@ function countTimes(
     block.lines,
   );
   json.interpret({ ...json.probe, fields: types }, { fields })(block, batch);
-  const rows = [...batch.reason.subarray(0, batch.length).keys()].filter(
-    (row) => batch.reason[row] !== REASON_MALFORMED,
+  const rows = [...batch.verdict.subarray(0, batch.length).keys()].filter(
+    (row) => batch.verdict[row] !== VERDICT_MALFORMED,
   );
   const read = names.map((name, i) => {
     const column = batch.columns[i]!;

@@ -4,7 +4,7 @@ import { CODECS } from '../components.ts';
 import type { BlockLines } from '../codecs/codec.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
-import { Batch, REASON_MALFORMED } from '../record/batch.ts';
+import { Batch, VERDICT_MALFORMED } from '../record/batch.ts';
 import type { Config } from './config.ts';
 import { dataDirProblem } from './data-dir.ts';
 import { describeJsonSample } from './json-sample.ts';
@@ -120,7 +120,7 @@ function detectCodec(blocks: readonly BlockLines[]): string | undefined {
     let count = 0;
     for (const block of blocks) {
       decode(block, batch);
-      count += batch.reason.subarray(0, batch.length).filter((reason) => reason !== REASON_MALFORMED).length;
+      count += batch.verdict.subarray(0, batch.length).filter((verdict) => verdict !== VERDICT_MALFORMED).length;
     }
     if (count > bestCount) {
       best = codec.type;

@@ -1,7 +1,14 @@
-import type { LineExplainer } from '../codecs/explanation.ts';
-import { type Batch, REASON_FUTURE, REASON_NONE, REASON_NO_EVENT_TIME } from '../record/batch.ts';
+import {
+  type Batch,
+  LINE_VERDICTS,
+  VERDICT_FUTURE,
+  VERDICT_GOES_ON,
+  VERDICT_NO_EVENT_TIME,
+  type Verdict,
+} from '../record/batch.ts';
 import { HIGH_FACTOR_A, HIGH_FACTOR_B } from '../record/line-id.ts';
 import type { SourceId } from '../record/source.ts';
+import type { LineReader } from '../transforms/stream-plan.ts';
 import { futureDetail, refusalDetail } from './line-detail.ts';
 import type { AdmittedBatch } from '../operators/operator.ts';
 
@@ -41,8 +48,8 @@ const LEAP_LINES = 8;
 /** A step up to this, or to the bound where that is larger, is believed of a single line: servers pause, and their clocks are set. */
 const LEAP_MS_MIN = 60_000;
 
-/** Lines and hash sums of a batch by dead-letter reason; index 0 holds the good lines. */
-export interface ReasonSums {
+/** Lines and hash sums of a batch by verdict; index 0 holds the lines that go on. */
+export interface VerdictSums {
   readonly lines: Float64Array;
   readonly a: Int32Array;
   readonly b: Int32Array;
@@ -51,12 +58,9 @@ export interface ReasonSums {
 /** So many lines of a batch are explained at most: who sees a thousand knows, and a log of another kind must not stand still. */
 const EXPLAINED_MAX = 1_000;
 
-/** The reasons a line can have here; `rejected` comes only after a store has seen it. */
-const REASONS = 4;
-
 /**
  * The pass over a decoded batch that finds out, line by line, what every operator needs: the watermark just before the line, its id's
- * hash, and whether it lies too far in the future. Whatever the blocks and batches are, a line is judged by the lines before it.
+ * hash, and the verdict on it. Whatever the blocks and batches are, a line is judged by the lines before it.
  */
 export class Admission implements AdmittedBatch {
   readonly batch: Batch;
@@ -72,18 +76,22 @@ export class Admission implements AdmittedBatch {
   eventTimeMsMax = -Infinity;
   /** After `admit`: what is not confirmed yet. */
   leap = NO_LEAP;
-  readonly sums: ReasonSums = {
-    lines: new Float64Array(REASONS),
-    a: new Int32Array(REASONS),
-    b: new Int32Array(REASONS),
-  };
+  readonly verdicts: readonly Verdict[];
+  readonly sums: VerdictSums;
 
-  readonly #explain: LineExplainer | undefined;
+  readonly #reader: Omit<LineReader, 'decode'>;
   #explained = 0;
 
-  constructor(batch: Batch, explain?: LineExplainer) {
+  constructor(reader: Omit<LineReader, 'decode'>) {
+    const { batch, verdicts } = reader;
     this.batch = batch;
-    this.#explain = explain;
+    this.verdicts = verdicts;
+    this.sums = {
+      lines: new Float64Array(verdicts.length),
+      a: new Int32Array(verdicts.length),
+      b: new Int32Array(verdicts.length),
+    };
+    this.#reader = reader;
   }
 
   admit(request: AdmitRequest): void {
@@ -96,14 +104,18 @@ export class Admission implements AdmittedBatch {
     if (request.isReadTime) batch.eventTimeMs.fill(request.readAtMs, 0, batch.length);
     this.#hash(request.seeds);
     this.#judge(request);
+    // Behind the clock: a line moves it whatever a transform says of the line.
+    this.#reader.transform(batch);
     this.#count();
   }
 
   detailOf(line: number): string {
     const { batch } = this;
     if (this.#explained++ >= EXPLAINED_MAX) return '';
-    if (batch.reason[line] === REASON_FUTURE) return futureDetail(batch.eventTimeMs[line]!, this.readAtMs);
-    const explanation = this.#explain?.(batch.lineBytes(line));
+    const verdict = batch.verdict[line]!;
+    if (verdict === VERDICT_FUTURE) return futureDetail(batch.eventTimeMs[line]!, this.readAtMs);
+    const isOfCodec = verdict < LINE_VERDICTS.length;
+    const explanation = isOfCodec ? this.#reader.explain?.(batch.lineBytes(line)) : undefined;
     return explanation === undefined ? '' : refusalDetail(explanation);
   }
 
@@ -126,7 +138,7 @@ export class Admission implements AdmittedBatch {
   }
 
   #judge(request: AdmitRequest): void {
-    const { reason, eventTimeMs, length } = this.batch;
+    const { verdict, eventTimeMs, length } = this.batch;
     const { watermarkBeforeMs } = this;
     const { leastOfOthersMs, outOfOrdernessMs, readAtMs } = request;
     const latestMs = readAtMs + request.maxFutureMs;
@@ -138,12 +150,12 @@ export class Admission implements AdmittedBatch {
     let limitMs = limitOf(maxMs, watermarkMs, outOfOrdernessMs, leapMs);
     for (let i = 0; i < length; i++) {
       watermarkBeforeMs[i] = watermarkMs;
-      if (reason[i] !== REASON_NONE) continue;
+      if (verdict[i] !== VERDICT_GOES_ON) continue;
       const timeMs = eventTimeMs[i]!;
       if (timeMs !== timeMs) {
-        reason[i] = REASON_NO_EVENT_TIME;
+        verdict[i] = VERDICT_NO_EVENT_TIME;
       } else if (timeMs > latestMs) {
-        reason[i] = REASON_FUTURE;
+        verdict[i] = VERDICT_FUTURE;
       } else if (timeMs > maxMs) {
         // A clock that is ahead of the agent's moves time no further than the agent's own.
         let seenMs = timeMs < readAtMs ? timeMs : readAtMs;
@@ -174,17 +186,17 @@ export class Admission implements AdmittedBatch {
   }
 
   #count(): void {
-    const { reason, length } = this.batch;
+    const { verdict, length } = this.batch;
     const { hashA, hashB } = this;
     const { lines, a, b } = this.sums;
     lines.fill(0);
     a.fill(0);
     b.fill(0);
     for (let i = 0; i < length; i++) {
-      const r = reason[i]!;
-      lines[r]! += 1;
-      a[r]! += hashA[i]!;
-      b[r]! += hashB[i]!;
+      const v = verdict[i]!;
+      lines[v]! += 1;
+      a[v]! += hashA[i]!;
+      b[v]! += hashB[i]!;
     }
   }
 

@@ -31,7 +31,7 @@ export function buildState(request: BuildRequest): TaskState {
     eventTime: stream.eventTime,
     operators,
     outlet,
-    ...streamPlan(stream, request).reader(fields, stream.eventTime),
+    reader: streamPlan(stream, request).reader(fields, stream.eventTime),
     rawLog,
     pipeline,
     fingerprints: fingerprints(pipeline),

@@ -1,6 +1,4 @@
 import type { Message } from '../broker/broker.ts';
-import type { Decoder } from '../codecs/codec.ts';
-import type { LineExplainer } from '../codecs/explanation.ts';
 import { keptOfLine } from '../epoch/dead-letter.ts';
 import type { DeadLetter, EpochBody, EpochEnvelope, Fate, LateLine, Refusal } from '../epoch/epoch.ts';
 import type { EventTimeSpec, Pipeline, TaskId } from '../epoch/pipeline.ts';
@@ -9,12 +7,12 @@ import { assert } from '../lib/assert.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { hash64 } from '../lib/hash.ts';
 import type { EpochDraft, LaterOutput, Operator, OperatorOutput, OtherKey } from '../operators/operator.ts';
-import { type Batch, DEAD_LETTER_REASONS } from '../record/batch.ts';
 import { type Beat, decodeBeat, isLastPart } from '../record/beat.ts';
 import { type BlockHeader, decodeBlockHeader } from '../record/block.ts';
 import { type Control, decodeControl } from '../record/control.ts';
-import type { LineSum } from '../record/line-id.ts';
+import { type LineSum, addSum, emptySum } from '../record/line-id.ts';
 import { type SourceId, agentOf, lineHashSeeds, sourceId } from '../record/source.ts';
+import type { LineReader } from '../transforms/stream-plan.ts';
 import { Admission, NO_LEAP } from './admission.ts';
 import { linesFrom } from './block-lines.ts';
 import { Ledger } from './ledger.ts';
@@ -30,10 +28,7 @@ export interface TaskStateOptions {
   readonly eventTime: EventTimeSpec;
   readonly operators: readonly Operator[];
   readonly outlet?: Outlet | undefined;
-  readonly decode: Decoder;
-  readonly explain: LineExplainer | undefined;
-  /** A batch with the decoder's columns. */
-  readonly batch: Batch;
+  readonly reader: LineReader;
   readonly rawLog: string;
   readonly pipeline: Pipeline;
   /** Of the pipeline's rollups; `restore` adds those of removed ones. */
@@ -77,7 +72,7 @@ export class TaskState implements OperatorOutput, LaterOutput {
     for (const { name } of options.operators)
       if (Object.hasOwn(options.pipeline.rollups, name)) this.otherLines.set(name, 0);
     this.#watermark = new Watermark(options.eventTime, this.marks);
-    this.#admission = new Admission(options.batch, options.explain);
+    this.#admission = new Admission(options.reader);
   }
 
   get outlet(): Outlet | undefined {
@@ -262,10 +257,10 @@ export class TaskState implements OperatorOutput, LaterOutput {
 
   /** Decodes the new lines of a block that counts, and gives each its fate. */
   #decide(message: Message, header: BlockHeader, mark: OpenMark, from: number): void {
-    const { decode, eventTime, operators } = this.#options;
+    const { reader, eventTime, operators } = this.#options;
     const admission = this.#admission;
     try {
-      decode(linesFrom(header, message.value, from), admission.batch);
+      reader.decode(linesFrom(header, message.value, from), admission.batch);
     } catch (error) {
       // The value does not hold the lines its header says: damage that a checksum over both did not see.
       if (!(error instanceof RangeError)) throw error;
@@ -292,36 +287,35 @@ export class TaskState implements OperatorOutput, LaterOutput {
     this.#advance();
   }
 
-  /** Lines in, and dead letters, for every consumer. */
+  /** Lines in, and those that have their fate already, for every consumer. */
   #account(): void {
-    const { sums, batch, source } = this.#admission;
-    const all = { lines: 0, a: 0, b: 0 };
-    for (let reason = 0; reason < sums.lines.length; reason++) {
-      all.lines += sums.lines[reason]!;
-      all.a = (all.a + sums.a[reason]!) >>> 0;
-      all.b = (all.b + sums.b[reason]!) >>> 0;
-    }
-    const bad = all.lines - sums.lines[0]!;
+    const { sums, batch, source, verdicts } = this.#admission;
+    const decided = verdicts.flatMap((verdict, v) => {
+      const sum = { lines: sums.lines[v]!, a: sums.a[v]! >>> 0, b: sums.b[v]! >>> 0 };
+      return sum.lines === 0 ? [] : [{ ...verdict, sum }];
+    });
+    const all = emptySum();
+    for (const { sum } of decided) addSum(all, sum);
     for (const { name } of this.#options.operators) {
       this.#ledger.add(source, name, 'in', '', all);
-      for (let reason = 1; bad > 0 && reason < sums.lines.length; reason++) {
-        if (sums.lines[reason] === 0) continue;
-        const sum = { lines: sums.lines[reason]!, a: sums.a[reason]! >>> 0, b: sums.b[reason]! >>> 0 };
-        this.#ledger.add(source, name, 'dead_letter', DEAD_LETTER_REASONS[reason]!, sum);
-      }
+      for (const { fate, reason, sum } of decided)
+        if (fate !== 'goes_on') this.#ledger.add(source, name, fate, reason, sum);
     }
-    if (bad === 0 || !this.#options.listsBadLines) return;
-    for (let line = 0; line < batch.length; line++) if (batch.reason[line] !== 0) this.#badLine(line);
+    if (!this.#options.listsBadLines || !decided.some(({ fate }) => fate === 'dead_letter')) return;
+    for (let line = 0; line < batch.length; line++) {
+      const { fate, reason } = verdicts[batch.verdict[line]!]!;
+      if (fate === 'dead_letter') this.#badLine(line, reason);
+    }
   }
 
-  #badLine(line: number): void {
+  #badLine(line: number, reason: string): void {
     const { batch, source, path } = this.#admission;
     const bytes = batch.lineBytes(line);
     const kept = keptOfLine(bytes);
     this.deadLetter({
       source,
       offset: batch.lineOffset[line]!,
-      reason: DEAD_LETTER_REASONS[batch.reason[line]!]!,
+      reason,
       path,
       detail: this.#admission.detailOf(line),
       bytes: kept,

@@ -1,4 +1,3 @@
-import type { DeadLetterReason } from '../record/batch.ts';
 import type { LineSum } from '../record/line-id.ts';
 import type { SourceId } from '../record/source.ts';
 import type { Pipeline, TaskId } from './pipeline.ts';
@@ -112,7 +111,8 @@ export interface LateLine {
 export interface DeadLetter {
   readonly source: SourceId;
   readonly offset: number;
-  readonly reason: DeadLetterReason;
+  /** Of its verdict (record/batch.ts), or `rejected`: the store a sink writes to cannot take it. */
+  readonly reason: string;
   /** Where the source was found when the line was read; '' where nobody had said. */
   readonly path: string;
   /** Which field broke, where, and why, for people: at most DETAIL_CHARACTERS_MAX, unescaped; '' where nothing is known. */

@@ -3,7 +3,7 @@ import type { AggregateDefinition } from '../aggregates/aggregate.ts';
 import type { DeadLetter, Fate, LateLine } from '../epoch/epoch.ts';
 import type { RollupSpec, WindowSpec } from '../epoch/pipeline.ts';
 import type { OperatorState, RowSchema, RowSet } from '../epoch/table.ts';
-import type { Batch, FieldType } from '../record/batch.ts';
+import type { Batch, FieldType, Verdict } from '../record/batch.ts';
 import type { LineSum } from '../record/line-id.ts';
 import type { SourceId } from '../record/source.ts';
 
@@ -20,7 +20,9 @@ export interface AdmittedBatch {
   /** The two lanes of each line's id hash (record/line-id.ts). */
   readonly hashA: Uint32Array;
   readonly hashB: Uint32Array;
-  /** Why a line with a reason could not be read, for people; '' where nothing is known. Slow, and bounded for each batch. */
+  /** The stream's table of verdicts: what each byte of `batch.verdict` says. */
+  readonly verdicts: readonly Verdict[];
+  /** Why a dead letter could not be read, for people; '' where nothing is known. Slow, and bounded for each batch. */
   detailOf(line: number): string;
 }
 
@@ -63,7 +65,7 @@ export interface EpochDraft {
 /**
  * A stateful operator of one task. It is called by one thread, in log order:
  *
- * - `process` for every batch; lines with a non-zero `reason` are dead letters and not its business. Synchronous; keeps nothing of its
+ * - `process` for every batch; lines with a verdict other than 0 have their fate and are not its business. Synchronous; keeps nothing of its
  *   arguments. Every other line must end in exactly one fate.
  * - `onWatermark` after every batch and beat, with a watermark that never goes back.
  * - `takeFates`, where fates are known only later, and then `take` at a checkpoint.

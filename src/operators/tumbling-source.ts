@@ -73,13 +73,13 @@ export function compileLoop(spec: LoopSpec, hasLarge = false): Loop {
 const batch = admitted.batch, bytes = batch.bytes, scratch = batch.scratch;
 const bytesView = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 const scratchView = new DataView(scratch.buffer, scratch.byteOffset, scratch.byteLength);
-const n = batch.length, reason = batch.reason, time = batch.eventTimeMs;
+const n = batch.length, verdict = batch.verdict, time = batch.eventTimeMs;
 const before = admitted.watermarkBeforeMs, hashA = admitted.hashA, hashB = admitted.hashB;
 ${[...columns].map((c) => (stringColumns.has(c) ? `const cs${c} = batch.columns[${c}].start, cl${c} = batch.columns[${c}].length;` : numbersText(c, hasLarge))).join('\n')}
 let ${locals};
 let start = NaN, end = NaN, table = null, rolled = 0, rolledA = 0, rolledB = 0;
 for (let i = 0; i < n; i++) {
-  if (reason[i] !== 0) continue;
+  if (verdict[i] !== 0) continue;
   const t = time[i];
   if (!(t >= start && t < end)) { start = host.startOf(t); end = start + ${spec.sizeMs}; table = null; }
   ${spec.sinceMs === -Infinity ? '' : `if (start < ${spec.sinceMs}) { host.beforeRollup(admitted, i); continue; }`}

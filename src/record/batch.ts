@@ -17,23 +17,26 @@ export function isStringType(type: FieldType): boolean {
   return type === 'keyword' || type === 'ip';
 }
 
-/** Why a line became a dead letter. Order is the wire order of `Batch.reason`: append only. */
-export const DEAD_LETTER_REASONS = [
-  'none',
+/** What is decided of a line before any operator sees it: what becomes of it, and why. */
+export interface Verdict {
+  readonly fate: 'goes_on' | 'filtered' | 'dead_letter';
+  readonly reason: string;
+}
+
+/** The verdicts that lines of any stream may get, by their byte. Those that its transforms give stand behind them. */
+export const LINE_VERDICTS: readonly Verdict[] = [
+  { fate: 'goes_on', reason: '' },
   /** The codec's grammar does not match. */
-  'malformed',
+  { fate: 'dead_letter', reason: 'malformed' },
   /** The event-time field is missing or is no time. */
-  'no_event_time',
+  { fate: 'dead_letter', reason: 'no_event_time' },
   /** More than `max_future` ahead of the moment the agent read it: it would poison the watermark. */
-  'future',
-  /** The store a sink writes to cannot take it. */
-  'rejected',
-] as const;
-export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number];
-export const REASON_NONE = 0;
-export const REASON_MALFORMED = 1;
-export const REASON_NO_EVENT_TIME = 2;
-export const REASON_FUTURE = 3;
+  { fate: 'dead_letter', reason: 'future' },
+];
+export const VERDICT_GOES_ON = 0;
+export const VERDICT_MALFORMED = 1;
+export const VERDICT_NO_EVENT_TIME = 2;
+export const VERDICT_FUTURE = 3;
 
 /**
  * A column of numbers, dates and booleans (0, 1). NaN is NULL. A number that is too large for its type is ±Infinity: it is there, and nobody
@@ -77,8 +80,8 @@ export class Batch {
   lineOffset: Float64Array;
   /** NaN where there is none. */
   eventTimeMs: Float64Array;
-  /** Index into DEAD_LETTER_REASONS; 0 for a good line. */
-  reason: Uint8Array;
+  /** 0: the line goes on. Every other byte is a place in the stream's table of verdicts (transforms/stream-plan.ts). */
+  verdict: Uint8Array;
   /** One column a projected field, in the order of the request. */
   readonly columns: readonly Column[];
   #capacity: number;
@@ -89,7 +92,7 @@ export class Batch {
     this.lineEnd = new Int32Array(capacity);
     this.lineOffset = new Float64Array(capacity);
     this.eventTimeMs = new Float64Array(capacity);
-    this.reason = new Uint8Array(capacity);
+    this.verdict = new Uint8Array(capacity);
     this.columns = fieldTypes.map((type) =>
       isStringType(type)
         ? { kind: 'string', start: new Int32Array(capacity), length: new Int32Array(capacity) }
@@ -110,7 +113,7 @@ export class Batch {
     this.lineEnd = new Int32Array(capacity);
     this.lineOffset = new Float64Array(capacity);
     this.eventTimeMs = new Float64Array(capacity);
-    this.reason = new Uint8Array(capacity);
+    this.verdict = new Uint8Array(capacity);
     for (const column of this.columns) {
       if (column.kind === 'number') column.values = new Float64Array(capacity);
       else {

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { FieldType, Fields } from '../record/batch.ts';
+import type { Batch, FieldType, Fields, Verdict } from '../record/batch.ts';
 
 /**
  * A transform: what happens to the lines of a stream between its codec and everybody who reads the stream, tables and documents alike. A
@@ -15,6 +15,8 @@ export interface TransformDefinition<Options = unknown> {
   problems?(options: Options, before: Fields): readonly TransformProblem[];
   /** The fields behind it. The options have no problems. */
   shape(options: Options, before: Fields): Shape;
+  /** What it does to each batch; left out where its shape says everything. `columnOf` knows the fields that the shape reads. */
+  compile?(options: Options, columnOf: (field: string) => number): BatchTransform;
   readonly examples: readonly TransformExample<Options>[];
 }
 
@@ -38,12 +40,25 @@ export interface TransformProblem extends OptionPlace {
 export interface Shape {
   /** The fields behind it by name, in order. */
   readonly after: Readonly<Record<string, FieldAfter>>;
+  /** The fields it looks at in every line, by their names before it. Default: none. */
+  readonly reads?: readonly string[];
 }
 
 export interface FieldAfter {
   readonly type: FieldType;
   /** The field before it whose value this is. */
   readonly from: string;
+}
+
+/** A transform at work. */
+export interface BatchTransform {
+  /** What it may decide of a line. */
+  readonly verdicts: readonly Verdict[];
+  /**
+   * Looks at the lines of a batch whose verdict is 0, and sets it to `first` + the place in `verdicts` where it decides otherwise. Event time
+   * is judged before, and has moved the watermark. Synchronous; keeps nothing of its arguments.
+   */
+  run(batch: Batch, first: number): void;
 }
 
 export interface TransformExample<Options = unknown> {

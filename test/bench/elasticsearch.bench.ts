@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { combined } from '../../src/codecs/combined.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import { Batch } from '../../src/record/batch.ts';
+import { Batch, LINE_VERDICTS } from '../../src/record/batch.ts';
 import { BULK_BYTES_MAX, Bulk, actionBegin } from '../../src/sinks/elasticsearch/bulk.ts';
 import { bulkTransport } from '../../src/sinks/elasticsearch/bulk-transport.ts';
 import { openElasticsearch } from '../../src/sinks/elasticsearch/client.ts';
@@ -48,6 +48,7 @@ function requestsOf(path: string, index: string): Buffer[] {
       source: SOURCE,
       path,
       readAtMs: systemClock.nowMs(),
+      verdicts: LINE_VERDICTS,
       detailOf: () => '',
       hashA: hashes,
       hashB: hashes,

@@ -6,7 +6,7 @@ import { common } from '../../src/codecs/common.ts';
 import { json } from '../../src/codecs/json.ts';
 import { CODECS } from '../../src/components.ts';
 import { refusalDetail } from '../../src/engine/line-detail.ts';
-import { Batch, REASON_NONE } from '../../src/record/batch.ts';
+import { Batch, VERDICT_GOES_ON } from '../../src/record/batch.ts';
 import { anyText, blockOf, mutated } from '../support/decoded.ts';
 
 const RUNS = process.env['TAILRACE_SOAK'] === '1' ? 50_000 : 2_000;
@@ -152,7 +152,7 @@ function expectPlace(line: string, request: DecodeRequest, codec: CodecDefinitio
   const batch = new Batch([], 1);
   codec.compile(options, request)(blockOf([line]), batch);
   const explanation = codec.explain!(options, request)(batch.lineBytes(0));
-  expect([line, explanation !== undefined]).toEqual([line, batch.reason[0] !== REASON_NONE]);
+  expect([line, explanation !== undefined]).toEqual([line, batch.verdict[0] !== VERDICT_GOES_ON]);
   if (explanation === undefined) return;
   expect(refusalDetail(explanation).length).toBeLessThanOrEqual(200);
   if (explanation.column === undefined) return expect(explanation.problem).toBe('is missing');

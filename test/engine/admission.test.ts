@@ -1,7 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { type AdmitRequest, Admission, NO_LEAP } from '../../src/engine/admission.ts';
-import { Batch, REASON_FUTURE, REASON_MALFORMED, REASON_NONE, REASON_NO_EVENT_TIME } from '../../src/record/batch.ts';
+import {
+  Batch,
+  LINE_VERDICTS,
+  VERDICT_FUTURE,
+  VERDICT_MALFORMED,
+  VERDICT_GOES_ON,
+  VERDICT_NO_EVENT_TIME,
+} from '../../src/record/batch.ts';
 import { addLine, emptySum } from '../../src/record/line-id.ts';
 import { lineHashSeeds } from '../../src/record/source.ts';
 
@@ -19,17 +26,19 @@ const REQUEST: AdmitRequest = {
   isReadTime: false,
 };
 
+const READER = { verdicts: LINE_VERDICTS, explain: undefined, transform: () => undefined };
+
 /** Lines with these event times; NaN is none, null a malformed line. */
 function admit(timesMs: readonly (number | null)[], request: Partial<AdmitRequest> = {}): Admission {
   const batch = new Batch([], 1);
   batch.reset(new Uint8Array(0), timesMs.length);
   for (const [i, timeMs] of timesMs.entries()) {
     batch.eventTimeMs[i] = timeMs ?? Number.NaN;
-    batch.reason[i] = timeMs === null ? REASON_MALFORMED : REASON_NONE;
+    batch.verdict[i] = timeMs === null ? VERDICT_MALFORMED : VERDICT_GOES_ON;
     batch.lineOffset[i] = i * 2 ** 33;
   }
   batch.length = timesMs.length;
-  const admission = new Admission(batch);
+  const admission = new Admission({ ...READER, batch });
   admission.admit({ ...REQUEST, ...request });
   return admission;
 }
@@ -52,12 +61,12 @@ describe('the watermark just before a line', () => {
 
   test('is not moved by bad lines, nor by one that claims to come from the future', () => {
     const admission = admit([null, 15_001, Number.NaN, Infinity, 15_000]);
-    expect([...admission.batch.reason.subarray(0, 5)]).toEqual([
-      REASON_MALFORMED,
-      REASON_FUTURE,
-      REASON_NO_EVENT_TIME,
-      REASON_FUTURE,
-      REASON_NONE,
+    expect([...admission.batch.verdict.subarray(0, 5)]).toEqual([
+      VERDICT_MALFORMED,
+      VERDICT_FUTURE,
+      VERDICT_NO_EVENT_TIME,
+      VERDICT_FUTURE,
+      VERDICT_GOES_ON,
     ]);
     expect(before(admission)).toEqual([-Infinity, -Infinity, -Infinity, -Infinity, -Infinity]);
     expect([admission.watermarkMs, admission.eventTimeMsMax]).toEqual([9_999, 10_000]);
@@ -158,17 +167,18 @@ describe('a leap', () => {
 test('with processing time every line has the time of its reading', () => {
   const admission = admit([Number.NaN, 3, null], { isReadTime: true });
   expect([...admission.batch.eventTimeMs.subarray(0, 3)]).toEqual([10_000, 10_000, 10_000]);
-  expect([admission.watermarkMs, admission.sums.lines[REASON_NONE]]).toEqual([9_999, 2]);
+  expect([admission.watermarkMs, admission.sums.lines[VERDICT_GOES_ON]]).toEqual([9_999, 2]);
 });
 
 test('a detail says what was wrong with a line, of so many lines of a batch and no more', () => {
   const batch = new Batch([], 1);
-  const admission = new Admission(batch, (line) => ({ field: 'a', column: line.length, problem: 'is missing' }));
+  const explain = (line: Uint8Array) => ({ field: 'a', column: line.length, problem: 'is missing' });
+  const admission = new Admission({ ...READER, explain, batch });
   for (let block = 0; block < 2; block++) {
     batch.reset(Buffer.from('line'), 1_100);
     batch.lineEnd.fill(4);
     batch.eventTimeMs.fill(0).fill(20_000, 1, 2);
-    batch.reason.fill(REASON_MALFORMED).fill(REASON_NONE, 1, 2);
+    batch.verdict.fill(VERDICT_MALFORMED).fill(VERDICT_GOES_ON, 1, 2);
     batch.length = 1_100;
     admission.admit(REQUEST);
     const details = Array.from({ length: 1_100 }, (_, line) => admission.detailOf(line));
@@ -187,7 +197,7 @@ test('lines are counted and hashed by what became of them, in batches larger tha
   const expected = [emptySum(), emptySum(), emptySum(), emptySum()];
   timesMs.forEach((timeMs, i) =>
     addLine(
-      expected[timeMs === null ? REASON_MALFORMED : timeMs > 15_000 ? REASON_FUTURE : 0]!,
+      expected[timeMs === null ? VERDICT_MALFORMED : timeMs > 15_000 ? VERDICT_FUTURE : 0]!,
       'a/1',
       batch.lineOffset[i]!,
     ),

@@ -4,7 +4,7 @@ import { crc32 } from 'node:zlib';
 import { decodeBody, decodeEnvelope, encodeBody, encodeEnvelope, encodeEpoch } from '../../src/epoch/codec.ts';
 import { type Epoch, type EpochBody, FATES } from '../../src/epoch/epoch.ts';
 import type { ColumnData, OperatorState, RowSet } from '../../src/epoch/table.ts';
-import { DEAD_LETTER_REASONS } from '../../src/record/batch.ts';
+import { LINE_VERDICTS } from '../../src/record/batch.ts';
 import { expectNoPrefixReads, flipped, decodedOrDamage } from '../support/damage.ts';
 import { bodyOf } from '../support/epochs.ts';
 import { EPOCH_V1, formatFixture } from '../support/format-samples.ts';
@@ -112,7 +112,7 @@ const bodies: fc.Arbitrary<EpochBody> = fc.record({
     fc.record({
       source: name,
       offset: count,
-      reason: fc.constantFrom(...DEAD_LETTER_REASONS),
+      reason: fc.constantFrom(...LINE_VERDICTS.map((verdict) => verdict.reason), 'rejected'),
       path: name,
       detail: fc.string({ unit: 'grapheme' }),
       bytes: fc.uint8Array(),

@@ -153,6 +153,29 @@ describe('documents of a task that is killed anywhere', () => {
     expect(document['time']).toBe(new Date(READ_AT).toISOString());
   });
 
+  test('are not made of lines that a transform filters; those it refuses are dead letters', async () => {
+    const world = new DocumentWorld();
+    await world.begin();
+    const lines = [5, 50, 500, 51].map((value) => `${READ_AT} k ${value}`);
+    const file = Object.assign(new TestFile('a/1', lines), { readAtMs: READ_AT });
+    await world.log.open().append(RAW, 0, [file.block(0, file.end)]);
+    const pipeline = plainPipeline({}, { field: 'time' });
+    const transforms = [{ type: 'sieve', field: 'value', least: 10, most: 100 }];
+    const streams = { access: { ...pipeline.streams['access']!, transforms } };
+    expect(await world.live({ pipeline: { ...pipeline, streams }, random: new Random(3) })).toBe(true);
+    const { documents, ledger, deadLetters } = await world.outcome();
+    const said = documents.map(({ index, document }) => [index.includes('dead'), document['message']]);
+    expect(said).toEqual([
+      [false, lines[1]],
+      [true, lines[2]],
+      [false, lines[3]],
+    ]);
+    const fates = ledger.map(({ fate, reason, sum }) => `${fate} ${fate === 'indexed' ? '' : reason} ${sum.lines}`);
+    expect(new Set(fates)).toEqual(new Set(['in  4', 'indexed  2', 'filtered too_small 1', 'dead_letter too_large 1']));
+    // The engine lists them, once for all who read the stream.
+    expect(deadLetters).toEqual([]);
+  });
+
   test('documents.cursor_before_bulk: lines are lost without the rule', async () => {
     setMutant('documents.cursor_before_bulk');
     let lost = 0;

@@ -25,7 +25,7 @@ test('reset empties, and makes room for as many lines as a block has', () => {
     batch.lineEnd,
     batch.lineOffset,
     batch.eventTimeMs,
-    batch.reason,
+    batch.verdict,
     text.start,
     text.length,
     number.values,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { BlockLines, CodecDefinition, DecodeRequest, Decoder } from '../../src/codecs/codec.ts';
-import { Batch, DEAD_LETTER_REASONS } from '../../src/record/batch.ts';
+import { Batch, LINE_VERDICTS } from '../../src/record/batch.ts';
 
 /** A decoded line with everything a decoder promises of it; strings as latin1, so that no byte is lost. */
 export interface DecodedLine {
@@ -27,15 +27,19 @@ export function decodeBlock(decoder: Decoder, block: BlockLines, request: Decode
     }
   }
   batch.eventTimeMs.fill(-777);
-  batch.reason.fill(99);
+  batch.verdict.fill(99);
   decoder(block, batch);
   return Array.from({ length: batch.length }, (_, row) => ({
     text: latin1(batch.lineBytes(row)),
     offset: batch.lineOffset[row]!,
-    reason: DEAD_LETTER_REASONS[batch.reason[row]!] ?? `reason ${batch.reason[row]}`,
+    reason: reasonOf(batch.verdict[row]!),
     eventTimeMs: request.eventTimeField === undefined ? undefined : batch.eventTimeMs[row]!,
-    record: batch.reason[row] === 0 ? recordOf(batch, row, request) : {},
+    record: batch.verdict[row] === 0 ? recordOf(batch, row, request) : {},
   }));
+}
+
+function reasonOf(verdict: number): string {
+  return verdict === 0 ? 'none' : (LINE_VERDICTS[verdict]?.reason ?? `verdict ${verdict}`);
 }
 
 function recordOf(batch: Batch, row: number, request: DecodeRequest): DecodedLine['record'] {

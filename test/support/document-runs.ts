@@ -18,11 +18,12 @@ import { Documents } from '../../src/sinks/elasticsearch/documents.ts';
 import { MemoryStore } from './memory-log.ts';
 import { streamPlan } from '../../src/transforms/stream-plan.ts';
 import { plain } from './plain-codec.ts';
+import { sieve } from './sieve.ts';
 import type { Random } from './random.ts';
 
 const PREFIX = 'p';
 const STREAM = 'access';
-const COMPONENTS = { ...LINE_COMPONENTS, codecs: { plain } };
+const COMPONENTS = { codecs: { plain }, transforms: { ...LINE_COMPONENTS.transforms, sieve } };
 export const RAW = rawTopic(PREFIX, STREAM);
 export const EPOCHS = documentTopic(PREFIX, 'web', 'search', STREAM);
 export const CONSUMER = 'documents.search';

@@ -49,7 +49,7 @@ export class InterpretedWindow implements Operator {
     const others: OtherKey[] = [];
     const { batch, hashA, hashB, watermarkBeforeMs } = admitted;
     for (let line = 0; line < batch.length; line++) {
-      if (batch.reason[line] !== 0) continue;
+      if (batch.verdict[line] !== 0) continue;
       const startMs = this.#startOf(batch.eventTimeMs[line]!);
       const lastMs = startMs + (spec.window as TumblingSpec).sizeMs - 1;
       const isLate = lastMs + spec.allowedLatenessMs <= watermarkBeforeMs[line]!;

@@ -2,7 +2,7 @@
 import type { AdmittedBatch, EpochDraft, Operator, OtherKey } from '../../src/operators/operator.ts';
 import type { LateLine } from '../../src/epoch/epoch.ts';
 import type { RowSet } from '../../src/epoch/table.ts';
-import { Batch, type FieldType, REASON_MALFORMED, REASON_NONE } from '../../src/record/batch.ts';
+import { Batch, type FieldType, LINE_VERDICTS, VERDICT_MALFORMED, VERDICT_GOES_ON } from '../../src/record/batch.ts';
 import { type LineSum, addSum, emptySum, laneA, laneB } from '../../src/record/line-id.ts';
 import { lineHashSeeds } from '../../src/record/source.ts';
 import { cellOf } from './interpreted-window.ts';
@@ -128,7 +128,7 @@ export function admittedBatch(
   for (const [i, line] of lines.entries()) {
     batch.lineOffset[i] = offsetOf(firstLine + i);
     batch.eventTimeMs[i] = line.timeMs;
-    batch.reason[i] = line.isBad === true ? REASON_MALFORMED : REASON_NONE;
+    batch.verdict[i] = line.isBad === true ? VERDICT_MALFORMED : VERDICT_GOES_ON;
     for (const [c, cell] of line.cells.entries()) {
       const column = batch.columns[c]!;
       if (column.kind === 'number') {
@@ -154,6 +154,7 @@ export function admittedBatch(
     source: RUN_SOURCE,
     path: '',
     readAtMs: 0,
+    verdicts: LINE_VERDICTS,
     detailOf: () => '',
     watermarkBeforeMs: Float64Array.from(lines, (line) => line.watermarkMs),
     hashA: Uint32Array.from(lines, (_, i) => laneA(seedA, offsetOf(firstLine + i))),

@@ -1,5 +1,5 @@
 import { exactInteger } from '../../lib/exact-integer.ts';
-import { type Batch, type Column, type FieldType, isStringType } from '../../record/batch.ts';
+import { type Batch, type Column, type FieldType, type Verdict, isStringType } from '../../record/batch.ts';
 import { type SourceId, agentOf } from '../../record/source.ts';
 import type { JsonWriter } from './json-writer.ts';
 
@@ -21,7 +21,8 @@ export interface DocumentBatch {
   readonly readAtMs: number;
   readonly hashA: Uint32Array;
   readonly hashB: Uint32Array;
-  /** Why a line that has a reason could not be read. */
+  readonly verdicts: readonly Verdict[];
+  /** Why a dead letter could not be read. */
   detailOf(line: number): string;
 }
 

@@ -3,7 +3,6 @@ import type { Clock } from '../../lib/clock.ts';
 import { isMutant } from '../../lib/mutant.ts';
 import type { DeadLetter, Fate } from '../../epoch/epoch.ts';
 import { keptOfDetail, keptOfLine, shownLine } from '../../epoch/dead-letter.ts';
-import { DEAD_LETTER_REASONS } from '../../record/batch.ts';
 import { type LineSum, addSum, emptySum } from '../../record/line-id.ts';
 import { type SourceId, agentOf } from '../../record/source.ts';
 import { DAY_MS } from '../../lib/utc-date.ts';
@@ -88,7 +87,7 @@ export class Documents {
   // The operator.
 
   process(admitted: DocumentBatch, out: FateOutput): void {
-    const { batch, source, hashA, hashB } = admitted;
+    const { batch, source, verdicts, hashA, hashB } = admitted;
     const { name } = this;
     this.#writer.beginBlock(admitted);
     const idBegin = Buffer.from(sourcePart(source), 'latin1');
@@ -97,8 +96,10 @@ export class Documents {
     let day = Number.NaN;
     let target: Target | undefined;
     for (let line = 0; line < batch.length; line++) {
-      if (batch.reason[line] !== 0) {
-        this.#badLine(admitted, idBegin, line);
+      const verdict = batch.verdict[line]!;
+      if (verdict !== 0) {
+        const { fate, reason } = verdicts[verdict]!;
+        if (fate === 'dead_letter') this.#badLine(admitted, idBegin, line, reason);
         continue;
       }
       const lineDay = Math.floor(batch.eventTimeMs[line]! / DAY_MS);
@@ -198,10 +199,9 @@ export class Documents {
   }
 
   /** The line has its fate; the document is for those who look for it. */
-  #badLine(admitted: DocumentBatch, idBegin: Buffer, line: number): void {
+  #badLine(admitted: DocumentBatch, idBegin: Buffer, line: number, reason: string): void {
     const { batch, source, path, readAtMs, hashA, hashB } = admitted;
     const { prefix, stream } = this.#parts.options.index;
-    const reason = DEAD_LETTER_REASONS[batch.reason[line]!]!;
     const bytes = batch.lineBytes(line);
     const document = deadLetterDocument({
       message: shownLine(keptOfLine(bytes), bytes.length),

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { combined } from '../../../src/codecs/combined.ts';
 import { json } from '../../../src/codecs/json.ts';
 import { textOf } from '../../../src/lib/text.ts';
-import { Batch, type FieldType } from '../../../src/record/batch.ts';
+import { Batch, type FieldType, LINE_VERDICTS } from '../../../src/record/batch.ts';
 import { DocumentWriter, documentFields } from '../../../src/sinks/elasticsearch/document-writer.ts';
 import { JsonWriter } from '../../../src/sinks/elasticsearch/json-writer.ts';
 import { withoutNamedFields } from '../../../src/sinks/elasticsearch/refused-document.ts';
@@ -33,13 +33,14 @@ function documentsOf(
     source: SOURCE,
     path: '/logs/a "b".log',
     readAtMs: READ_AT,
+    verdicts: LINE_VERDICTS,
     detailOf: () => '',
     hashA: Uint32Array.from({ length: batch.length }, (_, i) => 0xffffffff - i),
     hashB: Uint32Array.from({ length: batch.length }, (_, i) => i),
   };
   writer.beginBlock(admitted);
   return Array.from({ length: batch.length }, (_, line) => line)
-    .filter((line) => batch.reason[line] === 0)
+    .filter((line) => batch.verdict[line] === 0)
     .map((line) => {
       const out = new JsonWriter(8);
       writer.write(out, admitted, line);
