@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Message } from '../../src/broker/broker.ts';
-import { AGGREGATES_BY_NAME, LINE_COMPONENTS } from '../../src/components.ts';
+import { AGGREGATES_BY_NAME, LINE_COMPONENTS, OPERATORS_BY_TYPE } from '../../src/components.ts';
 import { buildState } from '../../src/engine/build-state.ts';
 import type { TransformSpec } from '../../src/epoch/pipeline.ts';
 import { LINE_VERDICTS } from '../../src/record/batch.ts';
@@ -92,6 +92,7 @@ describe('a task whose stream filters lines', () => {
       rollupSinceMs: {},
       ...COMPONENTS,
       aggregates: AGGREGATES_BY_NAME,
+      operators: OPERATORS_BY_TYPE,
     });
     const file = Object.assign(new TestFile('a/1', LINES), { readAtMs: NOW + 100_000 });
     for (const [offset, message] of [beatMessage(NOW, [file.report('announced')]), file.block()].entries())
