@@ -2,7 +2,7 @@ import type { TaskId } from '../epoch/pipeline.ts';
 import { Backoff } from '../lib/backoff.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import type { EngineParts } from './engine-parts.ts';
-import { Task, type TaskEvent } from './task.ts';
+import { type TaskEvent, runTask } from './task.ts';
 
 /** A task of this worker was fenced and begins anew when it has asked whether the partition is still its own. */
 export interface KeepEvent {
@@ -42,7 +42,7 @@ export async function keepTask(
     const startedMs = clock.monotonicMs();
     let isFenced = false;
     try {
-      return await new Task({ ...deps, notify }, id).run(signal);
+      return await runTask({ ...deps, notify }, id, signal);
     } catch (error) {
       isFenced = isFence(error);
       if (isFenced ? assignment.isFixed : !isUnreachable(error)) throw error;

@@ -38,7 +38,7 @@ export interface Restored {
   /** Where raw ended when everything was folded. */
   readonly rawEnd: number;
   /** First offsets of counted snapshots, oldest first. */
-  readonly snapshots: number[];
+  readonly snapshots: readonly number[];
   readonly epochs: number;
   readonly bytesSinceSnapshot: number;
   readonly snapshotBytes: number;

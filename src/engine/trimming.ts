@@ -30,8 +30,7 @@ export class Trimming {
   readonly #onFailure: (error: OperatingError) => void;
   #running: Promise<void> | undefined;
   #hasFailed = false;
-  /** What no log answers: the task should end by it. */
-  bug: unknown;
+  #bug: unknown;
 
   constructor(onFailure: (error: OperatingError) => void) {
     this.#onFailure = onFailure;
@@ -44,7 +43,7 @@ export class Trimming {
         this.#hasFailed = false;
       })
       .catch((error: unknown) => {
-        if (!(error instanceof OperatingError)) this.bug ??= error;
+        if (!(error instanceof OperatingError)) this.#bug ??= error;
         else if (!this.#hasFailed) this.#onFailure(error);
         this.#hasFailed = true;
       })
@@ -55,6 +54,11 @@ export class Trimming {
 
   async ended(): Promise<void> {
     await this.#running;
+  }
+
+  /** Throws what is no answer of a log: a bug, by which the task should end. */
+  throwIfBroken(): void {
+    if (this.#bug !== undefined) throw this.#bug;
   }
 }
 

@@ -4,7 +4,7 @@ import { documentTopic, rawTopic } from '../../src/broker/broker.ts';
 import { LINE_COMPONENTS } from '../../src/components.ts';
 import { ENGINE_DEFAULTS } from '../../src/engine/engine.ts';
 import type { TaskKind } from '../../src/engine/task-kind.ts';
-import { Task } from '../../src/engine/task.ts';
+import { runTask } from '../../src/engine/task.ts';
 import { EPOCH_MESSAGE_BYTES_MAX } from '../../src/epoch/codec.ts';
 import type { DeadLetter, LedgerEntry } from '../../src/epoch/epoch.ts';
 import { Fold } from '../../src/epoch/fold.ts';
@@ -113,7 +113,7 @@ export class DocumentWorld {
       random: () => 0,
       deadLetterIndex: () => 't-dead-letters-2026.11.26',
     });
-    const task = new Task(
+    const task = runTask(
       {
         clock: hastyClock,
         log,
@@ -134,8 +134,9 @@ export class DocumentWorld {
         notify: () => undefined,
       },
       { pipeline: 'web', stream: STREAM, partition: 0 },
+      stop.signal,
     );
-    const running = task.run(stop.signal).then(
+    const running = task.then(
       () => true,
       (error: unknown) => {
         if (!isDead) throw error;

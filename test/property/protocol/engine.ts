@@ -2,7 +2,7 @@ import { count } from '../../../src/aggregates/count.ts';
 import { sum } from '../../../src/aggregates/sum.ts';
 import { tumbling } from '../../../src/operators/tumbling-window.ts';
 import { ENGINE_DEFAULTS } from '../../../src/engine/engine.ts';
-import { Task, type TaskEvent } from '../../../src/engine/task.ts';
+import { type TaskEvent, runTask } from '../../../src/engine/task.ts';
 import type { Pipeline } from '../../../src/epoch/pipeline.ts';
 import { OperatingError } from '../../../src/lib/errors.ts';
 import { plain } from '../../support/plain-codec.ts';
@@ -75,7 +75,7 @@ export class SimulatedEngine {
     this.#stop = new AbortController();
     const log = this.#world.open(process);
     this.#log = log;
-    const task = new Task(
+    const running = runTask(
       {
         clock,
         log,
@@ -95,8 +95,9 @@ export class SimulatedEngine {
         notify: (event) => this.#hear(event),
       },
       { pipeline: pipeline.name, stream: STREAM, partition: 0 },
+      this.#stop.signal,
     );
-    task.run(this.#stop.signal).then(
+    running.then(
       () => this.#ended(process, undefined),
       (error: unknown) => this.#ended(process, error),
     );
