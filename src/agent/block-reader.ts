@@ -60,17 +60,17 @@ export class BlockReader {
   }
 
   /**
-   * Reads at most a block into `into` from `at` on, which needs BLOCK_ROOM_BYTES. One read brings the 64 bytes before the
+   * Reads at most a block into `into`, which needs BLOCK_ROOM_BYTES. One read brings the 64 bytes before the
    * position too: they must match before anything is taken. What follows the last newline stays in the file and is read
    * again, which costs less than keeping it, unless `isEnding`.
    */
-  read(handle: SourceHandle, into: Buffer, at: number, until: number, isEnding: boolean): ReadResult {
-    if (this.#search !== undefined) return this.#searchOn(this.#search, handle, into, at, until, isEnding);
+  read(handle: SourceHandle, into: Buffer, until: number, isEnding: boolean): ReadResult {
+    if (this.#search !== undefined) return this.#searchOn(this.#search, handle, into, until, isEnding);
     const before = Math.min(TAIL_BYTES, this.position);
     const wanted = Math.min(BLOCK_BYTES_MAX, until - this.position);
-    const length = handle.read(into, at, before + wanted, this.position - before);
-    if (length < before || tailHash(into.subarray(at, at + before)) !== this.tail) return 'replaced';
-    const bytes = into.subarray(at + before, at + length);
+    const length = handle.read(into, 0, before + wanted, this.position - before);
+    if (length < before || tailHash(into.subarray(0, before)) !== this.tail) return 'replaced';
+    const bytes = into.subarray(before, length);
     let end = bytes.lastIndexOf(NEWLINE) + 1;
     if (end === 0) {
       if (bytes.length === BLOCK_BYTES_MAX) {
@@ -80,7 +80,7 @@ export class BlockReader {
       if (!isEnding || bytes.length === 0) return 'nothing';
       end = bytes.length;
     }
-    const tail = tailHash(into.subarray(at, at + before + end));
+    const tail = tailHash(into.subarray(0, before + end));
     return this.#take(bytes.subarray(0, end), tail, before + end);
   }
 
@@ -129,18 +129,11 @@ export class BlockReader {
    * A line with the hole behind it, or a hole alone, longer than a block: only the line's first bytes are kept in memory, the search for
    * the end goes on block by block.
    */
-  #searchOn(
-    search: Search,
-    handle: SourceHandle,
-    into: Buffer,
-    at: number,
-    until: number,
-    isEnding: boolean,
-  ): ReadResult {
+  #searchOn(search: Search, handle: SourceHandle, into: Buffer, until: number, isEnding: boolean): ReadResult {
     if (tailAt(handle, this.position) !== this.tail) return 'replaced';
     const from = search.to;
-    const length = handle.read(into, at, Math.min(BLOCK_BYTES_MAX, until - from), from);
-    const found = findEnd(into.subarray(at, at + length), search);
+    const length = handle.read(into, 0, Math.min(BLOCK_BYTES_MAX, until - from), from);
+    const found = findEnd(into.subarray(0, length), search);
     search.to = from + length;
     if (found === undefined && length === BLOCK_BYTES_MAX) return 'more';
     if (found === undefined && !isEnding) {
@@ -153,9 +146,9 @@ export class BlockReader {
     const textEnd = search.holeAt ?? (isNewline ? end - 1 : end);
     const kept = Math.min(textEnd - this.position, this.lineBytesMax);
     const tail = tailAt(handle, end);
-    if (handle.read(into, at, kept, this.position) < kept || tail === undefined) return 'replaced';
+    if (handle.read(into, 0, kept, this.position) < kept || tail === undefined) return 'replaced';
     const isTerminated = kept > 0 && textEnd < end;
-    if (isTerminated) into[at + kept] = NEWLINE;
+    if (isTerminated) into[kept] = NEWLINE;
     this.#search = undefined;
     const usedBytes = kept + (isTerminated ? 1 : 0);
     const sum = this.sum === undefined ? emptySum() : { ...this.sum };
@@ -163,7 +156,7 @@ export class BlockReader {
     for (const offset of offsets) addOffset(sum, this.#seeds, offset);
     const isCut = kept < textEnd - this.position;
     return {
-      ...this.#advance(into.subarray(at, at + usedBytes), end, tail, sum, offsets.length, usedBytes),
+      ...this.#advance(into.subarray(0, usedBytes), end, tail, sum, offsets.length, usedBytes),
       offsets,
       ...(isCut ? { cut: [0] } : {}),
       ...(search.holeAt === undefined ? {} : { holeBytes: end - textEnd }),

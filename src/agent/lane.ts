@@ -8,7 +8,6 @@ import { encodeBlockHeader } from '../record/block.ts';
 import type { LinesRead } from './block-reader.ts';
 import type { Notify } from './events.ts';
 import { BLOCK_ROOM_BYTES, SLABS_PER_LANE } from './limits.ts';
-import type { BlockRoom } from './source.ts';
 import type { TrackedSource } from './tracked-source.ts';
 
 const NO_VALUE = new Uint8Array(0);
@@ -81,12 +80,12 @@ export class Lane {
     return !this.isSending && !this.hasBlocks;
   }
 
-  /** Memory for one more block, or undefined: then the lane is full, and reading waits. */
-  room(): BlockRoom | undefined {
+  /** Memory for one more block, BLOCK_ROOM_BYTES of it, or undefined: then the lane is full, and reading waits. */
+  room(): Buffer | undefined {
     this.#filling ??= this.#takeSlab();
     const slab = this.#filling;
     if (slab === undefined || slab.memory.length - slab.used < BLOCK_ROOM_BYTES) return undefined;
-    return { memory: slab.memory, at: slab.used };
+    return slab.memory.subarray(slab.used, slab.used + BLOCK_ROOM_BYTES);
   }
 
   /** Takes what was read into `room()`. */

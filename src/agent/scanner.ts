@@ -1,7 +1,7 @@
 import { present } from '../lib/assert.ts';
 import { type Look, Placement, type PlacementOptions } from './placement.ts';
 import { ProblemBoard, isSourceFailure, problemOf } from './scan-problem.ts';
-import type { BlockRoom, FoundSource, ScanProblem } from './source.ts';
+import type { FoundSource, ScanProblem } from './source.ts';
 import type { ReadOutcome, SourceInput } from './source-input.ts';
 import type { TrackedFile } from './tracked-file.ts';
 
@@ -87,9 +87,9 @@ export class Scanner implements SourceInput {
     return needsScan;
   }
 
-  read(source: TrackedFile, room: BlockRoom, nowMs: number, readAtMs: number): ReadOutcome {
+  read(source: TrackedFile, room: Buffer, nowMs: number, readAtMs: number): ReadOutcome {
     if (source.handle === undefined && !this.reopen(source)) return 'nothing';
-    const result = this.attempt(source, () => source.read(room.memory, room.at, readAtMs));
+    const result = this.attempt(source, () => source.read(room, readAtMs));
     if (result === undefined) return 'nothing';
     if (result === 'more') return 'more';
     if (result === 'replaced') {

@@ -3,7 +3,6 @@ import type { LinesRead } from './block-reader.ts';
 import type { Notify } from './events.ts';
 import type { AgentLimits } from './limits.ts';
 import type { OpenFiles } from './open-files.ts';
-import type { BlockRoom } from './source.ts';
 import type { TopicsOptions } from './topics/topics-options.ts';
 import type { TrackedSource } from './tracked-source.ts';
 
@@ -72,8 +71,8 @@ export interface SourceInput {
   readonly nextPollMs: number;
   /** Looks again at what a scan would be too rare for. True if a scan should follow at once. */
   poll(nowMs: number): boolean;
-  /** Reads the next block of a source that has more. `room` has BLOCK_ROOM_BYTES. */
-  read(source: TrackedSource, room: BlockRoom, nowMs: number, readAtMs: number): ReadOutcome;
+  /** Reads the next block of a source that has more into `room`, which has BLOCK_ROOM_BYTES. */
+  read(source: TrackedSource, room: Buffer, nowMs: number, readAtMs: number): ReadOutcome;
   /** The source has closed: what is at its place may be another's now. */
   close(source: TrackedSource): void;
   /** A closed source that is still there as it was left: forgetting it would read it again. */

@@ -56,12 +56,6 @@ export interface SourceFinder {
   open(path: string): SourceHandle;
 }
 
-/** Memory for one block, from `at` on. */
-export interface BlockRoom {
-  readonly memory: Buffer;
-  readonly at: number;
-}
-
 /** A kind of source: options, docs, example and code in one file, listed once in components.ts. */
 export interface SourceDefinition<Options = unknown> {
   readonly type: string;

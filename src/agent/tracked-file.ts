@@ -121,10 +121,10 @@ export class TrackedFile extends TrackedSource {
   }
 
   /** Reads the next block; the caller has seen that there is more. */
-  read(into: Buffer, at: number, nowMs: number): ReadResult {
+  read(into: Buffer, nowMs: number): ReadResult {
     // The begin as well as the bytes below the position, as at a restart: where nothing was read yet there is nothing below it.
     if (!this.#hasSameHead(this.handle!)) return 'replaced';
-    const result = this.reader.read(this.handle!, into, at, this.until, this.ending !== undefined);
+    const result = this.reader.read(this.handle!, into, this.until, this.ending !== undefined);
     if (result === 'nothing') {
       this.#dryBytes = this.known;
       // An ending source is read to where the file is now, even if that is less than what was seen.

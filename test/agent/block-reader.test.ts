@@ -34,7 +34,7 @@ function readAll(bytes: Buffer, sizes: readonly number[]): LinesRead[] {
       close: () => {},
     };
     for (;;) {
-      const read = reader.read(handle, into, 0, Infinity, isEnding);
+      const read = reader.read(handle, into, Infinity, isEnding);
       if (read === 'nothing') break;
       if (read === 'replaced') throw new Error('the file is the same');
       if (read !== 'more') reads.push({ ...read, value: Buffer.from(read.value) });
@@ -117,7 +117,7 @@ test('zero bytes at the end of a file may be room that is filled later: they are
   };
   const next = (): string => {
     for (;;) {
-      const read = reader.read(handle, into, 0, Infinity, false);
+      const read = reader.read(handle, into, Infinity, false);
       if (read !== 'more') return typeof read === 'string' ? read : read.value.toString();
     }
   };

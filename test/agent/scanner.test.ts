@@ -69,7 +69,7 @@ test('a source whose disk fails is unreadable, said once, and read again when th
     disk.scanner.scan(nowMs, nowMs, true);
     expect(source!.hasMore).toBe(true);
     if (source!.handle === undefined) disk.scanner.reopen(source!);
-    expect(disk.scanner.attempt(source!, () => source!.read(memory, 0, 0))).toBeUndefined();
+    expect(disk.scanner.attempt(source!, () => source!.read(memory, 0))).toBeUndefined();
     expect(source!.report().state).toBe('unreadable');
   }
   expect(disk.opened).toBe(0);
@@ -77,7 +77,7 @@ test('a source whose disk fails is unreadable, said once, and read again when th
   disk.isFailing = false;
   disk.scanner.scan(6_000, 6_000, true);
   expect(disk.scanner.reopen(source!)).toBe(true);
-  expect(disk.scanner.attempt(source!, () => source!.read(memory, 0, 0))).toMatchObject({ start: 0, end: 4 });
+  expect(disk.scanner.attempt(source!, () => source!.read(memory, 0))).toMatchObject({ start: 0, end: 4 });
   disk.scanner.scan(7_000, 7_000, true);
   expect(disk.events.map(({ type }) => type)).toEqual(['source_found', 'unreadable', 'readable']);
 });

@@ -3,7 +3,7 @@ import { Cluster } from '../../broker/kafka/cluster.ts';
 import { asSourceError, isDefect } from '../../broker/kafka/wire/codes.ts';
 import { topicOfPath } from '../../record/partition-path.ts';
 import { ProblemBoard, noRoom, reasonOf } from '../scan-problem.ts';
-import type { BlockRoom, ScanProblem } from '../source.ts';
+import type { ScanProblem } from '../source.ts';
 import type { InputDeps, ReadOutcome, SourceInput, TopicsInput } from '../source-input.ts';
 import { newEntry } from '../tracked-source.ts';
 import { type FoundPartition, type PartitionOffsets, boundsOf, discover } from './discovery.ts';
@@ -136,7 +136,7 @@ export class TopicInput implements SourceInput {
     return seenMs;
   }
 
-  read(source: TrackedPartition, room: BlockRoom, _nowMs: number, readAtMs: number): ReadOutcome {
+  read(source: TrackedPartition, room: Buffer, _nowMs: number, readAtMs: number): ReadOutcome {
     const { feed } = source;
     if (feed === undefined) return 'nothing';
     const outcome = source.read(room, readAtMs);

@@ -6,7 +6,6 @@ import { EMPTY_TAIL, lineHashSeeds } from '../../record/source.ts';
 import type { LinesRead } from '../block-reader.ts';
 import { addOffset } from '../line-framing.ts';
 import type { RegistryEntry } from '../registry.ts';
-import type { BlockRoom } from '../source.ts';
 import type { ReadOutcome } from '../source-input.ts';
 import { type ReadPoint, TrackedSource } from '../tracked-source.ts';
 import type { PartitionFeed } from './partition-feed.ts';
@@ -117,7 +116,7 @@ export class TrackedPartition extends TrackedSource {
   }
 
   /** Fills `room` with the lines of what was fetched. */
-  read(room: BlockRoom, readAtMs: number): ReadOutcome {
+  read(room: Buffer, readAtMs: number): ReadOutcome {
     const { feed, framing } = this;
     if (feed === undefined || framing === undefined) return 'nothing';
     const run = new BlockRun(room);
@@ -222,9 +221,9 @@ class BlockRun {
     valueStart: 0,
     valueLength: -1,
   };
-  readonly #room: BlockRoom;
+  readonly #room: Buffer;
 
-  constructor(room: BlockRoom) {
+  constructor(room: Buffer) {
     this.#room = room;
   }
 
@@ -233,13 +232,12 @@ class BlockRun {
   }
 
   get value(): Buffer {
-    return this.#room.memory.subarray(this.#room.at, this.#room.at + this.length);
+    return this.#room.subarray(0, this.length);
   }
 
   /** False if the line does not fit any more. */
   take(framing: RecordFraming, cursor: RecordCursor): boolean {
-    const { memory, at } = this.#room;
-    const length = framing.write(cursor, memory, at + this.length, at + BLOCK_BYTES_MAX);
+    const length = framing.write(cursor, this.#room, this.length, BLOCK_BYTES_MAX);
     if (length < 0) return false;
     if (framing.isCut) this.cut.push(this.lines);
     if (framing.hasNewline) this.hasNewlines = true;

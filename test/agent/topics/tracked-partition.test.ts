@@ -17,7 +17,7 @@ const FRAMING = new RecordFraming({
   partition: 0,
   lineBytesMax: 1000,
 });
-const room = { memory: Buffer.alloc(BLOCK_ROOM_BYTES), at: 0 };
+const room = Buffer.alloc(BLOCK_ROOM_BYTES);
 
 interface Transaction {
   readonly producerId: number;
