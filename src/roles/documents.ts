@@ -4,7 +4,7 @@ import { staticAssignment } from '../broker/static-assignment.ts';
 import { LINE_COMPONENTS } from '../components.ts';
 import { type Config, sinkGroup } from '../config/config.ts';
 import type { ElasticsearchSinkConfig } from '../config/elasticsearch-sink.ts';
-import { ENGINE_DEFAULTS, Engine } from '../engine/engine.ts';
+import { Engine } from '../engine/engine.ts';
 import type { TaskKind } from '../engine/task-kind.ts';
 import { EPOCH_MESSAGE_BYTES_MAX } from '../epoch/codec.ts';
 import { BLOCK_BYTES_MAX } from '../record/block.ts';
@@ -17,6 +17,7 @@ import { Documents } from '../sinks/elasticsearch/documents.ts';
 import { deadLetterIndex } from '../sinks/elasticsearch/index-name.ts';
 import { streamPlan } from '../transforms/stream-plan.ts';
 import { documentPipeline } from './document-pipeline.ts';
+import { engineOptions, newEpochId } from './engine.ts';
 import type { RoleContext } from './role.ts';
 import type { DocumentsEvent } from './sink-text.ts';
 
@@ -57,23 +58,17 @@ export async function runDocuments(context: RoleContext<DocumentsEvent>, tasks: 
     const engine = new Engine({
       clock,
       log,
-      newId: () => randomBytes(16).toString('hex'),
+      newId: newEpochId,
       assignment: staticAssignment(0, 1),
       ...LINE_COMPONENTS,
       aggregates: {},
       operators: {},
       kind: documentKind(context, tasks, lanes, stream),
-      options: {
-        ...ENGINE_DEFAULTS,
-        pipeline: documentPipeline(config, stream, spec),
-        topicPrefix: config.broker.topicPrefix,
-        checkpoint: { ...ENGINE_DEFAULTS.checkpoint, ...config.checkpoint },
-        snapshotBytes: config.snapshotBytes,
-        retainMs: config.broker.retainMs,
+      options: engineOptions(config, documentPipeline(config, stream, spec), {
         maySwitch,
         isOnce,
-        ...generationOf(documentGenerations, stream),
-      },
+        generation: documentGenerations[stream],
+      }),
       notify: (event) => notify({ type: 'document_task', event }),
     });
     return engine.run(AbortSignal.any([signal, stop.signal])).catch((error: unknown) => {
@@ -85,11 +80,6 @@ export async function runDocuments(context: RoleContext<DocumentsEvent>, tasks: 
   sender.close();
   const failed = results.find((result) => result.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
-}
-
-function generationOf(generations: Readonly<Record<string, number>>, stream: string): { readonly generation?: number } {
-  const generation = generations[stream];
-  return generation === undefined ? {} : { generation };
 }
 
 function documentKind(

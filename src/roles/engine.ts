@@ -3,8 +3,9 @@ import type { Assignment } from '../broker/broker.ts';
 import { groupAssignment } from '../broker/kafka/group-assignment.ts';
 import { staticAssignment } from '../broker/static-assignment.ts';
 import { AGGREGATES_BY_NAME, LINE_COMPONENTS, OPERATORS_BY_TYPE } from '../components.ts';
-import { isShared } from '../config/config.ts';
-import { ENGINE_DEFAULTS, Engine } from '../engine/engine.ts';
+import { type Config, isShared } from '../config/config.ts';
+import { ENGINE_DEFAULTS, Engine, type EngineOptions } from '../engine/engine.ts';
+import type { Pipeline } from '../epoch/pipeline.ts';
 import type { EngineRoleEvent } from './engine-text.ts';
 import { kafkaClientOptions } from './kafka-broker.ts';
 import type { RoleContext } from './role.ts';
@@ -15,7 +16,8 @@ export interface Worker {
   readonly workers: number;
 }
 
-export interface EngineRoleOptions extends Worker {
+/** How a role that runs tasks was started. */
+export interface TaskRoleOptions {
   /** Somebody waits: every position is committed at once. */
   readonly isOnce: boolean;
   /** Set by `run`: this start may bring a changed pipeline. */
@@ -24,28 +26,42 @@ export interface EngineRoleOptions extends Worker {
   readonly generation: number | undefined;
 }
 
-export async function runEngine(context: RoleContext<EngineRoleEvent>, options: EngineRoleOptions): Promise<void> {
+/** Of a pipeline's tasks: what the configuration says, and how the role was started. */
+export function engineOptions(
+  { broker, checkpoint, snapshotBytes }: Config,
+  pipeline: Pipeline,
+  { isOnce, maySwitch, generation }: TaskRoleOptions,
+): EngineOptions {
+  return {
+    ...ENGINE_DEFAULTS,
+    pipeline,
+    topicPrefix: broker.topicPrefix,
+    checkpoint: { ...ENGINE_DEFAULTS.checkpoint, ...checkpoint },
+    snapshotBytes,
+    retainMs: broker.retainMs,
+    maySwitch,
+    isOnce,
+    ...(generation === undefined ? {} : { generation }),
+  };
+}
+
+export const newEpochId = (): string => randomBytes(16).toString('hex');
+
+export async function runEngine(
+  context: RoleContext<EngineRoleEvent>,
+  options: Worker & TaskRoleOptions,
+): Promise<void> {
   const { config, clock, log, signal, notify } = context;
   const assignment = assignmentOf(context, options);
   const engine = new Engine({
     clock,
     log,
-    newId: () => randomBytes(16).toString('hex'),
+    newId: newEpochId,
     assignment,
     ...LINE_COMPONENTS,
     aggregates: AGGREGATES_BY_NAME,
     operators: OPERATORS_BY_TYPE,
-    options: {
-      ...ENGINE_DEFAULTS,
-      pipeline: config.pipeline,
-      topicPrefix: config.broker.topicPrefix,
-      checkpoint: { ...ENGINE_DEFAULTS.checkpoint, ...config.checkpoint },
-      snapshotBytes: config.snapshotBytes,
-      retainMs: config.broker.retainMs,
-      maySwitch: options.maySwitch,
-      ...(options.generation === undefined ? {} : { generation: options.generation }),
-      isOnce: options.isOnce,
-    },
+    options: engineOptions(config, config.pipeline, options),
     notify: (event) => notify(event.type === 'assigned' ? { ...event, isFixed: assignment.isFixed } : event),
   });
   await engine.run(signal);
