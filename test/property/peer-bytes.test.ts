@@ -6,14 +6,8 @@ import { AnswerFrames } from '../../src/broker/kafka/answer-frames.ts';
 import { crc32c } from '../../src/broker/kafka/crc32c.ts';
 // Its decoder is held to bounds by this module.
 import '../../src/broker/kafka/kafkajs.ts';
-import {
-  RecordCursor,
-  batchAt,
-  batchesFrom,
-  batchesOf,
-  checkBatch,
-  recordsOf,
-} from '../../src/broker/kafka/record-batch.ts';
+import { batchAt, batchesFrom, batchesOf, checkBatch } from '../../src/broker/kafka/record-batch.ts';
+import { RecordCursor, recordsOf } from '../../src/broker/kafka/record-cursor.ts';
 import { decompress } from '../../src/broker/kafka/wire/compression.ts';
 import { answerError } from '../../src/broker/kafka/wire/codes.ts';
 import type { Api, Connection } from '../../src/broker/kafka/wire/connection.ts';

@@ -1,11 +1,5 @@
-import {
-  DamagedBatch,
-  type RecordBatch,
-  batchAt,
-  checkBatch,
-  damagedPlace,
-  isAbortMarker,
-} from '../../broker/kafka/record-batch.ts';
+import { DamagedBatch, type RecordBatch, batchAt, checkBatch, damagedPlace } from '../../broker/kafka/record-batch.ts';
+import { isAbortMarker } from '../../broker/kafka/record-cursor.ts';
 import type { FetchedPartition } from '../../broker/kafka/wire/record-requests.ts';
 import type { PartitionName } from './partition-name.ts';
 

@@ -1,5 +1,5 @@
 import { afterBlanks, valueEnd } from '../../codecs/json-scan.ts';
-import type { RecordCursor } from '../../broker/kafka/record-batch.ts';
+import type { RecordCursor } from '../../broker/kafka/record-cursor.ts';
 import type { TopicsOptions } from './topics-options.ts';
 
 const NEWLINE = 10;

@@ -1,4 +1,5 @@
-import { DamagedBatch, RecordCursor } from '../../broker/kafka/record-batch.ts';
+import { DamagedBatch } from '../../broker/kafka/record-batch.ts';
+import { RecordCursor } from '../../broker/kafka/record-cursor.ts';
 import { BLOCK_BYTES_MAX } from '../../record/block.ts';
 import { hash64 } from '../../lib/hash.ts';
 import { type LineSum, emptySum } from '../../record/line-id.ts';

@@ -1,6 +1,16 @@
-import { isDenied, isUnknownTopic, protocolType, unknownTopicError, unreachableError } from './kafka-error.ts';
+import { OperatingError } from '../../lib/errors.ts';
+import { Connections, type Purpose } from './connections.ts';
+import {
+  readAnswer,
+  tooFewBrokersError,
+  isDenied,
+  isUnknownTopic,
+  protocolType,
+  unknownTopicError,
+  unreachableError,
+} from './kafka-error.ts';
 import { type KafkaAddress, type KafkaClientOptions, createErrorFromCode } from './kafkajs.ts';
-import { Connection, type Judge } from './wire/connection.ts';
+import type { Connection, Judge } from './wire/connection.ts';
 import {
   type CoordinatorKind,
   type Metadata,
@@ -16,30 +26,31 @@ import {
 
 const NO_NODE = -1;
 
-/** Connections that wait for the next short read; a checkpoint reads its epoch back, and a connection costs several round trips. */
-const IDLE_MAX = 8;
+const TOPIC_RESOURCE = 2;
+const CREATE_TIMEOUT_MS = 10_000;
 
-/** Connections of one broker that are shared; answers come in the order of requests, so what may wait long has its own. */
-export type Purpose = 'ask' | 'produce' | 'fetch';
+/** A topic to be made. */
+export interface NewTopic {
+  readonly topic: string;
+  readonly numPartitions: number;
+  readonly replicationFactor: number;
+  readonly configEntries?: readonly { readonly name: string; readonly value: string }[];
+}
 
-/** What is known of a cluster: its brokers, who leads what, and the connections this process shares. */
+/** What is known of a cluster: its brokers, its topics, who leads what, and who keeps a group. */
 export class Cluster {
-  readonly #options: KafkaClientOptions;
-  readonly #judge: Judge | undefined;
+  readonly connections: Connections;
   readonly #bootstrap: readonly KafkaAddress[];
   readonly #nodes = new Map<number, KafkaAddress>();
   readonly #topics = new Map<string, readonly PartitionLayout[]>();
-  readonly #connections = new Map<string, Promise<Connection>>();
+  readonly #batchBytesMax = new Map<string, Promise<number>>();
   readonly #coordinators = new Map<string, KafkaAddress>();
   #controller = NO_NODE;
-  #idle: Connection[] = [];
   #turn = 0;
-  #isClosed = false;
 
   /** `judge` makes what connections fail by an error of the caller's kind; without it they are kafkajs' own, with their `type`. */
   constructor(options: KafkaClientOptions, judge?: Judge) {
-    this.#options = options;
-    this.#judge = judge;
+    this.connections = new Connections(options, judge);
     this.#bootstrap = options.brokers.map(parseAddress);
   }
 
@@ -85,47 +96,7 @@ export class Cluster {
   async connectionTo(node: number, purpose: Purpose): Promise<Connection> {
     const address = this.#nodes.get(node);
     if (address === undefined) throw unreachableError(`broker ${node}`, 'it is not in the cluster now');
-    return this.connection(address, purpose);
-  }
-
-  /** A shared connection to one broker. */
-  async connection(address: KafkaAddress, purpose: Purpose): Promise<Connection> {
-    const key = `${address.host}:${address.port} ${purpose}`;
-    const known = this.#connections.get(key);
-    if (known !== undefined) {
-      const connection = await known;
-      if (connection.isOpen) return connection;
-      if (this.#connections.get(key) === known) this.#connections.delete(key);
-    }
-    let opening = this.#connections.get(key);
-    if (opening === undefined) {
-      opening = this.open(address);
-      this.#connections.set(key, opening);
-      opening.catch(() => this.#connections.delete(key));
-    }
-    return opening;
-  }
-
-  /** A connection of the caller's own, since a fetch that waits holds up everything behind it. It is closed, or given back. */
-  async borrow(address: KafkaAddress): Promise<Connection> {
-    const isThere = ({ host, port }: KafkaAddress): boolean => host === address.host && port === address.port;
-    this.#idle = this.#idle.filter((connection) => connection.isOpen);
-    const index = this.#idle.findIndex((connection) => isThere(connection.address));
-    return index < 0 ? this.open(address) : this.#idle.splice(index, 1)[0]!;
-  }
-
-  /** Only without a request under way. */
-  giveBack(connection: Connection): void {
-    if (this.#isClosed || !connection.isOpen || this.#idle.length >= IDLE_MAX) connection.close();
-    else this.#idle.push(connection);
-  }
-
-  /** A connection for the caller's whole life, to be closed by it. */
-  async open(address: KafkaAddress): Promise<Connection> {
-    if (this.#isClosed) throw unreachableError(`${address.host}:${address.port}`, 'this process is ending');
-    const connection = await Connection.open(address, this.#options, this.#judge);
-    if (this.#isClosed) connection.close();
-    return connection;
+    return this.connections.to(address, purpose);
   }
 
   /** Any broker that answers, the same one as long as it does; those that are known, and those of the configuration. */
@@ -138,7 +109,7 @@ export class Cluster {
     let failure: unknown;
     for (let attempt = 0; attempt < addresses.length; attempt++) {
       try {
-        return await ask(await this.connection(addresses[this.#turn % addresses.length]!, 'ask'));
+        return await ask(await this.connections.to(addresses[this.#turn % addresses.length]!, 'ask'));
       } catch (error) {
         if (isDenied(error)) throw error;
         // Who does not answer is not asked first again: where packets vanish, each try costs seconds.
@@ -175,22 +146,64 @@ export class Cluster {
   /** After any error who leads is asked again. */
   async #askLeader<T>(topic: string, partition: number, ask: (connection: Connection) => Promise<T>): Promise<T> {
     try {
-      return await ask(await this.connection(await this.leader(topic, partition), 'ask'));
+      return await ask(await this.connections.to(await this.leader(topic, partition), 'ask'));
     } catch (error) {
       this.forget(topic);
       throw innerError(error);
     }
   }
 
-  /** Asks the controller; after an error the next {@link layout} says who that is. */
-  async createTopic(wanted: object, timeoutMs: number): Promise<void> {
-    const controller = this.#nodes.get(this.#controller);
-    const connection = controller === undefined ? await this.any() : await this.connection(controller, 'ask');
+  async hasTopic(topic: string): Promise<boolean> {
     try {
-      await connection.broker.createTopics({ topics: [wanted], timeout: timeoutMs });
+      await this.layout(topic);
+      return true;
     } catch (error) {
-      throw innerError(error);
+      if (error instanceof OperatingError && error.code === 'LOG_TOPIC_UNKNOWN') return false;
+      throw error;
     }
+  }
+
+  /**
+   * True if this call made it, false if another did. Asks the controller; after an error the next {@link layout} says who that is. Throws
+   * LOG_REPLICATION with a `hint` where there are fewer brokers than it needs.
+   */
+  async createTopic(wanted: NewTopic, hint: string): Promise<boolean> {
+    const controller = this.#nodes.get(this.#controller);
+    const connection = controller === undefined ? await this.any() : await this.connections.to(controller, 'ask');
+    try {
+      await connection.broker.createTopics({ topics: [wanted], timeout: CREATE_TIMEOUT_MS });
+      return true;
+    } catch (wrapped) {
+      const error = innerError(wrapped);
+      if (protocolType(error) === 'TOPIC_ALREADY_EXISTS') return false;
+      if (protocolType(error) === 'INVALID_REPLICATION_FACTOR')
+        throw tooFewBrokersError(wanted.topic, wanted.replicationFactor, hint, error);
+      throw error;
+    }
+  }
+
+  /** A topic's settings, with `max.message.bytes` among them. */
+  async configOf(topic: string): Promise<ReadonlyMap<string, string>> {
+    const { broker, name } = await this.any();
+    const { resources } = await broker.describeConfigs({ resources: [{ type: TOPIC_RESOURCE, name: topic }] });
+    return readAnswer(name, () => {
+      const entries = resources.find(({ resourceName }) => resourceName === topic)?.configEntries ?? [];
+      const config = new Map(entries.map(({ configName, configValue }) => [configName, configValue]));
+      const bytesMax = Number(config.get('max.message.bytes'));
+      if (!(bytesMax > 0)) throw new RangeError(`it describes no topic '${topic}'`);
+      this.#batchBytesMax.set(topic, Promise.resolve(bytesMax));
+      return config;
+    });
+  }
+
+  /** The topic's `max.message.bytes`, as it was when its settings were last asked for. */
+  batchBytesMax(topic: string): Promise<number> {
+    const known = this.#batchBytesMax.get(topic);
+    if (known !== undefined) return known;
+    const asking = this.configOf(topic).then((config) => Number(config.get('max.message.bytes')));
+    this.#batchBytesMax.set(topic, asking);
+    asking.catch(() => this.#batchBytesMax.delete(topic));
+    return asking;
   }
 
   /** Commits offsets for a group nobody is a member of, so that lag exporters see them. */
@@ -223,7 +236,7 @@ export class Cluster {
     try {
       const address = this.#coordinators.get(key) ?? (await this.coordinatorOf(name, kind));
       this.#coordinators.set(key, address);
-      return await ask(await this.connection(address, 'ask'));
+      return await ask(await this.connections.to(address, 'ask'));
     } catch (error) {
       this.#coordinators.delete(key);
       throw innerError(error);
@@ -236,11 +249,7 @@ export class Cluster {
   }
 
   close(): void {
-    this.#isClosed = true;
-    for (const opening of this.#connections.values())
-      opening.then((connection) => connection.close()).catch(() => undefined);
-    this.#connections.clear();
-    for (const connection of this.#idle.splice(0)) connection.close();
+    this.connections.close();
   }
 }
 

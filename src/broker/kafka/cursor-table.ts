@@ -3,7 +3,8 @@ import type { Cursor, Report } from '../broker.ts';
 import type { Cluster } from './cluster.ts';
 import { PartitionFetcher } from './partition-fetcher.ts';
 import type { Patience } from './patience.ts';
-import { DamagedBatch, type KafkaRecord, recordsOf } from './record-batch.ts';
+import { DamagedBatch, type KafkaRecord } from './record-batch.ts';
+import { recordsOf } from './record-cursor.ts';
 
 const FLUSH_MS = 500;
 const FETCH_BYTES_MAX = 1024 * 1024;

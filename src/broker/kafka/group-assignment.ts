@@ -117,7 +117,7 @@ class GroupMember implements Assignment {
   async #coordinator(): Promise<Connection> {
     if (this.#connection?.isOpen !== true) {
       const address = await this.#cluster.coordinatorOf(this.#options.group, 'group');
-      this.#connection = await this.#cluster.open(address);
+      this.#connection = await this.#cluster.connections.open(address);
     }
     return this.#connection;
   }

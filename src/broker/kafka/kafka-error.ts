@@ -140,3 +140,12 @@ export function tooLargeError(where: string, bytes: number, bytesMax: number): O
     hint: 'raise max.message.bytes of the topic, or start with smaller limits for blocks or epochs',
   });
 }
+
+export function tooFewBrokersError(topic: string, replicas: number, hint: string, cause: unknown): OperatingError {
+  return new OperatingError(`topic '${topic}' would need ${replicas} brokers, and the cluster has fewer`, {
+    code: 'LOG_REPLICATION',
+    hint,
+    exitCode: EXIT.config,
+    cause,
+  });
+}

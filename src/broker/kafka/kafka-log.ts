@@ -184,7 +184,6 @@ export class KafkaLog implements Log {
         patience: this.#patience,
         clock: this.#clock,
         signal: this.#closing.signal,
-        batchBytesMax: (of: string) => this.#topics.batchBytesMax(of),
         encoder: this.#encoder,
       };
       writer = new PartitionWriter(deps, topic, partition);

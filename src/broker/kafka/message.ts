@@ -1,5 +1,6 @@
 import { MESSAGE_KINDS, type Message, type MessageKind, type OutgoingMessage } from '../broker.ts';
-import { DamagedBatch, type KafkaRecord, type RecordBatch, type StoredRecord, recordsOf } from './record-batch.ts';
+import { DamagedBatch, type KafkaRecord, type RecordBatch, type StoredRecord } from './record-batch.ts';
+import { recordsOf } from './record-cursor.ts';
 
 /**
  * A message as a Kafka record: its value is the record's value, so that any consumer sees plain log lines; its header is the one record

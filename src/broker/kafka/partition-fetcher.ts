@@ -40,7 +40,7 @@ export class PartitionFetcher {
     this.#closing.abort();
     if (this.#connection === undefined) return;
     if (this.#isWaiting) this.#connection.close();
-    else this.#deps.cluster.giveBack(this.#connection);
+    else this.#deps.cluster.connections.giveBack(this.#connection);
     this.#connection = undefined;
   };
 
@@ -84,9 +84,9 @@ export class PartitionFetcher {
     const { cluster } = this.#deps;
     let connection = this.#connection;
     if (connection?.isOpen !== true) {
-      connection = await cluster.borrow(await cluster.leader(this.#topic, this.#partition));
+      connection = await cluster.connections.borrow(await cluster.leader(this.#topic, this.#partition));
       if (this.#closing.signal.aborted) {
-        cluster.giveBack(connection);
+        cluster.connections.giveBack(connection);
         throw closedError();
       }
       this.#connection = connection;

@@ -53,8 +53,6 @@ export interface WriterDependencies {
   readonly patience: Patience;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** The topic's `max.message.bytes`: of a whole batch, as compressed. */
-  readonly batchBytesMax: (topic: string) => Promise<number>;
   readonly encoder: BatchEncoder;
   /** Where the broker is to refuse whoever wrote there before. */
   readonly producer?: FencedProducer | undefined;
@@ -139,7 +137,7 @@ export class PartitionWriter {
       const { clock, encoder, producer } = this.#deps;
       const stamp = producer?.stamp(this.#partition, records.length);
       const batch = await encoder.encode(records, plain, clock.nowMs(), stamp);
-      const bytesMax = await this.#deps.batchBytesMax(this.#topic);
+      const bytesMax = await this.#deps.cluster.batchBytesMax(this.#topic);
       if (batch.length <= bytesMax) return { appends, batch, records: records.length };
       throw tooLargeError(this.#where, batch.length, bytesMax);
     } catch (error) {
@@ -155,7 +153,7 @@ export class PartitionWriter {
     let unknownTopic = 0;
     for (let attempt = 0; ; attempt++) {
       try {
-        const connection = await cluster.connection(await cluster.leader(this.#topic, this.#partition), 'produce');
+        const connection = await cluster.connections.to(await cluster.leader(this.#topic, this.#partition), 'produce');
         const produced = await this.#produce(connection, batch);
         if (produced.code === 0) {
           patience.succeeded(this.#where);
@@ -167,7 +165,7 @@ export class PartitionWriter {
         cluster.forget(this.#topic);
         const type = (error as { type?: string }).type ?? '';
         if (TOO_LARGE.has(type))
-          throw tooLargeError(this.#where, batch.length, await this.#deps.batchBytesMax(this.#topic));
+          throw tooLargeError(this.#where, batch.length, await this.#deps.cluster.batchBytesMax(this.#topic));
         const isUnknownTopic =
           type === 'UNKNOWN_TOPIC_OR_PARTITION' || (error as { code?: unknown }).code === 'LOG_TOPIC_UNKNOWN';
         if (isUnknownTopic && ++unknownTopic >= UNKNOWN_TOPIC_TRIES) throw unknownTopicError(this.#where, error);

@@ -5,13 +5,12 @@ import { seededRandom } from '../../lib/random.ts';
 import { BatchEncoder } from './batch-encoder.ts';
 import { Cluster } from './cluster.ts';
 import { FencedProducer, asFenced } from './fenced-producer.ts';
-import { protocolType } from './kafka-error.ts';
 import type { KafkaClientOptions } from './kafkajs.ts';
 import { PartitionFetcher } from './partition-fetcher.ts';
 import { PartitionWriter } from './partition-writer.ts';
 import { type KafkaEvent, Patience } from './patience.ts';
-import { DamagedBatch, type KafkaRecord, type StoredRecord, recordsOf } from './record-batch.ts';
-import { Topics } from './topics.ts';
+import { DamagedBatch, type KafkaRecord, type StoredRecord } from './record-batch.ts';
+import { recordsOf } from './record-cursor.ts';
 
 export interface PlainTopicOptions {
   readonly client: KafkaClientOptions;
@@ -36,11 +35,9 @@ interface PlainTopicParts {
   readonly patience: Patience;
   readonly closing: AbortController;
   readonly partitions: number;
-  readonly topics: Topics;
   readonly producer: FencedProducer | undefined;
 }
 
-const CREATE_TIMEOUT_MS = 10_000;
 const FETCH_BYTES_MAX = 1024 * 1024;
 /** A replica that does not follow is out of the set in sync by then: `replica.lag.time.max.ms` is 30 s by default. */
 const COMMITTED_LIMIT_MS = 120_000;
@@ -56,22 +53,21 @@ export class PlainTopic {
   readonly #writers: readonly PartitionWriter[];
 
   private constructor({ topic, clock }: PlainTopicOptions, parts: PlainTopicParts) {
-    const { cluster, patience, closing, partitions, topics, producer } = parts;
+    const { cluster, patience, closing, partitions, producer } = parts;
     this.partitions = partitions;
     this.#topic = topic;
     this.#cluster = cluster;
     this.#patience = patience;
     this.#closing = closing;
     this.#producer = producer;
-    const batchBytesMax = (of: string): Promise<number> => topics.batchBytesMax(of);
     const encoder = new BatchEncoder('gzip');
-    const deps = { cluster, patience, clock, signal: closing.signal, batchBytesMax, encoder, producer };
+    const deps = { cluster, patience, clock, signal: closing.signal, encoder, producer };
     this.#writers = Array.from({ length: partitions }, (_, partition) => new PartitionWriter(deps, topic, partition));
   }
 
   /** Makes the topic where it is not there; one that is there is taken as it is. */
   static async open(options: PlainTopicOptions): Promise<PlainTopic> {
-    const { client, clock, topic, signal, notify, replicationFactor, minInSync } = options;
+    const { client, clock, topic, signal, notify } = options;
     const cluster = new Cluster(client);
     const closing = new AbortController();
     const patience = new Patience({
@@ -82,15 +78,12 @@ export class PlainTopic {
       notify: notify ?? (() => undefined),
     });
     const partitions = await patience.retry(topic, () => partitionsOf(cluster, options));
-    const settings = { replicationFactor, minInSync, isSingleBroker: replicationFactor === 1 };
-    const append = (): Promise<number> => Promise.reject(new Error('nothing of ours is appended here'));
-    const topics = new Topics({ cluster, patience, clock, settings, append });
     const { writer } = options;
     const producer =
       writer === undefined
         ? undefined
         : await FencedProducer.open({ cluster, patience, clock }, writer, topic, partitions);
-    return new PlainTopic(options, { cluster, patience, closing, partitions, topics, producer });
+    return new PlainTopic(options, { cluster, patience, closing, partitions, producer });
   }
 
   /**
@@ -156,26 +149,10 @@ export class PlainTopic {
 
 async function partitionsOf(cluster: Cluster, options: PlainTopicOptions): Promise<number> {
   const { topic, partitions, replicationFactor, minInSync } = options;
-  try {
-    return (await cluster.layout(topic)).length;
-  } catch (error) {
-    if (!(error instanceof OperatingError) || error.code !== 'LOG_TOPIC_UNKNOWN') throw error;
-  }
+  if (await cluster.hasTopic(topic)) return (await cluster.layout(topic)).length;
   const configEntries = [{ name: 'min.insync.replicas', value: `${minInSync}` }];
   const wanted = { topic, numPartitions: partitions, replicationFactor, configEntries };
-  try {
-    await cluster.createTopic(wanted, CREATE_TIMEOUT_MS);
-  } catch (cause) {
-    if (protocolType(cause) === 'INVALID_REPLICATION_FACTOR') {
-      throw new OperatingError(`topic '${topic}' would need ${replicationFactor} brokers, and the cluster has fewer`, {
-        code: 'LOG_REPLICATION',
-        hint: 'say replication_factor: 1 where a single broker is meant',
-        exitCode: EXIT.config,
-        cause,
-      });
-    }
-    if (protocolType(cause) !== 'TOPIC_ALREADY_EXISTS') throw cause;
-  }
+  await cluster.createTopic(wanted, 'say replication_factor: 1 where a single broker is meant');
   // Not known to every broker at once: asked again.
   throw new OperatingError(`topic '${topic}' was made a moment ago`, { code: 'LOG_TOPIC_NEW', isRetryable: true });
 }

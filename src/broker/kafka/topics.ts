@@ -4,7 +4,6 @@ import { EXIT, OperatingError } from '../../lib/errors.ts';
 import { encodeGenesis } from '../../record/control.ts';
 import type { TopicSpec } from '../broker.ts';
 import type { Cluster } from './cluster.ts';
-import { protocolType, readAnswer } from './kafka-error.ts';
 import { recordOf } from './message.ts';
 import type { Patience } from './patience.ts';
 import type { KafkaRecord } from './record-batch.ts';
@@ -15,8 +14,6 @@ const LOG_ID_BYTES = 16;
 /** Who made a topic appends its genesis; the others wait this long before they do it themselves. */
 const GENESIS_WAIT_MS = 3_000;
 const GENESIS_POLL_MS = 50;
-const TOPIC_RESOURCE = 2;
-const CREATE_TIMEOUT_MS = 10_000;
 
 export interface TopicsDependencies {
   readonly cluster: Cluster;
@@ -31,7 +28,6 @@ export interface TopicsDependencies {
 /** Topics as this log needs them: made when they are missing, checked when they are there. */
 export class Topics {
   readonly #deps: TopicsDependencies;
-  readonly #batchBytesMax = new Map<string, Promise<number>>();
 
   constructor(deps: TopicsDependencies) {
     this.#deps = deps;
@@ -45,25 +41,10 @@ export class Topics {
       await Promise.all(layout.map((_, partition) => this.#ensureGenesis(spec.topic, partition, isNew)));
   }
 
-  /** The topic's `max.message.bytes`; asked once. */
-  batchBytesMax(topic: string): Promise<number> {
-    const known = this.#batchBytesMax.get(topic);
-    if (known !== undefined) return known;
-    const asking = this.#config(topic).then((config) => Number(config.get('max.message.bytes')));
-    this.#batchBytesMax.set(topic, asking);
-    asking.catch(() => this.#batchBytesMax.delete(topic));
-    return asking;
-  }
-
   /** True if this call made it. */
   async #createIfMissing(spec: TopicSpec, kind: TopicKind): Promise<boolean> {
     const { cluster, settings } = this.#deps;
-    try {
-      await cluster.layout(spec.topic);
-      return false;
-    } catch (error) {
-      if (!(error instanceof OperatingError) || error.code !== 'LOG_TOPIC_UNKNOWN') throw error;
-    }
+    if (await cluster.hasTopic(spec.topic)) return false;
     const reader = kind === 'log' ? await this.#deps.readerOf?.(spec.topic) : undefined;
     if (reader !== undefined) throw deletedError(spec.topic, reader);
     const topic = {
@@ -72,15 +53,7 @@ export class Topics {
       replicationFactor: settings.replicationFactor,
       configEntries: topicConfig(spec, kind, settings),
     };
-    try {
-      await cluster.createTopic(topic, CREATE_TIMEOUT_MS);
-      return true;
-    } catch (error) {
-      const type = protocolType(error);
-      if (type === 'TOPIC_ALREADY_EXISTS') return false;
-      if (type === 'INVALID_REPLICATION_FACTOR') throw tooFewBrokers(spec.topic, settings, error);
-      throw error;
-    }
+    return cluster.createTopic(topic, 'start more brokers, or say that one is meant: broker.single_broker: true');
   }
 
   async #checked(spec: TopicSpec, kind: TopicKind): Promise<readonly PartitionLayout[]> {
@@ -95,7 +68,7 @@ export class Topics {
       if (error instanceof OperatingError && error.code === 'LOG_TOPIC_UNKNOWN') throw new Error(error.message);
       throw error;
     }
-    const config = await this.#config(spec.topic);
+    const config = await cluster.configOf(spec.topic);
     assertSafe({
       spec,
       kind,
@@ -104,19 +77,7 @@ export class Topics {
       replicas: Math.min(...layout.map(({ replicas }) => replicas.length)),
       partitions: layout.length,
     });
-    this.#batchBytesMax.set(spec.topic, Promise.resolve(Number(config.get('max.message.bytes'))));
     return layout;
-  }
-
-  async #config(topic: string): Promise<ReadonlyMap<string, string>> {
-    const { broker, name } = await this.#deps.cluster.any();
-    const { resources } = await broker.describeConfigs({ resources: [{ type: TOPIC_RESOURCE, name: topic }] });
-    return readAnswer(name, () => {
-      const entries = resources.find(({ resourceName }) => resourceName === topic)?.configEntries ?? [];
-      const config = new Map(entries.map(({ configName, configValue }) => [configName, configValue]));
-      if (!(Number(config.get('max.message.bytes')) > 0)) throw new RangeError(`it describes no topic '${topic}'`);
-      return config;
-    });
   }
 
   /**
@@ -150,16 +111,4 @@ function deletedError(topic: string, reader: string): OperatingError {
     hint: 'bring it back from a copy; give the pipeline or sink another name where it was deleted on purpose; or begin anew, with an empty data_dir and another topic_prefix, or none of the topics of this one left, <prefix>.cursors among them',
     exitCode: EXIT.mismatch,
   });
-}
-
-function tooFewBrokers(topic: string, settings: TopicSettings, cause: unknown): OperatingError {
-  return new OperatingError(
-    `topic '${topic}' needs ${settings.replicationFactor} replicas, and the cluster has fewer brokers`,
-    {
-      code: 'LOG_REPLICATION',
-      hint: 'start more brokers, or say that one is meant: broker.single_broker: true',
-      exitCode: EXIT.config,
-      cause,
-    },
-  );
 }

@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { type FramingOptions, RecordFraming } from '../../../src/agent/topics/record-framing.ts';
-import { RecordCursor, batchAt } from '../../../src/broker/kafka/record-batch.ts';
+import { batchAt } from '../../../src/broker/kafka/record-batch.ts';
+import { RecordCursor } from '../../../src/broker/kafka/record-cursor.ts';
 import { type SampleRecord, encodeBatch } from '../../support/record-batches.ts';
 
 const OPTIONS: FramingOptions = { envelope: 'none', isJson: false, topic: 'orders', partition: 3, lineBytesMax: 1000 };

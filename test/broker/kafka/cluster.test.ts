@@ -62,12 +62,12 @@ describe('a cluster of two brokers', () => {
     }
     controller = 1;
     await cluster.layout(TOPIC);
-    await cluster.createTopic(wanted, 1_000);
+    await cluster.createTopic(wanted, '');
     controller = 0;
-    const failure = await cluster.createTopic(wanted, 1_000).catch((error: unknown) => error);
+    const failure = await cluster.createTopic(wanted, '').catch((error: unknown) => error);
     expect(protocolType(failure)).toBe('NOT_CONTROLLER');
     cluster.forget(TOPIC);
     await cluster.layout(TOPIC);
-    await cluster.createTopic(wanted, 1_000);
+    await cluster.createTopic(wanted, '');
   });
 });

@@ -6,14 +6,12 @@ import {
   DamagedBatch,
   type KafkaRecord,
   type RecordBatch,
-  RecordCursor,
   type StoredRecord,
   batchAt,
   batchesOf,
   checkBatch,
-  isAbortMarker,
-  recordsOf,
 } from '../../../src/broker/kafka/record-batch.ts';
+import { RecordCursor, isAbortMarker, recordsOf } from '../../../src/broker/kafka/record-cursor.ts';
 import {
   type SampleBatch,
   type SampleRecord,
