@@ -70,4 +70,27 @@ describe('a cluster of two brokers', () => {
     await cluster.layout(TOPIC);
     await cluster.createTopic(wanted, '');
   });
+
+  test('a broker that breaks off instead of describing the cluster is passed over, and asked last from then on', async () => {
+    const both = new Cluster({ brokers: nodes.map(({ address }) => address), clientId: 'test' });
+    nodes[0]!.script[API.metadata] = { version: 5, answer: () => 'cut' };
+    expect(await both.layout(TOPIC)).toHaveLength(1);
+    both.forget(TOPIC);
+    expect(await both.layout(TOPIC)).toHaveLength(1);
+    expect([nodes[0]!.asked, nodes[1]!.asked]).toEqual([[API.metadata], [API.metadata, API.metadata]]);
+    both.close();
+  });
+
+  test('what fails is what the caller makes of it, with the name of the broker', async () => {
+    const judged = new Cluster({ brokers: [nodes[0]!.address], clientId: 'test' }, (_, where) => new Error(where));
+    nodes[0]!.script[API.metadata] = { version: 5, answer: () => 'cut' };
+    await expect(judged.metadata([TOPIC])).rejects.toThrow(nodes[0]!.address);
+    judged.close();
+  });
+
+  test('once it is closed nothing is connected any more', async () => {
+    cluster.close();
+    await expect(cluster.metadata(undefined)).rejects.toMatchObject({ code: 'LOG_UNREACHABLE' });
+    expect(nodes[0]!.asked).toEqual([]);
+  });
 });
