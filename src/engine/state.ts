@@ -7,6 +7,7 @@ import { assert } from '../lib/assert.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { hash64 } from '../lib/hash.ts';
 import type { EpochDraft, LaterOutput, Operator, OperatorOutput, OtherKey } from '../operators/operator.ts';
+import { VERDICT_GOES_ON } from '../record/batch.ts';
 import { type Beat, decodeBeat, isLastPart } from '../record/beat.ts';
 import { type BlockHeader, decodeBlockHeader } from '../record/block.ts';
 import { type Control, decodeControl } from '../record/control.ts';
@@ -303,7 +304,9 @@ export class TaskState implements OperatorOutput, LaterOutput {
     }
     if (!this.#options.listsBadLines || !decided.some(({ fate }) => fate === 'dead_letter')) return;
     for (let line = 0; line < batch.length; line++) {
-      const { fate, reason } = verdicts[batch.verdict[line]!]!;
+      const verdict = batch.verdict[line]!;
+      if (verdict === VERDICT_GOES_ON) continue;
+      const { fate, reason } = verdicts[verdict]!;
       if (fate === 'dead_letter') this.#badLine(line, reason);
     }
   }
