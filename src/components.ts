@@ -20,6 +20,7 @@ import { elasticsearchSink } from './config/elasticsearch-sink.ts';
 import { eventsSink } from './config/events-sink.ts';
 import { kafkaSource } from './config/kafka-source.ts';
 import type { OperatorDefinition } from './operators/operator.ts';
+import { session } from './operators/session-window.ts';
 import { tumbling } from './operators/tumbling-window.ts';
 import { drop } from './transforms/drop.ts';
 import { keep } from './transforms/keep.ts';
@@ -36,7 +37,7 @@ type AnyOperator = OperatorDefinition<any>;
 export const CODECS: readonly AnyCodec[] = [combined, common, json];
 export const TRANSFORMS: readonly AnyTransform[] = [rename, keep, drop];
 export const AGGREGATES: readonly AggregateDefinition[] = [count, sum, min, max, avg];
-export const OPERATORS: readonly AnyOperator[] = [tumbling];
+export const OPERATORS: readonly AnyOperator[] = [tumbling, session];
 export const SOURCES: readonly AnySource[] = [fileSource, kafkaSource];
 export const SINKS: readonly SinkDefinition[] = [duckdbSink, elasticsearchSink, eventsSink];
 

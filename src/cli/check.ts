@@ -102,7 +102,7 @@ function workersText(config: Config): string[] {
 export function describeTable(name: string, rollup: RollupSpec): string {
   const { from, by, measures, window, rowsMax } = rollup;
   const rows: (readonly [string, string, string])[] = [
-    ['window_start, window_end', 'TIMESTAMPTZ', ''],
+    ...windowRows(name, rollup),
     ...by.map(({ column, type, field }) => [column, SQL_TYPES[type], `key ${escapeText(field)}`] as const),
     ...measures.map((measure) => [measure.name, measureType(measure), measureText(measure)] as const),
     [RESERVED_COLUMNS.filter((column) => OWN_COLUMNS.includes(column)).join(', '), '', ''],
@@ -115,6 +115,15 @@ export function describeTable(name: string, rollup: RollupSpec): string {
     `table ${name}: ${present(OPERATORS_BY_TYPE[window.type], `operator ${window.type} is known`).describe(window)} over ${from}${cap}`,
     ...lines,
   ].join('\n');
+}
+
+/** The columns that say when: those of a type on one line. */
+function windowRows(name: string, rollup: RollupSpec): (readonly [string, string, string])[] {
+  const { window } = rollup;
+  const operator = present(OPERATORS_BY_TYPE[window.type], `operator ${window.type} is known`);
+  const columns = operator.tables(name, rollup, AGGREGATES_BY_NAME)[0]!.columns.filter(({ role }) => role === 'window');
+  const byType = Object.groupBy(columns, ({ type }) => (type === 'time' ? 'TIMESTAMPTZ' : 'BIGINT'));
+  return Object.entries(byType).map(([type, of]) => [of.map((column) => column.name).join(', '), type, '']);
 }
 
 const ROWS = new Intl.NumberFormat('en');

@@ -2,8 +2,8 @@ import { resolve } from 'node:path';
 import type { z } from 'zod';
 import type { fileOptions } from '../agent/sources/file.ts';
 import { absolutePatterns } from '../agent/sources/glob.ts';
-import { CODECS_BY_TYPE, LINE_COMPONENTS, OPERATORS_BY_TYPE } from '../components.ts';
-import type { EventTimeSpec, Pipeline, RollupSpec, StreamSpec, TransformSpec, WindowSpec } from '../epoch/pipeline.ts';
+import { CODECS_BY_TYPE, LINE_COMPONENTS } from '../components.ts';
+import type { EventTimeSpec, Pipeline, RollupSpec, StreamSpec, TransformSpec } from '../epoch/pipeline.ts';
 import { present } from '../lib/assert.ts';
 import type { Fields } from '../record/batch.ts';
 import { type StreamPlan, streamPlan } from '../transforms/stream-plan.ts';
@@ -24,6 +24,7 @@ import { checkDocumentKeys, resolveColumns } from './rollup-columns.ts';
 import { type ConfigFile, configSchema, rollupSection, streamSection } from './schema.ts';
 import { tablesOf } from './tables.ts';
 import { originsOf, resolveTransforms } from './transforms.ts';
+import { type WindowSection, checkPartitions, resolveWindow } from './windows.ts';
 import { checkAssignment } from './workers.ts';
 
 export interface ResolveContext {
@@ -75,6 +76,7 @@ export function resolveConfig(
   checkSinks(sections, broker !== undefined, report);
   checkDocumentKeys(rollups, indexedRollups(sections.sinks, Object.keys(rollups)), report);
   if (parsed.success) checkAssignment(parsed.data, report);
+  if (parsed.success) checkPartitions(parsed.data, rollups, report);
   if (!parsed.success || problems.length > 0) return { config: undefined, problems };
   return { config: assemble(parsed.data, streams, rollups, context), problems };
 }
@@ -211,16 +213,6 @@ function resolveRollups(
     };
   }
   return rollups;
-}
-
-type WindowSection = Readonly<Record<string, unknown>> & { readonly type: string };
-
-function resolveWindow(path: Path, { type, ...options }: WindowSection, report: Report): WindowSpec | undefined {
-  const resolved = present(OPERATORS_BY_TYPE[type], `the schema knows ${type}`).resolve(options);
-  if (!('problem' in resolved)) return resolved;
-  const { option, ...problem } = resolved.problem;
-  report([...path, option], 'value', { code: 'CONFIG_VALUE', ...problem });
-  return undefined;
 }
 
 /**

@@ -7,6 +7,7 @@ import type { Path } from './document.ts';
 import { type StreamFields, isMeasureError, parseMeasure, unknownField } from './measures.ts';
 import type { Problem } from './problem.ts';
 import { rollupSection } from './schema.ts';
+import { type WindowSection, operatorOf } from './windows.ts';
 
 type Report = (path: Path, part: 'key' | 'value', problem: Omit<Problem, 'position'>) => void;
 
@@ -17,8 +18,9 @@ const USUAL_NAMES: Readonly<Record<string, string>> = { status: 'http_status' };
 export class TableColumns {
   readonly #owners = new Map<string, string>();
 
-  constructor() {
-    for (const column of RESERVED_COLUMNS) this.take(column, `every table's own ${column}`);
+  /** `own`: columns that the table's kind of window brings. */
+  constructor(own: readonly string[] = []) {
+    for (const column of [...RESERVED_COLUMNS, ...own]) this.take(column, `every table's own ${column}`);
   }
 
   ownerOf(column: string): string | undefined {
@@ -55,7 +57,8 @@ export function resolveColumns(
   report: Report,
 ): Pick<RollupSpec, 'by' | 'measures'> {
   const { fields } = lines;
-  const columns = new TableColumns();
+  const window = rollupSection.shape.window.safeParse(raw['window']).data as WindowSection | undefined;
+  const columns = new TableColumns(window === undefined ? [] : operatorOf(window).ownColumns);
   const given = rollupSection.shape.by.safeParse(raw['by']).data ?? [];
   const by = given.map((key, i) => {
     const spec = keySpec(key, fields);

@@ -110,6 +110,11 @@ export function numbersOf(schema: RowSchema, rows: RowSet, name: string): Float6
   return column.values;
 }
 
+/** The numbers of a column that is known to have them, undefined for texts. */
+export function numbersIn(column: ColumnData): Float64Array | Uint32Array | Uint8Array | undefined {
+  return column.kind === 'string' ? undefined : column.values;
+}
+
 export function cellOf(column: ColumnData, at: number): Cell {
   if (column.kind === 'string') {
     if (column.nulls[at] === 1) return null;

@@ -111,10 +111,16 @@ export interface OperatorDefinition<Window extends WindowSpec = WindowSpec> {
   /** As `window.type` names it. */
   readonly type: string;
   readonly summary: string;
+  /** Its rows are right only where one partition has all lines of a key. */
+  readonly needsKeyInOnePartition: boolean;
+  /** Columns that its tables have beside those of every rollup: no key and no measure may be called so. */
+  readonly ownColumns: readonly string[];
   /** Options beside `type`, as users write them. */
   readonly options: z.ZodObject;
   /** Options that are right by themselves, made plain; a problem is said of one of them. */
-  resolve(options: Readonly<Record<string, unknown>>): Window | { readonly problem: OptionProblem };
+  resolve(
+    options: Readonly<Record<string, unknown>>,
+  ): { readonly window: Window } | { readonly problem: OptionProblem };
   /** What its tables look like; the first has the rollup's name. */
   tables(name: string, spec: RollupSpec, aggregates: Aggregates): readonly RowSchema[];
   /** Where a rollup begins that is added when lines up to `eventTimeMsMax` were seen: its first row is whole. */

@@ -26,8 +26,21 @@ const ROLLUP_COLUMNS: readonly RowColumn[] = [
   { name: 'is_other', type: 'flag', role: 'key', merge: 'same' },
 ];
 
-/** The table of a rollup whose rows are named by window and key. */
-export function rollupSchema(table: string, spec: RollupSpec, aggregates: Aggregates): RowSchema {
+/** What a kind of window adds to the table: columns behind the common ones, and what names a row beside its key. */
+export interface WindowColumns {
+  readonly columns: readonly RowColumn[];
+  readonly identity: readonly string[];
+}
+
+const BY_WINDOW: WindowColumns = { columns: [], identity: ['window_start', 'window_end'] };
+
+/** The table of a rollup; by default its rows are named by window and key. */
+export function rollupSchema(
+  table: string,
+  spec: RollupSpec,
+  aggregates: Aggregates,
+  { columns, identity }: WindowColumns = BY_WINDOW,
+): RowSchema {
   const keys = spec.by.map(({ column, type }): RowColumn => ({
     name: column,
     type: COLUMN_TYPES[type],
@@ -47,8 +60,8 @@ export function rollupSchema(table: string, spec: RollupSpec, aggregates: Aggreg
   return {
     table,
     stream: spec.from,
-    columns: [...ROLLUP_COLUMNS, ...keys, ...state],
-    identity: ['window_start', 'window_end', 'is_other', ...keys.map(({ name }) => name)],
+    columns: [...ROLLUP_COLUMNS, ...columns, ...keys, ...state],
+    identity: [...identity, 'is_other', ...keys.map(({ name }) => name)],
     closesBy: 'window_end',
     allowedLatenessMs: spec.allowedLatenessMs,
     whenFinal: 'keep',

@@ -1,122 +1,100 @@
-import type { ColumnData, RowSet } from '../epoch/table.ts';
+import { type ColumnData, type RowSchema, type RowSet, kindOf } from '../epoch/table.ts';
+import { assert } from '../lib/assert.ts';
 import { ByteWriter } from '../lib/bytes.ts';
 import type { WindowTable } from './window-table.ts';
 
 const CAPACITY_FIRST = 256;
 
-/** Gathers rows out of window tables into the columns of a rollup's table (rollup-schema.ts). */
+type Numbers = Float64Array | Uint32Array | Uint8Array;
+type Collected =
+  | { readonly kind: 'number' | 'word' | 'flag'; values: Numbers; rest: Float64Array | undefined }
+  | { readonly kind: 'string'; offsets: Uint32Array; nulls: Uint8Array; readonly bytes: ByteWriter };
+
+/** Gathers rows out of window tables into the columns of an epoch: first `fixed` columns, then the keys, then the accumulators. */
 export class RowCollector {
   readonly #table: string;
-  readonly #numbers: Float64Array[];
-  readonly #words: Uint32Array[];
-  #isOther = new Uint8Array(CAPACITY_FIRST);
-  readonly #keyNumbers: (Float64Array | undefined)[];
-  /** Of columns with whole numbers beyond 2^53. */
-  readonly #keyRests: (Float64Array | undefined)[];
-  readonly #keyTexts: ({ offsets: Uint32Array; nulls: Uint8Array; bytes: ByteWriter } | undefined)[];
+  readonly #columns: readonly Collected[];
   #capacity = CAPACITY_FIRST;
   length = 0;
 
-  constructor(table: string, keyKinds: readonly ('string' | 'number')[], accumulators: number) {
+  constructor({ table, columns }: Pick<RowSchema, 'table' | 'columns'>) {
     const capacity = this.#capacity;
     this.#table = table;
-    // Window start, window end, lines, then the accumulators.
-    this.#numbers = Array.from({ length: 3 + accumulators }, () => new Float64Array(capacity));
-    // Sum lanes and revision.
-    this.#words = Array.from({ length: 3 }, () => new Uint32Array(capacity));
-    this.#keyNumbers = keyKinds.map((kind) => (kind === 'number' ? new Float64Array(capacity) : undefined));
-    this.#keyRests = keyKinds.map(() => undefined);
-    this.#keyTexts = keyKinds.map((kind) =>
-      kind === 'string'
-        ? {
-            offsets: new Uint32Array(capacity + 1),
-            nulls: new Uint8Array(capacity),
-            bytes: new ByteWriter(capacity * 16),
-          }
-        : undefined,
-    );
+    this.#columns = columns.map(({ type }): Collected => {
+      const kind = kindOf(type);
+      if (kind !== 'string') return { kind, values: numbersOf(kind, capacity), rest: undefined };
+      const bytes = new ByteWriter(capacity * 16);
+      return { kind, offsets: new Uint32Array(capacity + 1), nulls: new Uint8Array(capacity), bytes };
+    });
   }
 
   /** Bytes of the keys' text. */
   get textBytes(): number {
-    return this.#keyTexts.reduce((sum, text) => sum + (text?.bytes.length ?? 0), 0);
+    return this.#columns.reduce((sum, column) => sum + (column.kind === 'string' ? column.bytes.length : 0), 0);
   }
 
-  /** Copies one row. */
-  add(table: WindowTable, row: number): void {
+  /** Copies one row; `fixed` are the values of the columns before its keys. The table may have accumulators that no column is for. */
+  add(table: WindowTable, row: number, fixed: readonly number[]): void {
     if (this.length === this.#capacity) this.#grow();
+    const columns = this.#columns;
     const at = this.length++;
-    this.#numbers[0]![at] = table.startMs;
-    this.#numbers[1]![at] = table.endMs;
-    this.#numbers[2]![at] = table.lines[row]!;
-    for (let a = 0; a < table.accumulators.length; a++) this.#numbers[3 + a]![at] = table.accumulators[a]![row]!;
-    this.#words[0]![at] = table.sumA[row]!;
-    this.#words[1]![at] = table.sumB[row]!;
-    this.#words[2]![at] = table.revision[row]!;
-    this.#isOther[at] = row === table.otherRow ? 1 : 0;
-    for (let k = 0; k < table.keys.length; k++) {
-      const key = table.keys[k]!;
+    let c = 0;
+    for (const value of fixed) this.#setNumber(columns[c++]!, at, value);
+    for (const key of table.keys) {
+      const column = columns[c++]!;
       if (key.kind === 'number') {
-        this.#keyNumbers[k]![at] = key.values[row]!;
-        if (key.rest !== undefined) (this.#keyRests[k] ??= new Float64Array(this.#capacity))[at] = key.rest[row]!;
+        this.#setNumber(column, at, key.values[row]!, key.rest?.[row]);
         continue;
       }
-      const column = this.#keyTexts[k]!;
+      assert(column.kind === 'string', 'a text is in a column of texts');
       const text = table.text(key, row);
       if (text === undefined) column.nulls[at] = 1;
       else column.bytes.append(text);
       column.offsets[at + 1] = column.bytes.length;
     }
+    for (let a = 0; c < columns.length; a++) this.#setNumber(columns[c++]!, at, table.accumulators[a]![row]!);
+  }
+
+  #setNumber(column: Collected, at: number, value: number, rest = 0): void {
+    assert(column.kind !== 'string', 'a number is in a column of numbers');
+    column.values[at] = value;
+    if (rest !== 0) (column.rest ??= new Float64Array(this.#capacity))[at] = rest;
   }
 
   /** The rows. The collector is not used after this. */
   finish(): RowSet {
     const n = this.length;
-    const [start, end, lines, ...accumulators] = this.#numbers.map((values): ColumnData => ({
-      kind: 'number',
-      values: values.subarray(0, n),
-    }));
-    const [sumA, sumB, revision] = this.#words.map((values): ColumnData => ({
-      kind: 'word',
-      values: values.subarray(0, n),
-    }));
-    const isOther: ColumnData = { kind: 'flag', values: this.#isOther.subarray(0, n) };
-    const keys = this.#keyTexts.map((text, k): ColumnData => {
-      if (text === undefined) {
-        const rest = this.#keyRests[k]?.subarray(0, n);
-        return { kind: 'number', values: this.#keyNumbers[k]!.subarray(0, n), ...(rest === undefined ? {} : { rest }) };
+    const columns = this.#columns.map((column): ColumnData => {
+      if (column.kind === 'string') {
+        const { kind, offsets, bytes, nulls } = column;
+        return { kind, offsets: offsets.subarray(0, n + 1), bytes: bytes.view(), nulls: nulls.subarray(0, n) };
       }
-      return {
-        kind: 'string',
-        offsets: text.offsets.subarray(0, n + 1),
-        bytes: text.bytes.view(),
-        nulls: text.nulls.subarray(0, n),
-      };
+      const rest = column.rest === undefined ? {} : { rest: column.rest.subarray(0, n) };
+      return { kind: column.kind, values: column.values.subarray(0, n), ...rest } as ColumnData;
     });
-    const columns = [start!, end!, revision!, lines!, sumA!, sumB!, isOther, ...keys, ...accumulators];
     return { table: this.#table, length: n, columns };
   }
 
   #grow(): void {
-    this.#capacity *= 2;
-    const wider = <T extends Float64Array | Uint32Array | Uint8Array>(from: T, to: T): T => {
-      to.set(from);
-      return to;
-    };
-    const capacity = this.#capacity;
-    this.#numbers.forEach((values, i) => (this.#numbers[i] = wider(values, new Float64Array(capacity))));
-    this.#words.forEach((values, i) => (this.#words[i] = wider(values, new Uint32Array(capacity))));
-    this.#isOther = wider(this.#isOther, new Uint8Array(capacity));
-    this.#keyNumbers.forEach((values, i) => {
-      if (values !== undefined) this.#keyNumbers[i] = wider(values, new Float64Array(capacity));
-    });
-    this.#keyRests.forEach((values, i) => {
-      if (values !== undefined) this.#keyRests[i] = wider(values, new Float64Array(capacity));
-    });
-    for (const text of this.#keyTexts) {
-      if (text === undefined) continue;
-      text.offsets = wider(text.offsets, new Uint32Array(capacity + 1));
-      text.nulls = wider(text.nulls, new Uint8Array(capacity));
+    const capacity = (this.#capacity *= 2);
+    for (const column of this.#columns) {
+      if (column.kind === 'string') {
+        column.offsets = wider(column.offsets, new Uint32Array(capacity + 1));
+        column.nulls = wider(column.nulls, new Uint8Array(capacity));
+        continue;
+      }
+      column.values = wider(column.values, numbersOf(column.kind, capacity));
+      if (column.rest !== undefined) column.rest = wider(column.rest, new Float64Array(capacity));
     }
   }
+}
+
+function numbersOf(kind: 'number' | 'word' | 'flag', length: number): Numbers {
+  if (kind === 'number') return new Float64Array(length);
+  return kind === 'word' ? new Uint32Array(length) : new Uint8Array(length);
+}
+
+function wider<T extends Numbers>(from: Numbers, to: T): T {
+  to.set(from);
+  return to;
 }

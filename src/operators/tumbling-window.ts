@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { isFinal, windowStart } from '../epoch/finality.ts';
 import type { RollupSpec, WindowSpec } from '../epoch/pipeline.ts';
-import type { ColumnData, RowSet } from '../epoch/table.ts';
-import { assert, present } from '../lib/assert.ts';
-import { textOf } from '../lib/text.ts';
+import { type RowSchema, type RowSet, numbersIn } from '../epoch/table.ts';
 import { duration, formatDuration } from '../lib/units.ts';
-import { type Batch, isStringType } from '../record/batch.ts';
+import { restoredCell } from './key-cells.ts';
+import { KeyedFates } from './keyed-fates.ts';
+import { type RolledUp, hasLargeNumbers, initialOf, keyedSpecOf } from './keyed-loop.ts';
 import type {
   AdmittedBatch,
   EpochDraft,
@@ -13,12 +13,11 @@ import type {
   OperatorContext,
   OperatorDefinition,
   OperatorOutput,
-  OtherKey,
 } from './operator.ts';
 import { ROLLUP_AT, rollupSchema } from './rollup-schema.ts';
 import { RowCollector } from './row-collector.ts';
-import { type KeyCell, WindowTable, numberCell } from './window-table.ts';
 import { type Loop, type LoopHost, type LoopSpec, compileLoop } from './tumbling-source.ts';
+import { WindowTable } from './window-table.ts';
 
 export type TumblingSpec = WindowSpec & { readonly sizeMs: number; readonly offsetMs: number };
 
@@ -27,6 +26,8 @@ const WINDOW_RANGE = { min: '100ms', max: '31d' };
 
 export const tumbling: OperatorDefinition<TumblingSpec> = {
   type: 'tumbling',
+  needsKeyInOnePartition: false,
+  ownColumns: [],
   summary: 'Windows of one size, side by side: [start, end).',
   options: z.strictObject({
     size: duration(WINDOW_RANGE).describe('Length of a window.'),
@@ -40,19 +41,13 @@ export const tumbling: OperatorDefinition<TumblingSpec> = {
       const message = 'the offset of a window must be less than its size';
       return { problem: { option: 'offset', message } };
     }
-    return { type: 'tumbling', sizeMs: size, offsetMs: offset };
+    return { window: { type: 'tumbling', sizeMs: size, offsetMs: offset } };
   },
   tables: (name, spec, aggregates) => [rollupSchema(name, spec, aggregates)],
   sinceMs: ({ sizeMs, offsetMs }, eventTimeMsMax) => windowStart(eventTimeMsMax, sizeMs, offsetMs) + sizeMs,
   describe: ({ sizeMs }) => `windows of ${formatDuration(sizeMs)}`,
   create: (context) => new TumblingWindow(context),
 };
-
-interface BatchCounts {
-  lines: number;
-  a: number;
-  b: number;
-}
 
 /**
  * Count, sum, min, max, avg by key over windows [start, end) of equal size that touch one another. A line belongs to one window; it is
@@ -61,9 +56,12 @@ interface BatchCounts {
 export class TumblingWindow implements Operator, LoopHost {
   readonly name: string;
   readonly tables: readonly string[];
-  readonly rolledUp: BatchCounts = { lines: 0, a: 0, b: 0 };
+  readonly rolledUp: RolledUp = { lines: 0, a: 0, b: 0 };
   readonly #spec: RollupSpec;
   readonly #window: TumblingSpec;
+  readonly #schema: RowSchema;
+  /** Filled again for every row that is collected. */
+  readonly #fixed: number[] = Array.from({ length: ROLLUP_AT.keys }, () => 0);
   readonly #loop: Loop;
   /** The loop for batches with whole numbers beyond 2^53, made for the first of them. */
   readonly #largeLoop: () => Loop;
@@ -73,70 +71,48 @@ export class TumblingWindow implements Operator, LoopHost {
   readonly #tables = new Map<number, WindowTable>();
   /** Rows of windows that closed since the last checkpoint. */
   #closed: RowCollector;
-  #late: BatchCounts = { lines: 0, a: 0, b: 0 };
-  #before: BatchCounts = { lines: 0, a: 0, b: 0 };
-  #otherLines = 0;
-  #firstOther: OtherKey | undefined;
+  readonly #fates: KeyedFates;
   /** Rows of the window that closed last: what the next table is made for. */
   #expectedRows = 0;
-  #out: OperatorOutput | undefined;
   /** What a row takes in an epoch, about, but for the text of its key. */
   readonly #rowBytes: number;
 
-  constructor({ name, spec, fields, aggregates, sinceMs }: OperatorContext) {
-    const column = (field: string): number => {
-      const index = fields.findIndex((candidate) => candidate.name === field);
-      assert(index >= 0, `rollup ${name}: field ${field} is not projected`);
-      return index;
-    };
+  constructor(context: OperatorContext) {
+    const { name, spec, aggregates, sinceMs } = context;
     this.name = name;
     this.tables = [name];
     this.#spec = spec;
     this.#window = spec.window as TumblingSpec;
-    this.#keys = spec.by.map((key) => ({
-      column: column(key.field),
-      kind: isStringType(key.type) ? 'string' : 'number',
-    }));
-    const measures = spec.measures.map((measure) => ({
-      aggregate: present(aggregates[measure.aggregate], `no aggregate ${measure.aggregate}`),
-      fieldType: measure.fieldType,
-      column: measure.field === undefined ? undefined : column(measure.field),
-    }));
-    this.#initial = measures.flatMap((m) =>
-      m.aggregate.accumulators(m.fieldType).map((accumulator) => accumulator.initial),
-    );
+    this.#schema = rollupSchema(name, spec, aggregates);
+    const keyed = keyedSpecOf(context);
+    this.#keys = keyed.keys;
+    this.#initial = initialOf(keyed);
+    this.#fates = new KeyedFates(name, keyed.keys, spec.rowsMax);
     const { sizeMs } = this.#window;
     const loop: LoopSpec = {
       sizeMs,
       allowedLatenessMs: spec.allowedLatenessMs,
       sinceMs,
-      keys: this.#keys,
-      measures,
+      ...keyed,
     };
     this.#loop = compileLoop(loop);
     this.#largeLoop = () => (this.#compiledLarge ??= compileLoop(loop, true));
     this.#rowBytes = 40 + this.#keys.length * 8 + this.#initial.length * 8;
-    this.#closed = this.#collector();
+    this.#closed = new RowCollector(this.#schema);
   }
 
   process(admitted: AdmittedBatch, out: OperatorOutput): void {
-    this.#out = out;
-    const loop = this.#hasLarge(admitted.batch) ? this.#largeLoop() : this.#loop;
+    this.#fates.begin(out);
+    const loop = hasLargeNumbers(admitted.batch) ? this.#largeLoop() : this.#loop;
     loop(this, admitted);
-    this.#report(out, 'rolled_up', '', this.rolledUp);
-    this.#report(out, 'late', '', this.#late);
-    this.#report(out, 'filtered', 'before_rollup', this.#before);
-    if (this.#firstOther !== undefined) out.others(this.name, this.#otherLines, this.#firstOther);
-    this.#otherLines = 0;
-    this.#firstOther = undefined;
-    this.#out = undefined;
+    this.#fates.end(this.rolledUp);
   }
 
   onWatermark(watermarkMs: number): boolean {
     let hasFired = false;
     for (const [startMs, table] of this.#tables) {
       if (!isFinal(table.endMs, this.#spec.allowedLatenessMs, watermarkMs)) continue;
-      for (let i = 0; i < table.changedCount; i++) this.#closed.add(table, table.changed[i]!);
+      for (let i = 0; i < table.changedCount; i++) this.#collect(this.#closed, table, table.changed[i]!);
       this.#tables.delete(startMs);
       this.#expectedRows = table.size;
       hasFired = true;
@@ -161,11 +137,11 @@ export class TumblingWindow implements Operator, LoopHost {
   take(isSnapshot: boolean, draft: EpochDraft): void {
     const collector = this.#closed;
     for (const table of this.#tables.values()) {
-      if (isSnapshot) for (let row = 0; row < table.size; row++) collector.add(table, row);
-      else for (let i = 0; i < table.changedCount; i++) collector.add(table, table.changed[i]!);
+      if (isSnapshot) for (let row = 0; row < table.size; row++) this.#collect(collector, table, row);
+      else for (let i = 0; i < table.changedCount; i++) this.#collect(collector, table, table.changed[i]!);
       table.clearChanged();
     }
-    this.#closed = this.#collector();
+    this.#closed = new RowCollector(this.#schema);
     if (collector.length > 0) draft.upsert(collector.finish());
   }
 
@@ -210,82 +186,30 @@ export class TumblingWindow implements Operator, LoopHost {
     return table;
   }
 
-  insert(table: WindowTable, { batch }: AdmittedBatch, line: number, hash: number): number {
-    const columns = this.#keys.map((key) => batch.columns[key.column]!);
-    const row = table.insert(batch, columns, line, hash);
-    if (row === table.otherRow) {
-      this.#otherLines++;
-      this.#firstOther ??= {
-        windowStartMs: table.startMs,
-        key: this.#keyText(batch, line),
-        rowsMax: this.#spec.rowsMax,
-        isFull: !columns.some((column) => column.kind === 'number' && Math.abs(column.values[line]!) === Infinity),
-      };
-    }
+  insert(table: WindowTable, admitted: AdmittedBatch, line: number, hash: number): number {
+    const columns = this.#keys.map((key) => admitted.batch.columns[key.column]!);
+    const row = table.insert(admitted.batch, columns, line, hash);
+    if (row === table.otherRow) this.#fates.other(admitted, line, table.startMs);
     return row;
   }
 
   late(admitted: AdmittedBatch, line: number, startMs: number): void {
-    const { batch } = admitted;
-    countLine(this.#late, admitted, line);
-    this.#out!.late({
-      source: admitted.source,
-      offset: batch.lineOffset[line]!,
-      eventTimeMs: batch.eventTimeMs[line]!,
-      rollup: this.name,
-      windowStartMs: startMs,
-      windowEndMs: startMs + this.#window.sizeMs,
-      watermarkMs: admitted.watermarkBeforeMs[line]!,
-      key: this.#keyText(batch, line),
-    });
+    this.#fates.late(admitted, line, startMs, startMs + this.#window.sizeMs);
   }
 
   beforeRollup(admitted: AdmittedBatch, line: number): void {
-    countLine(this.#before, admitted, line);
+    this.#fates.beforeRollup(admitted, line);
   }
 
-  #hasLarge({ columns }: Batch): boolean {
-    return columns.some((column) => column.kind === 'number' && column.rest !== undefined);
+  #collect(collector: RowCollector, table: WindowTable, row: number): void {
+    const fixed = this.#fixed;
+    fixed[ROLLUP_AT.start] = table.startMs;
+    fixed[ROLLUP_AT.end] = table.endMs;
+    fixed[ROLLUP_AT.revision] = table.revision[row]!;
+    fixed[ROLLUP_AT.lines] = table.lines[row]!;
+    fixed[ROLLUP_AT.sumA] = table.sumA[row]!;
+    fixed[ROLLUP_AT.sumB] = table.sumB[row]!;
+    fixed[ROLLUP_AT.isOther] = row === table.otherRow ? 1 : 0;
+    collector.add(table, row, fixed);
   }
-
-  #keyText(batch: Batch, line: number): (string | null)[] {
-    return this.#keys.map(({ column }) => {
-      const cells = batch.columns[column]!;
-      if (cells.kind === 'number') {
-        const number = numberCell(cells, line);
-        return Number.isNaN(number) ? null : String(number === 0 ? 0 : number);
-      }
-      const bytes = batch.stringBytes(cells, line);
-      return bytes === undefined ? null : textOf(bytes);
-    });
-  }
-
-  #report(out: OperatorOutput, fate: 'rolled_up' | 'late' | 'filtered', reason: string, counts: BatchCounts): void {
-    if (counts.lines > 0) out.fate(this.name, fate, reason, counts.lines, counts.a, counts.b);
-    counts.lines = counts.a = counts.b = 0;
-  }
-
-  #collector(): RowCollector {
-    return new RowCollector(
-      this.name,
-      this.#keys.map((key) => key.kind),
-      this.#initial.length,
-    );
-  }
-}
-
-function numbersIn(column: ColumnData): Float64Array | Uint32Array | Uint8Array | undefined {
-  return column.kind === 'string' ? undefined : column.values;
-}
-
-function restoredCell(key: ColumnData, at: number): KeyCell {
-  if (key.kind === 'number') return numberCell(key, at);
-  assert(key.kind === 'string', 'keys are texts or numbers');
-  return key.nulls[at] === 1 ? null : key.bytes.subarray(key.offsets[at], key.offsets[at + 1]);
-}
-
-function countLine(counts: BatchCounts, admitted: AdmittedBatch, line: number): void {
-  counts.lines += 1;
-  counts.a = (counts.a + admitted.hashA[line]!) >>> 0;
-  counts.b = (counts.b + admitted.hashB[line]!) >>> 0;
 }

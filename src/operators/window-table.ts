@@ -1,11 +1,13 @@
-import { isUtf8 } from 'node:buffer';
-import { exactInteger, restOf } from '../lib/exact-integer.ts';
-import type { Batch, Column, NumberColumn } from '../record/batch.ts';
-import { escapeInvalidUtf8 } from '../lib/text.ts';
+import { restOf } from '../lib/exact-integer.ts';
+import type { Batch, Column } from '../record/batch.ts';
+import { type KeyCell, hashKey, keyOfLine, numberCell } from './key-cells.ts';
 
 const CAPACITY_MIN = 64;
 /** A table is not made larger than this on the word of the one before it. */
 const CAPACITY_FIRST_MAX = 65_536;
+/** Texts of removed rows are given back when they are so many, and half of all. */
+const DEAD_BYTES_MIN = 1024 * 1024;
+const ARENA_BYTES_MIN = 4096;
 /** Marks an empty slot, and a row that is not there. */
 export const EMPTY = -1;
 /** Text of the keys of one window: a visitor may send keys of kilobytes, and positions in the arena are 32 bits wide. */
@@ -24,9 +26,6 @@ export interface NumberKeys {
   rest: Float64Array | undefined;
 }
 
-/** One value of a key: text as UTF-8 bytes, a whole number beyond 2^53 as a bigint, NULL as null or NaN. */
-export type KeyCell = Uint8Array | number | bigint | null;
-
 export interface WindowTableOptions {
   readonly startMs: number;
   readonly endMs: number;
@@ -42,15 +41,18 @@ export interface WindowTableOptions {
 }
 
 /**
- * The rows of one open window, by key: open addressing over typed arrays, no object per row. It lives as long as its window, so a key
- * costs memory only while a window with it is open. Who sends requests may choose the keys: when there are as many as there may be, the lines
+ * Rows by key: open addressing over typed arrays, no object per row. Of tumbling windows each has a table, which lives as long as its window;
+ * where rows go one by one, their places and texts are used again. Who sends requests may choose the keys: when there are as many as there may be, the lines
  * of every further key share one row, which no key leads to. Generated code reads the fields directly (operators/tumbling-window.ts) and takes
  * them again after `insert`, which may replace any of them.
  */
 export class WindowTable {
   readonly startMs: number;
   readonly endMs: number;
+  /** Places of rows that were used so far; of those that were removed, `lines` is 0. */
   size = 0;
+  /** Rows that are there. */
+  live = 0;
   /** The row of all keys that have none of their own, or EMPTY. */
   otherRow = EMPTY;
   /** Slot → row, or EMPTY. A power of two, at most half full. */
@@ -71,6 +73,11 @@ export class WindowTable {
   readonly accumulators: Float64Array[];
   readonly #initial: readonly number[];
   readonly #rowsMax: number;
+  /** Places of removed rows that may be used again, and those that may be from the next checkpoint on: until then they are in `changed`. */
+  readonly #free: number[] = [];
+  #freed: number[] = [];
+  /** Text of removed rows in the arena. */
+  #deadBytes = 0;
   readonly #keyBytesMax: number;
 
   constructor(options: WindowTableOptions) {
@@ -105,16 +112,50 @@ export class WindowTable {
    * not valid UTF-8 and its escaped text is there already. Tables hold text only: two byte strings that would be shown alike are one key.
    */
   insert(batch: Batch, columns: readonly Column[], line: number, hash: number): number {
-    const cells = columns.map((column) =>
-      column.kind === 'number' ? numberCell(column, line) : (batch.stringBytes(column, line) ?? null),
-    );
+    const key = keyOfLine(batch, columns, line, hash);
     // No row can say which number it was.
-    if (cells.some((cell) => cell === Infinity || cell === -Infinity)) return this.other();
-    if (cells.every((cell) => !(cell instanceof Uint8Array) || isUtf8(cell))) return this.#addOrOther(cells, hash);
-    const shown = cells.map((cell) => (cell instanceof Uint8Array && !isUtf8(cell) ? escapeInvalidUtf8(cell) : cell));
-    const shownHash = hashKey(shown);
-    const row = this.#find(shown, shownHash);
-    return row === EMPTY ? this.#addOrOther(shown, shownHash) : row;
+    if (key.isOther) return this.other();
+    if (!key.isShown) return this.#addOrOther(key.cells, key.hash);
+    const row = this.#find(key.cells, key.hash);
+    return row === EMPTY ? this.#addOrOther(key.cells, key.hash) : row;
+  }
+
+  /** The row that `insert` would return if it made none, or EMPTY. */
+  lookup(batch: Batch, columns: readonly Column[], line: number): number {
+    const { cells, hash, isOther } = keyOfLine(batch, columns, line);
+    if (isOther) return this.otherRow;
+    const row = this.#find(cells, hash);
+    return row === EMPTY && !this.#hasRoom(cells) ? this.otherRow : row;
+  }
+
+  /** A row more with the key of `row`; what leads to that leads nowhere else. */
+  addBeside(row: number): number {
+    const cells = this.keys.map((key) =>
+      key.kind === 'number' ? numberCell(key, row) : (this.text(key, row)?.slice() ?? null),
+    );
+    return this.#addRow(cells, this.hashes[row]!);
+  }
+
+  /** Takes a row out. Whatever led to it leads to `heir` from now on, where that is not EMPTY. */
+  remove(row: number, heir: number): void {
+    if (row === this.otherRow) this.otherRow = heir;
+    else this.#unlink(row, heir);
+    this.lines[row] = 0;
+    this.isChanged[row] = 0;
+    this.live--;
+    this.#freed.push(row);
+    for (const key of this.keys) {
+      if (key.kind !== 'string') continue;
+      this.#deadBytes += Math.max(0, key.length[row]!);
+      // Without a text: nothing to keep.
+      key.length[row] = -1;
+    }
+    if (this.#deadBytes > DEAD_BYTES_MIN && this.#deadBytes > this.arenaLength / 2) this.#compact();
+  }
+
+  /** The row that leads a key given cell by cell, or EMPTY. */
+  find(cells: readonly KeyCell[]): number {
+    return this.#find(cells, hashKey(cells));
   }
 
   /** The row of a key given cell by cell. For restoring: what had a row has it again. */
@@ -143,6 +184,7 @@ export class WindowTable {
   clearChanged(): void {
     for (let i = 0; i < this.changedCount; i++) this.isChanged[this.changed[i]!] = 0;
     this.changedCount = 0;
+    this.#free.push(...this.#freed.splice(0));
   }
 
   #find(cells: readonly KeyCell[], hash: number): number {
@@ -167,10 +209,13 @@ export class WindowTable {
   }
 
   #addOrOther(cells: readonly KeyCell[], hash: number): number {
-    const rows = this.otherRow === EMPTY ? this.size : this.size - 1;
+    return this.#hasRoom(cells) ? this.#add(cells, hash) : this.other();
+  }
+
+  #hasRoom(cells: readonly KeyCell[]): boolean {
+    const rows = this.otherRow === EMPTY ? this.live : this.live - 1;
     const keyBytes = cells.reduce<number>((sum, cell) => (cell instanceof Uint8Array ? sum + cell.length : sum), 0);
-    const hasRoom = rows < this.#rowsMax && this.arenaLength + keyBytes <= this.#keyBytesMax;
-    return hasRoom ? this.#add(cells, hash) : this.other();
+    return rows < this.#rowsMax && this.arenaLength + keyBytes <= this.#keyBytesMax;
   }
 
   #add(cells: readonly KeyCell[], hash: number): number {
@@ -181,8 +226,8 @@ export class WindowTable {
 
   /** A row that no slot leads to yet. */
   #addRow(cells: readonly KeyCell[], hash: number): number {
-    if (this.size === this.hashes.length) this.#grow();
-    const row = this.size++;
+    const row = this.#place();
+    this.live++;
     this.hashes[row] = hash;
     this.keys.forEach((key, i) => {
       const cell = cells[i]!;
@@ -190,6 +235,59 @@ export class WindowTable {
       else this.#storeText(key, row, cell as Uint8Array | null);
     });
     return row;
+  }
+
+  /** A place for a row: one that is free, with everything as at the beginning, or a new one. */
+  #place(): number {
+    const free = this.#free.pop();
+    if (free === undefined) {
+      if (this.size === this.hashes.length) this.#grow();
+      return this.size++;
+    }
+    this.sumA[free] = this.sumB[free] = this.revision[free] = 0;
+    this.#initial.forEach((value, i) => (this.accumulators[i]![free] = value));
+    for (const key of this.keys) if (key.kind === 'number' && key.rest !== undefined) key.rest[free] = 0;
+    return free;
+  }
+
+  /** Backward shift: what was pushed on by the row that goes moves up, so that no probe ends too early. */
+  #unlink(row: number, heir: number): void {
+    const { slots, hashes } = this;
+    const mask = slots.length - 1;
+    let hole = hashes[row]! & mask;
+    while (slots[hole] !== row) {
+      // A row beside another one, which no slot leads to.
+      if (slots[hole] === EMPTY) return;
+      hole = (hole + 1) & mask;
+    }
+    slots[hole] = heir;
+    if (heir !== EMPTY) return;
+    for (let slot = (hole + 1) & mask; slots[slot] !== EMPTY; slot = (slot + 1) & mask) {
+      const wanted = hashes[slots[slot]!]! & mask;
+      if (((slot - wanted) & mask) < ((slot - hole) & mask)) continue;
+      slots[hole] = slots[slot]!;
+      slots[slot] = EMPTY;
+      hole = slot;
+    }
+  }
+
+  /** Copies the texts of the rows that are there to a new arena. */
+  #compact(): void {
+    const arena = new Uint8Array(Math.max(ARENA_BYTES_MIN, 2 * (this.arenaLength - this.#deadBytes)));
+    let length = 0;
+    for (let row = 0; row < this.size; row++) {
+      for (const key of this.keys) {
+        if (key.kind !== 'string' || key.length[row]! < 0) continue;
+        const text = this.text(key, row)!;
+        arena.set(text, length);
+        key.start[row] = length;
+        length += text.length;
+      }
+    }
+    this.arena = arena;
+    this.arenaView = new DataView(arena.buffer);
+    this.arenaLength = length;
+    this.#deadBytes = 0;
   }
 
   #storeText(key: StringKeys, row: number, text: Uint8Array | null): void {
@@ -235,8 +333,9 @@ export class WindowTable {
     this.#initial.forEach((value, i) => {
       this.accumulators[i] = grown(this.accumulators[i]!, new Float64Array(capacity).fill(value));
     });
+    const rows = this.slots.filter((row) => row !== EMPTY);
     this.slots = new Int32Array(capacity * 2).fill(EMPTY);
-    for (let row = 0; row < this.size; row++) if (row !== this.otherRow) this.#occupy(this.hashes[row]!, row);
+    for (const row of rows) this.#occupy(this.hashes[row]!, row);
   }
 }
 
@@ -247,46 +346,7 @@ function storeNumber(key: NumberKeys, row: number, cell: number | bigint | null)
   key.rest[row] = restOf(cell);
 }
 
-/** The number at a place of a column of a batch, a table or an epoch. */
-export function numberCell(
-  { values, rest }: Pick<NumberColumn, 'values'> & { readonly rest?: Float64Array | undefined },
-  at: number,
-): number | bigint {
-  return rest === undefined ? values[at]! : exactInteger(values[at]!, rest[at]!);
-}
-
 function grown<T extends Int32Array | Float64Array | Uint32Array | Uint8Array>(from: T, to: T): T {
   to.set(from);
   return to;
-}
-
-/** The hash of a key; operators/tumbling-window.ts generates the same arithmetic over batch columns. Not stored anywhere: free to change. */
-export function hashKey(cells: readonly KeyCell[]): number {
-  let h = 0;
-  for (const cell of cells) {
-    if (typeof cell === 'number') {
-      h = Math.imul(h ^ (cell | 0), 0x85ebca6b);
-      continue;
-    }
-    if (typeof cell === 'bigint') {
-      h = Math.imul(h ^ (Number(cell) | 0) ^ Math.imul(restOf(cell), 0x9e3779b1), 0x85ebca6b);
-      continue;
-    }
-    h = Math.imul(h ^ ((cell === null ? -1 : cell.length) + 1), 0x9e3779b1);
-    if (cell !== null) h = hashText(h, cell);
-  }
-  return h ^ (h >>> 15);
-}
-
-/** Four bytes at a time, then the rest one by one; the shift brings what differs in a word's high bits down to the slot. */
-function hashText(seed: number, text: Uint8Array): number {
-  const view = new DataView(text.buffer, text.byteOffset, text.byteLength);
-  let h = seed;
-  let at = 0;
-  for (; at + 4 <= text.length; at += 4) {
-    h = Math.imul(h ^ view.getInt32(at, true), 0x85ebca6b);
-    h ^= h >>> 15;
-  }
-  for (; at < text.length; at++) h = Math.imul(h ^ text[at]!, 0x01000193);
-  return h;
 }

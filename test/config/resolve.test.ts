@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { resolve } from 'node:path';
 import { describeConfig } from '../../src/cli/check.ts';
 import { documentPipeline } from '../../src/roles/document-pipeline.ts';
@@ -280,3 +280,31 @@ test.each(['  traffic:', '  access:\n    codec', 'requests: count'])(
     expect(problemsOf(text).join()).toContain('the name "constructor" cannot be used');
   },
 );
+
+describe('a session window', () => {
+  const text = (more: { partitions?: number; by?: string }): string =>
+    RIGHT_CONFIG.replace('{ type: tumbling, size: 1m }', '{ type: session, gap: 30m, max_length: 12h }')
+      .replace('    event_time:', `    partitions: ${more.partitions ?? 1}\n    event_time:`)
+      .replace('requests: count,', `${more.by ?? 'requests'}: count,`);
+
+  test('is resolved, and its table has what a session has', () => {
+    const { config } = resolveText(text({}), 'tailrace.yaml', {});
+    const { rollups, tables } = config.pipeline;
+    expect(rollups['traffic']!.window).toEqual({ type: 'session', gapMs: 1_800_000, lengthMsMax: 43_200_000 });
+    expect(tables['traffic']!.identity).toEqual(['id_a', 'id_b', 'is_other', 'url_path']);
+  });
+
+  test('is refused where files are spread over partitions', () => {
+    expect(() => resolveText(text({ partitions: 2 }), 'tailrace.yaml', {})).toThrow(
+      'needs all lines of a key in one partition, and the files of web are spread over the 2 of access',
+    );
+  });
+
+  test('has columns of its own, which other tables may have', () => {
+    expect(() => resolveText(text({ by: 'duration_ms' }), 'tailrace.yaml', {})).toThrow('duration_ms');
+    const tumbling = RIGHT_CONFIG.replace('requests: count', 'duration_ms: count');
+    expect(resolveText(tumbling, 'tailrace.yaml', {}).config.pipeline.rollups['traffic']!.measures[0]!.name).toBe(
+      'duration_ms',
+    );
+  });
+});

@@ -205,16 +205,22 @@ refuses(
   '12:5 NOT_BUILT: "where" in rollups.traffic is not built yet — remove it',
 );
 refuses(
-  'a session window',
+  'a hopping window',
   '{ type: tumbling, size: 1m }',
-  '{ type: session, gap: 30m }',
-  '13:21 NOT_BUILT: rollups.traffic.window of type session is not built yet — there is tumbling',
+  '{ type: hopping, size: 30m }',
+  '13:21 NOT_BUILT: rollups.traffic.window of type hopping is not built yet — there are tumbling, session',
 );
 refuses(
   'a sliding window',
   'type: tumbling',
   'type: sliding',
-  '13:21 NOT_BUILT: rollups.traffic.window of type sliding is not built yet — there is tumbling',
+  '13:21 NOT_BUILT: rollups.traffic.window of type sliding is not built yet — there are tumbling, session',
+);
+refuses(
+  'a session without a gap',
+  '{ type: tumbling, size: 1m }',
+  '{ type: session }',
+  '13:5 MISSING_KEY: "gap" is missing in rollups.traffic.window — it is a duration: a whole number and ms, s, m, h or d, such as 30s',
 );
 refuses(
   'an unknown window',

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { AGGREGATES_BY_NAME } from '../../src/components.ts';
 import type { OperatorContext } from '../../src/operators/operator.ts';
 import { type TumblingSpec, TumblingWindow } from '../../src/operators/tumbling-window.ts';
-import { hashKey } from '../../src/operators/window-table.ts';
+import { hashKey } from '../../src/operators/key-cells.ts';
 import type { RollupSpec } from '../../src/epoch/pipeline.ts';
 import type { KeySpec, MeasureSpec } from '../../src/epoch/table.ts';
 import { operatorContract } from '../contract/operator.ts';

@@ -32,8 +32,8 @@ export function accumulatorColumns(measure: MeasureSpec, aggregates: Aggregates)
 }
 
 /**
- * The view under the user's name: one row a window and key, with results in place of accumulators. Late lines are counted beside the row of
- * their key, whose window was closed for them; which of them would have had none is not known.
+ * The view under the user's name, with results in place of accumulators. Late lines are counted beside the row of their key, whose window was
+ * closed for them; which of them would have had none is not known. Where no window names a row, a late line is of none: NULL.
  */
 export function rollupViewSql(view: RollupView): string {
   const { schema, aggregates } = view;
@@ -48,19 +48,22 @@ export function rollupViewSql(view: RollupView): string {
     const columns = accumulatorColumns(measure, aggregates).map(identifier);
     return definitionOf(measure, aggregates).overflowSql?.(columns, measure.fieldType) ?? [];
   });
-  const lateKeys = schema.keys.map(
-    (key, index) => `TRY_CAST(key[${index + 1}] AS ${SQL_TYPES[key.type]}) AS k${index}`,
-  );
-  const lateMatches = keys.map((key, index) => ` AND late.k${index} IS NOT DISTINCT FROM r.${key}`);
+  const late = schema.identity.includes('window_start') ? lateSql(schema) : { lines: 'CAST(NULL AS BIGINT)', join: '' };
   return `CREATE OR REPLACE VIEW main.${identifier(table)} AS
     SELECT ${[...windows, ...keys.map((key) => `r.${key}`), ...measures].join(', ')},
-      r.status, r.revision, r.lines, coalesce(late.late_lines, 0) AS late_lines, ${overflows.join(' OR ') || 'false'} AS overflow,
+      r.status, r.revision, r.lines, ${late.lines} AS late_lines, ${overflows.join(' OR ') || 'false'} AS overflow,
       r.is_other
-    FROM (${isMerged(view) ? mergedRowsSql(view) : storedRowsSql(view)}) AS r
-    LEFT JOIN (
+    FROM (${isMerged(view) ? mergedRowsSql(view) : storedRowsSql(view)}) AS r ${late.join}`;
+}
+
+function lateSql({ table, keys }: RowSchema): { readonly lines: string; readonly join: string } {
+  const lateKeys = keys.map((key, index) => `TRY_CAST(key[${index + 1}] AS ${SQL_TYPES[key.type]}) AS k${index}`);
+  const matches = keys.map(({ column }, index) => ` AND late.k${index} IS NOT DISTINCT FROM r.${identifier(column)}`);
+  const join = `LEFT JOIN (
       SELECT window_start AS late_start, window_end AS late_end, ${[...lateKeys, 'count(*) AS late_lines'].join(', ')}
       FROM tailrace.late WHERE rollup = ${literal(table)} GROUP BY ALL
-    ) AS late ON late.late_start = r.window_start AND late.late_end = r.window_end AND NOT r.is_other${lateMatches.join('')}`;
+    ) AS late ON late.late_start = r.window_start AND late.late_end = r.window_end AND NOT r.is_other${matches.join('')}`;
+  return { lines: 'coalesce(late.late_lines, 0)', join };
 }
 
 /** With one partition a stored row is the row, and so is one that only a partition can name: by the hash of a line. */

@@ -58,7 +58,7 @@ export function rowDocument(row: FoldedRow, status: RowStatus, context: Document
     tailrace: {
       pipeline: context.pipeline,
       rollup: schema.table,
-      window: { start, end },
+      window: { start, end, ...moreOfWindow(row) },
       status,
       revision: merged.revision,
       lines: merged.lines,
@@ -77,6 +77,17 @@ function windowOf({ schema, cells }: FoldedRow): readonly [start: string, end: s
   const times = schema.columns.filter(({ role, type }) => role === 'window' && type === 'time');
   const [start = 0, end = start] = times.map(({ name }) => Number(cells[name]));
   return [new Date(start).toISOString(), new Date(end).toISOString()];
+}
+
+/** What else the row says of when: `first_event`, `duration_ms`. */
+function moreOfWindow({ schema, cells }: FoldedRow): Readonly<Record<string, unknown>> {
+  const more = schema.columns.filter(({ name, role }) => role === 'window' && !/^window_(start|end)$/.test(name));
+  return Object.fromEntries(
+    more.map(({ name, type }) => [
+      name,
+      type === 'time' ? new Date(Number(cells[name])).toISOString() : (cells[name] ?? null),
+    ]),
+  );
 }
 
 function keyJson(value: string | number | null, type: FieldType): unknown {

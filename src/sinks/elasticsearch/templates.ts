@@ -98,11 +98,16 @@ function mappingsOf(fields: Readonly<Record<string, FieldType>>): Mappings {
 }
 
 /** Keys under their own names, which are ECS, or the names they were given; measures under `tailrace.measures`, so that none can be a key's parent. */
-function rollupMappings({ keys, measures }: RowSchema): Mappings {
+function rollupMappings({ columns, keys, measures }: RowSchema): Mappings {
   return {
     ...ROLLUP_FIELDS,
     ...mappingsOf(Object.fromEntries(keys.map(({ field, as = field, type }) => [as, type]))),
     '@timestamp': FIELD_MAPPINGS.date,
+    ...Object.fromEntries(
+      columns
+        .filter(({ name, role }) => role === 'window' && !/^window_(start|end)$/.test(name))
+        .map(({ name, type }) => [`tailrace.window.${name}`, FIELD_MAPPINGS[type === 'time' ? 'date' : 'long']]),
+    ),
     ...Object.fromEntries(measures.map(({ name }) => [measureField(name), FIELD_MAPPINGS.double])),
   };
 }

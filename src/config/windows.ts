@@ -1,0 +1,49 @@
+import { OPERATORS_BY_TYPE } from '../components.ts';
+import type { RollupSpec, WindowSpec } from '../epoch/pipeline.ts';
+import { present } from '../lib/assert.ts';
+import type { OperatorDefinition } from '../operators/operator.ts';
+import type { Path } from './document.ts';
+import type { Problem } from './problem.ts';
+import type { ConfigFile } from './schema.ts';
+
+type Report = (path: Path, part: 'key' | 'value', problem: Omit<Problem, 'position'>) => void;
+
+/** A window as the schema lets it through. */
+export type WindowSection = Readonly<Record<string, unknown>> & { readonly type: string };
+
+export function operatorOf({ type }: { readonly type: string }): OperatorDefinition {
+  return present(OPERATORS_BY_TYPE[type], `operator ${type} is known`);
+}
+
+/** Undefined where an option does not fit the others. */
+export function resolveWindow(path: Path, window: WindowSection, report: Report): WindowSpec | undefined {
+  const { type: _type, ...options } = window;
+  const resolved = operatorOf(window).resolve(options);
+  if (!('problem' in resolved)) return resolved.window;
+  const { option, ...problem } = resolved.problem;
+  report([...path, option], 'value', { code: 'CONFIG_VALUE', ...problem });
+  return undefined;
+}
+
+/**
+ * Files are spread over the partitions of a stream, and so are the lines of a key: what needs all of them in one place takes one partition, or
+ * a topic whose producer has put them there.
+ */
+export function checkPartitions(
+  { sources, streams }: ConfigFile,
+  rollups: Readonly<Record<string, RollupSpec>>,
+  report: Report,
+): void {
+  for (const [name, { from, window }] of Object.entries(rollups)) {
+    const { partitions = 1 } = streams[from] ?? {};
+    const spread = Object.entries(
+      sources as Readonly<Record<string, { readonly type: string; readonly stream: string }>>,
+    ).find(([, source]) => source.stream === from && source.type !== 'kafka');
+    if (!operatorOf(window).needsKeyInOnePartition || partitions === 1 || spread === undefined) continue;
+    report(['rollups', name, 'window', 'type'], 'value', {
+      code: 'CONFIG_VALUE',
+      message: `a ${window.type} window needs all lines of a key in one partition, and the files of ${spread[0]} are spread over the ${partitions} of ${from}`,
+      hint: 'say partitions: 1, or read a topic whose producer writes by this key',
+    });
+  }
+}
