@@ -134,7 +134,7 @@ function summarise(kinds: readonly Change['kind'][], { dryRun }: ProvisionOption
 
 /** JSON with sorted keys, so that order is no difference. */
 function prettyJson(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) => sorted(inner), 2);
+  return `${JSON.stringify(value, (_key, inner: unknown) => sorted(inner), 2)}\n`;
 }
 
 function sorted(value: unknown): unknown {
