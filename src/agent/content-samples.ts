@@ -10,6 +10,18 @@ const STEP = 2;
 /** Ends of the last blocks: a copy that was made while the source was read ends near them. */
 const RECENT_MAX = 8;
 
+/** What two sides remember of one source, each position once; where they differ, the later side is right. */
+export function joinSamples(samples: readonly Sample[] = [], more: readonly Sample[] = []): readonly Sample[] {
+  return kept([...samples, ...more]).flat();
+}
+
+/** Those at the fixed positions, of which there are 40 at most, and the last of the others. */
+function kept(samples: readonly Sample[]): [spaced: Sample[], recent: Sample[]] {
+  const sorted = [...new Map(samples)].toSorted(([left], [right]) => left - right);
+  const isSpaced = ([position]: Sample): boolean => Number.isInteger(Math.log2(position / FIRST));
+  return [sorted.filter(isSpaced), sorted.filter((sample) => !isSpaced(sample)).slice(-RECENT_MAX)];
+}
+
 /**
  * What is remembered of the content below a position: a file that is shorter than what was read of a source can still be known for a copy of
  * its beginning, such as an older backup, or one that was made a moment before the last lines came.
@@ -19,10 +31,9 @@ export class ContentSamples {
   #recent: Sample[];
 
   constructor(samples: readonly Sample[] = []) {
-    const isSpaced = ([position]: Sample): boolean => Number.isInteger(Math.log2(position / FIRST));
-    const sorted = samples.toSorted(([left], [right]) => left - right);
-    this.#samples = sorted.filter(isSpaced);
-    this.#recent = sorted.filter((sample) => !isSpaced(sample)).slice(-RECENT_MAX);
+    const [spaced, recent] = kept(samples);
+    this.#samples = spaced;
+    this.#recent = recent;
   }
 
   get all(): readonly Sample[] {

@@ -8,7 +8,7 @@ import { decodeGenesis } from '../record/control.ts';
 import { emptySum } from '../record/line-id.ts';
 import { agentOf, lineHashSeeds, numberOf } from '../record/source.ts';
 import { addOffset } from './line-framing.ts';
-import type { Sample } from './content-samples.ts';
+import { type Sample, joinSamples } from './content-samples.ts';
 import type { Notify } from './events.ts';
 import {
   type Counted,
@@ -255,7 +255,7 @@ function caughtUpEntry(entry: RegistryEntry, report: KnownSource): RegistryEntry
     quietSinceMs,
     possibleLossBytes,
     possibleDoubleBytes,
-    samples: [...(entry.samples ?? []), ...(report.samples ?? [])],
+    samples: joinSamples(entry.samples, report.samples),
     ...(counted?.upTo === position ? { counted } : {}),
     ...(sum === undefined ? {} : { counted: { upTo: position, sum } }),
     ...(report.state === 'closed'

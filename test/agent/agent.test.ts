@@ -11,6 +11,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { loadRegistry } from '../../src/agent/registry.ts';
 import { type AgentSettings, AgentWorld } from '../support/agent-world.ts';
 import { expectProven } from '../support/proven.ts';
 
@@ -81,6 +82,24 @@ describe('growth', () => {
     await world.ended();
     expect(await world.texts()).toEqual(['one\ntw\nthree\nfour\nfive\n']);
     await expectProven(world);
+  });
+
+  test('what is remembered of a file does not grow with the lives of the agent', async () => {
+    begin();
+    writeFileSync(world.path('a.log'), `${'x'.repeat(100)}\n`.repeat(50));
+    const samples: number[] = [];
+    for (let life = 0; life < 14; life++) {
+      appendFileSync(world.path('a.log'), 'one more\n');
+      world.start();
+      await world.pass(10_000);
+      // The log has it, and the registry may not.
+      appendFileSync(world.path('a.log'), 'and another\n');
+      await world.pass(300);
+      await world.kill();
+      const [entry] = loadRegistry(world.dataDir)!.sources;
+      samples.push(entry!.samples!.length);
+    }
+    expect(Math.max(...samples)).toBeLessThan(50);
   });
 
   test('a file without a whole line is no source', async () => {
