@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
-import { AGGREGATES, CODECS, SINKS, SOURCES, TRANSFORMS } from '../components.ts';
+import { AGGREGATES, CODECS, OPERATORS, SINKS, SOURCES, TRANSFORMS } from '../components.ts';
 import { print, printJson } from './output.ts';
 import { withExamples } from './examples.ts';
 
 export function registerList(program: Command): void {
   const command = program
     .command('list')
-    .description('Lists what a configuration can name: sources, codecs, transforms, aggregates, sinks.')
+    .description('Lists what a configuration can name: sources, codecs, transforms, windows, aggregates, sinks.')
     .option('--json', 'one JSON array')
     .action((options: { json?: boolean }) => {
       const components = listComponents();
@@ -29,6 +29,7 @@ function listComponents(): Component[] {
     ...named('source', SOURCES),
     ...named('codec', CODECS),
     ...named('transform', TRANSFORMS),
+    ...named('window', OPERATORS),
     ...AGGREGATES.map(({ name, summary }) => ({ kind: 'aggregate', name, summary })),
     ...named('sink', SINKS),
   ];
