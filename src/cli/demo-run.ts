@@ -26,7 +26,7 @@ import { type DemoStory, LATE_SQL, WINDOWS_SQL, generatorArgs } from './demo-sto
 import { LiveBlock } from './live-block.ts';
 import { hasColours, painter } from './output.ts';
 import { queryOf, warehouseOf } from './sql-target.ts';
-import { tableText } from './sql.ts';
+import { tableText } from './sql-output.ts';
 
 const REFRESH_MS = 1000;
 /** How often is looked whether a killed role is back. */

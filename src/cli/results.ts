@@ -16,7 +16,7 @@ import { nothingIn } from './input-places.ts';
 import { type OpenWindows, openWindowsText, readOpenWindows } from './open-windows.ts';
 import { print, printJson, say } from './output.ts';
 import { NO_WAREHOUSE, NO_WAREHOUSE_HINT, queryOf, warehouseOf } from './sql-target.ts';
-import { tableText } from './sql.ts';
+import { tableText } from './sql-output.ts';
 import { sayUnusedLines } from './unused-lines.ts';
 
 /** So many rows of each table are shown: those with the most lines. */

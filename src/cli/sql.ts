@@ -1,24 +1,21 @@
-import type { Command } from 'commander';
-import { OperatingError } from '../lib/errors.ts';
-import { escapeText } from '../lib/escape.ts';
+import { type Command, Option } from 'commander';
 import { querySql } from '../sinks/duckdb/client.ts';
-import type { SqlResult } from '../sinks/duckdb/sql-runner.ts';
 import { withExamples } from './examples.ts';
-import { print, printJson, say } from './output.ts';
+import { print, say } from './output.ts';
+import { SQL_OUTPUTS, type SqlOutput, sqlText } from './sql-output.ts';
 import { type TargetOptions, targetOf, warehouseOf } from './sql-target.ts';
 
 const EXAMPLES = `Examples:
   tailrace sql "show tables"
   tailrace sql "from traffic order by window_start desc limit 10"
   tailrace sql "from tailrace.dead_letters limit 5" --json
+  tailrace sql "from traffic" -o csv > traffic.csv
 `;
 
 interface SqlOptions extends TargetOptions {
   readonly json?: boolean;
+  readonly output: SqlOutput;
 }
-
-/** Wider cells are cut for the screen; --json has them whole. */
-const CELL_WIDTH_MAX = 60;
 
 export function registerSql(program: Command): void {
   const command = program
@@ -27,39 +24,19 @@ export function registerSql(program: Command): void {
     .argument('<query>', 'one statement: SELECT, FROM, SHOW TABLES, DESCRIBE, SUMMARIZE, EXPLAIN')
     .option('-c, --config <file>', 'the configuration (default: ./tailrace.yaml)')
     .option('--data-dir <folder>', 'where everything is kept, for runs without a configuration')
-    .option('--json', 'the answer as one JSON object: columns, rows, truncated')
+    .addOption(
+      new Option('-o, --output <form>', 'json is one object: columns, rows, truncated; ndjson an object a row')
+        .choices(SQL_OUTPUTS)
+        .default('table' satisfies SqlOutput),
+    )
+    .option('--json', 'the same as -o json')
     .action(async (query: string, options: SqlOptions) => {
       const result = await querySql(warehouseOf(targetOf(options)), query);
-      if (options.json === true) printJson(result);
-      else show(result);
+      const output = options.json === true ? 'json' : options.output;
+      const text = sqlText(result, output, process.stdout.isTTY);
+      // Without rows there is no line, not an empty one.
+      if (text !== '') print(text);
+      if (result.truncated) say(`only the first ${result.rows.length} rows: ask for less, or aggregate`);
     });
   withExamples(command, EXAMPLES);
-}
-
-function show(result: SqlResult): void {
-  print(tableText(result));
-  if (result.truncated) say(`only the first ${result.rows.length} rows: ask for less, or aggregate`);
-}
-
-/** An answer as an aligned table; numbers to the right, what a log line could do to a terminal escaped. */
-export function tableText({ columns, rows }: Pick<SqlResult, 'columns' | 'rows'>): string {
-  if (columns.length === 0) throw new OperatingError('the answer has no columns', { code: 'SQL_FAILED' });
-  const names = columns.map(({ name }) => escapeText(name));
-  const cells = rows.map((row) => row.map(cellText));
-  const isNumber = columns.map(
-    (_, index) => rows.length > 0 && rows.every((row) => row[index] === null || typeof row[index] === 'number'),
-  );
-  const widths = names.map((name, index) => Math.max(name.length, ...cells.map((row) => row[index]!.length)));
-  const line = (texts: readonly string[]): string =>
-    texts
-      .map((text, index) => (isNumber[index] === true ? text.padStart(widths[index]!) : text.padEnd(widths[index]!)))
-      .join('  ')
-      .trimEnd();
-  return [line(names), line(widths.map((width) => '─'.repeat(width))), ...cells.map(line)].join('\n');
-}
-
-function cellText(value: SqlResult['rows'][number][number]): string {
-  if (value === null) return 'NULL';
-  const text = escapeText(typeof value === 'object' ? JSON.stringify(value) : String(value));
-  return text.length <= CELL_WIDTH_MAX ? text : `${text.slice(0, CELL_WIDTH_MAX - 1)}…`;
 }
