@@ -5,7 +5,7 @@ import { TAIL_BYTES } from '../record/source.ts';
 export interface AgentLimits {
   /** The least pause between two reads of a source that has less than a full block, so that one read takes many lines. */
   readonly lingerMs: number;
-  /** How often globs are expanded and every known file is looked at: also how old a quiet file's growth can be when it is seen. */
+  /** How often globs are expanded and every known file is checked: also how late a quiet file's growth may be seen. */
   readonly scanMs: number;
   /** Sources in the registry, closed ones included: about 100 MB. A file beyond waits until one is forgotten, and is named as unreadable. */
   readonly sourcesMax: number;

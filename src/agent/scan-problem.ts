@@ -7,8 +7,8 @@ export const NOT_REGULAR_HINT = 'name regular files: positions of a pipe cannot 
 const HINTS: Readonly<Record<string, readonly [string, string]>> = {
   EACCES: ['permission denied', 'let the agent read it: run it as a user or in a group that may'],
   EPERM: ['permission denied', 'let the agent read it: run it as a user or in a group that may'],
-  ENOENT: ['no such file', 'create it or correct the path; it is looked for each second'],
-  ELOOP: ['its symbolic links lead in a circle', 'mend the link or remove it; it is looked at each second'],
+  ENOENT: ['no such file', 'create it or correct the path; the agent looks for it every second'],
+  ELOOP: ['its symbolic links lead in a circle', 'mend the link or remove it; the agent looks again every second'],
   EMFILE: ['too many open files in this process', 'it is tried again each second; raise `ulimit -n`'],
   ENFILE: ['too many open files on this machine', 'it is tried again each second; raise fs.file-max'],
   EIO: ['the disk gives an error', 'check the disk'],

@@ -12,7 +12,7 @@ export class Scanner implements SourceInput {
   readonly #problems: ProblemBoard;
   /** Known sources that could not be opened or read, until that succeeds. */
   readonly #failures = new Map<string, ScanProblem>();
-  /** Files that were read lately and are looked at more often than scans come. */
+  /** Files that were read lately, which are checked more often than scans come. */
   readonly #hot = new Set<TrackedFile>();
 
   constructor(options: PlacementOptions, sources: Iterable<TrackedFile>) {
@@ -21,7 +21,7 @@ export class Scanner implements SourceInput {
     this.#placement = new Placement(options, sources);
   }
 
-  /** Files are looked at on the spot: there is nothing to wait for. */
+  /** Files are checked at once: there is nothing to wait for. */
   async start(): Promise<void> {}
 
   async stop(): Promise<void> {}

@@ -38,7 +38,7 @@ export function extreme(
     merge(into, other, type) {
       this.add(into, other[0]!, type, other[1]);
     },
-    // To DuckDB NaN is the largest number of all; here it is no number yet.
+    // To DuckDB NaN is the largest number of all; here it means that there is none yet.
     mergeSql([best, rest], type) {
       const there = `FILTER (WHERE NOT isnan(${best}))`;
       const value = `coalesce(${name}(${best}) ${there}, 'NaN'::DOUBLE)`;

@@ -29,7 +29,7 @@ import { queryOf, warehouseOf } from './sql-target.ts';
 import { tableText } from './sql-output.ts';
 
 const REFRESH_MS = 1000;
-/** How often is looked whether a killed role is back. */
+/** How often to check whether a killed role is back. */
 const LOOK_MS = 50;
 const COLUMNS = ['window', 'requests', 'errors', 'bytes', 'late', 'status'].map((name) => ({ name, type: '' }));
 

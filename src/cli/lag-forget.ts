@@ -7,7 +7,7 @@ import { sinkReaders } from '../roles/sink-readers.ts';
 import { type LagTarget, SCAN_MS_MAX, SILENT, UNREACHABLE_MS, configOf } from './lag-target.ts';
 import { print } from './output.ts';
 
-/** Who has reported within this time is at work: forgotten, it would only be there again. */
+/** A reader that has reported within this time is at work: if it were forgotten, it would be back at once. */
 const AT_WORK_MS = 60_000;
 
 /** `tailrace lag forget`: a reader that does not come back holds everything that it has not read. */

@@ -14,7 +14,7 @@ export const UNREACHABLE_MS = 5_000;
 export const SILENT = (): void => undefined;
 const DEFAULT_DATA_DIR = './tailrace-data';
 
-/** Whose log is looked at. */
+/** The log in question. */
 export interface LagTarget {
   readonly config?: string;
   readonly dataDir?: string;

@@ -68,7 +68,7 @@ function registerForget(lagCommand: Command): void {
   const command = lagCommand
     .command('forget')
     .description(
-      'Forgets a reader that will not come back: what it has not read is no longer kept for it. If it comes back all the same, it finds a part of the log gone and stops.',
+      'Forgets a reader that will not come back: what it has not read is no longer kept for it. If it does come back, it finds a part of the log gone and stops.',
     )
     .argument('<group>', 'as tailrace lag has it')
     .option('-c, --config <file>', 'the configuration (default: ./tailrace.yaml)')

@@ -86,7 +86,7 @@ async function addVerbs(program: Command, used: string | undefined): Promise<voi
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) {
-    // Commander has printed its message; help and version are no errors.
+    // Commander has printed its message; help and version are not errors.
     return error.exitCode === 0 ? 0 : EXIT.usage;
   }
   reportError(error);

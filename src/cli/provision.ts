@@ -132,7 +132,7 @@ function summarise(kinds: readonly Change['kind'][], { dryRun }: ProvisionOption
   process.exitCode = EXIT.failed;
 }
 
-/** JSON with sorted keys, so that order is no difference. */
+/** JSON with sorted keys, so that order makes no difference. */
 function prettyJson(value: unknown): string {
   return `${JSON.stringify(value, (_key, inner: unknown) => sorted(inner), 2)}\n`;
 }

@@ -162,7 +162,7 @@ function linkOf(
   range: { readonly sinceMs: number; readonly untilMs: number },
 ): string {
   const kql = [kqlOf(node, fields), stream === undefined ? '' : `event.dataset: "${stream}"`];
-  // What is so long ago stays so long ago, whenever the address is opened.
+  // Absolute times: the address shows the same range whenever it is opened.
   const time = (text: string, timeMs: number): string => {
     if (text === 'now') return 'now';
     return /^-?\d+[smhd]$/.test(text) ? `now-${text.replace('-', '')}` : new Date(timeMs).toISOString();

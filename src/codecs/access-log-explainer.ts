@@ -60,7 +60,7 @@ function bracketFault(line: string, at: number): Explanation {
   return { field: TIME, column: line.indexOf('[', at + 1) + 1, problem: 'a bracket inside of brackets' };
 }
 
-/** What stands before the time, up to `end`, is no address, identity and user. */
+/** What stands before the time, up to `end`, is not an address, an identity and a user. */
 function clientFault(line: string, end: number): Explanation {
   let at = 0;
   for (;;) {

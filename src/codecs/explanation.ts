@@ -13,7 +13,7 @@ export interface Explanation {
 /** Explains a line that its decoder refuses; undefined for one it takes. Slow, and linear in the line: for the few that are shown. */
 export type LineExplainer = (line: Uint8Array) => Explanation | undefined;
 
-/** So much is shown of what stands at a column, and of a value that is no time. */
+/** How much is shown of what stands at a column, and of a value that is not a time. */
 const PIECE_BYTES = 20;
 export const VALUE_BYTES = 60;
 

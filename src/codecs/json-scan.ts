@@ -1,5 +1,5 @@
 // Bounds of JSON values (RFC 8259) in bytes, with nothing made of them. All rely on a newline at or after where they begin: it
-// is no part of a string, number or blank here, so every search stops at it. Bytes from 0x80 on are taken as they are in strings.
+// is not part of a string, number or blank here, so every search stops at it. Bytes from 0x80 on are taken as they are in strings.
 
 /** Objects and arrays in one another, the line's own object counted; deeper is malformed. Real logs have less than ten. */
 export const JSON_DEPTH_MAX = 64;
@@ -7,7 +7,7 @@ export const JSON_DEPTH_MAX = 64;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-/** The first byte at or after `from` that is no blank, tab or carriage return. */
+/** The first byte at or after `from` that is not a blank, tab or carriage return. */
 export function afterBlanks(bytes: Uint8Array, from: number): number {
   let at = from;
   while (bytes[at] === 0x20 || bytes[at] === 0x09 || bytes[at] === 0x0d) at++;

@@ -101,7 +101,7 @@ const METHOD_BYTES = Uint8Array.from({ length: 256 }, (_, byte) =>
   /[A-Za-z_-]/.test(String.fromCharCode(byte)) ? 1 : 0,
 );
 
-/** Where a method that begins at `from` ends: at the first byte that is no letter, `-` or `_`. */
+/** Where a method that begins at `from` ends: at the first byte that is not a letter, `-` or `_`. */
 export function methodEnd(bytes: Uint8Array, from: number): number {
   let at = from;
   while (METHOD_BYTES[bytes[at]!] === 1) at++;

@@ -16,7 +16,7 @@ import {
 import type { Position, Problem } from './problem.ts';
 import { isSecretKey } from './secrets.ts';
 
-/** A configuration is written by hand; what is longer is no configuration. */
+/** A configuration is written by hand; anything longer is not a configuration. */
 export const CONFIG_BYTES_MAX = 1024 * 1024;
 
 /** Aliases of a hand-written file are few; a bomb has thousands once expanded. */
@@ -77,7 +77,7 @@ export function parseConfigDocument(text: string): ConfigDocument {
 /** Undefined where the text is nested so deep that the parser gives up. */
 function parse(text: string, lines: LineCounter): Document.Parsed | undefined {
   try {
-    // Keys that stand twice are found below: the parser compares each with each.
+    // Duplicate keys are found below: the parser compares each with each.
     const document = parseDocument(text, {
       lineCounter: lines,
       prettyErrors: false,
@@ -103,7 +103,7 @@ function withoutValue(problems: readonly Problem[]): ConfigDocument {
   return { value: undefined, problems, secrets: [], valueAt: nowhere, keyAt: nowhere };
 }
 
-/** What a parser takes and a configuration must not have: keys that stand twice, circles, depths, and more keys than anybody writes. */
+/** What a parser takes and a configuration must not have: duplicate keys, circles, depths, and more keys than anybody writes. */
 function structureProblems(root: Node | null, at: At): Problem[] {
   const problems: Problem[] = [];
   const report = (node: Node, problem: Omit<Problem, 'code' | 'position'>, code = 'CONFIG_YAML'): void => {
@@ -138,7 +138,7 @@ function structureProblems(root: Node | null, at: At): Problem[] {
         if (!isScalar(key)) continue;
         const name = String(key.value);
         if (seen.has(name)) {
-          report(key, { message: 'a key stands twice in one map', hint: 'remove one' }, 'CONFIG_DUPLICATE_KEY');
+          report(key, { message: 'a map has the same key twice', hint: 'remove one' }, 'CONFIG_DUPLICATE_KEY');
         } else if (name === '__proto__') {
           report(key, { message: 'the name "__proto__" cannot be used', hint: 'choose another name' }, 'CONFIG_VALUE');
         }

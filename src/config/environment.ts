@@ -28,7 +28,7 @@ const FIXED_SETTINGS: readonly Path[] = [
   ['engine', 'snapshot_after'],
 ];
 
-/** Variables of the program that are no settings, and those Kubernetes makes for a service named tailrace. */
+/** Variables of the program that are not settings, and those Kubernetes makes for a service named tailrace. */
 const NOT_SETTINGS = /^TAILRACE_(CONFIG|FAULT|FAULT_LOG|MUTANT|SOAK|PORT|SERVICE_.*|PORT_.*)$/;
 
 /** `TAILRACE_` and the path in capitals, every other character an underscore: `engine.checkpoint.interval` is `TAILRACE_ENGINE_CHECKPOINT_INTERVAL`. */
@@ -98,7 +98,7 @@ export function withScalars(
   );
 }
 
-/** A variable's text as YAML would read it (`3`, `true`, `30s`); what is no scalar stays text. */
+/** A variable's text as YAML would read it (`3`, `true`, `30s`); what is not a scalar stays text. */
 function scalarOf(given: string): unknown {
   const document = parseDocument(given, { prettyErrors: false });
   if (document.errors.length > 0 || document.warnings.length > 0) return given;

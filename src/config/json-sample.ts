@@ -99,7 +99,7 @@ function isKey(name: string, seen: readonly unknown[], type: FieldType, lines: n
   );
 }
 
-/** Keys whose column is taken, or is no name that SQL takes as it stands, get another one. */
+/** Keys whose column is taken, or whose name SQL would not take unquoted, get another one. */
 function nameKeys(fields: readonly string[]): { readonly keys: KeyEntry[]; readonly notes: string[] } {
   const columns = new TableColumns();
   columns.take('events', 'the measure events');

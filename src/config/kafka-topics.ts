@@ -84,7 +84,7 @@ function readerOf(name: string, section: Section, broker: Section | undefined): 
     name,
     stream,
     brokers: (Array.isArray(brokers) ? brokers : []).map((address) => addressOf(String(address))),
-    // What is no name is said by the schema; places must stay.
+    // The schema reports what is not a name; places must stay.
     topics: (Array.isArray(topics) ? topics : []).map((topic) => (typeof topic === 'string' ? topic : '')),
     pattern: typeof pattern === 'string' ? pattern : undefined,
   };

@@ -3,7 +3,7 @@ import type { BlockLines } from '../codecs/codec.ts';
 import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
 import { CONTENT_SAMPLE_BYTES, foreignContent } from '../lib/file-content.ts';
 
-/** So much of each file is looked at to tell its format; where that holds no whole line, up to the larger size. */
+/** How much of each file is read to tell its format; up to the larger size where the first part holds no whole line. */
 const SAMPLE_BYTES = 64 * 1024;
 const SAMPLE_BYTES_MAX = 1024 * 1024;
 const SAMPLE_LINES = 200;
@@ -17,7 +17,7 @@ export interface LogSample {
   readonly block: BlockLines;
 }
 
-/** Reads the first lines of a file. Throws with the way out for what is no file of lines. */
+/** Reads the first lines of a file. Throws, with the way out, for anything that is not a file of lines. */
 export function sampleOf(path: string): LogSample {
   const bytes = firstBytes(path);
   const foreign = foreignContent(bytes.subarray(0, CONTENT_SAMPLE_BYTES));
@@ -63,7 +63,7 @@ function openLog(path: string): number {
 }
 
 function absenceHint(path: string): string {
-  // What a shell gives as bytes that are no text arrives as these.
+  // Bytes on a command line that are not text arrive as these.
   if (path.includes('\ufffd')) return 'its name is not UTF-8: rename it, convmv shows how';
   return path.startsWith('~') ? 'a shell expands ~ only outside quotes' : 'check the path';
 }

@@ -120,7 +120,7 @@ function asSection(value: unknown): Section | undefined {
 /** What makes the fields of a stream. */
 const fieldsSection = streamSection.pick({ codec: true, transforms: true }).loose();
 
-/** The sections are looked at one by one, so that what is wrong in one does not hide what is wrong in another. */
+/** The sections are checked one by one, so that a mistake in one does not hide a mistake in another. */
 function resolveStreams(section: Section | undefined, report: Report): Map<string, ResolvedStream> {
   const streams = new Map<string, ResolvedStream>();
   for (const [name, raw] of Object.entries(section ?? {})) {

@@ -89,7 +89,7 @@ export const eventTimeSection = z.strictObject({
     .describe('An agent that was silent this long in log time no longer holds the watermark.'),
 });
 
-/** Each is looked at for every line, or at every start: more than people write by hand. */
+/** Each is checked for every line, or at every start: more than people write by hand. */
 const TRANSFORMS_MAX = 32;
 
 export const streamSection = z.strictObject({
@@ -170,7 +170,7 @@ export const engineSection = z.strictObject({
     .describe(
       'Who reads which partition: `static`, worker i of n for good, or `group`, a consumer group of Kafka, where workers of several hosts come and go; each host with a `duckdb` sink has a whole copy, other sinks work on one host at a time.',
     ),
-  checkpoint: checkpointSection.prefault({}).describe('How often is committed what was decided.'),
+  checkpoint: checkpointSection.prefault({}).describe('How often decisions are committed.'),
   snapshot_after: size({ min: '16KiB', max: '16GiB' })
     .prefault('64MiB')
     .describe(

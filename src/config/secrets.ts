@@ -14,7 +14,7 @@ export function isSecretKey(key: string): boolean {
 
 /**
  * The text of a configuration to be shown: secrets become asterisks, everything else stays where it is, lines and columns with it. References
- * are no secrets.
+ * are not secrets.
  */
 export function maskSecrets(text: string, spans: readonly (readonly [number, number])[]): string {
   let masked = text;

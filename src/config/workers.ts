@@ -31,7 +31,7 @@ export function workerNotes({ engine: { workers, assignment }, pipeline }: Confi
   if (more === 0) return [];
   const least = Math.floor(total / workers);
   const each = `${more} of them ${more === 1 ? 'has' : 'have'} ${least + 1}, the others ${least}`;
-  return [`${count(total, 'partition')} are no multiple of ${workers} workers: ${each}`];
+  return [`${count(total, 'partition')} for ${workers} workers do not divide evenly: ${each}`];
 }
 
 function count(number: number, what: string): string {

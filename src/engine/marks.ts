@@ -132,7 +132,7 @@ export class Marks {
     return changes;
   }
 
-  /** Whether a source's state changed; agents' beat times alone are no reason for an epoch. */
+  /** Whether a source's state changed; agents' beat times alone are not a reason for an epoch. */
   get hasSourceChanges(): boolean {
     return this.#changedSources.size > 0;
   }

@@ -28,11 +28,11 @@ export interface TaskOperators {
  * again changes nothing. So a task waits for all of them before it closes an epoch, and whatever a crash leaves open is done once more.
  */
 export interface Outlet {
-  /** Resolves when there is room for what one more message makes; false when the task shall end. */
+  /** Resolves when there is room for what one more message makes; false when the task is to end. */
   room(signal: AbortSignal): Promise<boolean>;
   /** Called after each batch of messages, at the log's end at least four times a second: sends what has waited long enough. */
   poll(isAtEnd: boolean): void;
-  /** Resolves when everything taken so far has its fate; false when the task shall end and it has not. */
+  /** Resolves when everything taken so far has its fate; false when the task is to end and it has not. */
   settle(signal: AbortSignal): Promise<boolean>;
   /** While messages keep coming, epochs are at least this far apart: each has to wait for what is in flight. */
   readonly busyIntervalMs: number;

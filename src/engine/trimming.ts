@@ -56,7 +56,7 @@ export class Trimming {
     await this.#running;
   }
 
-  /** Throws what is no answer of a log: a bug, by which the task should end. */
+  /** Throws anything that is not an answer of a log: a bug, which should end the task. */
   throwIfBroken(): void {
     if (this.#bug !== undefined) throw this.#bug;
   }

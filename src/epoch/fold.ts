@@ -5,7 +5,7 @@ import { decodeGenesis } from '../record/control.ts';
 import { decodeBody, decodeEnvelope } from './codec.ts';
 import type { EpochBody, EpochEnvelope } from './epoch.ts';
 
-/** Parts of epochs that may still count are held at most to this size: a snapshot is no larger, and a dead writer's parts are dropped. */
+/** Parts of epochs that may still count are held at most to this size: a snapshot is not larger, and a dead writer's parts are dropped. */
 const PARTS_BYTES_MAX = 2 * 1024 ** 3;
 
 /** An epoch that counts. */

@@ -7,7 +7,7 @@ export const EXIT = {
   badData: 5,
   /** More than a tenth of the lines are in no row of a table: dead letters, or late. All are counted. */
   unusedLines: 6,
-  /** Another process does this one's work, an engine's task or a sink's turn: this one ends, which is no failure for the restart thresholds. */
+  /** Another process does this one's work, an engine's task or a sink's turn: this one ends, which does not count as a failure for the restart thresholds. */
   fenced: 75,
   /** The log carries a newer generation of the pipeline than this process was started with. */
   superseded: 76,

@@ -25,7 +25,7 @@ export function restOf(exact: bigint): number {
 const NUMBER = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
 
 /**
- * The number of a JSON text whose nearest double lies beyond 2^53: exact within 64 bits, ±Infinity outside of them, NaN where it is no whole
+ * The number of a JSON text whose nearest double lies beyond 2^53: exact within 64 bits, ±Infinity outside of them, NaN where it is not a whole
  * number. Takes time in proportion to the text, whatever its exponent.
  */
 export function parseLong(text: string): number | bigint {

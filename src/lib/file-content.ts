@@ -1,6 +1,6 @@
 /* oxlint-disable eslint/no-control-regex -- the marks by which files are known are bytes, and here each is a character. */
 
-/** What a file holds that is no text of lines, and the way out. */
+/** What a file holds that is not lines of text, and the way out. */
 export interface ForeignContent {
   /** Follows the file's name: `is compressed (gzip)`. */
   readonly reason: string;
@@ -45,7 +45,7 @@ const WIDE_MARKS: readonly (readonly [name: string, begin: RegExp])[] = [
 ];
 
 /**
- * What the first bytes of a file say it is, where it is no text of lines in an encoding that keeps ASCII; undefined where it may be
+ * What the first bytes of a file say it is, where that is not lines of text in an encoding that keeps ASCII; undefined where it may be
  * text. A hole of zero bytes is passed over, since a log may have one.
  */
 export function foreignContent(begin: Uint8Array): ForeignContent | undefined {

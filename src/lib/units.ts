@@ -18,12 +18,12 @@ const SIZE = /^(\d{1,12})(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$/;
 export const DURATION_FORM = 'a duration: a whole number and ms, s, m, h or d, such as 30s';
 const SIZE_FORM = 'a size: a whole number and B, KiB, MiB, GiB or TiB, such as 512MiB';
 
-/** Milliseconds of `90s`, `30m`, …; undefined where the text is no duration. */
+/** Milliseconds of `90s`, `30m`, …; undefined where the text is not a duration. */
 export function parseDuration(text: string): number | undefined {
   return scaled(DURATION.exec(text), DURATION_UNITS_MS);
 }
 
-/** Bytes of `512KiB`, `10GB`, …; undefined where the text is no size. */
+/** Bytes of `512KiB`, `10GB`, …; undefined where the text is not a size. */
 export function parseSize(text: string): number | undefined {
   return scaled(SIZE.exec(text), SIZE_UNITS);
 }

@@ -117,7 +117,7 @@ export interface OperatorDefinition<Window extends WindowSpec = WindowSpec> {
   readonly ownColumns: readonly string[];
   /** Options beside `type`, as users write them. */
   readonly options: z.ZodObject;
-  /** Options that are right by themselves, made plain; a problem is said of one of them. */
+  /** The normalised window of options that are valid one by one; or a problem with one of them. */
   resolve(
     options: Readonly<Record<string, unknown>>,
   ): { readonly window: Window } | { readonly problem: OptionProblem };

@@ -56,7 +56,7 @@ export interface AuditResult {
   readonly isBalanced: boolean;
   /** One line each: which two sides differ, and by what. */
   readonly differences: readonly string[];
-  /** What is no difference and should be known. */
+  /** Not a difference, but worth knowing. */
   readonly notes: readonly string[];
   readonly rollups: readonly AuditedRollup[];
   /** By sink and stream. */
@@ -75,7 +75,7 @@ export interface AuditParts {
   readonly lookAgain?: () => Promise<void>;
 }
 
-/** While documents come in, what the ledger and the store say may be of two moments: then it is looked again, so often. */
+/** While documents come in, the ledger and the store may speak of two moments: so often both are read again. */
 const TRIES_MAX = 3;
 
 /**

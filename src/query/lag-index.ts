@@ -252,7 +252,7 @@ function entryOf(
     const { lines, start, end } = decodeBlockHeader(header);
     return { ...nothing, linesTo: linesTo + lines, bytesTo: bytesTo + end - start };
   } catch (error) {
-    // What is no block counts for nothing with the engine either, which says so; a board goes on.
+    // The engine ignores what is not a block as well, and says so; a board goes on.
     if (error instanceof RangeError || error instanceof SyntaxError) return nothing;
     throw error;
   }

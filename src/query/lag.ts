@@ -70,7 +70,7 @@ export interface LagBoardOptions {
   readonly scanMsMax: number;
 }
 
-/** Beats alone may wait this long in a healthy engine, which then writes down its position: until then they are no lag. */
+/** Beats alone may wait this long in a healthy engine, which then writes down its position: until then they are not lag. */
 const BEATS_MS_MAX = 60_000;
 
 interface StreamIndex extends LagStream {

@@ -24,7 +24,7 @@ export interface MetricsServerOptions extends ListenAddress {
 
 /** Prometheus scrapes from one or two places; more at once are turned away. */
 const CONNECTIONS_MAX = 32;
-/** Whoever has not shaken hands, sent its request, taken its answer, or asked again by then is cut off. */
+/** A client that has not shaken hands, sent its request, taken its answer, or asked again by then is cut off. */
 const IDLE_MS_MAX = 5000;
 /** Node looks for connections that are overdue each half a minute, unless it is told to look more often. */
 const LOOKS_PER_IDLE = 10;

@@ -20,7 +20,7 @@ export class SearchError extends OperatingError {
   }
 }
 
-/** Nested deeper, a query is no query. */
+/** A query that is nested deeper is refused. */
 const DEPTH_MAX = 50;
 const QUERY_CHARACTERS_MAX = 8192;
 

@@ -28,7 +28,7 @@ export const LINE_VERDICTS: readonly Verdict[] = [
   { fate: 'goes_on', reason: '' },
   /** The codec's grammar does not match. */
   { fate: 'dead_letter', reason: 'malformed' },
-  /** The event-time field is missing or is no time. */
+  /** The event-time field is missing, or is not a time. */
   { fate: 'dead_letter', reason: 'no_event_time' },
   /** More than `max_future` ahead of the moment the agent read it: it would poison the watermark. */
   { fate: 'dead_letter', reason: 'future' },

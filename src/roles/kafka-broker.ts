@@ -41,7 +41,7 @@ export function openConfiguredKafka(
   });
 }
 
-/** Reads the files of TLS; they are looked at once, at start. */
+/** Reads the files of TLS once, at the start. */
 export function kafkaClientOptions({ brokers, tls, sasl }: KafkaConnectionConfig): KafkaClientOptions {
   return {
     brokers,

@@ -32,11 +32,11 @@ export interface RunOutcome {
   readonly hasRead: boolean;
   /** Files that should have been read and could not: the audit knows nothing of their lines. */
   readonly unread: readonly string[];
-  /** Files that patterns found and that are no logs to read, such as those a rotation has compressed. */
+  /** Files that patterns found and that are not logs to read, such as those a rotation has compressed. */
   readonly leftOut: readonly string[];
 }
 
-/** Whoever has started a run. */
+/** Who started the run. */
 export interface RunPorts {
   readonly notify: (event: RunEvent) => void;
   /** Called once its data_dir is the run's own. */
@@ -47,11 +47,11 @@ export interface RunPorts {
   readonly ended: (dataDir: DataDir) => Promise<void>;
 }
 
-/** A role may never say that what it missed is back, since it asks for it no more: then the next trouble is said all the same. */
+/** A role that stops asking for something never says that it is back: the next trouble is reported nevertheless. */
 const AWAY_AGAIN_MS = 60_000;
-/** Whoever looks whether a run has the lock has it for a moment. */
+/** Checking whether a run has the lock takes the lock for a moment. */
 const LOOKED_AT_MS = 200;
-/** How often is looked whether what somebody waits for has come. */
+/** How often to check whether something that is waited for has happened. */
 const LOOK_MS = 100;
 
 /** A supervised run, from the lock on its data_dir to its last process. Resolves to the exit code. */
@@ -86,7 +86,7 @@ class SupervisedRun {
   readonly #ports: RunPorts;
   readonly #supervisor: Supervisor;
   readonly #unread = new Set<string>();
-  /** What patterns found that is no log to read. */
+  /** What patterns found that is not a log to read. */
   readonly #leftOut = new Set<string>();
   /** Roles that the cluster does not answer, this process among them. */
   readonly #away = new Set<string>();
@@ -235,7 +235,7 @@ class SupervisedRun {
     this.#ports.notify(event);
   }
 
-  /** Who has died waits for nothing. */
+  /** A process that has died waits for nothing. */
   #watched(start: StartProcess): StartProcess {
     return (service) => {
       const process = start(service);

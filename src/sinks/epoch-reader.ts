@@ -39,7 +39,7 @@ export interface EpochReaderOptions {
   readonly group: string;
   readonly from: EpochPartition;
   readonly cursor: StoredCursor | undefined;
-  /** Who reads, and how to make what it holds anew, for messages. */
+  /** For messages: who reads, and how to rebuild what it holds. */
   readonly reader?: ReaderWords;
   /** The reader stands at the cursor, having done everything before it. With `false` it folds something again, and reports nothing. */
   readonly isReporting?: boolean;

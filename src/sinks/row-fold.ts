@@ -8,7 +8,7 @@ import type { IncomingEpoch } from './epoch-reader.ts';
 /** What one partition says of a row, and in which epoch it last did. */
 export interface FoldedPart extends RowPart {
   readonly n: number;
-  /** Id of the raw log that epoch is about: with another one, `n` counts from 1 again and is no measure. */
+  /** Id of the raw log that epoch is about: with another one, `n` counts from 1 again and means nothing. */
   readonly log: string;
   /** Epoch `n` removed the row: another one has taken in what it was made of. */
   readonly isRemoved?: true;

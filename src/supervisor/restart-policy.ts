@@ -46,7 +46,7 @@ export type Decision =
 
 /**
  * What to do when a role ends. Failure rate as in Flink's failure-rate strategy: refused when the last `failuresMax` + 1
- * failures lie within the window. Being fenced is no failure, nor is a death in the middle of somebody's query, and a server that cannot be reached is not ours to give up on.
+ * failures lie within the window. Being fenced is not a failure, nor is a death in the middle of somebody's query, and a server that cannot be reached is not at ours to give up on.
  */
 export class RestartPolicy {
   readonly #options: RestartOptions;
@@ -99,7 +99,7 @@ export class RestartPolicy {
     this.#fencedPauses.reset();
   }
 
-  /** Whoever asks can ask again and again, and must neither end everything nor make the pauses grow. What it says itself tells which question. */
+  /** A client can ask again and again, and must neither end everything nor make the pauses grow. The process itself says which question it was. */
   #asked(exit: Exit): Decision {
     const reason = `${describeExit(exit)}, for a query`;
     return { kind: 'restart', pauseMs: this.#options.firstPauseMs, reason, isAlarm: false, isEcho: false };

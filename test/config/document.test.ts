@@ -6,7 +6,7 @@ refuses(
   'a key twice',
   'name: web',
   'name: web\nname: site',
-  '3:1 DUPLICATE_KEY: a key stands twice in one map — remove one',
+  '3:1 DUPLICATE_KEY: a map has the same key twice — remove one',
 );
 refuses(
   'a bracket that is not closed',

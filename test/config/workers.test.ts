@@ -30,8 +30,8 @@ test.each([
     ],
   ],
   [4, []],
-  [6, ['6 partitions are no multiple of 4 workers: 2 of them have 2, the others 1']],
-  [9, ['9 partitions are no multiple of 4 workers: 1 of them has 3, the others 2']],
+  [6, ['6 partitions for 4 workers do not divide evenly: 2 of them have 2, the others 1']],
+  [9, ['9 partitions for 4 workers do not divide evenly: 1 of them has 3, the others 2']],
   [16, []],
 ])('%d partitions for four workers', (partitions, notes) => {
   const text = RIGHT_CONFIG.replace('    event_time', `    partitions: ${partitions}\n    event_time`) + ENGINE;

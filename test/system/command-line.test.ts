@@ -127,7 +127,7 @@ describe('several workers', () => {
     const { code, stdout } = await run('check', 'four.yaml');
     expect(code).toBe(0);
     expect(stdout).toContain(
-      '4 engine workers with fixed partitions\n  note: 6 partitions are no multiple of 4 workers: 2 of them have 2, the others 1\n',
+      '4 engine workers with fixed partitions\n  note: 6 partitions for 4 workers do not divide evenly: 2 of them have 2, the others 1\n',
     );
   });
 

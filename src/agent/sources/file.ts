@@ -210,13 +210,13 @@ function lookAt(
 function absence(path: string, isLiteral: boolean): ScanProblem | undefined {
   const target = linkTarget(path);
   if (target !== undefined) {
-    const hint = 'mend the link or remove it; it is looked at each second';
+    const hint = 'mend the link or remove it; the agent looks again every second';
     return { path, reason: `is a link to ${target}, which is not there`, hint, isAbsent: true };
   }
-  // What stands in place of bytes that are no text: no system call finds the file by such a name.
+  // The replacement for bytes that are not text: no system call finds the file by such a name.
   if (path.includes('\ufffd')) return notUtf8(path);
   if (!isLiteral) return undefined;
-  const hint = 'create it or correct the path; it is looked for each second';
+  const hint = 'create it or correct the path; the agent looks for it every second';
   return { path, reason: 'no such file', hint, isAbsent: true };
 }
 

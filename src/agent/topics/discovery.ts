@@ -30,7 +30,7 @@ export interface PartitionOffsets {
 export interface DiscoveryResult {
   readonly partitions: readonly FoundPartition[];
   readonly problems: readonly ScanProblem[];
-  /** What is no problem and worth a line. */
+  /** Not a problem, but worth a line. */
   readonly notes: readonly ScanProblem[];
   /** Topics that are there, or may be, and of which nothing more could be told. */
   readonly unknown: ReadonlySet<string>;
@@ -39,7 +39,7 @@ export interface DiscoveryResult {
 }
 
 const HINTS: Readonly<Record<number, string>> = {
-  [CODES.unknownTopicOrPartition]: 'create it or correct the name; it is looked for again',
+  [CODES.unknownTopicOrPartition]: 'create it or correct the name; the agent goes on looking',
   [CODES.topicAuthorizationFailed]: 'give this user the right to describe and read it',
 };
 

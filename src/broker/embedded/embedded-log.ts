@@ -159,7 +159,7 @@ export class EmbeddedLog implements Log {
     this.#reports.settle(await this.#connection.write(() => this.#reports.writePending()));
   }
 
-  /** An error here is no loss: the report goes on waiting for the next commit, and only holds trimming back. */
+  /** An error here loses nothing: the report goes on waiting for the next commit, and only holds trimming back. */
   async #flushReportsLater(): Promise<void> {
     await this.#connection.clock.sleep(REPORT_FLUSH_MS, this.#closing.signal);
     this.#reportFlush = undefined;

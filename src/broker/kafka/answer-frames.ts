@@ -4,7 +4,7 @@ const HEAD_BYTES = 8;
 /** Of an answer that says it is longer, memory is taken as its bytes come: a peer must send what it wants us to hold. */
 const RESERVED_BYTES_MAX = 4 * 1024 * 1024;
 
-/** What a connection sends is no answer to anything that was asked. The message says what was seen instead. */
+/** What a connection sends does not answer anything that was asked. The message says what was seen instead. */
 export class BadFrame extends RangeError {}
 
 /** What is asked of the connection's owner: how long an answer to a request may be; undefined where no such request waits. */

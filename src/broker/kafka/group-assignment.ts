@@ -297,7 +297,7 @@ function encodeShares(shares: ReadonlyMap<string, readonly AssignedPartition[]>)
   });
 }
 
-/** The leader is a member as any other: what it gives that is no partition of ours is not taken. Throws a RangeError. */
+/** The leader is a member as any other: a partition that is not ours is not taken from it. Throws a RangeError. */
 function decodeShare(memberAssignment: Buffer | null, topics: readonly SharedTopic[]): AssignedPartition[] {
   if (memberAssignment === null) throw new RangeError('a share that is missing');
   const assignment = MemberAssignment.decode(memberAssignment)?.assignment ?? {};

@@ -123,7 +123,7 @@ export function unknownTopicError(where: string, cause?: unknown): OperatingErro
 }
 
 export function otherLogError(where: string, offset: number, end: number): OperatingError {
-  return new OperatingError(`${where}: an append came to stand at ${offset}, though the log had reached ${end}`, {
+  return new OperatingError(`${where}: an append was written at ${offset}, though the log had reached ${end}`, {
     code: 'LOG_FORKED',
     hint: 'was the topic deleted and made anew, or a broker restored from an old disk? bring the old log back, or begin anew with another topic_prefix and an empty data_dir',
     exitCode: EXIT.mismatch,

@@ -57,7 +57,7 @@ export async function* readPartition(
       const fetched = await waited(fetching, emptyAtMs - clock.monotonicMs(), { clock, ended });
       if (fetched === 'ended') return;
       if (fetched === 'time') {
-        // Whoever does not follow waits for the cluster as long as it takes, and wants no empty batches.
+        // A reader that does not follow waits for the cluster as long as it takes, and wants no empty batches.
         if (isFollowing) yield [];
         emptyAtMs = clock.monotonicMs() + waitMsMax;
         continue;

@@ -24,14 +24,14 @@ const QUEUED_BYTES_MAX = 64 * 1024 * 1024;
 const GROUP_BYTES_MAX = 512 * 1024;
 /** How long the brokers may take to replicate a batch; the connection waits a little longer. */
 const REPLICATION_TIMEOUT_MS = 10_000;
-/** While nothing has been sent, it is tried again this long: a leader that moves is no reason to refuse. */
+/** While nothing has been sent, it is tried again this long: a leader that moves is not a reason to refuse. */
 const UNSENT_LIMIT_MS = 10_000;
 const UNKNOWN_TOPIC_TRIES = 3;
 
 /** Answers that say that nothing was written, and that another moment may do. */
 const NOT_WRITTEN = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE', 'NOT_ENOUGH_REPLICAS']);
 const OUTCOME_UNKNOWN = 'it is not known whether an append was written';
-/** It may have been written before the disk failed, so this is no refusal of the kind LOG_DISK_FULL. */
+/** It may have been written before the disk failed, so this is not a refusal of the kind LOG_DISK_FULL. */
 const DISK_TROUBLE = 'a broker cannot write its disk: it is full, or it fails';
 const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
 

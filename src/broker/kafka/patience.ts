@@ -84,7 +84,7 @@ export class Patience {
     notify({ type: 'away', reason: `${where}: ${describeError(error)}` });
   }
 
-  /** Back is what answers everywhere: a partition without a leader is no less away because others have one. */
+  /** It is back when it answers everywhere: a partition without a leader is away even if others have one. */
   succeeded(where: string): void {
     this.#failedAtMs.delete(where);
     if (this.#saidSinceMs === undefined || this.#failedAtMs.size > 0) return;

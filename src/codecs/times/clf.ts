@@ -8,7 +8,7 @@ const CLF_LOCAL_BYTES = 20;
 
 /**
  * The Common Log Format's time at `bytes[at]`, as `17/May/2015:10:05:03 +0000`. Second 60 (a leap second) is the next minute's
- * first; a day that its month does not have, as 30/Feb, is no time.
+ * first; a day that its month does not have, as 30/Feb, is not a time.
  */
 export function parseClfTime(bytes: Uint8Array, at: number): number {
   if (at + CLF_TIME_BYTES > bytes.length || bytes[at + 20] !== 0x20) return Number.NaN;

@@ -1,6 +1,6 @@
 import { isDigit } from './calendar.ts';
 
-/** The range of a JavaScript date, ±100 million days: what lies beyond is no time. */
+/** The range of a JavaScript date, ±100 million days: what lies beyond is not a time. */
 export const TIME_MS_MAX = 8.64e15;
 
 /** Where the point stands in milliseconds, counted from where it stands in the unit. */
@@ -42,7 +42,7 @@ export function parseEpochTime(bytes: Uint8Array, start: number, end: number, sh
 
 /**
  * The same where the unit is told from the number: whole numbers of 9 to 11 digits are seconds, of 12 to 14 milliseconds, of 15 to 17
- * microseconds, of 18 to 20 nanoseconds, each from March 1973 to the year 5138. What lies outside is no time.
+ * microseconds, of 18 to 20 nanoseconds, each from March 1973 to the year 5138. What lies outside is not a time.
  */
 export function parseAnyEpochTime(bytes: Uint8Array, start: number, end: number): number {
   const first = bytes[start]!;

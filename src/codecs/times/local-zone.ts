@@ -26,7 +26,7 @@ export class LocalZone {
   #toMs = 0;
   #offsetMs = 0;
 
-  /** Throws a RangeError for a name that is no zone of the time zone data. */
+  /** Throws a RangeError for a name that the time zone data does not have. */
   constructor(name: string) {
     this.name = name;
     if (name === 'UTC') {
@@ -132,7 +132,7 @@ export function zoneNamed(name: string): LocalZone | undefined {
   return zone;
 }
 
-/** Whether the time zone data has it. Offsets, which `Intl` takes as well, are no places. */
+/** Whether the time zone data has it. Offsets, which `Intl` takes as well, are not places. */
 export function isZone(name: string): boolean {
   if (name === 'UTC') return true;
   if (!/^[A-Za-z]/.test(name)) return false;

@@ -138,7 +138,7 @@ async function askFile({ databasePath }: SqlTarget, question: SqlQuestion, clock
       cause: error,
     });
   }
-  // Who has the file open keeps a warehouse from starting: so this process, too, ends with a query that does not.
+  // A process that has the file open keeps a warehouse from starting: so this one, too, ends with a query that does not.
   const watch = new ProcessWatch({ databasePath, limits: QUERY_LIMITS, saysWhy: true }, clock);
   try {
     return await new SqlRunner({ clock, instance, watch }).query(question);

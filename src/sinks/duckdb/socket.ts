@@ -7,7 +7,7 @@ import { SQL_CHARACTERS_MAX } from './sql-guard.ts';
 import type { SqlRunner } from './sql-runner.ts';
 
 const BODY_BYTES_MAX = 4 * SQL_CHARACTERS_MAX;
-/** Who has not taken an answer after so long will not: until then it is in memory, and another query waits. */
+/** A client that has not taken its answer by then will not: until then it is in memory, and another query waits. */
 const DELIVERY_MS = 10_000;
 
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
@@ -23,7 +23,7 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
 
 /**
  * SQL over HTTP on a unix socket that only its owner can open: `POST /sql` with `{"sql": …}` answers an SqlResult, `GET /status` the
- * cursors. Errors are `{"error": {"code", "message"}}`. Who goes away takes the query along. `"lane": "own"` is for this program's own
+ * cursors. Errors are `{"error": {"code", "message"}}`. A client that goes away takes its query along. `"lane": "own"` is for this program's own
  * questions; `"isAgain": true` says that the process that was asked before has died.
  */
 export class SqlSocket {

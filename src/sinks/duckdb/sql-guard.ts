@@ -2,7 +2,7 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { OperatingError } from '../../lib/errors.ts';
 import { literal, textCell } from './names.ts';
 
-/** Longest text of a query that is looked at. */
+/** Longest text of a query. */
 export const SQL_CHARACTERS_MAX = 100_000;
 
 /**

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { OperatingError } from '../../lib/errors.ts';
 
-/** What is looked at of each answer; whatever else is in it is nobody's business. */
+/** The parts of each answer that are read; the rest is ignored. */
 export const HEALTH = z.object({ status: z.string() });
 export const POINT_IN_TIME = z.object({ id: z.string() });
 /** Indices by their names. */

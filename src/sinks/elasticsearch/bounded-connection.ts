@@ -18,7 +18,7 @@ const NAMED = new Set(['ConnectionError', 'TimeoutError']);
 
 const unzipped = promisify<Buffer, { maxOutputLength: number }, Buffer>(unzip);
 
-/** What came is no answer of an Elasticsearch. The message goes on after "answered ". */
+/** What came is not an answer of an Elasticsearch. The message goes on after "answered ". */
 export class BadAnswer extends Error {
   override readonly name = 'BadAnswer';
 }

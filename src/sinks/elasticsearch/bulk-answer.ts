@@ -45,7 +45,7 @@ export const TOO_LARGE = 413;
 
 /**
  * Judges each item of an answer to a bulk of `count` documents, whose ids in order `idOf` gives. Returns what was not stored, or undefined
- * when this is no answer to that request (short, garbled, of another request): its outcome is unknown then.
+ * when this is not an answer to that request (short, garbled, of another request): its outcome is unknown then.
  */
 export function judgeAnswer(
   answer: unknown,

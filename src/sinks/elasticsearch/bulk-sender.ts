@@ -77,7 +77,7 @@ export class SenderClosed extends Error {}
 
 /**
  * Brings bulks to Elasticsearch until every document of them has its fate, however long that takes. Each item of an answer is judged alone; a
- * request whose outcome is unknown is sent again, since an id that is there already is no second document. When nothing goes in, all bulks of
+ * request whose outcome is unknown is sent again, since an id that is there already does not become a second document. When nothing goes in, all bulks of
  * the sink wait together, longer each time: one request per pause, and not one per document or bulk.
  */
 export class BulkSender {

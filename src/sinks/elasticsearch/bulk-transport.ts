@@ -1,7 +1,7 @@
 import type { BulkTransport } from './bulk-sender.ts';
 import { type ElasticsearchClient, withElasticsearch } from './client.ts';
 
-/** All that is looked at of an answer: a fifth of what the server would say of each document. */
+/** All that is read of an answer: a fifth of what the server would say of each document. */
 const ANSWER_FIELDS = [
   'items.create._id',
   'items.create.status',

@@ -5,7 +5,7 @@ import { JsonWriter } from './json-writer.ts';
 
 /** A request of this many documents is large enough for the server, and its answer small enough for us. */
 export const BULK_COUNT_MAX = 5000;
-/** A request is closed at this size: well below the 100 MB a server takes, and what four of them hold is no burden. */
+/** A request is closed at this size: well below the 100 MB a server takes, and four of them are not a burden. */
 export const BULK_BYTES_MAX = 5 * 1024 * 1024;
 
 /** Lines of one source on their way into one index, since the last checkpoint. */

@@ -28,7 +28,7 @@ export interface ElasticsearchOptions {
 const REQUEST_TIMEOUT_MS = 30_000;
 /** Sockets to one node: two bulks in flight, and what a search or a probe needs beside them. */
 const CONNECTIONS_MAX = 8;
-/** An answer beyond this, unpacked, is no answer to anything that is asked here: a bulk's has some hundred bytes for each of its documents. */
+/** A larger answer, unpacked, cannot be an answer to anything that is asked here: a bulk's has some hundred bytes for each of its documents. */
 const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 
 /**

@@ -54,7 +54,7 @@ interface Rejected {
 const LINGER_MS = 250;
 /** Each checkpoint waits for what is in flight, and the server then waits for us: a few in a hundred of the throughput. */
 const BUSY_INTERVAL_MS = 10_000;
-/** How long a task that shall end waits for answers. The supervisor gives it three times as long. */
+/** How long a task that is to end waits for answers. The supervisor gives it three times as long. */
 const STOP_MS = 3_000;
 
 /**

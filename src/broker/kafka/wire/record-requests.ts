@@ -79,7 +79,7 @@ export interface FetchedPartition {
 
 /**
  * Reads of partitions this broker leads: one batch at least where there is one, and no more once it would pass `bytesMax`. With topic ids,
- * where the broker has them, a topic of the same name is no mistake for it.
+ * where the broker has them, a topic of the same name cannot be mistaken for it.
  */
 export async function fetchRecords(
   connection: Connection,
