@@ -44,7 +44,7 @@ function mutated(random: Random, line: string): string {
 }
 
 test.each((CODECS as unknown as readonly CodecDefinition[]).map((codec) => [codec.type, codec] as const))(
-  `%s: ${LINES} mutated lines are read alike by the generated and the plain decoder, none of them slowly`,
+  `%s: ${LINES} mutated lines are read alike by the generated and the plain decoder, none of them slowly by the former`,
   (_, codec) => {
     const random = new Random(20);
     const [{ options: given }] = codec.examples as unknown as [{ options: unknown }];
@@ -53,17 +53,28 @@ test.each((CODECS as unknown as readonly CodecDefinition[]).map((codec) => [code
     const own = codec.examples.map(({ line }) => Buffer.from(line).toString('latin1'));
     const request = requestAll(codec, options);
     const decoders = [codec.compile(options, request), codec.interpret(options, request)] as const;
+    /** The least of three: whatever else the machine does is not the line's. */
+    const msOf = (line: string): number => {
+      const took = Array.from({ length: 3 }, () => {
+        const startedMs = performance.now();
+        decodeBlock(decoders[0], blockOf([line]), request);
+        return performance.now() - startedMs;
+      });
+      return Math.min(...took);
+    };
     for (let done = 0; done < LINES; done += BATCH) {
       const lines = Array.from({ length: BATCH }, () =>
         mutated(random, random.pick(random.chance(0.9) ? own : seeds)).replaceAll('\n', ''),
       );
       const block = blockOf(lines);
       const startedMs = performance.now();
-      const [generated, plain] = decoders.map((decoder) => decodeBlock(decoder, block, request));
-      // One line that hangs shows in its batch.
-      expect(performance.now() - startedMs).toBeLessThan(LINE_MS_MAX * BATCH);
+      const generated = decodeBlock(decoders[0], block, request);
+      // No line of a faster batch can have taken so long; of a slower one each is read again alone.
+      const isSlow = performance.now() - startedMs >= LINE_MS_MAX;
+      const plain = decodeBlock(decoders[1], block, request);
+      if (isSlow) for (const line of lines) expect(msOf(line)).toBeLessThan(LINE_MS_MAX);
       for (let i = 0; i < BATCH; i++) {
-        if (JSON.stringify(generated![i]) !== JSON.stringify(plain![i])) expect(generated![i]).toEqual(plain![i]);
+        if (JSON.stringify(generated[i]) !== JSON.stringify(plain[i])) expect(generated[i]).toEqual(plain[i]);
       }
     }
   },

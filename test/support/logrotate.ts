@@ -20,6 +20,8 @@ export class LogServer {
   readonly #random: Random;
   #descriptor: number;
   #rest = '';
+  /** The last line of the file that was rotated last. */
+  lastRotated = 0;
   #timer: NodeJS.Timeout | undefined;
   /** What the rotation waits for once the old file has its last line: whoever compresses it must know that it was read. */
   mayGo: (lastLine: number) => Promise<void> = () => Promise.resolve();
@@ -50,6 +52,7 @@ export class LogServer {
   #tick(): void {
     if (this.#isAsked('pause')) {
       this.#flush();
+      this.lastRotated = this.#lines.written;
       return this.#answer('paused');
     }
     if (this.#isAsked('reopen')) return this.#reopen();
@@ -61,6 +64,7 @@ export class LogServer {
 
   #reopen(): void {
     this.#flush();
+    this.lastRotated = this.#lines.written;
     closeSync(this.#descriptor);
     this.#descriptor = openSync(this.#path, 'a');
     rmSync(join(this.#folder, 'reopen'));
