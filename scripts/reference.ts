@@ -174,14 +174,14 @@ function page(title: string, introduction: string, parts: readonly string[]): st
   return [`# ${title}`, '', GENERATED, '', introduction, '', ...parts].join('\n').replace(/\n+$/, '\n');
 }
 
+/** How the part of a component begins: its name, what it is, its options. */
+function beginOf({ type, summary, options }: { type: string; summary: string; options: z.ZodType }): string[] {
+  return [`## \`${type}\``, '', summary, '', settingsTable(schemaOf(options)), ''];
+}
+
 function sourcesPage(): string {
   const parts = SOURCES.flatMap(({ type, summary, options, examples }) => [
-    `## \`${type}\``,
-    '',
-    summary,
-    '',
-    settingsTable(schemaOf(options)),
-    '',
+    ...beginOf({ type, summary, options }),
     ...examples.flatMap((example) => [
       `${example.title}:`,
       '',
@@ -198,12 +198,7 @@ function codecsPage(): string {
     const own = first === undefined ? {} : codec.fields(first.options);
     const isDeclared = Object.keys(schemaOf(options).properties ?? {}).includes('fields');
     return [
-      `## \`${type}\``,
-      '',
-      summary,
-      '',
-      settingsTable(schemaOf(options)),
-      '',
+      ...beginOf({ type, summary, options }),
       ...(defaultEventTimeField === undefined
         ? []
         : [`Event time is \`${defaultEventTimeField}\` when the stream names no other field.`, '']),
@@ -242,12 +237,7 @@ get new indices.`;
 
 function transformsPage(): string {
   const parts = TRANSFORMS.flatMap(({ type, summary, options, examples }) => [
-    `## \`${type}\``,
-    '',
-    summary,
-    '',
-    settingsTable(schemaOf(options)),
-    '',
+    ...beginOf({ type, summary, options }),
     ...examples.flatMap((example) => [
       `Example, ${example.title}:`,
       '',
@@ -283,12 +273,7 @@ const SINK_NAMES: Readonly<Record<string, string>> = { duckdb: 'warehouse', elas
 
 function sinksPage(): string {
   const parts = SINKS.flatMap(({ type, summary, options, example }) => [
-    `## \`${type}\``,
-    '',
-    summary,
-    '',
-    settingsTable(schemaOf(options)),
-    '',
+    ...beginOf({ type, summary, options }),
     ...yamlBlock({ sinks: { [SINK_NAMES[type] ?? 'out']: { type, ...example } } }),
   ]);
   return page('Sinks', 'Where the tables go. Each sink reads the log at its own pace.', parts);
