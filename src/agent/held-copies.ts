@@ -32,7 +32,9 @@ export class HeldCopies {
   }
 
   hold(copy: TrackedFile, of: TrackedFile, { ageMs, nowMs }: { readonly ageMs: number; readonly nowMs: number }): void {
+    this.release(copy);
     copy.isHeld = true;
+    of.copies += 1;
     const { sizeBytes } = copy;
     const sinceMs = nowMs - ageMs;
     copy.copyOf = { number: of.number, sizeBytes };
@@ -49,6 +51,8 @@ export class HeldCopies {
   }
 
   release(copy: TrackedFile): void {
+    const held = this.#held.get(copy);
+    if (held !== undefined) held.of.copies -= 1;
     copy.isHeld = false;
     copy.copyOf = undefined;
     this.#held.delete(copy);

@@ -18,6 +18,8 @@ export class TrackedFile extends TrackedSource {
   readonly #samples: ContentSamples;
   /** While it is held: the number of the source whose content it has, and the size at which that was seen. */
   copyOf: RegistryEntry['copyOf'];
+  /** Copies of its file that are held: one of them may go on with its last line, which is not taken as it is until that is decided. */
+  copies = 0;
   sizeBytes = 0;
   /** The size when it was last seen that the content is this source's: what lies beyond may be another's. */
   verifiedBytes = 0;
@@ -56,7 +58,7 @@ export class TrackedFile extends TrackedSource {
   override get hasMore(): boolean {
     if (this.ending === 'truncated' || this.closedBy !== undefined || this.isUnreadable || this.isHeld) return false;
     if (this.isDisplaced) return false;
-    return this.known > this.reader.position && (this.ending !== undefined || this.known !== this.#dryBytes);
+    return this.known > this.reader.position && (this.#takesTail || this.known !== this.#dryBytes);
   }
 
   /** Nothing of it was taken: neither acknowledged nor on its way. */
@@ -69,7 +71,7 @@ export class TrackedFile extends TrackedSource {
   }
 
   override get isFinished(): boolean {
-    return !this.isDisplaced && !this.isHeld && super.isFinished;
+    return !this.isDisplaced && !this.isHeld && this.copies === 0 && super.isFinished;
   }
 
   override get isOpen(): boolean {
@@ -124,11 +126,11 @@ export class TrackedFile extends TrackedSource {
   read(into: Buffer, nowMs: number): ReadResult {
     // The begin as well as the bytes below the position, as at a restart: where nothing was read yet there is nothing below it.
     if (!this.#hasSameHead(this.handle!)) return 'replaced';
-    const result = this.reader.read(this.handle!, into, this.until, this.ending !== undefined);
+    const result = this.reader.read(this.handle!, into, this.until, this.#takesTail);
     if (result === 'nothing') {
       this.#dryBytes = this.known;
       // An ending source is read to where the file is now, even if that is less than what was seen.
-      if (this.ending !== undefined) this.sizeBytes = this.reader.position;
+      if (this.#takesTail) this.sizeBytes = this.reader.position;
     } else if (typeof result === 'object') {
       this.quietSinceMs = nowMs;
       if (result.end > this.sizeBytes) this.sizeBytes = result.end;
@@ -212,6 +214,11 @@ export class TrackedFile extends TrackedSource {
   knownIn(handle: SourceHandle, sizeBytes: number): number | undefined {
     if (sizeBytes >= this.reader.position || !this.#hasSameHead(handle)) return undefined;
     return this.#samples.knownIn(handle, sizeBytes);
+  }
+
+  /** Whether a last line without its end is a line. */
+  get #takesTail(): boolean {
+    return this.ending !== undefined && this.copies === 0;
   }
 
   #isSame(handle: SourceHandle): boolean {
