@@ -18,6 +18,7 @@ export function onlyTimeout(timeoutMs: number): QueryWatch {
   return {
     timeoutMs: () => timeoutMs,
     judge: () => 'fine',
+    ready: () => Promise.resolve(),
     began: () => ({ interrupted: () => undefined, ended: () => undefined }),
     close: () => Promise.resolve(),
   };

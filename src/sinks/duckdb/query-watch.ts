@@ -22,6 +22,8 @@ export interface WatchedRun {
 export interface QueryWatch {
   timeoutMs(judged: Judgement): number;
   judge(sql: string): Judgement;
+  /** Resolves when it watches: a query that began before would take what it likes meanwhile. */
+  ready(): Promise<void>;
   began(sql: string, run: WatchedRun): WatchedQuery;
   close(): Promise<void>;
 }
@@ -53,7 +55,7 @@ export class ProcessWatch implements QueryWatch {
   readonly #journal: QueryJournal;
   readonly #options: ThreadOptions;
   readonly #interrupts = new Map<number, () => void>();
-  #thread: Worker | undefined;
+  #thread: { readonly worker: Worker; readonly isReady: Promise<void> } | undefined;
 
   constructor({ databasePath, limits, saysWhy = false }: ProcessWatchOptions, clock: Pick<Clock, 'nowMs'>) {
     this.#journal = new QueryJournal(databasePath, clock);
@@ -74,10 +76,17 @@ export class ProcessWatch implements QueryWatch {
     return this.#journal.judge(sql);
   }
 
+  ready(): Promise<void> {
+    this.#thread ??= this.#start();
+    return this.#thread.isReady;
+  }
+
   began(sql: string, { judged, isOwn, onMemoryShort }: WatchedRun): WatchedQuery {
     const { id, query } = this.#journal.began(sql);
     this.#interrupts.set(id, onMemoryShort);
-    this.#tell({ type: 'began', id, query, isSuspect: judged !== 'fine', isOwn });
+    // What the process has before the query takes anything.
+    const rssBytes = process.memoryUsage.rss();
+    this.#tell({ type: 'began', id, query, isSuspect: judged !== 'fine', isOwn, rssBytes });
     return {
       interrupted: () => this.#tell({ type: 'interrupted', id }),
       ended: () => {
@@ -89,20 +98,28 @@ export class ProcessWatch implements QueryWatch {
   }
 
   async close(): Promise<void> {
-    await this.#thread?.terminate();
+    await this.#thread?.worker.terminate();
     this.#thread = undefined;
   }
 
   /** The thread comes with the first query: a process that is never asked does without. */
   #tell(message: ToThread): void {
     this.#thread ??= this.#start();
-    this.#thread.postMessage(message);
+    this.#thread.worker.postMessage(message);
   }
 
-  #start(): Worker {
-    const thread = new Worker(THREAD, { workerData: this.#options });
-    thread.unref();
-    thread.on('message', ({ id }: FromThread) => this.#interrupts.get(id)?.());
-    return thread;
+  #start(): { readonly worker: Worker; readonly isReady: Promise<void> } {
+    const worker = new Worker(THREAD, { workerData: this.#options });
+    const ready = Promise.withResolvers<void>();
+    // Nobody may wait for it.
+    ready.promise.catch(() => undefined);
+    worker.on('message', (message: FromThread) => {
+      if (message.type === 'interrupt') return this.#interrupts.get(message.id)?.();
+      worker.unref();
+      ready.resolve();
+    });
+    worker.once('error', (error) => ready.reject(error));
+    worker.once('exit', () => ready.reject(new Error('the thread that watches queries has ended')));
+    return { worker, isReady: ready.promise };
   }
 }

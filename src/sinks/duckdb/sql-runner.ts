@@ -134,6 +134,7 @@ export class SqlRunner {
   }
 
   async #run(sql: string, running: Running): Promise<SqlResult> {
+    await this.#watch.ready();
     running.watched = this.#watch.began(sql, {
       judged: running.judged,
       isOwn: running.lane === 'own',

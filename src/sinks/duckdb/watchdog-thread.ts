@@ -22,13 +22,13 @@ export type ToThread =
       readonly query: RunningQuery;
       readonly isSuspect: boolean;
       readonly isOwn: boolean;
+      /** Resident memory of the process before it began. */
+      readonly rssBytes: number;
     }
   | { readonly type: 'interrupted' | 'ended'; readonly id: number };
 
-/** This query is to be interrupted, for memory. */
-export interface FromThread {
-  readonly id: number;
-}
+/** It watches; or this query is to be interrupted, for memory. */
+export type FromThread = { readonly type: 'ready' } | { readonly type: 'interrupt'; readonly id: number };
 
 /** The worst query seen takes 2 GB/s: 10 MB between two looks, at 0.1 % of a core. */
 const LOOK_MS = 5;
@@ -44,8 +44,8 @@ port.on('message', (message: ToThread) => {
   const nowMs = systemClock.monotonicMs();
   if (message.type === 'began') {
     queries.set(message.id, message.query);
-    const { isSuspect, isOwn } = message;
-    watchdog.began(message.id, nowMs, { isSuspect, isOwn, rssBytes: process.memoryUsage.rss() });
+    const { isSuspect, isOwn, rssBytes } = message;
+    watchdog.began(message.id, nowMs, { isSuspect, isOwn, rssBytes });
     timer ??= setInterval(look, LOOK_MS);
   } else if (message.type === 'interrupted') {
     watchdog.interrupted(message.id, nowMs);
@@ -70,7 +70,7 @@ function beforeOthers(): void {
 
 function look(): void {
   const verdict = watchdog.judge(systemClock.monotonicMs(), process.memoryUsage.rss());
-  if (verdict.kind === 'interrupt') port.postMessage({ id: verdict.id } satisfies FromThread);
+  if (verdict.kind === 'interrupt') port.postMessage({ type: 'interrupt', id: verdict.id } satisfies FromThread);
   if (verdict.kind !== 'end') return;
   try {
     // Who runs is written down already, and a disk may keep this waiting while memory grows.
@@ -87,3 +87,5 @@ function look(): void {
     process.kill(process.pid, QUERY_SIGNAL);
   }
 }
+
+port.postMessage({ type: 'ready' } satisfies FromThread);
