@@ -230,7 +230,7 @@ function codecsPage(): string {
   return page('Codecs', 'How the lines of a stream are written. Dates are milliseconds since 1970 here.', parts);
 }
 
-const TRANSFORMS_INTRODUCTION = `What happens to the fields of a stream's lines between its codec and everybody who reads them, tables and documents alike. A stream lists its
+const TRANSFORMS_INTRODUCTION = `Transforms change the fields of a stream's lines after the codec and before tables and documents read them. A stream lists its
 \`transforms\` in order; each sees the fields that the one before it leaves, and \`tailrace check\` shows those behind the last. \`event_time.field\`
 is a field of the codec, and no transform takes it away. A change of what a table reads is refused, as any other change of it; documents
 get new indices.`;

@@ -78,7 +78,7 @@ export interface SourceInput {
   /** A closed source that is still there as it was left: forgetting it would read it again. */
   isSettledAt(source: TrackedSource): boolean;
   forget(source: TrackedSource): void;
-  /** In once mode: where and why it is not known yet that there is no more; undefined when it is. */
+  /** In once mode: which place may still have more, and why; undefined when everything has been read. */
   readonly unsettled: string | undefined;
   /** Gives back connections; sources are detached one by one. */
   stop(): Promise<void>;

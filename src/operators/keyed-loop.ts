@@ -188,7 +188,12 @@ function measuresText(spec: KeyedSpec, hasLarge: boolean): string {
     .join('\n  ');
 }
 
-/** Whether a batch has whole numbers beyond 2^53. */
-export function hasLargeNumbers({ columns }: Batch): boolean {
-  return columns.some((column) => column.kind === 'number' && column.rest !== undefined);
+/** Gives a batch its loop: that for whole numbers beyond 2^53, which are rare, is compiled for the first batch that has some. */
+export function loopsOf<Loop>(compile: (hasLarge: boolean) => Loop): (batch: Batch) => Loop {
+  const usual = compile(false);
+  let large: Loop | undefined;
+  return ({ columns }) => {
+    const hasLarge = columns.some((column) => column.kind === 'number' && column.rest !== undefined);
+    return hasLarge ? (large ??= compile(true)) : usual;
+  };
 }

@@ -5,7 +5,8 @@ import { type OperatorState, type RowSchema, type RowSet, numbersIn } from '../e
 import { duration, formatDuration } from '../lib/units.ts';
 import { restoredCell } from './key-cells.ts';
 import { KeyedFates } from './keyed-fates.ts';
-import { type KeyedSpec, type RolledUp, hasLargeNumbers, initialOf, keyedSpecOf } from './keyed-loop.ts';
+import { type KeyedSpec, type RolledUp, initialOf, keyedSpecOf, loopsOf } from './keyed-loop.ts';
+import type { Batch } from '../record/batch.ts';
 import type {
   AdmittedBatch,
   Aggregates,
@@ -89,9 +90,7 @@ export class SessionWindow implements Operator, SessionHost {
   readonly #lengthMsMax: number;
   readonly #schema: RowSchema;
   readonly #keyed: KeyedSpec;
-  readonly #loop: SessionLoop;
-  readonly #largeLoop: () => SessionLoop;
-  #compiledLarge: SessionLoop | undefined;
+  readonly #loopOf: (batch: Batch) => SessionLoop;
   readonly #timers = new SessionTimers();
   readonly #fates: KeyedFates;
   /** Filled again for every row that is collected. */
@@ -119,8 +118,7 @@ export class SessionWindow implements Operator, SessionHost {
     this.table = new SessionTable({ keyKinds: keyed.keys.map(({ kind }) => kind), initial, rowsMax: spec.rowsMax });
     const { allowedLatenessMs } = spec;
     const loop = { ...keyed, gapMs, lengthMsMax: this.#lengthMsMax, allowedLatenessMs, sinceMs, at: this.table.at };
-    this.#loop = compileSessionLoop(loop);
-    this.#largeLoop = () => (this.#compiledLarge ??= compileSessionLoop(loop, true));
+    this.#loopOf = loopsOf((hasLarge) => compileSessionLoop(loop, hasLarge));
     this.#rowBytes = 90 + keyed.keys.length * 8 + initial.length * 8;
     this.#closed = new RowCollector(this.#schema);
     this.#removed = this.#identities();
@@ -132,8 +130,7 @@ export class SessionWindow implements Operator, SessionHost {
 
   process(admitted: AdmittedBatch, out: OperatorOutput): void {
     this.#fates.begin(out);
-    const loop = hasLargeNumbers(admitted.batch) ? this.#largeLoop() : this.#loop;
-    loop(this, admitted);
+    this.#loopOf(admitted.batch)(this, admitted);
     this.#fates.end(this.rolledUp);
   }
 

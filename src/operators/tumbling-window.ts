@@ -5,7 +5,8 @@ import { type RowSchema, type RowSet, numbersIn } from '../epoch/table.ts';
 import { duration, formatDuration } from '../lib/units.ts';
 import { restoredCell } from './key-cells.ts';
 import { KeyedFates } from './keyed-fates.ts';
-import { type RolledUp, hasLargeNumbers, initialOf, keyedSpecOf } from './keyed-loop.ts';
+import { type RolledUp, initialOf, keyedSpecOf, loopsOf } from './keyed-loop.ts';
+import type { Batch } from '../record/batch.ts';
 import type {
   AdmittedBatch,
   EpochDraft,
@@ -62,10 +63,7 @@ export class TumblingWindow implements Operator, LoopHost {
   readonly #schema: RowSchema;
   /** Filled again for every row that is collected. */
   readonly #fixed: number[] = Array.from({ length: ROLLUP_AT.keys }, () => 0);
-  readonly #loop: Loop;
-  /** The loop for batches with whole numbers beyond 2^53, made for the first of them. */
-  readonly #largeLoop: () => Loop;
-  #compiledLarge: Loop | undefined;
+  readonly #loopOf: (batch: Batch) => Loop;
   readonly #keys: LoopSpec['keys'];
   readonly #initial: readonly number[];
   readonly #tables = new Map<number, WindowTable>();
@@ -95,16 +93,14 @@ export class TumblingWindow implements Operator, LoopHost {
       sinceMs,
       ...keyed,
     };
-    this.#loop = compileLoop(loop);
-    this.#largeLoop = () => (this.#compiledLarge ??= compileLoop(loop, true));
+    this.#loopOf = loopsOf((hasLarge) => compileLoop(loop, hasLarge));
     this.#rowBytes = 40 + this.#keys.length * 8 + this.#initial.length * 8;
     this.#closed = new RowCollector(this.#schema);
   }
 
   process(admitted: AdmittedBatch, out: OperatorOutput): void {
     this.#fates.begin(out);
-    const loop = hasLargeNumbers(admitted.batch) ? this.#largeLoop() : this.#loop;
-    loop(this, admitted);
+    this.#loopOf(admitted.batch)(this, admitted);
     this.#fates.end(this.rolledUp);
   }
 

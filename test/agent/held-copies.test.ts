@@ -13,6 +13,17 @@ function replace(path: string, text: string): void {
   renameSync(aside, path);
 }
 
+/** A file that its own copy replaced while its second line was being written; the path of it. */
+async function replacedInLine(): Promise<string> {
+  world = new AgentWorld();
+  const log = world.path('a.log');
+  replace(log, 'one\ntw');
+  world.start();
+  await world.pass(1_500);
+  replace(log, 'one\ntw');
+  return log;
+}
+
 const texts = async (): Promise<string[]> => (await world.texts()).filter((text) => text !== '');
 
 test('a file that is replaced by a longer copy in the midst of a line has whole lines, however often', async () => {
@@ -33,12 +44,7 @@ test('a file that is replaced by a longer copy in the midst of a line has whole 
 });
 
 test('the writer goes on with the line behind a copy that was put in its place', async () => {
-  world = new AgentWorld();
-  const log = world.path('a.log');
-  replace(log, 'one\ntw');
-  world.start();
-  await world.pass(1_500);
-  replace(log, 'one\ntw');
+  const log = await replacedInLine();
   await world.pass(12_000);
   appendFileSync(log, 'o\nthree\n');
   await world.pass(12_000);
@@ -46,12 +52,7 @@ test('the writer goes on with the line behind a copy that was put in its place',
 });
 
 test('the last line of a file that is gone is taken as it is once no copy can go on with it', async () => {
-  world = new AgentWorld();
-  const log = world.path('a.log');
-  replace(log, 'one\ntw');
-  world.start();
-  await world.pass(1_500);
-  replace(log, 'one\ntw');
+  const log = await replacedInLine();
   await world.pass(1_500);
   // It is another log now, which only began as that one did.
   replace(log, 'one\nthree\n');

@@ -57,7 +57,7 @@ export interface RecordBatch {
 
 type BatchPlace = Pick<RecordBatch, 'baseOffset' | 'nextOffset' | 'sizeBytes'>;
 
-/** A batch that cannot be read, whose place and length are known: who reads on knows where. */
+/** A batch that cannot be read, but whose place and length are known, so that a reader can go on behind it. */
 export class DamagedBatch extends RangeError {
   readonly reason: string;
   readonly baseOffset: number;

@@ -9,7 +9,7 @@ const LIST_OFFSETS: Api = { key: 2, version: 2, name: 'ListOffsets', isFlexible:
 const FIND_COORDINATOR: Api = { key: 10, version: 1, name: 'FindCoordinator', isFlexible: false };
 const OFFSET_COMMIT: Api = { key: 8, version: 3, name: 'OffsetCommit', isFlexible: false };
 
-/** In place of a broker's number: who asks so is a consumer, and hears of what is committed; or a tool that looks at a leader's own log. */
+/** In place of a broker's number: a consumer, which sees only what is committed, or a tool that looks at a leader's own log. */
 export const CONSUMER = -1;
 const DEBUGGER = -2;
 /** What brokers take for a name. An answer with another one, which would go into paths and messages, is none of theirs. */
