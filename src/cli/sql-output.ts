@@ -46,11 +46,14 @@ function cellText(value: Value): string {
 
 /** A query may give two columns one name: an object cannot, so the later ones get a number. */
 function ndjsonText({ columns, rows }: Answer): string {
-  const seen = new Map<string, number>();
+  const taken = new Set(columns.map(({ name }) => name));
+  const seen = new Set<string>();
   const names = columns.map(({ name }) => {
-    const number = seen.get(name) ?? 0;
-    seen.set(name, number + 1);
-    return number === 0 ? name : `${name}_${number}`;
+    let unique = name;
+    for (let number = 1; seen.has(unique); number++) if (!taken.has(`${name}_${number}`)) unique = `${name}_${number}`;
+    seen.add(unique);
+    taken.add(unique);
+    return unique;
   });
   const object = (row: readonly Value[]): string =>
     escapeJson(JSON.stringify(Object.fromEntries(names.map((name, index) => [name, row[index]!]))));

@@ -125,3 +125,8 @@ export function cellOf(column: ColumnData, at: number): Cell {
   if (typeof value === 'bigint') return String(value);
   return Number.isNaN(value) ? null : value;
 }
+
+/** The `state` column of a measure. The dot keeps it apart from keys, whose dots became underscores, and from other measures. */
+export function stateColumn(measure: string, suffix: string): string {
+  return `${measure}.${suffix === '' ? 'value' : suffix.replace(/^_/, '')}`;
+}

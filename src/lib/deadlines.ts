@@ -8,10 +8,6 @@ export class Deadlines<T> {
   /** The moments with somebody waiting, and some that nobody waits for any more: the least first. */
   readonly #heap: number[] = [];
 
-  get size(): number {
-    return this.#atMs.size;
-  }
-
   /** The least moment that somebody waits for, Infinity if nobody waits. */
   get nextMs(): number {
     while (this.#heap.length > 0 && !this.#waiting.has(this.#heap[0]!)) this.#pop();

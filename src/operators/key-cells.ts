@@ -44,7 +44,7 @@ export function numberCell(
   return rest === undefined ? values[at]! : exactInteger(values[at]!, rest[at]!);
 }
 
-/** The hash of a key; operators/tumbling-window.ts generates the same arithmetic over batch columns. Not stored anywhere: free to change. */
+/** The hash of a key; keyed-loop.ts generates the same arithmetic over batch columns. Not stored anywhere: free to change. */
 export function hashKey(cells: readonly KeyCell[]): number {
   let h = 0;
   for (const cell of cells) {

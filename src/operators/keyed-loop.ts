@@ -125,7 +125,7 @@ let rolled = 0, rolledA = 0, rolledB = 0;`;
 export const LOOP_END =
   'host.rolledUp.lines = rolled; host.rolledUp.a = rolledA >>> 0; host.rolledUp.b = rolledB >>> 0;';
 
-/** Adds a key column to the hash; the same arithmetic as `hashKey` in window-table.ts. */
+/** Adds a key column to the hash; the same arithmetic as `hashKey` in key-cells.ts. */
 function hashText(key: KeyedSpec['keys'][number], k: number, hasLarge: boolean): string {
   const c = key.column;
   if (key.kind === 'number') {

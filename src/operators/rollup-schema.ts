@@ -1,5 +1,5 @@
 import type { RollupSpec } from '../epoch/pipeline.ts';
-import type { ColumnType, RowColumn, RowSchema } from '../epoch/table.ts';
+import { type ColumnType, type RowColumn, type RowSchema, stateColumn } from '../epoch/table.ts';
 import { present } from '../lib/assert.ts';
 import type { FieldType } from '../record/batch.ts';
 import type { Aggregates } from './operator.ts';
@@ -69,9 +69,4 @@ export function rollupSchema(
     keys: spec.by,
     measures: spec.measures,
   };
-}
-
-/** The dot keeps it apart from keys, whose dots became underscores, and from other measures. */
-export function stateColumn(measure: string, suffix: string): string {
-  return `${measure}.${suffix === '' ? 'value' : suffix.replace(/^_/, '')}`;
 }

@@ -42,7 +42,7 @@ export function compileSessionLoop(spec: SessionLoopSpec, hasLarge = false): Ses
   const { gapMs, lengthMsMax, allowedLatenessMs, sinceMs, at } = spec;
   const keyed = keyedText(spec, hasLarge);
   const take = `${keyed.takeTable}
-first = table.accumulators[${at.first}]; last = table.accumulators[${at.last}]; next = table.accumulators[${at.next}];`;
+first = table.accumulators[${at.first}]; last = table.accumulators[${at.last}]; next = table.accumulators[${at.next}]; nextMs = host.nextMs;`;
   const isShort =
     lengthMsMax === Infinity
       ? ''
@@ -51,13 +51,13 @@ first = table.accumulators[${at.first}]; last = table.accumulators[${at.last}]; 
 ${LOOP_BEGIN}
 ${keyed.columns}
 const table = host.table;
-let ${keyed.locals}, first, last, next, born = host.born;
+let ${keyed.locals}, first, last, next, nextMs, born = host.born;
 ${take}
 for (let i = 0; i < n; i++) {
   if (verdict[i] !== 0) continue;
   const t = time[i];
   born++;
-  if (before[i] >= host.nextMs) { host.fire(before[i]); ${take} }
+  if (before[i] >= nextMs) { host.fire(before[i]); ${take} }
   ${sinceMs === -Infinity ? '' : `if (t < ${sinceMs}) { host.beforeRollup(admitted, i); continue; }`}
   ${keyed.hash}
   ${keyed.probe}

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { deadlineMs } from '../epoch/finality.ts';
+import { deadlineMs, isFinal } from '../epoch/finality.ts';
 import type { RollupSpec, WindowSpec } from '../epoch/pipeline.ts';
 import { type OperatorState, type RowSchema, type RowSet, numbersIn } from '../epoch/table.ts';
 import { duration, formatDuration } from '../lib/units.ts';
@@ -101,6 +101,8 @@ export class SessionWindow implements Operator, SessionHost {
   /** Those that were joined to others, and that an epoch has told of. */
   #removed: RowCollector;
   #toldBorn = 0;
+  /** A session ended since `onWatermark` last said so. */
+  #hasFired = false;
 
   constructor(context: OperatorContext) {
     const { name, spec, aggregates, sinceMs } = context;
@@ -135,9 +137,10 @@ export class SessionWindow implements Operator, SessionHost {
   }
 
   onWatermark(watermarkMs: number): boolean {
-    const before = this.table.live;
     if (watermarkMs >= this.#timers.nextMs) this.fire(watermarkMs);
-    return this.table.live < before;
+    const hasFired = this.#hasFired;
+    this.#hasFired = false;
+    return hasFired;
   }
 
   /** Exact: a session that is joined to another one leaves its end to that. */
@@ -187,6 +190,7 @@ export class SessionWindow implements Operator, SessionHost {
       }
       if (table.isChanged[row] !== 0) this.#collect(this.#closed, row);
       this.table.end(row);
+      this.#hasFired = true;
     }
     if (table.live === 0) this.lastEventMs = -Infinity;
   }
@@ -239,9 +243,9 @@ export class SessionWindow implements Operator, SessionHost {
     const { table } = this;
     const { first, last } = table.arrays;
     const into = row!;
-    let hasFired = last[into]! + this.#gapMs - 1 <= beforeMs;
+    let hasFired = isFinal(last[into]! + this.#gapMs, 0, beforeMs);
     for (const other of others) {
-      hasFired ||= last[other]! + this.#gapMs - 1 <= beforeMs;
+      hasFired ||= isFinal(last[other]! + this.#gapMs, 0, beforeMs);
       table.lines[into]! += table.lines[other]!;
       table.sumA[into]! += table.sumA[other]!;
       table.sumB[into]! += table.sumB[other]!;

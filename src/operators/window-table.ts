@@ -43,7 +43,7 @@ export interface WindowTableOptions {
 /**
  * Rows by key: open addressing over typed arrays, no object per row. Of tumbling windows each has a table, which lives as long as its window;
  * where rows go one by one, their places and texts are used again. Who sends requests may choose the keys: when there are as many as there may be, the lines
- * of every further key share one row, which no key leads to. Generated code reads the fields directly (operators/tumbling-window.ts) and takes
+ * of every further key share one row, which no key leads to. Generated code reads the fields directly (keyed-loop.ts) and takes
  * them again after `insert`, which may replace any of them.
  */
 export class WindowTable {
@@ -215,7 +215,7 @@ export class WindowTable {
   #hasRoom(cells: readonly KeyCell[]): boolean {
     const rows = this.otherRow === EMPTY ? this.live : this.live - 1;
     const keyBytes = cells.reduce<number>((sum, cell) => (cell instanceof Uint8Array ? sum + cell.length : sum), 0);
-    return rows < this.#rowsMax && this.arenaLength + keyBytes <= this.#keyBytesMax;
+    return rows < this.#rowsMax && this.arenaLength - this.#deadBytes + keyBytes <= this.#keyBytesMax;
   }
 
   #add(cells: readonly KeyCell[], hash: number): number {

@@ -41,6 +41,8 @@ export class StreamFold {
     this.#hold(from.partition, epoch.body.sources, epoch.envelope.isSnapshot);
     // What is stored comes before what an epoch says of the same row, whose definition that epoch brings.
     const { changed, removed } = this.#fold.apply(incoming, () => this.#placeStored());
+    // What was to be said of a row before it was removed is not said any more.
+    for (const row of this.#changed) if (row.parts.size === 0) this.#changed.delete(row);
     for (const row of removed) this.#changed.add(row);
     for (const row of changed) this.#changed.add(row);
     for (const row of this.#fold.due) if (this.statusOf(row) !== 'open') this.#changed.add(row);

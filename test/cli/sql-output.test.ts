@@ -59,6 +59,11 @@ test('NDJSON has an object a row, and a number behind a name that comes again', 
   expect(lines.join('')).not.toContain('\u001b');
 });
 
+test('NDJSON loses no column to a name that looks numbered', () => {
+  const text = sqlText(resultOf(['a', 'a', 'a_1', 'a'], [[1, 2, 3, 4]]), 'ndjson', false);
+  expect(JSON.parse(text)).toEqual({ a: 1, a_2: 2, a_1: 3, a_3: 4 });
+});
+
 test('nothing reaches a terminal raw', () => {
   const result = resultOf(['url'], [['/\u001b[31m']]);
   for (const output of ['table', 'json', 'ndjson', 'csv'] as const)

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import type { EpochBody, SourceMark } from '../../src/epoch/epoch.ts';
+import type { EpochBody, EpochEnvelope, SourceMark } from '../../src/epoch/epoch.ts';
 import type { RollupSpec } from '../../src/epoch/pipeline.ts';
 import type { ColumnData, RowSet } from '../../src/epoch/table.ts';
 import { AGGREGATES_BY_NAME } from '../../src/components.ts';
@@ -18,10 +18,8 @@ beforeEach(() => {
   numbers = [0, 0];
 });
 
-function apply(partition: number, body: Partial<EpochBody>, log = `raw${partition}`): FoldedRow[] {
-  const n = ++numbers[partition]!;
-  const from = { stream: 'access', topic: 't', partition };
-  const envelope = {
+function envelopeOf(partition: number, n: number, body: Partial<EpochBody>, log = `raw${partition}`): EpochEnvelope {
+  return {
     id: String(n),
     prev: '',
     task: { pipeline: 'web', stream: 'access', partition },
@@ -38,6 +36,12 @@ function apply(partition: number, body: Partial<EpochBody>, log = `raw${partitio
     part: 0,
     parts: 1,
   };
+}
+
+function apply(partition: number, body: Partial<EpochBody>, log = `raw${partition}`): FoldedRow[] {
+  const n = ++numbers[partition]!;
+  const from = { stream: 'access', topic: 't', partition };
+  const envelope = envelopeOf(partition, n, body, log);
   fold.apply({ from, epoch: { envelope, body: bodyOf(body) }, nextOffset: n + 1 });
   const changed = fold.takeChanged();
   for (const row of changed) fold.settle(row);
@@ -156,6 +160,18 @@ describe('rows that are removed', () => {
     ]);
     expect(changed[0]!.parts.get(0)).toMatchObject({ n: 2, isRemoved: true });
     expect(shown(apply(0, { watermarkMs: 1899 })).map(([, status]: any) => status)).toEqual(['final']);
+  });
+
+  test('leave nothing behind of what was not told yet', () => {
+    const from = { stream: 'access', topic: 't', partition: 0 };
+    const take = (n: number, body: Partial<EpochBody>): void =>
+      fold.apply({ from, epoch: { envelope: envelopeOf(0, n, body), body: bodyOf(body) }, nextOffset: n + 1 });
+    take(1, { pipeline, upserts: [rowSet(a!), rowSet(b!)] });
+    take(2, { removes: [identitySet(b!)], watermarkMs: 0 });
+    expect(fold.takeChanged().map((one) => [one.cells['id_a'], fold.statusOf(one)])).toEqual([
+      [1, 'open'],
+      [2, 'superseded'],
+    ]);
   });
 
   test('and never came are damage, but in a snapshot, where a reader may begin', () => {

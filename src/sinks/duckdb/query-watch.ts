@@ -116,10 +116,20 @@ export class ProcessWatch implements QueryWatch {
     worker.on('message', (message: FromThread) => {
       if (message.type === 'interrupt') return this.#interrupts.get(message.id)?.();
       worker.unref();
+      isWatching = true;
       ready.resolve();
     });
-    worker.once('error', (error) => ready.reject(error));
-    worker.once('exit', () => ready.reject(new Error('the thread that watches queries has ended')));
+    const over = (error: unknown): void => {
+      ready.reject(error);
+      if (this.#thread?.worker === worker) this.#thread = undefined;
+    };
+    let isWatching = false;
+    worker.once('error', (error) => {
+      over(error);
+      // A query may run that nobody watches now: the process ends, as for any bug.
+      if (isWatching) throw error;
+    });
+    worker.once('exit', () => over(new Error('the thread that watches queries has ended')));
     return { worker, isReady: ready.promise };
   }
 }

@@ -1,5 +1,5 @@
 import type { AggregateDefinition } from '../../aggregates/aggregate.ts';
-import type { MeasureSpec, RowColumn, RowSchema } from '../../epoch/table.ts';
+import { type MeasureSpec, type RowColumn, type RowSchema, stateColumn } from '../../epoch/table.ts';
 import { present } from '../../lib/assert.ts';
 import type { FieldType } from '../../record/batch.ts';
 import { identifier, literal } from './names.ts';
@@ -28,7 +28,7 @@ export interface RollupView {
 /** Storage columns of a measure. The dot keeps them apart from keys, whose dots became underscores, and from each other. */
 export function accumulatorColumns(measure: MeasureSpec, aggregates: Aggregates): string[] {
   const accumulators = definitionOf(measure, aggregates).accumulators(measure.fieldType);
-  return accumulators.map(({ suffix }) => `${measure.name}.${suffix === '' ? 'value' : suffix.replace(/^_/, '')}`);
+  return accumulators.map(({ suffix }) => stateColumn(measure.name, suffix));
 }
 
 /**
