@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Log } from '../../../src/broker/broker.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
@@ -21,6 +23,8 @@ beforeEach(async () => {
   chain = await EpochChain.begin(log);
 });
 afterEach(() => harness.remove());
+
+const SCRIPT = join(import.meta.dirname, '../../support/sql-of-a-large-process.ts');
 
 const snapshot = { pipeline: pipelineOf(), fingerprints: { traffic: 'a' } };
 const rows = (lines: number) => [
@@ -74,5 +78,13 @@ describe('the socket', () => {
       code: 'NOTHING_YET',
       exitCode: 4,
     });
+  });
+
+  test('a query is not guilty of the memory that its process had before', async () => {
+    await chain.append({ ...snapshot, upserts: rows(5) });
+    await harness.runToEnd(log, chain.topic);
+    const args = ['--disable-warning=ExperimentalWarning', SCRIPT, harness.socketPath, harness.path];
+    const { stdout } = await promisify(execFile)(process.execPath, args);
+    expect(JSON.parse(stdout)).toEqual([[5]]);
   });
 });
