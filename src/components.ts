@@ -7,6 +7,7 @@ import { avg } from './aggregates/avg.ts';
 import { count } from './aggregates/count.ts';
 import { max } from './aggregates/max.ts';
 import { min } from './aggregates/min.ts';
+import { stddev } from './aggregates/stddev.ts';
 import { sum } from './aggregates/sum.ts';
 import type { CodecDefinition } from './codecs/codec.ts';
 import { combined } from './codecs/combined.ts';
@@ -36,7 +37,7 @@ type AnyOperator = OperatorDefinition<any>;
 
 export const CODECS: readonly AnyCodec[] = [combined, common, json];
 export const TRANSFORMS: readonly AnyTransform[] = [rename, keep, drop];
-export const AGGREGATES: readonly AggregateDefinition[] = [count, sum, min, max, avg];
+export const AGGREGATES: readonly AggregateDefinition[] = [count, sum, min, max, avg, stddev];
 export const OPERATORS: readonly AnyOperator[] = [tumbling, session];
 export const SOURCES: readonly AnySource[] = [fileSource, kafkaSource];
 export const SINKS: readonly SinkDefinition[] = [duckdbSink, elasticsearchSink, eventsSink];

@@ -25,8 +25,11 @@ export interface AggregateDefinition {
   updateSource(acc: readonly string[], value: string, type: FieldType | undefined, rest?: string): string;
   add(acc: number[], value: number, type: FieldType | undefined, rest?: number): void;
   merge(into: number[], other: readonly number[], type: FieldType | undefined): void;
-  /** The same in SQL: one aggregate expression an accumulator, over the rows of one key and window in different partitions. */
-  mergeSql(columns: readonly string[], type: FieldType | undefined): readonly string[];
+  /**
+   * The same in SQL: one aggregate expression an accumulator, over the rows of one key and window in different partitions. `partition` is what
+   * orders them.
+   */
+  mergeSql(columns: readonly string[], type: FieldType | undefined, partition: string): readonly string[];
   /** SQL that makes the user's value of the storage columns; `lines` is the row's line count. */
   resultSql(columns: readonly string[], type: FieldType | undefined): string;
   /** Type of that value in SQL. */

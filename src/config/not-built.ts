@@ -27,7 +27,6 @@ export const UNBUILT_AGGREGATES: readonly string[] = [
   'p90',
   'p95',
   'p99',
-  'stddev',
   'first',
   'last',
   'top',

@@ -71,9 +71,9 @@ async function shownMerged(
   type: FieldType,
 ): Promise<unknown[]> {
   const names = initial(aggregate, type).map((_, i) => `a${i}`);
-  const rows = parts.map((acc) => `(${['0', ...acc.map((value) => `'${value}'::DOUBLE`)].join(', ')})`);
+  const rows = parts.map((acc, row) => `(${[row, ...acc.map((value) => `'${value}'::DOUBLE`)].join(', ')})`);
   const from = `(VALUES ${rows.join(', ')}) AS t(${['row', ...names].join(', ')})`;
-  const merged = ['7::BIGINT AS lines', ...aggregate.mergeSql(names, type).map((sql, i) => `${sql} AS a${i}`)];
+  const merged = ['7::BIGINT AS lines', ...aggregate.mergeSql(names, type, 'row').map((sql, i) => `${sql} AS a${i}`)];
   const result = `${aggregate.resultSql(names, type)}, ${aggregate.overflowSql?.(names, type) ?? 'false'}`;
   const reader = await connection.runAndReadAll(`SELECT ${result} FROM (SELECT ${merged.join(', ')} FROM ${from})`);
   return reader.getRows()[0]!.map(asExact);
@@ -99,10 +99,10 @@ const longs: fc.Arbitrary<Value[]> = fc.array(
 );
 const doubles: fc.Arbitrary<Value[]> = fc.array(fc.option(fc.double({ noNaN: true })));
 
-/** What SQL says of whole numbers, in the arithmetic of large integers; undefined for counts. */
+/** What SQL says of whole numbers, in the arithmetic of large integers; undefined for counts and for what is rounded. */
 function oracleOf(name: string, values: readonly Value[]): unknown {
   const there = values.filter((value) => value !== null).map((value) => BigInt(value));
-  if (name === 'count') return undefined;
+  if (name === 'count' || name === 'stddev') return undefined;
   if (there.length === 0) return null;
   const total = there.reduce((sum, value) => sum + value, 0n);
   if (name === 'avg') return Number(total) / there.length;
@@ -164,7 +164,10 @@ describe.each(AGGREGATES.map((aggregate) => [aggregate.name, aggregate] as const
         ] as const) {
           const merged = added(aggregate, first, 'long');
           aggregate.merge(merged, added(aggregate, second, 'long'), 'long');
-          expect(merged.map((value) => value + 0)).toEqual(whole.map((value) => value + 0));
+          // Of one that is rounded at each step, all but the last digits.
+          const digits = (value: number): number =>
+            (aggregate.name === 'stddev' ? Number(value.toPrecision(12)) : value) + 0;
+          expect(merged.map(digits)).toEqual(whole.map(digits));
         }
       }),
       { seed: 16, numRuns: 200 },

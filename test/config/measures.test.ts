@@ -4,7 +4,7 @@ refuses(
   'a measure of the future',
   'requests: count',
   'visitors: distinct(source.ip)',
-  '14:27 NOT_BUILT: the aggregate distinct is not built yet — there are count, sum, min, max, avg',
+  '14:27 NOT_BUILT: the aggregate distinct is not built yet — there are count, sum, min, max, avg, stddev',
 );
 refuses(
   'an unknown aggregate',

@@ -90,7 +90,7 @@ function mergedRowsSql({ schema, aggregates, open, final }: RollupView): string 
   const merged = schema.measures.flatMap((measure) => {
     const columns = accumulatorColumns(measure, aggregates).map(identifier);
     const ofRow = columns.map((column) => `p.${column}`);
-    const sql = definitionOf(measure, aggregates).mergeSql(ofRow, measure.fieldType);
+    const sql = definitionOf(measure, aggregates).mergeSql(ofRow, measure.fieldType, 'p.partition');
     return columns.map((column, index) => `${present(sql[index], `an expression for ${column}`)} AS ${column}`);
   });
   const byKey = schema.identity.map((column) => `p.${identifier(column)}`);
