@@ -101,7 +101,7 @@ export function replicaGroup(config: Config, sink: string): string {
 /** The tables that this run fills. A folder of runs without a configuration has those of other logs besides, which stand still meanwhile. */
 export function filledTables({ inputs, pipeline }: Pick<Config, 'inputs' | 'pipeline'>): string[] {
   const fed = new Set(inputs.map(({ stream }) => stream));
-  return Object.keys(pipeline.rollups).filter((name) => fed.has(pipeline.rollups[name]!.from));
+  return Object.keys(pipeline.rollups).filter((name) => fed.has(pipeline.tables[name]!.stream));
 }
 
 /** Whether there are tables that can be asked. */

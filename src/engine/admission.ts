@@ -68,6 +68,7 @@ export class Admission implements AdmittedBatch {
   path = '';
   readAtMs = 0;
   watermarkBeforeMs = new Float64Array(8192);
+  clockBeforeMs = this.watermarkBeforeMs;
   hashA = new Uint32Array(8192);
   hashB = new Uint32Array(8192);
   /** After `admit`: the watermark behind the batch. */
@@ -140,6 +141,7 @@ export class Admission implements AdmittedBatch {
   #judge(request: AdmitRequest): void {
     const { verdict, eventTimeMs, length } = this.batch;
     const { watermarkBeforeMs } = this;
+    const ofLeaps: [line: number, clockMs: number][] = [];
     const { leastOfOthersMs, outOfOrdernessMs, readAtMs } = request;
     const latestMs = readAtMs + request.maxFutureMs;
     const leapMs = request.isReadTime ? Infinity : Math.max(outOfOrdernessMs, LEAP_MS_MIN);
@@ -161,7 +163,10 @@ export class Admission implements AdmittedBatch {
         let seenMs = timeMs < readAtMs ? timeMs : readAtMs;
         if (timeMs > limitMs) {
           const leptMs = (leapMaxMs < leastOfOthersMs ? leapMaxMs : leastOfOthersMs) - outOfOrdernessMs - 1;
-          if (leptMs > watermarkMs) watermarkBeforeMs[i] = leptMs;
+          if (leptMs > watermarkMs) {
+            watermarkBeforeMs[i] = leptMs;
+            ofLeaps.push([i, watermarkMs]);
+          }
           if (seenMs > leapMaxMs) leapMaxMs = seenMs;
           if (++leapLines < LEAP_LINES) continue;
           seenMs = leapMaxMs;
@@ -183,6 +188,8 @@ export class Admission implements AdmittedBatch {
     this.leap = leapLines === 0 ? NO_LEAP : { lines: leapLines, maxMs: leapMaxMs };
     this.watermarkMs = watermarkMs;
     this.eventTimeMsMax = maxMs;
+    this.clockBeforeMs = ofLeaps.length === 0 ? watermarkBeforeMs : watermarkBeforeMs.slice();
+    for (const [line, clockMs] of ofLeaps) this.clockBeforeMs[line] = clockMs;
   }
 
   #count(): void {

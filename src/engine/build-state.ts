@@ -22,14 +22,19 @@ export function buildState(request: BuildRequest): TaskState {
   const { task, pipeline, rawLog, rollupSinceMs, aggregates, kind, generation = 1 } = request;
   const definitions = request.operators;
   const stream = present(pipeline.streams[task.stream], `no stream ${task.stream}`);
-  const { fields, operators, outlet } =
-    kind === undefined
-      ? rollupOperators({ pipeline, stream: task.stream, rollupSinceMs }, { aggregates, definitions })
-      : kind.operators({ pipeline, stream: task.stream, partition: task.partition, rollupSinceMs, generation });
+  const {
+    fields,
+    operators,
+    feeds = [],
+    outlet,
+  } = kind === undefined
+    ? rollupOperators({ pipeline, stream: task.stream, rollupSinceMs }, { aggregates, definitions })
+    : kind.operators({ pipeline, stream: task.stream, partition: task.partition, rollupSinceMs, generation });
   const state = new TaskState({
     task,
     eventTime: stream.eventTime,
     operators,
+    feeds,
     outlet,
     reader: streamPlan(stream, request).reader(fields, stream.eventTime),
     rawLog,

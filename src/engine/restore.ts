@@ -5,13 +5,21 @@ import type { EpochBody } from '../epoch/epoch.ts';
 import { fingerprints, isSamePipeline } from '../epoch/fingerprint.ts';
 import { noSnapshotError } from '../epoch/fold-start.ts';
 import type { CountedEpoch } from '../epoch/fold.ts';
-import type { Pipeline, TaskId } from '../epoch/pipeline.ts';
+import {
+  type Pipeline,
+  type RollupSpec,
+  type TaskId,
+  type WindowSpec,
+  inReadingOrder,
+  inputTable,
+} from '../epoch/pipeline.ts';
 import { EpochWalk, nameOf } from '../epoch/walk.ts';
 import { present } from '../lib/assert.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { hash64 } from '../lib/hash.ts';
 import { decodeBeat } from '../record/beat.ts';
 import { decodeGenesis } from '../record/control.ts';
+import type { OperatorDefinition } from '../operators/operator.ts';
 import type { LineComponents } from '../transforms/stream-plan.ts';
 import { buildState } from './build-state.ts';
 import type { EngineParts } from './engine-parts.ts';
@@ -168,15 +176,19 @@ function switchPipeline(
   const { options, task } = request;
   const brought = options.generation ?? generation + 1;
   const rollupSinceMs: Record<string, number> = {};
-  for (const [rollup, { from, window }] of Object.entries(options.pipeline.rollups)) {
-    if (from !== task.stream) continue;
+  const { rollups, tables } = options.pipeline;
+  for (const rollup of inReadingOrder(rollups)) {
+    if (tables[rollup]!.stream !== task.stream) continue;
     const wasThere = Object.hasOwn(written.rollups, rollup);
     const known = before.rollupSinceMs[rollup];
     if (wasThere && known !== undefined) rollupSinceMs[rollup] = known;
     // A rollup that was added begins with the first window after everything seen so far: its first row is whole.
     if (!wasThere && before.eventTimeMsMax !== -Infinity) {
-      const operator = present(request.operators[window.type], `operator ${window.type} is known`);
-      rollupSinceMs[rollup] = operator.sinceMs(window, before.eventTimeMsMax);
+      const { window } = rollups[rollup]!;
+      const input = inputTable(rollups, rollup);
+      // Of a table that it reads some of the first rows may be missing.
+      const missingMs = input === undefined ? -Infinity : lastMissingMs(request, rollups[input]!, rollupSinceMs[input]);
+      rollupSinceMs[rollup] = operatorOf(request, window).sinceMs(window, Math.max(before.eventTimeMsMax, missingMs));
     }
   }
   const state = buildState({
@@ -190,6 +202,14 @@ function switchPipeline(
   state.rollupSinceMs = rollupSinceMs;
   state.generation = brought;
   return state;
+}
+
+function lastMissingMs(request: RestoreRequest, { window }: RollupSpec, sinceMs: number | undefined): number {
+  return sinceMs === undefined ? -Infinity : operatorOf(request, window).lastMissingMs(window, sinceMs);
+}
+
+function operatorOf({ operators }: RestoreRequest, { type }: WindowSpec): OperatorDefinition {
+  return present(operators[type], `operator ${type} is known`);
 }
 
 function bodyOf(epoch: CountedEpoch): EpochBody {

@@ -6,6 +6,7 @@ import type { OperatorState, RowSet } from '../epoch/table.ts';
 import { assert } from '../lib/assert.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { hash64 } from '../lib/hash.ts';
+import { isMutant } from '../lib/mutant.ts';
 import type { EpochDraft, LaterOutput, Operator, OperatorOutput, OtherKey } from '../operators/operator.ts';
 import { VERDICT_GOES_ON } from '../record/batch.ts';
 import { type Beat, decodeBeat, isLastPart } from '../record/beat.ts';
@@ -18,6 +19,8 @@ import { Admission, NO_LEAP } from './admission.ts';
 import { linesFrom } from './block-lines.ts';
 import { Ledger } from './ledger.ts';
 import { Marks, type OpenMark } from './marks.ts';
+import { OtherLines } from './other-lines.ts';
+import type { TableFeed } from './table-feed.ts';
 import type { Outlet } from './task-kind.ts';
 import { Watermark } from './watermark.ts';
 
@@ -27,7 +30,10 @@ export const EPOCH_BYTES_MAX = 4 * 1024 * 1024;
 export interface TaskStateOptions {
   readonly task: TaskId;
   readonly eventTime: EventTimeSpec;
+  /** Those that read the stream. */
   readonly operators: readonly Operator[];
+  /** Those that read tables. */
+  readonly feeds: readonly TableFeed[];
   readonly outlet?: Outlet | undefined;
   readonly reader: LineReader;
   readonly rawLog: string;
@@ -44,6 +50,8 @@ export interface TaskStateOptions {
  */
 export class TaskState implements OperatorOutput, LaterOutput {
   readonly #options: TaskStateOptions;
+  /** Every operator, and by how much its clock is behind that of the partition. */
+  readonly #operators: readonly { readonly operator: Operator; readonly behindMs: number }[];
   readonly marks = new Marks();
   readonly #ledger = new Ledger();
   readonly #watermark: Watermark;
@@ -60,18 +68,20 @@ export class TaskState implements OperatorOutput, LaterOutput {
   rawId = '';
   generation = 1;
   rollupSinceMs: Record<string, number> = {};
-  /** Rollup → lines that went into rows of other keys. */
-  readonly otherLines = new Map<string, number>();
-  /** What was said of such keys since this process began: each reason once a rollup. */
-  readonly #saidOthers = new Set<string>();
-  #unsaid: [rollup: string, first: OtherKey][] = [];
+  readonly otherLines: OtherLines;
   fingerprints: Readonly<Record<string, string>>;
 
   constructor(options: TaskStateOptions) {
     this.#options = options;
+    this.#operators = [
+      ...options.operators.map((operator) => ({ operator, behindMs: 0 })),
+      ...options.feeds.flatMap(({ readers, latenessMs }) =>
+        readers.map((operator) => ({ operator, behindMs: latenessMs })),
+      ),
+    ];
     this.fingerprints = options.fingerprints;
-    for (const { name } of options.operators)
-      if (Object.hasOwn(options.pipeline.rollups, name)) this.otherLines.set(name, 0);
+    const names = this.#operators.map(({ operator }) => operator.name);
+    this.otherLines = new OtherLines(names.filter((name) => Object.hasOwn(options.pipeline.rollups, name)));
     this.#watermark = new Watermark(options.eventTime, this.marks);
     this.#admission = new Admission(options.reader);
   }
@@ -110,7 +120,7 @@ export class TaskState implements OperatorOutput, LaterOutput {
 
   /** About how large an epoch would be now. */
   get changedBytes(): number {
-    return this.#options.operators.reduce((sum, operator) => sum + operator.changedBytes(), this.#pendingBytes);
+    return this.#operators.reduce((sum, { operator }) => sum + operator.changedBytes(), this.#pendingBytes);
   }
 
   /** Takes the next raw message. A message that does not count changes nothing but positions and refusals. */
@@ -129,7 +139,7 @@ export class TaskState implements OperatorOutput, LaterOutput {
 
   /** What changed since the last call, as the body of an epoch; with `isSnapshot`, the whole state. */
   takeBody(isSnapshot: boolean): EpochBody {
-    for (const operator of this.#options.operators) operator.takeFates?.(this);
+    for (const { operator } of this.#operators) operator.takeFates?.(this);
     const changes = this.marks.takeChanges();
     const ledger = this.#ledger.take(isSnapshot);
     const whole = isSnapshot ? this.marks.all() : undefined;
@@ -173,7 +183,7 @@ export class TaskState implements OperatorOutput, LaterOutput {
     this.to = envelope.to;
     this.rawId = envelope.rawId;
     this.generation = envelope.generation;
-    for (const rollup of this.otherLines.keys()) this.otherLines.set(rollup, otherLinesOf(envelope, rollup));
+    this.otherLines.restore(envelope);
     this.#watermark.watermarkMs = body.watermarkMs;
     this.#watermark.logTimeMs = body.logTimeMs;
     this.#watermark.lastAppendedAtMs = body.lastAppendedAtMs;
@@ -182,12 +192,14 @@ export class TaskState implements OperatorOutput, LaterOutput {
     this.#ledger.restore(body.ledger);
     this.rollupSinceMs = { ...body.rollupSinceMs };
     this.fingerprints = { ...body.fingerprints, ...this.#options.fingerprints };
-    for (const operator of this.#options.operators) {
+    for (const { operator, behindMs } of this.#operators) {
       const isIts = ({ table }: RowSet): boolean => operator.tables.includes(table);
       const state = body.state.find((one) => one.operator === operator.name);
       operator.restore(body.upserts.filter(isIts), body.removes.filter(isIts), state);
-      operator.onWatermark(body.watermarkMs);
+      operator.onWatermark(body.watermarkMs - behindMs);
     }
+    // What was final by then went to its readers in the interval of that epoch.
+    for (const feed of this.#options.feeds) feed.discard();
   }
 
   #takeTables(isSnapshot: boolean): Pick<EpochBody, 'upserts' | 'removes' | 'state'> {
@@ -199,7 +211,7 @@ export class TaskState implements OperatorOutput, LaterOutput {
       remove: (rows) => void removes.push(rows),
       state: (one) => void state.push(one),
     };
-    for (const operator of this.#options.operators) operator.take(isSnapshot, draft);
+    for (const { operator } of this.#operators) operator.take(isSnapshot, draft);
     return { upserts, removes, state };
   }
 
@@ -213,19 +225,7 @@ export class TaskState implements OperatorOutput, LaterOutput {
   }
 
   others(consumer: string, lines: number, first: OtherKey): void {
-    this.otherLines.set(consumer, this.otherLines.get(consumer)! + lines);
-    const why = `${consumer} ${first.isFull}`;
-    if (this.#saidOthers.has(why)) return;
-    this.#saidOthers.add(why);
-    this.#unsaid.push([consumer, first]);
-  }
-
-  /** The rollups that have a key without a row of its own for the first time, with that key. */
-  takeOtherKeys(): readonly (readonly [rollup: string, first: OtherKey])[] {
-    if (this.#unsaid.length === 0) return [];
-    const unsaid = this.#unsaid;
-    this.#unsaid = [];
-    return unsaid;
+    this.otherLines.add(consumer, lines, first);
   }
 
   fateOf(source: SourceId, consumer: string, fate: Fate, reason: string, sum: Readonly<LineSum>): void {
@@ -285,7 +285,8 @@ export class TaskState implements OperatorOutput, LaterOutput {
     for (const operator of operators) operator.process(admission, this);
     this.#watermark.watermarkMs = admission.watermarkMs;
     this.marks.advance(mark, header, admission);
-    this.#advance();
+    const { clockBeforeMs, batch } = admission;
+    this.#advance(batch.length === 0 ? Float64Array.of(this.watermarkMs) : clockBeforeMs.subarray(0, batch.length));
   }
 
   /** Lines in, and those that have their fate already, for every consumer. */
@@ -355,13 +356,24 @@ export class TaskState implements OperatorOutput, LaterOutput {
 
   /** Looks at all sources again, after something other than lines has changed what holds the clock. */
   #moveTime(): void {
-    this.#watermark.advance(Math.max(-Infinity, ...this.#options.operators.map((operator) => operator.lastTimerMs())));
-    this.#advance();
+    const { feeds } = this.#options;
+    for (;;) {
+      const before = Float64Array.of(this.watermarkMs);
+      const last = this.#operators.map(({ operator, behindMs }) => operator.lastTimerMs() + behindMs);
+      const hasMoved = this.#watermark.advance(Math.max(-Infinity, ...last));
+      this.#advance(before);
+      // The rows that became final have set timers that lie further.
+      if (!hasMoved || feeds.length === 0 || isMutant('chain.no_fixpoint')) return;
+    }
   }
 
-  #advance(): void {
-    for (const operator of this.#options.operators) {
-      if (operator.onWatermark(this.#watermark.watermarkMs)) this.#hasFired = true;
+  /** Fires what is due. `before` is what the watermark was just before each line, or the beat, that moved it. */
+  #advance(beforeMs: Float64Array): void {
+    const { operators, feeds } = this.#options;
+    const { watermarkMs } = this;
+    for (const operator of operators) if (operator.onWatermark(watermarkMs)) this.#hasFired = true;
+    for (const feed of feeds) {
+      if (feed.advance({ beforeMs, watermarkMs }, this.#ledger, this.otherLines)) this.#hasFired = true;
     }
   }
 
@@ -380,8 +392,4 @@ export class TaskState implements OperatorOutput, LaterOutput {
     if (seeds === undefined) this.#seeds.set(source, (seeds = lineHashSeeds(source)));
     return seeds;
   }
-}
-
-function otherLinesOf({ otherLines }: EpochEnvelope, rollup: string): number {
-  return Object.hasOwn(otherLines, rollup) ? otherLines[rollup]! : 0;
 }

@@ -1,10 +1,11 @@
 import { type TopicSpec, epochTopic, rawTopic } from '../broker/broker.ts';
 import { EPOCH_MESSAGE_BYTES_MAX } from '../epoch/codec.ts';
-import type { Pipeline } from '../epoch/pipeline.ts';
+import { type Pipeline, inReadingOrder, inputTable } from '../epoch/pipeline.ts';
 import { present } from '../lib/assert.ts';
 import type { FieldType } from '../record/batch.ts';
 import { BLOCK_BYTES_MAX } from '../record/block.ts';
 import type { Aggregates, Operator, OperatorDefinition } from '../operators/operator.ts';
+import { TableFeed } from './table-feed.ts';
 
 export interface OperatorsRequest {
   readonly pipeline: Pipeline;
@@ -18,7 +19,10 @@ export interface OperatorsRequest {
 export interface TaskOperators {
   /** What the decoder makes of each line, in the order of the batch's columns. */
   readonly fields: readonly { readonly name: string; readonly type: FieldType }[];
+  /** Those that read the stream. */
   readonly operators: readonly Operator[];
+  /** Those that read tables, each table behind the one that it is made of. */
+  readonly feeds?: readonly TableFeed[];
   /** Where effects go that leave the process before the epoch that says so. */
   readonly outlet?: Outlet;
 }
@@ -79,14 +83,34 @@ export function rollupOperators(
   { pipeline, stream, rollupSinceMs }: Omit<OperatorsRequest, 'partition' | 'generation'>,
   { aggregates, definitions }: RollupParts,
 ): TaskOperators {
-  const rollups = Object.entries(pipeline.rollups).filter(([, spec]) => spec.from === stream);
-  const fields = projectedFields(rollups.map(([, spec]) => spec));
-  const operators = rollups.map(([name, spec]) => {
-    const { type } = spec.window;
-    const sinceMs = rollupSinceMs[name] ?? -Infinity;
-    return present(definitions[type], `operator ${type} is known`).create({ name, spec, fields, aggregates, sinceMs });
+  const { rollups, tables } = pipeline;
+  const byInput = Map.groupBy(
+    inReadingOrder(rollups).filter((name) => tables[name]!.stream === stream),
+    (name) => inputTable(rollups, name),
+  );
+  const made = new Map<string, Operator>();
+  const readersOf = (input: string | undefined): Pick<TaskOperators, 'fields' | 'operators'> => {
+    const names = byInput.get(input) ?? [];
+    const fields = projectedFields(names.map((name) => rollups[name]!));
+    const operators = names.map((name) => {
+      const spec = rollups[name]!;
+      const { type } = spec.window;
+      const sinceMs = rollupSinceMs[name] ?? -Infinity;
+      const isRead = byInput.has(name);
+      const definition = present(definitions[type], `operator ${type} is known`);
+      const operator = definition.create({ name, spec, fields, aggregates, sinceMs, isRead });
+      made.set(name, operator);
+      return operator;
+    });
+    return { fields, operators };
+  };
+  const ofStream = readersOf(undefined);
+  const feeds = [...byInput.keys()].flatMap((name) => {
+    if (name === undefined) return [];
+    const { fields, operators: readers } = readersOf(name);
+    return [new TableFeed({ schema: tables[name]!, input: made.get(name)!, readers, fields, aggregates })];
   });
-  return { fields, operators };
+  return { ...ofStream, feeds };
 }
 
 /** Every field that a key or a measure uses, once. */

@@ -169,7 +169,8 @@ class Task {
       if (state.outlet !== undefined && !(await state.outlet.room(this.#signal))) return;
       state.accept(message);
     }
-    for (const [rollup, first] of state.takeOtherKeys()) deps.notify({ type: 'rows_full', task: id, rollup, first });
+    for (const [rollup, first] of state.otherLines.takeUnsaid())
+      deps.notify({ type: 'rows_full', task: id, rollup, first });
     if (messages.length > 0) faultPoint('engine.processed');
   }
 
@@ -200,8 +201,15 @@ class Task {
     const { isSnapshot } = this.#policy;
     const body = state.takeBody(isSnapshot);
     for (const refusal of body.refusals) deps.notify({ type: 'refused', task: id, refusal });
-    const otherLines = Object.fromEntries(state.otherLines);
-    const draft = { to, rawId, isSnapshot, generation, otherLines, ...state.marks.possible, body };
+    const draft = {
+      to,
+      rawId,
+      isSnapshot,
+      generation,
+      otherLines: state.otherLines.byTable,
+      ...state.marks.possible,
+      body,
+    };
     const { sizeBytes } = this.#writer.send(draft, ({ n, sizeBytes: bytes }: SentEpoch) => {
       // No checkpoint waits for it: what a sink held back for days is not deleted within a checkpoint's time.
       if (isSnapshot) this.#context.trimming.start(() => this.#trim());

@@ -1,3 +1,4 @@
+import { assert } from '../lib/assert.ts';
 import type { KeySpec, MeasureSpec, RowSchema } from './table.ts';
 
 /**
@@ -11,6 +12,26 @@ export interface Pipeline {
   readonly rollups: Readonly<Record<string, RollupSpec>>;
   /** Table → what its rows look like: of every rollup, and what operators keep beside. */
   readonly tables: Readonly<Record<string, RowSchema>>;
+}
+
+/** The table that a rollup reads; undefined where it reads a stream. */
+export function inputTable(rollups: Pipeline['rollups'], name: string): string | undefined {
+  const { from } = rollups[name]!;
+  return from !== name && Object.hasOwn(rollups, from) ? from : undefined;
+}
+
+/** The names of rollups, each behind the one whose table it reads; otherwise in their own order. */
+export function inReadingOrder(rollups: Pipeline['rollups']): string[] {
+  const names = Object.keys(rollups);
+  const depthOf = (name: string): number => {
+    let depth = 0;
+    for (let at = inputTable(rollups, name); at !== undefined; at = inputTable(rollups, at)) {
+      assert(++depth < names.length, `table ${name} does not read itself`);
+    }
+    return depth;
+  };
+  const depths = new Map(names.map((name) => [name, depthOf(name)]));
+  return names.sort((left, right) => depths.get(left)! - depths.get(right)!);
 }
 
 export interface StreamSpec {
@@ -37,6 +58,7 @@ export interface EventTimeSpec {
 }
 
 export interface RollupSpec {
+  /** A stream, or another table whose final rows it reads. */
   readonly from: string;
   readonly by: readonly KeySpec[];
   readonly window: WindowSpec;

@@ -38,7 +38,7 @@ export interface RowColumn {
  */
 export interface RowSchema {
   readonly table: string;
-  /** The stream whose lines its rows are made of. */
+  /** The stream whose lines its rows are made of, through other tables or not. */
   readonly stream: string;
   readonly columns: readonly RowColumn[];
   /** Names of the columns that name a row within its partition for ever. */

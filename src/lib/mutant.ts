@@ -29,6 +29,12 @@ export const MUTANTS = [
   'beat.position_ignored',
   /** A document sink's epoch says what its store has not yet taken. */
   'documents.cursor_before_bulk',
+  /** A table's allowed lateness leaves out that of the table it reads. */
+  'chain.own_lateness',
+  /** An idle clock goes up to the timers that wait, and not on to those that their rows set. */
+  'chain.no_fixpoint',
+  /** Rows reach the readers of their table before timers of theirs that were due. */
+  'chain.rows_before_timers',
   /** Raw is trimmed without asking the agents' last full beats and the sinks' cursors. */
   'trim.past_readers',
 ] as const;

@@ -5,6 +5,9 @@ import { exactInteger, restOf } from '../lib/exact-integer.ts';
 import { escapeInvalidUtf8 } from '../lib/text.ts';
 import type { Batch, Column, NumberColumn } from '../record/batch.ts';
 
+/** In place of the length of a text in a batch of rows: NULL, and the row is that of all keys that have none of their own. */
+export const OTHER_LENGTH = -2;
+
 /** One value of a key: text as UTF-8 bytes, a whole number beyond 2^53 as a bigint, NULL as null or NaN. */
 export type KeyCell = Uint8Array | number | bigint | null;
 
@@ -13,7 +16,7 @@ export interface LineKey {
   readonly hash: number;
   /** It has bytes that are not valid UTF-8: these are its cells as they are shown. */
   readonly isShown: boolean;
-  /** A number in it is too large for its type: no row can say which it was. */
+  /** A number in it is too large for its type, and no row can say which it was; or it comes from a row of such keys. */
   readonly isOther: boolean;
 }
 
@@ -22,7 +25,9 @@ export function keyOfLine(batch: Batch, columns: readonly Column[], line: number
   const cells = columns.map((column) =>
     column.kind === 'number' ? numberCell(column, line) : (batch.stringBytes(column, line) ?? null),
   );
-  const isOther = cells.some((cell) => cell === Infinity || cell === -Infinity);
+  const isOther =
+    cells.some((cell) => cell === Infinity || cell === -Infinity) ||
+    columns.some((column) => column.kind === 'string' && column.length[line] === OTHER_LENGTH);
   if (cells.every((cell) => !(cell instanceof Uint8Array) || isUtf8(cell)))
     return { cells, hash: hash ?? hashKey(cells), isShown: false, isOther };
   const shown = cells.map((cell) => (cell instanceof Uint8Array && !isUtf8(cell) ? escapeInvalidUtf8(cell) : cell));

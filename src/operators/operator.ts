@@ -17,6 +17,8 @@ export interface AdmittedBatch {
   readonly readAtMs: number;
   /** The partition's watermark just before each line, in log order: what lateness is judged by. */
   readonly watermarkBeforeMs: Float64Array;
+  /** What timers fire by: the same, but for lines of a leap that is not confirmed, which are judged among themselves. Never falls. */
+  readonly clockBeforeMs: Float64Array;
   /** The two lanes of each line's id hash (record/line-id.ts). */
   readonly hashA: Uint32Array;
   readonly hashB: Uint32Array;
@@ -90,6 +92,8 @@ export interface Operator {
   take(isSnapshot: boolean, draft: EpochDraft): void;
   /** Removes come before upserts. */
   restore(upserts: readonly RowSet[], removes: readonly RowSet[], state: OperatorState | undefined): void;
+  /** The rows of its visible table that became final since the last call, whole, in any order: where another table reads them. */
+  takeFinal?(): RowSet | undefined;
   /** Says the fates that were still open when `process` returned. Behind it, every line has one. */
   takeFates?(out: LaterOutput): void;
 }
@@ -104,6 +108,8 @@ export interface OperatorContext {
   readonly aggregates: Aggregates;
   /** Windows that start before are not this rollup's (it was added later); −Infinity for one that was there from the start. */
   readonly sinceMs: number;
+  /** Whether another table reads its rows, and so `takeFinal` is called. */
+  readonly isRead?: boolean;
 }
 
 /** A kind of window: what a rollup's lines are put together by. One file with everything that is true of it alone. */
@@ -125,6 +131,8 @@ export interface OperatorDefinition<Window extends WindowSpec = WindowSpec> {
   tables(name: string, spec: RollupSpec, aggregates: Aggregates): readonly RowSchema[];
   /** Where a rollup begins that is added when lines up to `eventTimeMsMax` were seen: its first row is whole. */
   sinceMs(window: Window, eventTimeMsMax: number): number;
+  /** Of a rollup that begins at `sinceMs`: the largest event time (its end − 1) of a row that is missing, or not whole. */
+  lastMissingMs(window: Window, sinceMs: number): number;
   /** In a few words: `windows of 1m`. */
   describe(window: Window): string;
   create(context: OperatorContext): Operator;

@@ -50,19 +50,19 @@ first = table.accumulators[${at.first}]; last = table.accumulators[${at.last}]; 
   const text = `
 ${LOOP_BEGIN}
 ${keyed.columns}
-const table = host.table;
+const table = host.table, clock = admitted.clockBeforeMs;
 let ${keyed.locals}, first, last, next, nextMs, born = host.born;
 ${take}
 for (let i = 0; i < n; i++) {
   if (verdict[i] !== 0) continue;
   const t = time[i];
   born++;
-  if (before[i] >= nextMs) { host.fire(before[i]); ${take} }
+  if (clock[i] >= nextMs) { host.fire(clock[i]); ${take} }
   ${sinceMs === -Infinity ? '' : `if (t < ${sinceMs}) { host.beforeRollup(admitted, i); continue; }`}
   ${keyed.hash}
   ${keyed.probe}
   if (row >= 0 && next[row] < 0 && t >= first[row] - ${gapMs} && t <= last[row] + ${gapMs} ${isShort}) {
-    ${allowedLatenessMs > 0 ? `if (last[row] + ${gapMs - 1} <= before[i]) table.revision[row] += 1;` : ''}
+    ${allowedLatenessMs > 0 ? `if (last[row] + ${gapMs - 1} <= clock[i]) table.revision[row] += 1;` : ''}
     if (t > last[row]) { last[row] = t; if (t > host.lastEventMs) host.lastEventMs = t; }
     if (t < first[row]) first[row] = t;
   } else {

@@ -49,6 +49,7 @@ export const session: OperatorDefinition<SessionSpec> = {
   },
   tables: (name, spec, aggregates) => [sessionSchema(name, spec, aggregates)],
   sinceMs: (_window, eventTimeMsMax) => eventTimeMsMax + 1,
+  lastMissingMs: ({ gapMs }, sinceMs) => sinceMs + gapMs - 1,
   describe: ({ gapMs }) => `sessions with gaps up to ${formatDuration(gapMs)}`,
   create: (context) => new SessionWindow(context),
 };
@@ -100,6 +101,8 @@ export class SessionWindow implements Operator, SessionHost {
   #closed: RowCollector;
   /** Those that were joined to others, and that an epoch has told of. */
   #removed: RowCollector;
+  /** Those that ended since another table read them; undefined where none does. */
+  #final: RowCollector | undefined;
   #toldBorn = 0;
   /** A session ended since `onWatermark` last said so. */
   #hasFired = false;
@@ -124,6 +127,7 @@ export class SessionWindow implements Operator, SessionHost {
     this.#rowBytes = 90 + keyed.keys.length * 8 + initial.length * 8;
     this.#closed = new RowCollector(this.#schema);
     this.#removed = this.#identities();
+    this.#final = context.isRead === true ? new RowCollector(this.#schema) : undefined;
   }
 
   get nextMs(): number {
@@ -170,6 +174,13 @@ export class SessionWindow implements Operator, SessionHost {
     draft.state({ operator: this.name, version: 1, head: { born: this.born }, arrays: [] });
   }
 
+  takeFinal(): RowSet | undefined {
+    if (this.#final === undefined || this.#final.length === 0) return undefined;
+    const rows = this.#final.finish();
+    this.#final = new RowCollector(this.#schema);
+    return rows;
+  }
+
   restore(upserts: readonly RowSet[], removes: readonly RowSet[], state: OperatorState | undefined): void {
     if (state !== undefined) this.born = this.#toldBorn = Number(state.head['born']);
     for (const rows of removes) this.#restoreRemoves(rows);
@@ -189,6 +200,7 @@ export class SessionWindow implements Operator, SessionHost {
         continue;
       }
       if (table.isChanged[row] !== 0) this.#collect(this.#closed, row);
+      if (this.#final !== undefined) this.#collect(this.#final, row);
       this.table.end(row);
       this.#hasFired = true;
     }
@@ -213,7 +225,7 @@ export class SessionWindow implements Operator, SessionHost {
     }
     let row: number;
     if (touched.length > 0) {
-      row = this.#join(touched, timeMs, beforeMs);
+      row = this.#join(touched, timeMs, admitted.clockBeforeMs[line]!);
     } else {
       row = head === EMPTY ? table.insert(batch, columns, line, hash) : this.table.addBeside(head);
       this.#begin(row, { timeMs, born, idA: admitted.hashA[line]!, idB: admitted.hashB[line]! });
@@ -239,13 +251,13 @@ export class SessionWindow implements Operator, SessionHost {
   }
 
   /** Joins sessions, and a line at a moment, to the first of them. */
-  #join([row, ...others]: readonly number[], timeMs: number, beforeMs: number): number {
+  #join([row, ...others]: readonly number[], timeMs: number, clockMs: number): number {
     const { table } = this;
     const { first, last } = table.arrays;
     const into = row!;
-    let hasFired = isFinal(last[into]! + this.#gapMs, 0, beforeMs);
+    let hasFired = isFinal(last[into]! + this.#gapMs, 0, clockMs);
     for (const other of others) {
-      hasFired ||= isFinal(last[other]! + this.#gapMs, 0, beforeMs);
+      hasFired ||= isFinal(last[other]! + this.#gapMs, 0, clockMs);
       table.lines[into]! += table.lines[other]!;
       table.sumA[into]! += table.sumA[other]!;
       table.sumB[into]! += table.sumB[other]!;

@@ -46,6 +46,7 @@ export const tumbling: OperatorDefinition<TumblingSpec> = {
   },
   tables: (name, spec, aggregates) => [rollupSchema(name, spec, aggregates)],
   sinceMs: ({ sizeMs, offsetMs }, eventTimeMsMax) => windowStart(eventTimeMsMax, sizeMs, offsetMs) + sizeMs,
+  lastMissingMs: (_window, sinceMs) => sinceMs - 1,
   describe: ({ sizeMs }) => `windows of ${formatDuration(sizeMs)}`,
   create: (context) => new TumblingWindow(context),
 };
@@ -69,6 +70,8 @@ export class TumblingWindow implements Operator, LoopHost {
   readonly #tables = new Map<number, WindowTable>();
   /** Rows of windows that closed since the last checkpoint. */
   #closed: RowCollector;
+  /** All rows of those that closed since another table read them; undefined where none does. */
+  #final: RowCollector | undefined;
   readonly #fates: KeyedFates;
   /** Rows of the window that closed last: what the next table is made for. */
   #expectedRows = 0;
@@ -96,6 +99,7 @@ export class TumblingWindow implements Operator, LoopHost {
     this.#loopOf = loopsOf((hasLarge) => compileLoop(loop, hasLarge));
     this.#rowBytes = 40 + this.#keys.length * 8 + this.#initial.length * 8;
     this.#closed = new RowCollector(this.#schema);
+    this.#final = context.isRead === true ? new RowCollector(this.#schema) : undefined;
   }
 
   process(admitted: AdmittedBatch, out: OperatorOutput): void {
@@ -109,6 +113,7 @@ export class TumblingWindow implements Operator, LoopHost {
     for (const [startMs, table] of this.#tables) {
       if (!isFinal(table.endMs, this.#spec.allowedLatenessMs, watermarkMs)) continue;
       for (let i = 0; i < table.changedCount; i++) this.#collect(this.#closed, table, table.changed[i]!);
+      if (this.#final !== undefined) for (let row = 0; row < table.size; row++) this.#collect(this.#final, table, row);
       this.#tables.delete(startMs);
       this.#expectedRows = table.size;
       hasFired = true;
@@ -139,6 +144,13 @@ export class TumblingWindow implements Operator, LoopHost {
     }
     this.#closed = new RowCollector(this.#schema);
     if (collector.length > 0) draft.upsert(collector.finish());
+  }
+
+  takeFinal(): RowSet | undefined {
+    if (this.#final === undefined || this.#final.length === 0) return undefined;
+    const rows = this.#final.finish();
+    this.#final = new RowCollector(this.#schema);
+    return rows;
   }
 
   restore(upserts: readonly RowSet[]): void {

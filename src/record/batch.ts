@@ -50,7 +50,7 @@ export interface NumberColumn {
 }
 
 /**
- * A column of strings as slices of the block: `start` and `length` in bytes, length −1 is NULL. Where the text is not in the
+ * A column of strings as slices of the block: `start` and `length` in bytes, a length below 0 is NULL. Where the text is not in the
  * block as it is (a JSON escape), `start` is −1 − position in the batch's `scratch`.
  */
 export interface StringColumn {

@@ -65,7 +65,7 @@ export function rollupTopics(config: Config, { rollups }: ElasticsearchSinkConfi
 
 /** The streams whose epochs have rows of an events sink's rollups. */
 export function eventStreams({ pipeline, broker }: Config, { rollups }: EventsSinkConfig): EventSinkStream[] {
-  const streams = new Set(rollups.map((rollup) => pipeline.rollups[rollup]!.from));
+  const streams = new Set(rollups.map((rollup) => pipeline.tables[rollup]!.stream));
   return [...streams].map((stream) => ({
     stream,
     epochs: epochTopic(broker.topicPrefix, pipeline.name, stream),

@@ -66,7 +66,8 @@ function batchesOf(keys: number): AdmittedBatch[] {
       batch.eventTimeMs[i] = i;
     }
     batch.length = BATCH;
-    const zeros = { watermarkBeforeMs: new Float64Array(BATCH).fill(-1), hashA: new Uint32Array(BATCH) };
+    const before = new Float64Array(BATCH).fill(-1);
+    const zeros = { watermarkBeforeMs: before, clockBeforeMs: before, hashA: new Uint32Array(BATCH) };
     const hashB = Uint32Array.from({ length: BATCH }, (_line, i) => b * BATCH + i);
     return {
       batch,

@@ -157,6 +157,7 @@ export function admittedBatch(
     verdicts: LINE_VERDICTS,
     detailOf: () => '',
     watermarkBeforeMs: Float64Array.from(lines, (line) => line.watermarkMs),
+    clockBeforeMs: Float64Array.from(lines, (line) => line.watermarkMs),
     hashA: Uint32Array.from(lines, (_, i) => laneA(seedA, offsetOf(firstLine + i))),
     hashB: Uint32Array.from(lines, (_, i) => laneB(seedB, offsetOf(firstLine + i))),
   };

@@ -156,7 +156,7 @@ interface Outcome {
   readonly deadLetters: DeadLetter[];
   readonly watermarkMs: number;
   /** Rollup → lines in rows of other keys. */
-  readonly otherLines: ReadonlyMap<string, number>;
+  readonly otherLines: Readonly<Record<string, number>>;
   readonly sources: Partial<SourceMark>[];
 }
 
@@ -170,7 +170,7 @@ export function outcomeOf(messages: readonly OutgoingMessage[], random?: Random)
     late: [],
     deadLetters: [],
     watermarkMs: 0,
-    otherLines: new Map(),
+    otherLines: {},
     sources: [],
   };
   const ledger = new Map<string, LedgerEntry>();
@@ -210,19 +210,18 @@ export function outcomeOf(messages: readonly OutgoingMessage[], random?: Random)
     rows: new Map([...outcome.rows].sort(([x], [y]) => (x < y ? -1 : 1))),
     ledger: entries.map(([, entry]) => entry),
     watermarkMs: last.watermarkMs,
-    otherLines: feed.state.otherLines,
+    otherLines: feed.state.otherLines.byTable,
     sources,
   };
 }
 
-export function envelopeAt({ to, rawId, otherLines: others }: TaskState): EpochEnvelope {
-  const otherLines = Object.fromEntries(others);
+export function envelopeAt({ to, rawId, otherLines }: TaskState): EpochEnvelope {
   const rest = {
     n: 1,
     from: 0,
     isSnapshot: false,
     generation: 1,
-    otherLines,
+    otherLines: otherLines.byTable,
     possibleLossBytes: 0,
     possibleDoubleBytes: 0,
     part: 0,

@@ -1,0 +1,200 @@
+import { mergeRow } from '../epoch/merge.ts';
+import {
+  type ColumnData,
+  type MeasureSpec,
+  type RowSchema,
+  type RowSet,
+  columnIndex,
+  numbersIn,
+  numbersOf,
+  stateColumn,
+} from '../epoch/table.ts';
+import { assert, present } from '../lib/assert.ts';
+import { fmix32 } from '../lib/hash.ts';
+import { Batch, type Field, type NumberColumn, type StringColumn } from '../record/batch.ts';
+import { lineHashSeeds } from '../record/source.ts';
+import { OTHER_LENGTH, numberCell } from './key-cells.ts';
+import type { Aggregates } from './operator.ts';
+
+/**
+ * Final rows of a table as a batch of lines: in the order of their ends, those that end together in the order of their identity (NULL first,
+ * texts by their bytes). The event time of a row is its last millisecond; its id is the hash of the table's name and its identity.
+ */
+export class RowBatch {
+  readonly batch: Batch;
+  hashA = new Uint32Array(0);
+  hashB = new Uint32Array(0);
+  /** One of the rows is that of all keys without one of their own. */
+  hasOthers = false;
+  readonly #schema: RowSchema;
+  readonly #fields: readonly Field[];
+  readonly #aggregates: Aggregates;
+  readonly #closesBy: string;
+  readonly #seeds: readonly [number, number];
+
+  constructor(schema: RowSchema, fields: readonly Field[], aggregates: Aggregates) {
+    this.#schema = schema;
+    this.#fields = fields;
+    this.#aggregates = aggregates;
+    this.#closesBy = present(schema.closesBy, `rows of ${schema.table} end`);
+    this.#seeds = lineHashSeeds(schema.table);
+    this.batch = new Batch(
+      fields.map(({ type }) => type),
+      256,
+    );
+  }
+
+  load(rows: RowSet): void {
+    const { batch } = this;
+    const schema = this.#schema;
+    const ends = numbersOf(schema, rows, this.#closesBy);
+    const identity = schema.identity.map((name) => rows.columns[columnIndex(schema, name)]!);
+    const order = Uint32Array.from({ length: rows.length }, (_, row) => row).sort(
+      (left, right) => ends[left]! - ends[right]! || compareRows(identity, left, right),
+    );
+    const isOther = numbersOf(schema, rows, 'is_other');
+    this.hasOthers = isOther.includes(1);
+    batch.reset(new Uint8Array(0), rows.length);
+    batch.verdict.fill(0, 0, rows.length);
+    order.forEach((row, i) => (batch.eventTimeMs[i] = ends[row]! - 1));
+    this.#fields.forEach(({ name }, c) => this.#fill(name, c, { rows, order, isOther }));
+    batch.length = rows.length;
+    this.#hash(identity, order);
+  }
+
+  #fill(name: string, c: number, from: Ordered): void {
+    const { keys, measures } = this.#schema;
+    const column = this.batch.columns[c]!;
+    const key = keys.find(({ field, as = field }) => as === name);
+    const measure = measures.find((one) => one.name === name);
+    if (measure !== undefined) {
+      assert(column.kind === 'number', `${name} is a number`);
+      this.#fillMeasure(column, measure, from);
+      return;
+    }
+    const cells = from.rows.columns[columnIndex(this.#schema, key?.column ?? name)]!;
+    if (column.kind === 'string') this.#fillTexts(column, cells, from);
+    else fillNumbers(column, cells, from, key !== undefined);
+  }
+
+  /** Texts go behind one another into the batch's bytes. */
+  #fillTexts(column: StringColumn, cells: ColumnData, { order, isOther }: Ordered): void {
+    assert(cells.kind === 'string', 'a text is in a column of texts');
+    const { batch } = this;
+    const begin = batch.bytes.length;
+    const bytes = new Uint8Array(begin + cells.bytes.length);
+    bytes.set(batch.bytes);
+    bytes.set(cells.bytes, begin);
+    batch.bytes = bytes;
+    order.forEach((row, i) => {
+      const start = cells.offsets[row]!;
+      column.start[i] = begin + start;
+      column.length[i] = cells.offsets[row + 1]! - start;
+      if (cells.nulls[row] === 1) column.length[i] = isOther[row] === 1 ? OTHER_LENGTH : -1;
+    });
+  }
+
+  /** What is beyond all numbers stays so: what is made of it is unknown, too. */
+  #fillMeasure(column: NumberColumn, measure: MeasureSpec, { rows, order }: Ordered): void {
+    const { aggregate, fieldType } = measure;
+    const definition = present(this.#aggregates[aggregate], `aggregate ${aggregate} is known`);
+    const state = definition
+      .accumulators(fieldType)
+      .map(({ suffix }) => numbersIn(rows.columns[columnIndex(this.#schema, stateColumn(measure.name, suffix))]!)!);
+    const lines = numbersOf(this.#schema, rows, 'lines');
+    order.forEach((row, i) => {
+      const part = { revision: 0, lines: lines[row]!, accumulators: state.map((values) => values[row]!) };
+      const { values, hasOverflown } = mergeRow([part], [measure], this.#aggregates);
+      setNumber(column, i, hasOverflown ? Infinity : (values[0] ?? Number.NaN));
+    });
+  }
+
+  #hash(identity: readonly ColumnData[], order: Uint32Array): void {
+    const { length } = order;
+    this.hashA = new Uint32Array(length);
+    this.hashB = new Uint32Array(length);
+    for (let i = 0; i < length; i++) {
+      let [a, b] = this.#seeds;
+      for (const word of words(identity, order[i]!)) {
+        a = Math.imul(a ^ word, 0x85ebca6b);
+        a ^= a >>> 15;
+        b = Math.imul((b + word) | 0, 0xc2b2ae35);
+        b ^= b >>> 13;
+      }
+      this.hashA[i] = fmix32(a);
+      this.hashB[i] = fmix32(b);
+    }
+  }
+}
+
+interface Ordered {
+  readonly rows: RowSet;
+  readonly order: Uint32Array;
+  readonly isOther: ArrayLike<number>;
+}
+
+function fillNumbers(column: NumberColumn, cells: ColumnData, { order, isOther }: Ordered, isKey: boolean): void {
+  assert(cells.kind !== 'string', 'a number is in a column of numbers');
+  const rest = cells.kind === 'number' ? cells.rest : undefined;
+  order.forEach((row, i) => {
+    // No row of its own: as a number that is too large to tell which.
+    setNumber(
+      column,
+      i,
+      isKey && isOther[row] === 1
+        ? Infinity
+        : rest === undefined
+          ? cells.values[row]!
+          : numberCell({ values: rest, rest }, row),
+    );
+  });
+}
+
+function setNumber(column: NumberColumn, i: number, value: number | bigint): void {
+  if (typeof value === 'bigint') Batch.setLarge(column, i, value);
+  else column.values[i] = value;
+}
+
+function compareRows(identity: readonly ColumnData[], left: number, right: number): number {
+  for (const column of identity) {
+    const order = compareCells(column, left, right);
+    if (order !== 0) return order;
+  }
+  return 0;
+}
+
+function compareCells(column: ColumnData, left: number, right: number): number {
+  if (column.kind === 'string') {
+    const { nulls, offsets, bytes } = column;
+    if (nulls[left] === 1 || nulls[right] === 1) return nulls[right]! - nulls[left]!;
+    return Buffer.compare(
+      bytes.subarray(offsets[left], offsets[left + 1]),
+      bytes.subarray(offsets[right], offsets[right + 1]),
+    );
+  }
+  const [a, b] = [column.values[left]!, column.values[right]!];
+  if (Number.isNaN(a) || Number.isNaN(b)) return Number(Number.isNaN(b)) - Number(Number.isNaN(a));
+  const rest = column.kind === 'number' ? column.rest : undefined;
+  return a - b || (rest?.[left] ?? 0) - (rest?.[right] ?? 0);
+}
+
+const NUMBER = new Float64Array(1);
+const WORDS = new Uint32Array(NUMBER.buffer);
+
+/** What names a row, as 32-bit words. */
+function* words(identity: readonly ColumnData[], row: number): Generator<number> {
+  for (const column of identity) {
+    if (column.kind !== 'string') {
+      // One zero, one NULL.
+      NUMBER[0] = column.values[row]! + 0;
+      const [low, high] = [WORDS[0]!, WORDS[1]!];
+      yield low;
+      yield high;
+      if (column.kind === 'number') yield column.rest?.[row] ?? 0;
+      continue;
+    }
+    const [from, to] = [column.offsets[row]!, column.offsets[row + 1]!];
+    yield column.nulls[row] === 1 ? 0 : to - from + 1;
+    for (let at = from; at < to; at++) yield column.bytes[at]!;
+  }
+}
