@@ -16,7 +16,7 @@ import { makeDataDir } from '../roles/make-data-dir.ts';
 import { openLog } from '../roles/role.ts';
 import { PROGRAM, prepareLog, servicesOf, writeResolvedConfig } from '../roles/services.ts';
 import { askSocket, querySql } from '../sinks/duckdb/client.ts';
-import type { SqlResult } from '../sinks/duckdb/sql-runner.ts';
+import type { SqlResult } from '../sinks/duckdb/sql-answer.ts';
 import { childProcesses } from '../supervisor/child-process.ts';
 import { RESTART_DEFAULTS } from '../supervisor/restart-policy.ts';
 import type { Service } from '../supervisor/service.ts';

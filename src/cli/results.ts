@@ -10,7 +10,7 @@ import { audit, auditExitCode } from '../query/audit.ts';
 import type { RunOutcome } from '../roles/supervise.ts';
 import { querySql } from '../sinks/duckdb/client.ts';
 import { identifier } from '../sinks/duckdb/names.ts';
-import type { SqlResult } from '../sinks/duckdb/sql-runner.ts';
+import type { SqlResult } from '../sinks/duckdb/sql-answer.ts';
 import { documentStores } from './document-stores.ts';
 import { nothingIn } from './input-places.ts';
 import { type OpenWindows, openWindowsText, readOpenWindows } from './open-windows.ts';

@@ -19,7 +19,7 @@ export function onlyTimeout(timeoutMs: number): QueryWatch {
     timeoutMs: () => timeoutMs,
     judge: () => 'fine',
     ready: () => Promise.resolve(),
-    began: () => ({ interrupted: () => undefined, ended: () => undefined }),
+    began: () => ({ progressed: () => undefined, interrupted: () => undefined, ended: () => undefined }),
     close: () => Promise.resolve(),
   };
 }

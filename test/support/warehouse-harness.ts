@@ -10,7 +10,8 @@ import { sum } from '../../src/aggregates/sum.ts';
 import type { Log } from '../../src/broker/broker.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { openDatabase } from '../../src/sinks/duckdb/database.ts';
-import { type SqlResult, SqlRunner } from '../../src/sinks/duckdb/sql-runner.ts';
+import type { SqlResult } from '../../src/sinks/duckdb/sql-answer.ts';
+import { SqlRunner } from '../../src/sinks/duckdb/sql-runner.ts';
 import { NO_LIMITS, onlyTimeout } from './query-watches.ts';
 import { Warehouse, type WarehouseEvent, type WarehouseOptions } from '../../src/sinks/duckdb/warehouse.ts';
 

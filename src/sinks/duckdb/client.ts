@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import { EXIT, OperatingError, systemErrorCode } from '../../lib/errors.ts';
@@ -7,7 +8,9 @@ import { openForReading } from './database.ts';
 import { checkSocketPath } from './socket-path.ts';
 import type { Lane } from './query-turns.ts';
 import { GRACE_MS, ProcessWatch, QUERY_TIMEOUT_MS, SUSPECT_TIMEOUT_MS } from './query-watch.ts';
-import { type SqlQuestion, type SqlResult, SqlRunner } from './sql-runner.ts';
+import { STREAM_TYPE, type SqlFrame } from './socket.ts';
+import type { RowTaker, SqlResult } from './sql-answer.ts';
+import { type SqlQuestion, SqlRunner, type SqlStreamQuestion } from './sql-runner.ts';
 import type { WatchLimits } from './watchdog.ts';
 
 export interface SqlTarget {
@@ -47,19 +50,48 @@ const EXIT_OF_CODE: Readonly<Record<string, number>> = { SQL_BUSY: EXIT.unreacha
  * socket dies, the next one is asked. OperatingErrors: those of `SqlRunner.query`, NOTHING_YET (nothing has run here),
  * WAREHOUSE_UNREACHABLE (a process has the file and does not answer).
  */
-export async function querySql(target: SqlTarget, sql: string, options: AskOptions = {}): Promise<SqlResult> {
+export function querySql(target: SqlTarget, sql: string, options: AskOptions = {}): Promise<SqlResult> {
   const { clock = systemClock, lane = 'people' } = options;
+  return ask(target, clock, {
+    ofSocket: (isAgain) => askSocket(target.socketPath, { sql, lane, isAgain }),
+    ofFile: (isAgain) => askFile(target, clock, (runner) => runner.query({ sql, lane, isAgain })),
+  });
+}
+
+export interface StreamOptions extends AskOptions {
+  /** At most so many rows; 0 for all. */
+  readonly rowsMax: number;
+}
+
+/** The same for an answer of any length, as `SqlRunner.stream`. When its process dies, nobody is asked again once there are columns: SQL_INTERRUPTED. */
+export function streamSql(target: SqlTarget, sql: string, options: StreamOptions, taker: RowTaker): Promise<boolean> {
+  const { clock = systemClock, lane = 'people', rowsMax } = options;
+  return ask(target, clock, {
+    ofSocket: (isAgain) => streamSocket(target.socketPath, { sql, lane, isAgain, rowsMax }, taker),
+    ofFile: (isAgain) => askFile(target, clock, (runner) => runner.stream({ sql, lane, isAgain, rowsMax }, taker)),
+  });
+}
+
+/** `absent` where there is no process behind the socket, `died` where it went away before it had answered. */
+type NoAnswer = 'absent' | 'died';
+
+interface Ways<T> {
+  readonly ofSocket: (isAgain: boolean) => Promise<T | NoAnswer>;
+  readonly ofFile: (isAgain: boolean) => Promise<T>;
+}
+
+async function ask<T>(target: SqlTarget, clock: Clock, { ofSocket, ofFile }: Ways<T>): Promise<T> {
   let isAgain = false;
   let absentSinceMs: number | undefined;
   for (;;) {
-    const answer = await askSocket(target.socketPath, { sql, lane, isAgain });
-    if (typeof answer === 'object') return answer;
+    const answer = await ofSocket(isAgain);
+    if (answer !== 'absent' && answer !== 'died') return answer;
     absentSinceMs = answer === 'died' ? clock.monotonicMs() : (absentSinceMs ?? clock.monotonicMs());
     isAgain ||= answer === 'died';
     const isComing = answer === 'died' || target.isSupervised?.() === true;
-    if (!isComing && !isAgain) return askFile(target, { sql, lane, isAgain }, clock);
+    if (!isComing && !isAgain) return ofFile(isAgain);
     if (clock.monotonicMs() - absentSinceMs > RESTART_WAIT_MS) {
-      if (!isComing) return askFile(target, { sql, lane, isAgain }, clock);
+      if (!isComing) return ofFile(isAgain);
       throw new OperatingError('the warehouse is being started again and does not answer yet', {
         code: 'WAREHOUSE_UNREACHABLE',
         exitCode: EXIT.unreachable,
@@ -71,17 +103,108 @@ export async function querySql(target: SqlTarget, sql: string, options: AskOptio
   }
 }
 
-/** The answer of the process behind the socket; `absent` where there is none, `died` where it went away before it had answered. */
-export async function askSocket(socketPath: string, question: SqlQuestion): Promise<SqlResult | 'absent' | 'died'> {
+/** The answer of the process behind the socket. */
+export async function askSocket(socketPath: string, question: SqlQuestion): Promise<SqlResult | NoAnswer> {
+  return post(socketPath, question, async (response) => {
+    const parsed = JSON.parse(await textOf(response)) as SqlResult & Failure;
+    if (parsed.error === undefined) return parsed;
+    throw failed(parsed.error, response.statusCode);
+  });
+}
+
+interface Failure {
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
+async function streamSocket(
+  socketPath: string,
+  question: SqlStreamQuestion,
+  taker: RowTaker,
+): Promise<boolean | NoAnswer> {
+  let hasBegun = false;
+  const answer = await post(socketPath, question, async (response) => {
+    if (response.headers['content-type'] !== STREAM_TYPE) {
+      const { error } = JSON.parse(await textOf(response)) as Required<Failure>;
+      throw failed(error, response.statusCode);
+    }
+    for await (const line of linesOf(response)) {
+      const frame = JSON.parse(line) as SqlFrame;
+      if ('error' in frame) throw failed(frame.error, undefined);
+      if ('truncated' in frame) return frame.truncated;
+      hasBegun = true;
+      try {
+        if ('columns' in frame) taker.columns(frame.columns);
+        else await taker.rows(frame.rows);
+      } catch (error) {
+        // Not the connection's fault, whatever its code.
+        return { error };
+      }
+    }
+    return 'died' as const;
+  });
+  if (typeof answer === 'object') throw answer.error;
+  if (answer !== 'died' || !hasBegun) return answer;
+  throw new OperatingError('the process that answered has ended: there were more rows', {
+    code: 'SQL_INTERRUPTED',
+    isRetryable: true,
+    hint: 'ask again',
+  });
+}
+
+async function textOf(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
+  let parts: Buffer[] = [];
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    let start = 0;
+    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
+      parts.push(chunk.subarray(start, end));
+      yield Buffer.concat(parts).toString('utf8');
+      parts = [];
+      start = end + 1;
+    }
+    parts.push(chunk.subarray(start));
+  }
+}
+
+function failed({ code, message }: Required<Failure>['error'], status: number | undefined): OperatingError {
+  const isRetryable = status === 429 || status === 503 || code === 'SQL_INTERRUPTED';
+  return new OperatingError(message, { code, isRetryable, exitCode: EXIT_OF_CODE[code] ?? EXIT.failed });
+}
+
+async function post<T>(
+  socketPath: string,
+  question: object,
+  read: (response: IncomingMessage) => Promise<T>,
+): Promise<T | NoAnswer> {
   checkSocketPath(socketPath);
-  let answer: { status: number; body: string };
+  const body = JSON.stringify(question);
+  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+  const asking = request({
+    socketPath,
+    path: '/sql',
+    method: 'POST',
+    headers,
+    timeout: ANSWER_TIMEOUT_MS,
+    agent: false,
+  });
+  asking.on('timeout', () => asking.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' })));
+  // Whoever reads the answer hears of it, too.
+  asking.on('error', () => undefined);
+  asking.end(body);
   try {
-    answer = await post(socketPath, JSON.stringify(question));
+    const [response] = (await once(asking, 'response')) as [IncomingMessage];
+    return await read(response);
   } catch (error) {
-    const code = systemErrorCode(error);
+    const code = error instanceof OperatingError ? undefined : systemErrorCode(error);
+    if (code === undefined) throw error;
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ECONNREFUSED') return 'absent';
     if (code === 'ECONNRESET' || code === 'EPIPE') return 'died';
-    throw new OperatingError(`the warehouse's socket ${socketPath} does not answer: ${code ?? String(error)}`, {
+    throw new OperatingError(`the warehouse's socket ${socketPath} does not answer: ${code}`, {
       code: 'WAREHOUSE_UNREACHABLE',
       exitCode: EXIT.unreachable,
       isRetryable: true,
@@ -89,35 +212,17 @@ export async function askSocket(socketPath: string, question: SqlQuestion): Prom
         code === 'EACCES' ? 'only the user it runs as may ask it' : 'see whether its process is well, and ask again',
       cause: error,
     });
+  } finally {
+    // A reader that failed leaves nobody who takes the rest.
+    asking.destroy();
   }
-  const parsed = JSON.parse(answer.body) as SqlResult & { error?: { code: string; message: string } };
-  if (parsed.error === undefined) return parsed;
-  const { code, message } = parsed.error;
-  const isRetryable = answer.status === 429 || answer.status === 503;
-  throw new OperatingError(message, { code, isRetryable, exitCode: EXIT_OF_CODE[code] ?? EXIT.failed });
 }
 
-function post(socketPath: string, body: string): Promise<{ status: number; body: string }> {
-  return new Promise((resolve, reject) => {
-    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
-    const asking = request(
-      { socketPath, path: '/sql', method: 'POST', headers, timeout: ANSWER_TIMEOUT_MS, agent: false },
-      (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('error', reject);
-        response.on('end', () =>
-          resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') }),
-        );
-      },
-    );
-    asking.on('timeout', () => asking.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' })));
-    asking.on('error', reject);
-    asking.end(body);
-  });
-}
-
-async function askFile({ databasePath }: SqlTarget, question: SqlQuestion, clock: Clock): Promise<SqlResult> {
+async function askFile<T>(
+  { databasePath }: SqlTarget,
+  clock: Clock,
+  work: (runner: SqlRunner) => Promise<T>,
+): Promise<T> {
   if (!existsSync(databasePath)) {
     throw new OperatingError(`nothing has run here yet: there is no ${databasePath}`, {
       code: 'NOTHING_YET',
@@ -141,7 +246,7 @@ async function askFile({ databasePath }: SqlTarget, question: SqlQuestion, clock
   // A process that has the file open keeps a warehouse from starting: so this one, too, ends with a query that does not.
   const watch = new ProcessWatch({ databasePath, limits: QUERY_LIMITS, saysWhy: true }, clock);
   try {
-    return await new SqlRunner({ clock, instance, watch }).query(question);
+    return await work(new SqlRunner({ clock, instance, watch }));
   } finally {
     await watch.close();
     instance.closeSync();

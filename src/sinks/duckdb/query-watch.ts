@@ -6,6 +6,8 @@ import type { WatchLimits } from './watchdog.ts';
 
 /** A query while it runs. */
 export interface WatchedQuery {
+  /** Its time begins again. */
+  progressed(): void;
   interrupted(): void;
   ended(): void;
 }
@@ -88,6 +90,7 @@ export class ProcessWatch implements QueryWatch {
     const rssBytes = process.memoryUsage.rss();
     this.#tell({ type: 'began', id, query, isSuspect: judged !== 'fine', isOwn, rssBytes });
     return {
+      progressed: () => this.#tell({ type: 'progressed', id }),
       interrupted: () => this.#tell({ type: 'interrupted', id }),
       ended: () => {
         this.#interrupts.delete(id);

@@ -4,11 +4,21 @@ import { dirname } from 'node:path';
 import { OperatingError, describeError } from '../../lib/errors.ts';
 import { checkSocketPath } from './socket-path.ts';
 import { SQL_CHARACTERS_MAX } from './sql-guard.ts';
-import type { SqlRunner } from './sql-runner.ts';
+import type { SqlResult } from './sql-answer.ts';
+import type { SqlRunner, SqlStreamQuestion } from './sql-runner.ts';
 
 const BODY_BYTES_MAX = 4 * SQL_CHARACTERS_MAX;
 /** A client that has not taken its answer by then will not: until then it is in memory, and another query waits. */
 const DELIVERY_MS = 10_000;
+
+export const STREAM_TYPE = 'application/x-ndjson';
+
+/** A line of a stream: the columns, then rows in parts, and at last whether there were more of them, or what went wrong. */
+export type SqlFrame =
+  | { readonly columns: SqlResult['columns'] }
+  | { readonly rows: SqlResult['rows'] }
+  | { readonly truncated: boolean }
+  | { readonly error: { readonly code: string; readonly message: string } };
 
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   SQL_INVALID: 400,
@@ -22,8 +32,8 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
 };
 
 /**
- * SQL over HTTP on a unix socket that only its owner can open: `POST /sql` with `{"sql": …}` answers an SqlResult, `GET /status` the
- * cursors. Errors are `{"error": {"code", "message"}}`. A client that goes away takes its query along. `"lane": "own"` is for this program's own
+ * SQL over HTTP on a unix socket that only its owner can open: `POST /sql` with `{"sql": …}` answers an SqlResult, with `"rowsMax"` besides
+ * a stream of lines (`SqlFrame`), `GET /status` the cursors. Errors are `{"error": {"code", "message"}}`. A client that goes away takes its query along. `"lane": "own"` is for this program's own
  * questions; `"isAgain": true` says that the process that was asked before has died.
  */
 export class SqlSocket {
@@ -62,15 +72,16 @@ export class SqlSocket {
     response.once('close', () => gone.abort());
     try {
       if (request.method === 'POST' && request.url === '/sql') {
-        const { sql, lane, isAgain } = (JSON.parse(await readBody(request)) ?? {}) as Record<string, unknown>;
+        const { sql, lane, isAgain, rowsMax } = (JSON.parse(await readBody(request)) ?? {}) as Record<string, unknown>;
         if (typeof sql !== 'string') throw new OperatingError('the body is {"sql": "…"}', { code: 'SQL_INVALID' });
-        await this.#runner.query({
+        const question = {
           sql,
           lane: lane === 'own' ? 'own' : 'people',
           isAgain: isAgain === true,
           signal: gone.signal,
-          deliver: (result) => send(response, 200, result),
-        });
+        } as const;
+        if (typeof rowsMax === 'number') await this.#stream({ ...question, rowsMax }, response);
+        else await this.#runner.query({ ...question, deliver: (result) => send(response, 200, result) });
       } else if (request.method === 'GET' && request.url === '/status') {
         const sql = 'FROM tailrace.cursors ORDER BY topic, partition';
         const { columns, rows } = await this.#runner.query({ sql, lane: 'own', signal: gone.signal });
@@ -82,9 +93,38 @@ export class SqlSocket {
     } catch (error) {
       const code =
         error instanceof OperatingError ? error.code : error instanceof SyntaxError ? 'SQL_INVALID' : 'INTERNAL';
-      await send(response, STATUS_OF_CODE[code] ?? 500, { error: { code, message: describeError(error) } });
+      const answer = { error: { code, message: describeError(error) } };
+      if (response.headersSent) response.end(frame(answer));
+      else await send(response, STATUS_OF_CODE[code] ?? 500, answer);
     }
   }
+
+  async #stream(question: SqlStreamQuestion, response: ServerResponse): Promise<void> {
+    const truncated = await this.#runner.stream(question, {
+      columns: (columns) => {
+        response.writeHead(200, { 'content-type': STREAM_TYPE });
+        response.write(frame({ columns }));
+      },
+      rows: (rows) => taken(response, frame({ rows })),
+    });
+    response.end(frame({ truncated }));
+  }
+}
+
+function frame(content: SqlFrame): string {
+  return `${JSON.stringify(content)}\n`;
+}
+
+/** Resolves when the client has taken so much of what was written that there is room for more, or takes nothing any more. */
+function taken(response: ServerResponse, text: string): Promise<void> {
+  if (response.destroyed || response.write(text)) return Promise.resolve();
+  return new Promise((resolve) => {
+    const over = (): void => {
+      response.off('drain', over).off('close', over);
+      resolve();
+    };
+    response.on('drain', over).on('close', over);
+  });
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {

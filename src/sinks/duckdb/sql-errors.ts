@@ -1,7 +1,7 @@
 import { OperatingError, describeError } from '../../lib/errors.ts';
 
 /** Why a query that ran, or waited, was ended. */
-export type EndReason = 'timeout' | 'memory' | 'client' | 'writer' | 'stopping';
+export type EndReason = 'timeout' | 'memory' | 'client' | 'taker' | 'writer' | 'stopping';
 
 const ENDED: Readonly<Record<EndReason, { readonly code: string; readonly why: string; readonly hint?: string }>> = {
   timeout: { code: 'SQL_TIMEOUT', why: 'it took more than', hint: 'ask for less: a shorter time, fewer columns' },
@@ -10,6 +10,7 @@ const ENDED: Readonly<Record<EndReason, { readonly code: string; readonly why: s
     why: 'the warehouse was short of memory',
     hint: 'ask for less: a shorter time, fewer columns',
   },
+  taker: { code: 'SQL_TIMEOUT', why: 'its rows were not taken for', hint: 'write them to a file' },
   client: { code: 'SQL_INTERRUPTED', why: 'who asked it went away' },
   writer: { code: 'SQL_INTERRUPTED', why: 'the warehouse needed its file for itself', hint: 'ask again' },
   stopping: { code: 'SQL_INTERRUPTED', why: 'the warehouse is stopping', hint: 'ask again when it runs' },
@@ -17,10 +18,10 @@ const ENDED: Readonly<Record<EndReason, { readonly code: string; readonly why: s
 
 export function endedError(reason: EndReason, timeoutMs: number): OperatingError {
   const { code, why, hint } = ENDED[reason];
-  const time = reason === 'timeout' ? ` ${timeoutMs / 1000} s` : '';
+  const time = code === 'SQL_TIMEOUT' ? ` ${timeoutMs / 1000} s` : '';
   return new OperatingError(`the query was interrupted: ${why}${time}`, {
     code,
-    isRetryable: reason !== 'timeout',
+    isRetryable: code !== 'SQL_TIMEOUT',
     ...(hint === undefined ? {} : { hint }),
   });
 }

@@ -1,4 +1,4 @@
-import type { DuckDBConnection, DuckDBDataChunk, DuckDBInstance } from '@duckdb/node-api';
+import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { onceAborted } from '../../lib/abort.ts';
 import { present } from '../../lib/assert.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -7,15 +7,16 @@ import type { Judgement } from './query-journal.ts';
 import { type Lane, QueryTurns, type Turn } from './query-turns.ts';
 import type { QueryWatch, WatchedQuery } from './query-watch.ts';
 import { type EndReason, endedError, endedProcess, queryError, refusedForHarm } from './sql-errors.ts';
+import {
+  ANSWER_CHARACTERS_MAX,
+  type Answer,
+  ROWS_MAX,
+  type RowTaker,
+  type SqlResult,
+  collected,
+  readAnswer,
+} from './sql-answer.ts';
 import { SqlGuard } from './sql-guard.ts';
-import { type JsonValue, jsonValue } from './sql-values.ts';
-
-export interface SqlResult {
-  readonly columns: readonly { readonly name: string; readonly type: string }[];
-  readonly rows: readonly (readonly JsonValue[])[];
-  /** There were more rows than the answer may hold. */
-  readonly truncated: boolean;
-}
 
 export interface SqlQuestion {
   readonly sql: string;
@@ -28,10 +29,12 @@ export interface SqlQuestion {
   readonly deliver?: (result: SqlResult) => Promise<void>;
 }
 
-/** An answer is for a person or a chart; bulk export is another way out. */
-const ROWS_MAX = 10_000;
-/** Text of the values in an answer, roughly: as rows, as JSON and as bytes it is held three times, for two queries at once. */
-const ANSWER_CHARACTERS_MAX = 8 * 1024 * 1024;
+/** A question whose answer may have any length. */
+export interface SqlStreamQuestion extends Omit<SqlQuestion, 'deliver'> {
+  /** At most so many rows; 0 for all. */
+  readonly rowsMax: number;
+}
+
 /** An interrupt may fall between two steps of a query and be lost: it is repeated so often until the query is over. */
 const INTERRUPT_AGAIN_MS = 50;
 
@@ -40,6 +43,13 @@ interface Running extends Turn {
   connection: DuckDBConnection | undefined;
   watched: WatchedQuery | undefined;
   reason: EndReason | undefined;
+  /** When it began, or a part of its answer was last handed over. */
+  progressMs: number;
+  /** It waits for rows to be taken. */
+  isHanding: boolean;
+  /** Aborts when it is to end, … */
+  readonly ending: AbortController;
+  /** … and when it has. */
   readonly done: AbortController;
 }
 
@@ -63,8 +73,41 @@ export class SqlRunner {
    * OperatingErrors: SQL_REFUSED, SQL_INVALID, SQL_FAILED, SQL_TIMEOUT, SQL_MEMORY, SQL_INTERRUPTED, SQL_BUSY, SQL_HARMFUL. One that can
    * be interrupted no more ends the process.
    */
-  async query(question: SqlQuestion): Promise<SqlResult> {
-    const { sql, lane = 'people', signal: given, deliver } = question;
+  query(question: SqlQuestion): Promise<SqlResult> {
+    return this.#inTurn(question, async (running) => {
+      const { taker, result } = collected();
+      const truncated = await this.#run(question.sql, running, {
+        rowsMax: ROWS_MAX,
+        charactersMax: ANSWER_CHARACTERS_MAX,
+        taker,
+      });
+      this.#over(running);
+      const answer = { ...result, truncated };
+      await question.deliver?.(answer);
+      return answer;
+    });
+  }
+
+  /**
+   * Hands an answer of any length over, part by part: of each the query waits until it is taken. Its time begins again with each part, and whoever
+   * takes none for so long ends it. True if there were more rows. The same errors, also when parts have been taken.
+   */
+  stream(question: SqlStreamQuestion, taker: RowTaker): Promise<boolean> {
+    const rowsMax = question.rowsMax === 0 ? Infinity : question.rowsMax;
+    return this.#inTurn(question, (running) =>
+      this.#run(question.sql, running, {
+        rowsMax,
+        charactersMax: Infinity,
+        taker: {
+          columns: (columns) => taker.columns(columns),
+          rows: (rows) => this.#hand(running, () => taker.rows(rows)),
+        },
+      }),
+    );
+  }
+
+  async #inTurn<T>(question: Omit<SqlQuestion, 'deliver'>, work: (running: Running) => Promise<T>): Promise<T> {
+    const { sql, lane = 'people', signal: given } = question;
     this.#throwIfClosed();
     const judged = this.#watch.judge(sql);
     if (judged === 'refused') throw refusedForHarm();
@@ -74,7 +117,6 @@ export class SqlRunner {
     given?.addEventListener('abort', onGone, { once: true });
     if (given?.aborted === true) onGone();
     gone.signal.throwIfAborted();
-    const done = new AbortController();
     const running: Running = {
       lane,
       isAlone: judged !== 'fine',
@@ -82,7 +124,10 @@ export class SqlRunner {
       connection: undefined,
       watched: undefined,
       reason: undefined,
-      done,
+      progressMs: 0,
+      isHanding: false,
+      ending: new AbortController(),
+      done: new AbortController(),
     };
     await this.#turns.enter(running, gone.signal);
     this.#running.add(running);
@@ -90,10 +135,7 @@ export class SqlRunner {
     given?.addEventListener('abort', onGoneMeanwhile, { once: true });
     try {
       this.#throwIfClosed();
-      const result = await this.#run(sql, running);
-      this.#over(running);
-      await deliver?.(result);
-      return result;
+      return await work(running);
     } finally {
       this.#over(running);
       given?.removeEventListener('abort', onGone);
@@ -133,8 +175,9 @@ export class SqlRunner {
     await this.#watch.close();
   }
 
-  async #run(sql: string, running: Running): Promise<SqlResult> {
+  async #run(sql: string, running: Running, answer: Omit<Answer, 'isEnded'>): Promise<boolean> {
     await this.#watch.ready();
+    running.progressMs = this.#clock.monotonicMs();
     running.watched = this.#watch.began(sql, {
       judged: running.judged,
       isOwn: running.lane === 'own',
@@ -146,9 +189,11 @@ export class SqlRunner {
       this.#guard ??= await SqlGuard.create(running.connection);
       await this.#guard.check(running.connection, sql);
       if (running.reason === undefined) {
-        const result = await read(running.connection, sql);
-        // A stream that is interrupted ends as if there were no more rows.
-        if (!this.#wasEnded(running)) return result;
+        const isTruncated = await readAnswer(running.connection, sql, {
+          ...answer,
+          isEnded: () => this.#wasEnded(running),
+        });
+        if (!this.#wasEnded(running)) return isTruncated;
       }
     } catch (error) {
       if (running.reason === undefined) throw queryError(error);
@@ -165,14 +210,34 @@ export class SqlRunner {
     running.done.abort();
   }
 
+  /** Waits until a part is taken, or the query is to end. */
+  async #hand(running: Running, take: () => Promise<void>): Promise<void> {
+    if (running.ending.signal.aborted) return;
+    this.#progressed(running, true);
+    await Promise.race([take(), onceAborted(running.ending.signal)]);
+    this.#progressed(running, false);
+  }
+
+  #progressed(running: Running, isHanding: boolean): void {
+    running.isHanding = isHanding;
+    running.progressMs = this.#clock.monotonicMs();
+    if (running.reason === undefined) running.watched?.progressed();
+  }
+
   async #endLate(running: Running): Promise<void> {
-    await this.#clock.sleep(this.#watch.timeoutMs(running.judged), running.done.signal);
-    this.#end(running, 'timeout');
+    const timeoutMs = this.#watch.timeoutMs(running.judged);
+    for (;;) {
+      const leftMs = running.progressMs + timeoutMs - this.#clock.monotonicMs();
+      if (leftMs <= 0 || running.done.signal.aborted) break;
+      await this.#clock.sleep(leftMs, running.done.signal);
+    }
+    this.#end(running, running.isHanding ? 'taker' : 'timeout');
   }
 
   #end(running: Running, reason: EndReason): void {
     if (running.reason !== undefined || running.done.signal.aborted) return;
     running.reason = reason;
+    running.ending.abort();
     running.watched?.interrupted();
     void this.#interruptUntilDone(running);
   }
@@ -195,33 +260,4 @@ export class SqlRunner {
   #error(reason: EndReason, judged: Judgement = 'fine'): OperatingError {
     return endedError(reason, this.#watch.timeoutMs(judged));
   }
-}
-
-async function read(connection: DuckDBConnection, sql: string): Promise<SqlResult> {
-  const result = await connection.stream(sql);
-  const columns = result.columnNames().map((name, index) => ({ name, type: String(result.columnType(index)) }));
-  const rows: JsonValue[][] = [];
-  let characters = 0;
-  for (;;) {
-    const chunk = await result.fetchChunk();
-    if (chunk === null || chunk.rowCount === 0) return { columns, rows, truncated: false };
-    for (let row = 0; row < chunk.rowCount; row++) {
-      if (rows.length === ROWS_MAX || characters > ANSWER_CHARACTERS_MAX) return { columns, rows, truncated: true };
-      const { values, size } = readRow(chunk, row);
-      characters += size;
-      rows.push(values);
-    }
-  }
-}
-
-/** Value by value: a chunk of 2048 rows that share one large string would be as many large strings here. */
-function readRow(chunk: DuckDBDataChunk, row: number): { readonly values: JsonValue[]; readonly size: number } {
-  const values: JsonValue[] = [];
-  let size = 0;
-  for (let column = 0; column < chunk.columnCount; column++) {
-    const value = jsonValue(chunk.getColumnVector(column).getItem(row));
-    size += typeof value === 'string' ? value.length : typeof value === 'object' ? JSON.stringify(value).length : 8;
-    values.push(value);
-  }
-  return { values, size };
 }

@@ -25,7 +25,7 @@ export type ToThread =
       /** Resident memory of the process before it began. */
       readonly rssBytes: number;
     }
-  | { readonly type: 'interrupted' | 'ended'; readonly id: number };
+  | { readonly type: 'progressed' | 'interrupted' | 'ended'; readonly id: number };
 
 /** It watches; or this query is to be interrupted, for memory. */
 export type FromThread = { readonly type: 'ready' } | { readonly type: 'interrupt'; readonly id: number };
@@ -47,6 +47,8 @@ port.on('message', (message: ToThread) => {
     const { isSuspect, isOwn, rssBytes } = message;
     watchdog.began(message.id, nowMs, { isSuspect, isOwn, rssBytes });
     timer ??= setInterval(look, LOOK_MS);
+  } else if (message.type === 'progressed') {
+    watchdog.progressed(message.id, nowMs);
   } else if (message.type === 'interrupted') {
     watchdog.interrupted(message.id, nowMs);
   } else {

@@ -29,7 +29,8 @@ export type Verdict =
   | { readonly kind: 'end'; readonly reason: string; readonly ids: readonly number[] | 'any' };
 
 interface Watched {
-  readonly timeoutAtMs: number;
+  readonly timeoutMs: number;
+  timeoutAtMs: number;
   /** This program's own: it takes what it must, and is not interrupted for what others take. */
   readonly isOwn: boolean;
   interruptedMs: number | undefined;
@@ -69,10 +70,21 @@ export class Watchdog {
     }: { isSuspect?: boolean; isOwn?: boolean; rssBytes?: number } = {},
   ): void {
     const { timeoutMs, suspectTimeoutMs } = this.#limits;
-    const timeoutAtMs = nowMs + (isSuspect ? suspectTimeoutMs : timeoutMs);
+    const itsTimeoutMs = isSuspect ? suspectTimeoutMs : timeoutMs;
     // Only what grew while no query ran is the writer's: queries that leave memory behind do not earn the next ones more.
     if (this.isIdle) this.#baseBytes = Math.max(this.#baseBytes, rssBytes - this.#leftBytes);
-    this.#running.set(id, { timeoutAtMs, isOwn, interruptedMs: undefined });
+    this.#running.set(id, {
+      timeoutMs: itsTimeoutMs,
+      timeoutAtMs: nowMs + itsTimeoutMs,
+      isOwn,
+      interruptedMs: undefined,
+    });
+  }
+
+  /** It has handed over a part of its answer. */
+  progressed(id: number, nowMs: number): void {
+    const query = this.#running.get(id);
+    if (query !== undefined) query.timeoutAtMs = nowMs + query.timeoutMs;
   }
 
   interrupted(id: number, nowMs: number): void {

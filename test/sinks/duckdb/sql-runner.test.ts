@@ -5,7 +5,8 @@ import type { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { systemClock } from '../../../src/lib/clock.ts';
 import { openDatabase } from '../../../src/sinks/duckdb/database.ts';
-import { type SqlResult, SqlRunner } from '../../../src/sinks/duckdb/sql-runner.ts';
+import type { SqlResult } from '../../../src/sinks/duckdb/sql-answer.ts';
+import { SqlRunner } from '../../../src/sinks/duckdb/sql-runner.ts';
 import { onlyTimeout } from '../../support/query-watches.ts';
 
 let folder: string;

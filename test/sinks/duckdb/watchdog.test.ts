@@ -37,6 +37,19 @@ describe('time', () => {
     expect(dog.judge(4000, 100)).toMatchObject({ kind: 'end', ids: [1] });
   });
 
+  test('one that hands over a part of its answer has its time again', () => {
+    const dog = watchdog();
+    dog.began(1, 0, { isSuspect: true });
+    dog.began(2, 0);
+    dog.progressed(1, 3000);
+    dog.progressed(2, 9000);
+    expect(dog.judge(6999, 100)).toEqual({ kind: 'fine' });
+    expect(dog.judge(7000, 100)).toMatchObject({ kind: 'end', ids: [1] });
+    dog.ended(1);
+    expect(dog.judge(20_999, 100)).toEqual({ kind: 'fine' });
+    expect(dog.judge(21_000, 100)).toMatchObject({ kind: 'end', ids: [2] });
+  });
+
   test('one that has ended is nobody to blame', () => {
     const dog = watchdog();
     dog.began(1, 0);
