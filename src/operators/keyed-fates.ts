@@ -1,3 +1,4 @@
+import type { Fate } from '../epoch/epoch.ts';
 import { textOf } from '../lib/text.ts';
 import type { Batch } from '../record/batch.ts';
 import { numberCell } from './key-cells.ts';
@@ -25,9 +26,11 @@ export class KeyedFates {
     this.#out = out;
   }
 
-  end(rolledUp: RolledUp): void {
+  /** `placed`: each line as often as rows have taken it. Default: once. */
+  end(rolledUp: RolledUp, placed: Readonly<RolledUp> = { ...rolledUp }): void {
     const out = this.#out!;
     this.#report(out, 'rolled_up', '', rolledUp);
+    this.#report(out, 'placed', '', { ...placed });
     this.#report(out, 'late', '', this.#late);
     this.#report(out, 'filtered', 'before_rollup', this.#before);
     if (this.#firstOther !== undefined) out.others(this.#name, this.#otherLines, this.#firstOther);
@@ -83,7 +86,7 @@ export class KeyedFates {
     });
   }
 
-  #report(out: OperatorOutput, fate: 'rolled_up' | 'late' | 'filtered', reason: string, counts: RolledUp): void {
+  #report(out: OperatorOutput, fate: Exclude<Fate, 'in'>, reason: string, counts: RolledUp): void {
     if (counts.lines > 0) out.fate(this.#name, fate, reason, counts.lines, counts.a, counts.b);
     counts.lines = counts.a = counts.b = 0;
   }

@@ -177,7 +177,7 @@ function auditRollup(audited: RollupAudit): AuditedRollup {
   const ledgerOf = (fate: string): LineSum => ledger.sum(stream, name, [fate]);
   // A warehouse that began with a snapshot has rows and lists from there on only: less than the ledger is then no loss.
   const mayHaveLess = tables.streamsBegunLater.has(stream);
-  joints.compare('the ledger has rolled up', ledgerOf('rolled_up'), 'its rows hold', rollup.rows, mayHaveLess);
+  joints.compare('the ledger has placed', ledgerOf('placed'), 'its rows hold', rollup.rows, mayHaveLess);
   compareListed(joints, 'late lines', ledgerOf('late'), rollup.late, mayHaveLess);
   // Dead letters are listed once for all rollups: one that came later does not answer for those before it.
   if (rollup.generation === 1) {
@@ -194,7 +194,7 @@ function auditRollup(audited: RollupAudit): AuditedRollup {
     rollup: name,
     stream,
     sent,
-    rolledUp: rollup.rows.lines,
+    rolledUp: ledgerOf('rolled_up').lines,
     late: ledgerOf('late').lines,
     deadLetters: ledgerOf('dead_letter').lines,
     filtered: ledgerOf('filtered').lines,

@@ -316,6 +316,7 @@ describe('another pipeline', () => {
     expect(fates).toEqual([
       ['in', '', 4],
       ['rolled_up', '', 1],
+      ['placed', '', 1],
       ['filtered', 'before_rollup', 3],
     ]);
     const rows = upserts.find(({ table }) => table === 'other');

@@ -53,6 +53,8 @@ const account = (fate: Fate, offsets: readonly number[], source = SOURCE): Ledge
   reason: '',
   sum: sumOf(offsets, source),
 });
+const rolledUp = (offsets: readonly number[]) =>
+  (['rolled_up', 'placed'] as const).map((fate) => account(fate, offsets));
 
 function markOf(rest: Partial<SourceMark> = {}): SourceMark {
   const identity = identityOf(Buffer.from('/a\n'));
@@ -110,7 +112,7 @@ function whole(rest: Partial<EpochBody> = {}): Partial<EpochBody> {
     sources: [markOf()],
     ledger: [
       account('in', OFFSETS),
-      account('rolled_up', [a1, a2, b1, b2]),
+      ...rolledUp([a1, a2, b1, b2]),
       account('late', [late]),
       account('dead_letter', [bad]),
     ],
@@ -213,7 +215,7 @@ describe('what does not balance is told, and where', () => {
       'a row lost',
       () => whole(rowsIn(rowOf('/a', [a1, a2]))),
       { lost: 2, doubled: 0 },
-      /rolled up 4 lines, its rows hold 2: 2 lost/,
+      /placed 4 lines, its rows hold 2: 2 lost/,
     ],
     [
       'a row twice',
@@ -253,7 +255,7 @@ describe('what does not balance is told, and where', () => {
         whole({
           ledger: [
             account('in', OFFSETS.slice(1)),
-            account('rolled_up', [a2, b1, b2]),
+            ...rolledUp([a2, b1, b2]),
             account('late', [late]),
             account('dead_letter', [bad]),
           ],
@@ -268,7 +270,7 @@ describe('what does not balance is told, and where', () => {
         whole({
           ledger: [
             account('in', OFFSETS),
-            account('rolled_up', [a1, a2, b1]),
+            ...rolledUp([a1, a2, b1]),
             account('late', [late]),
             account('dead_letter', [bad]),
           ],
@@ -315,8 +317,7 @@ describe('documents in a store', () => {
       await chain.append(whole({ ledger: [...whole().ledger!, ...documents] }));
       await harness.runToEnd(log, chain.topic);
     };
-    const query = (sql: string) => harness.query(sql);
-    const result = await audit({ query, stores: [storeOf(OFFSETS)], lookAgain });
+    const result = await audit({ query: (sql) => harness.query(sql), stores: [storeOf(OFFSETS)], lookAgain });
     expect([looks, result.differences, result.isBalanced]).toEqual([1, [], true]);
   });
 
@@ -325,8 +326,7 @@ describe('documents in a store', () => {
     await harness.runToEnd(log, chain.topic);
     let looks = 0;
     const lookAgain = (): Promise<void> => Promise.resolve(void (looks += 1));
-    const query = (sql: string) => harness.query(sql);
-    const result = await audit({ query, stores: [storeOf(OFFSETS)], lookAgain });
+    const result = await audit({ query: (sql) => harness.query(sql), stores: [storeOf(OFFSETS)], lookAgain });
     expect([looks, result.isBalanced, result.doubled]).toEqual([1, false, OFFSETS.length]);
   });
 

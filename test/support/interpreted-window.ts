@@ -67,6 +67,7 @@ export class InterpretedWindow implements Operator {
     for (const fate of ['rolled_up', 'late', 'filtered'] as const) {
       const { lines, a, b } = sums[fate];
       if (lines > 0) out.fate(this.name, fate, fate === 'filtered' ? 'before_rollup' : '', lines, a, b);
+      if (lines > 0 && fate === 'rolled_up') out.fate(this.name, 'placed', '', lines, a, b);
     }
     if (others.length > 0) out.others(this.name, others.length, others[0]!);
   }

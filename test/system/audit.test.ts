@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, copyFileSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT } from '../../src/lib/errors.ts';
 import type { AuditResult } from '../../src/query/audit.ts';
@@ -110,7 +110,7 @@ test('a row that was altered', () =>
       appliance,
       'UPDATE tailrace.traffic_final SET lines = lines + 1 WHERE rowid = (SELECT min(rowid) FROM tailrace.traffic_final)',
     );
-    expect(await audited(appliance, /traffic: the ledger has rolled up .* 1 doubled/)).toMatchObject({ doubled: 1 });
+    expect(await audited(appliance, /traffic: the ledger has placed .* 1 doubled/)).toMatchObject({ doubled: 1 });
   }));
 
 test('a row that was deleted', () =>
@@ -120,7 +120,7 @@ test('a row that was deleted', () =>
       appliance,
       'DELETE FROM tailrace.clients_open WHERE rowid = (SELECT min(rowid) FROM tailrace.clients_open)',
     );
-    await audited(appliance, /clients: the ledger has rolled up .* lost/);
+    await audited(appliance, /clients: the ledger has placed .* lost/);
   }));
 
 test('a late line that was deleted', () =>
@@ -145,3 +145,34 @@ test('a line that is gone from the file although it was read', () =>
       doubled: 1,
     });
   }));
+
+/** Tables of the windows that are not tumbling, and what makes them. */
+const WINDOWS: Readonly<Record<string, string>> = { visits: '{ type: session, gap: 10s }' };
+
+test('a row of any other window that was altered, removed or doubled', () => {
+  const rollups = Object.entries(WINDOWS).map(
+    ([name, window]) =>
+      `\n  ${name}: { from: access, by: [source.address], window: ${window}, measures: { pages: count } }`,
+  );
+  return withAppliance({ ...OPTIONS, rollups: rollups.join('') }, async (appliance) => {
+    await followed(appliance);
+    expect(await appliance.audit()).toMatchObject({ code: 0, result: { isBalanced: true } });
+    const [whole, copy] = ['warehouse.duckdb', 'copy.duckdb'].map((name) => join(appliance.dataDir, name));
+    copyFileSync(whole!, copy!);
+    for (const name of Object.keys(WINDOWS)) {
+      const table = `tailrace.${name}_final`;
+      const first = `rowid = (SELECT min(rowid) FROM ${table})`;
+      const damages: readonly (readonly [sql: string, says: RegExp])[] = [
+        [`UPDATE ${table} SET lines = lines + 1 WHERE ${first}`, / 1 doubled/],
+        [`UPDATE ${table} SET sum_a = xor(sum_a, 1) WHERE ${first}`, /as many, but other lines/],
+        [`DELETE FROM ${table} WHERE ${first}`, / lost/],
+        [`INSERT INTO ${table} FROM ${table} WHERE ${first}`, / doubled/],
+      ];
+      for (const [sql, says] of damages) {
+        copyFileSync(copy!, whole!);
+        await change(appliance, sql);
+        await audited(appliance, new RegExp(`${name}: the ledger has placed .*${says.source}`));
+      }
+    }
+  });
+});

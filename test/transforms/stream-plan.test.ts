@@ -108,11 +108,12 @@ describe('a task whose stream filters lines', () => {
       return sum;
     };
     const fates = body.ledger.map(({ fate, reason, sum }) => ({ fate, reason, sum }));
-    expect(fates).toHaveLength(5 + 1);
+    expect(fates).toHaveLength(6 + 1);
     expect(fates).toEqual(
       expect.arrayContaining([
         { fate: 'in', reason: '', sum: sumOf(0, 1, 2, 3, 4, 5) },
         { fate: 'rolled_up', reason: '', sum: sumOf(0) },
+        { fate: 'placed', reason: '', sum: sumOf(0) },
         { fate: 'late', reason: '', sum: sumOf(4) },
         { fate: 'filtered', reason: 'too_small', sum: sumOf(1, 5) },
         { fate: 'dead_letter', reason: 'malformed', sum: sumOf(2) },
