@@ -94,7 +94,16 @@ export interface LedgerEntry {
  * `in` is the sum of the others but `placed`: of the lines that were rolled up, each once for every row that has taken it. It is what the sums of
  * the rows come to.
  */
-export const FATES = ['in', 'rolled_up', 'placed', 'indexed', 'filtered', 'late', 'dead_letter', 'declared_loss'] as const;
+export const FATES = [
+  'in',
+  'rolled_up',
+  'placed',
+  'indexed',
+  'filtered',
+  'late',
+  'dead_letter',
+  'declared_loss',
+] as const;
 export type Fate = (typeof FATES)[number];
 
 /** A late line: it touched no row, because the window it belongs to was closed. */

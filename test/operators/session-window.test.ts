@@ -192,7 +192,12 @@ test('is what plain code makes of the same lines, however they are cut into batc
       expect(run.outcome.late).toEqual(plain.late.map(offsetOf));
       const rolledUp = plain.sessions.flatMap((one) => one.lines);
       const fates = new Map(
-        Object.entries({ 'rolled_up ': rolledUp, 'placed ': rolledUp, 'late ': plain.late, 'filtered before_rollup': plain.filtered })
+        Object.entries({
+          'rolled_up ': rolledUp,
+          'placed ': rolledUp,
+          'late ': plain.late,
+          'filtered before_rollup': plain.filtered,
+        })
           .filter(([, of]) => of.length > 0)
           .map(([name, of]) => [name, sumOf(of)]),
       );
