@@ -257,6 +257,7 @@ function aggregatesPage(): string {
     none: (name: string) => name,
     optional: (name: string) => `${name}\`, \`${name}(field)`,
     number: (name: string) => `${name}(field)`,
+    any: (name: string) => `${name}(field)`,
   };
   const rows = AGGREGATES.flatMap(({ name, summary, argument, examples }) =>
     examples.map(({ values, result }, i) => {

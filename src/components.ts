@@ -5,6 +5,7 @@
 import type { AggregateDefinition } from './aggregates/aggregate.ts';
 import { avg } from './aggregates/avg.ts';
 import { count } from './aggregates/count.ts';
+import { distinct } from './aggregates/distinct.ts';
 import { max } from './aggregates/max.ts';
 import { min } from './aggregates/min.ts';
 import { stddev } from './aggregates/stddev.ts';
@@ -37,7 +38,7 @@ type AnyOperator = OperatorDefinition<any>;
 
 export const CODECS: readonly AnyCodec[] = [combined, common, json];
 export const TRANSFORMS: readonly AnyTransform[] = [rename, keep, drop];
-export const AGGREGATES: readonly AggregateDefinition[] = [count, sum, min, max, avg, stddev];
+export const AGGREGATES: readonly AggregateDefinition[] = [count, sum, min, max, avg, stddev, distinct];
 export const OPERATORS: readonly AnyOperator[] = [tumbling, session];
 export const SOURCES: readonly AnySource[] = [fileSource, kafkaSource];
 export const SINKS: readonly SinkDefinition[] = [duckdbSink, elasticsearchSink, eventsSink];

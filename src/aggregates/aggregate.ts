@@ -1,4 +1,5 @@
 import type { FieldType } from '../record/batch.ts';
+import type { SketchRules } from './sketch.ts';
 
 export interface Accumulator {
   /** Suffix of the storage column, `''` for the only one. */
@@ -7,14 +8,16 @@ export interface Accumulator {
 }
 
 /**
- * A mergeable aggregate: its state is a few float64 accumulators in the rollup row, so windows and partitions merge after
- * the fact. NULL reaches it as NaN and changes nothing, as in SQL.
+ * A mergeable aggregate: its state is a few float64 accumulators in the rollup row, or the bytes of a sketch, so windows and partitions merge
+ * after the fact. NULL reaches it as NaN and changes nothing, as in SQL.
  */
 export interface AggregateDefinition {
   readonly name: string;
   readonly summary: string;
-  /** `none`: `count`; `optional`: `count` or `count(field)`; `number`: `sum(field)` over a numeric field. */
-  readonly argument: 'none' | 'optional' | 'number';
+  /** `none`: `count`; `optional`: `count` or `count(field)`; `number`: `sum(field)` over a numeric field; `any`: `distinct(field)`. */
+  readonly argument: 'none' | 'optional' | 'number' | 'any';
+  /** Where its state is bytes: then it keeps no numbers (`NO_NUMBERS`), and these are its rules. */
+  readonly sketch?: SketchRules;
   /** The accumulators of one measure. None: the row's own line count is the result. */
   accumulators(type: FieldType | undefined): readonly Accumulator[];
   /**
@@ -32,13 +35,30 @@ export interface AggregateDefinition {
   mergeSql(columns: readonly string[], type: FieldType | undefined, partition: string): readonly string[];
   /** SQL that makes the user's value of the storage columns; `lines` is the row's line count. */
   resultSql(columns: readonly string[], type: FieldType | undefined): string;
-  /** Type of that value in SQL. */
-  sqlType(type: FieldType | undefined): 'BIGINT' | 'HUGEINT' | 'DOUBLE';
+  /** Type of that value in SQL; of a sketch its `valueType` says it. */
+  sqlType?(type: FieldType | undefined): 'BIGINT' | 'HUGEINT' | 'DOUBLE';
   /** The user's value in JavaScript, a bigint beyond 2^53; null for NULL. `lines` is the row's line count. */
   result(acc: readonly number[], lines: number, type: FieldType | undefined): number | bigint | null;
   /** Whether the value is NULL because it is beyond all numbers. Absent where that cannot be. */
   hasOverflown?(acc: readonly number[], type: FieldType | undefined): boolean;
   /** The same in SQL; undefined where that cannot be. */
   overflowSql?(columns: readonly string[], type: FieldType | undefined): string | undefined;
-  readonly examples: readonly { readonly values: readonly (number | null)[]; readonly result: number | null }[];
+  readonly examples: readonly {
+    readonly values: readonly (number | null)[];
+    readonly result: number | string | null;
+  }[];
 }
+
+/** What an aggregate with a sketch says of numbers: it keeps none. */
+export const NO_NUMBERS: Pick<
+  AggregateDefinition,
+  'accumulators' | 'updateSource' | 'add' | 'merge' | 'mergeSql' | 'resultSql' | 'result'
+> = {
+  accumulators: () => [],
+  updateSource: () => '',
+  add: () => undefined,
+  merge: () => undefined,
+  mergeSql: () => [],
+  resultSql: () => 'NULL',
+  result: () => null,
+};

@@ -140,9 +140,13 @@ const SQL_TYPES = {
 } as const;
 
 function measureType({ aggregate, fieldType }: MeasureSpec): string {
-  return present(AGGREGATES_BY_NAME[aggregate], `aggregate ${aggregate} is known`).sqlType(fieldType);
+  const definition = present(AGGREGATES_BY_NAME[aggregate], `aggregate ${aggregate} is known`);
+  if (definition.sketch !== undefined && fieldType !== undefined)
+    return SQL_TYPES[definition.sketch.valueType(fieldType)];
+  return present(definition.sqlType?.(fieldType), `${aggregate} has a type`);
 }
 
-function measureText({ aggregate, field }: MeasureSpec): string {
-  return field === undefined ? aggregate : `${aggregate}(${field})`;
+function measureText({ aggregate, field, parameter }: MeasureSpec): string {
+  if (field === undefined) return aggregate;
+  return `${aggregate}(${field}${parameter === undefined ? '' : `, ${parameter}`})`;
 }

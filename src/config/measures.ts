@@ -35,7 +35,7 @@ export function parseMeasure(name: string, text: string, context: MeasureContext
   const definition = context.aggregates.find((one) => one.name === aggregate);
   if (definition === undefined) return unknownAggregate(aggregate, context);
   if (field === undefined || field === '') {
-    return definition.argument === 'number'
+    return definition.argument === 'number' || definition.argument === 'any'
       ? { code: 'CONFIG_MEASURE', message: `${aggregate} needs a field`, hint: `write ${aggregate}(field)` }
       : { name, aggregate };
   }

@@ -20,7 +20,6 @@ export const UNBUILT_TYPES: Readonly<Record<string, readonly string[]>> = {
 };
 
 export const UNBUILT_AGGREGATES: readonly string[] = [
-  'distinct',
   'quantile',
   'median',
   'p50',

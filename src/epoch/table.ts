@@ -17,6 +17,10 @@ export interface MeasureSpec {
   readonly aggregate: string;
   readonly field?: string;
   readonly fieldType?: FieldType;
+  /** What stands behind the field: `quantile(field, 0.99)`. */
+  readonly parameter?: number;
+  /** The measure before it that keeps the same sketch of the same field: there is one for both. */
+  readonly sketchOf?: string;
 }
 
 /** `word` is a whole number of 32 bits without a sign, `flag` is 0 or 1, `time` is in milliseconds since 1970. */
@@ -86,6 +90,20 @@ export interface OperatorState {
   readonly arrays: readonly (Float64Array | Uint32Array | Uint8Array)[];
 }
 
+const COLUMN_TYPES: Readonly<Record<FieldType, ColumnType>> = {
+  keyword: 'text',
+  ip: 'text',
+  long: 'long',
+  double: 'double',
+  boolean: 'boolean',
+  date: 'time',
+};
+
+/** The type of a column with values of a field. */
+export function columnTypeOf(type: FieldType): ColumnType {
+  return COLUMN_TYPES[type];
+}
+
 /** How the values of a type are stored. */
 export function kindOf(type: ColumnType): ColumnData['kind'] {
   if (type === 'text' || type === 'bytes') return 'string';
@@ -124,6 +142,12 @@ export function cellOf(column: ColumnData, at: number): Cell {
   const value = rest === undefined ? column.values[at]! : exactInteger(column.values[at]!, rest[at]!);
   if (typeof value === 'bigint') return String(value);
   return Number.isNaN(value) ? null : value;
+}
+
+/** The bytes of a text or a sketch; undefined for NULL, and where there are none. */
+export function bytesAt(column: ColumnData | undefined, at: number): Uint8Array | undefined {
+  if (column?.kind !== 'string' || column.nulls[at] === 1) return undefined;
+  return column.bytes.subarray(column.offsets[at], column.offsets[at + 1]);
 }
 
 /** The `state` column of a measure. The dot keeps it apart from keys, whose dots became underscores, and from other measures. */

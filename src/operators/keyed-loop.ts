@@ -1,4 +1,5 @@
 import type { AggregateDefinition } from '../aggregates/aggregate.ts';
+import type { SketchRows } from '../aggregates/sketch.ts';
 import { assert, present } from '../lib/assert.ts';
 import { type Batch, type FieldType, isStringType } from '../record/batch.ts';
 import type { OperatorContext } from './operator.ts';
@@ -30,11 +31,14 @@ export function keyedSpecOf({ name, spec, fields, aggregates }: OperatorContext)
   };
   return {
     keys: spec.by.map(({ field, type }) => ({ column: column(field), kind: isStringType(type) ? 'string' : 'number' })),
-    measures: spec.measures.map(({ aggregate, field, fieldType }) => ({
-      aggregate: present(aggregates[aggregate], `no aggregate ${aggregate}`),
-      fieldType,
-      column: field === undefined ? undefined : column(field),
-    })),
+    // What shares the sketch of another measure keeps nothing itself.
+    measures: spec.measures
+      .filter(({ sketchOf }) => sketchOf === undefined)
+      .map(({ aggregate, field, fieldType }) => ({
+        aggregate: present(aggregates[aggregate], `no aggregate ${aggregate}`),
+        fieldType,
+        column: field === undefined ? undefined : column(field),
+      })),
   };
 }
 
@@ -42,6 +46,13 @@ export function keyedSpecOf({ name, spec, fields, aggregates }: OperatorContext)
 export function initialOf({ measures }: KeyedSpec): number[] {
   return measures.flatMap(({ aggregate, fieldType }) =>
     aggregate.accumulators(fieldType).map(({ initial }) => initial),
+  );
+}
+
+/** Empty sketches for a table, in the order of the measures that keep one. */
+export function sketchesOf({ measures }: KeyedSpec): SketchRows[] {
+  return measures.flatMap(({ aggregate, fieldType }) =>
+    aggregate.sketch === undefined ? [] : aggregate.sketch.rows(present(fieldType, `${aggregate.name} is of a field`)),
   );
 }
 
@@ -59,7 +70,7 @@ export interface KeyedText {
   readonly probe: string;
   /** Counts the line in `row`. */
   readonly count: string;
-  /** Takes the line's values into the accumulators of `row`. */
+  /** Takes the line's values into the accumulators and sketches of `row`; `t` is its event time. */
   readonly measures: string;
 }
 
@@ -75,6 +86,8 @@ export function keyedText(spec: KeyedSpec, hasLarge: boolean): KeyedText {
     ...spec.measures.flatMap((m) => (m.column !== undefined && isText(m) ? m.column : [])),
   ]);
   const accumulators = spec.measures.flatMap((m) => m.aggregate.accumulators(m.fieldType));
+  const sketches = spec.measures.filter((m) => m.aggregate.sketch !== undefined).map((_, s) => `s${s}`);
+  const marked = sketches.map((sketch) => `table.markedBytes += ${sketch}.sizeOf(row);`).join(' ');
   return {
     columns: [...columns]
       .map((c) =>
@@ -87,6 +100,7 @@ export function keyedText(spec: KeyedSpec, hasLarge: boolean): KeyedText {
       'slots, mask = 0, hashes, lines, sumA, sumB, isChanged, changed, arena, arenaView',
       ...spec.keys.map((key, k) => (key.kind === 'string' ? `ks${k}, kl${k}` : hasLarge ? `kv${k}, kr${k}` : `kv${k}`)),
       ...accumulators.map((_, i) => `a${i}`),
+      ...sketches,
     ].join(', '),
     takeTable: [
       'slots = table.slots; mask = slots.length - 1; hashes = table.hashes; lines = table.lines; sumA = table.sumA; sumB = table.sumB;',
@@ -97,6 +111,7 @@ export function keyedText(spec: KeyedSpec, hasLarge: boolean): KeyedText {
           : `kv${k} = table.keys[${k}].values;${hasLarge ? ` kr${k} = table.keys[${k}].rest;` : ''}`,
       ),
       ...accumulators.map((_, i) => `a${i} = table.accumulators[${i}];`),
+      ...sketches.map((sketch, i) => `${sketch} = table.sketches[${i}];`),
     ].join('\n'),
     hash: `let h = 0;
   ${spec.keys.map((key, k) => hashText(key, k, hasLarge)).join('\n  ')}
@@ -108,7 +123,7 @@ export function keyedText(spec: KeyedSpec, hasLarge: boolean): KeyedText {
   }`,
     count: `lines[row] += 1; sumA[row] += hashA[i]; sumB[row] += hashB[i];
   rolled++; rolledA = (rolledA + hashA[i]) | 0; rolledB = (rolledB + hashB[i]) | 0;
-  if (isChanged[row] === 0) { isChanged[row] = 1; changed[table.changedCount++] = row; }`,
+  if (isChanged[row] === 0) { isChanged[row] = 1; changed[table.changedCount++] = row; ${marked} }`,
     measures: measuresText(spec, hasLarge),
   };
 }
@@ -170,8 +185,10 @@ function isText({ fieldType }: KeyedSpec['measures'][number]): boolean {
 
 function measuresText(spec: KeyedSpec, hasLarge: boolean): string {
   let next = 0;
+  let sketches = 0;
   return spec.measures
     .map((measure, m) => {
+      if (measure.aggregate.sketch !== undefined) return sketchText(measure, `s${sketches++}`, hasLarge);
       const count = measure.aggregate.accumulators(measure.fieldType).length;
       const acc = Array.from({ length: count }, () => `a${next++}[row]`);
       if (measure.column === undefined) {
@@ -186,6 +203,15 @@ function measuresText(spec: KeyedSpec, hasLarge: boolean): string {
       return `const v${m} = ${value}, r${m} = ${restText(measure.column)}; ${update}`;
     })
     .join('\n  ');
+}
+
+/** Adds the line's value to a sketch of `row`: texts as the bytes that they are. */
+function sketchText({ column, fieldType }: KeyedSpec['measures'][number], sketch: string, hasLarge: boolean): string {
+  const c = present(column, 'a sketch is of a field');
+  if (fieldType !== undefined && isStringType(fieldType))
+    return `if (cl${c}[i] >= 0) { if (cs${c}[i] >= 0) ${sketch}.addText(row, bytes, bytesView, cs${c}[i], cl${c}[i], t); else ${sketch}.addText(row, scratch, scratchView, -1 - cs${c}[i], cl${c}[i], t); }`;
+  const rest = hasLarge ? restText(c) : '0';
+  return `if (cv${c}[i] === cv${c}[i]) ${sketch}.addNumber(row, cv${c}[i], ${rest}, t);`;
 }
 
 /** Gives a batch its loop: that for whole numbers beyond 2^53, which are rare, is compiled for the first batch that has some. */

@@ -1,17 +1,7 @@
 import type { RollupSpec } from '../epoch/pipeline.ts';
-import { type ColumnType, type RowColumn, type RowSchema, stateColumn } from '../epoch/table.ts';
+import { type ColumnType, type RowColumn, type RowSchema, columnTypeOf, stateColumn } from '../epoch/table.ts';
 import { present } from '../lib/assert.ts';
-import type { FieldType } from '../record/batch.ts';
 import type { Aggregates } from './operator.ts';
-
-const COLUMN_TYPES: Readonly<Record<FieldType, ColumnType>> = {
-  keyword: 'text',
-  ip: 'text',
-  long: 'long',
-  double: 'double',
-  boolean: 'boolean',
-  date: 'time',
-};
 
 /** Where the columns stand that every rollup has; its keys follow, then what its measures keep. */
 export const ROLLUP_AT = { start: 0, end: 1, revision: 2, lines: 3, sumA: 4, sumB: 5, isOther: 6, keys: 7 } as const;
@@ -43,24 +33,28 @@ export function rollupSchema(
 ): RowSchema {
   const keys = spec.by.map(({ column, type }): RowColumn => ({
     name: column,
-    type: COLUMN_TYPES[type],
+    type: columnTypeOf(type),
     role: 'key',
     merge: 'same',
   }));
-  const state = spec.measures.flatMap(({ name, aggregate, fieldType }) =>
+  const state = (name: string, suffix: string, type: ColumnType): RowColumn => ({
+    name: stateColumn(name, suffix),
+    type,
+    role: 'state',
+    merge: 'aggregate',
+  });
+  const numbers = spec.measures.flatMap(({ name, aggregate, fieldType }) =>
     present(aggregates[aggregate], `aggregate ${aggregate} is known`)
       .accumulators(fieldType)
-      .map(({ suffix }): RowColumn => ({
-        name: stateColumn(name, suffix),
-        type: 'double',
-        role: 'state',
-        merge: 'aggregate',
-      })),
+      .map(({ suffix }) => state(name, suffix, 'double')),
   );
+  const sketches = spec.measures
+    .filter(({ aggregate, sketchOf }) => aggregates[aggregate]?.sketch !== undefined && sketchOf === undefined)
+    .map(({ name }) => state(name, '_sketch', 'bytes'));
   return {
     table,
     stream: spec.from,
-    columns: [...ROLLUP_COLUMNS, ...columns, ...keys, ...state],
+    columns: [...ROLLUP_COLUMNS, ...columns, ...keys, ...numbers, ...sketches],
     identity: [...identity, 'is_other', ...keys.map(({ name }) => name)],
     closesBy: 'window_end',
     allowedLatenessMs: spec.allowedLatenessMs,

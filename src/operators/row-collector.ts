@@ -28,7 +28,7 @@ export class RowCollector {
     });
   }
 
-  /** Bytes of the keys' text. */
+  /** Bytes of the keys' text and of sketches. */
   get textBytes(): number {
     return this.#columns.reduce((sum, column) => sum + (column.kind === 'string' ? column.bytes.length : 0), 0);
   }
@@ -52,7 +52,14 @@ export class RowCollector {
       else column.bytes.append(text);
       column.offsets[at + 1] = column.bytes.length;
     }
-    for (let a = 0; c < columns.length; a++) this.#setNumber(columns[c++]!, at, table.accumulators[a]![row]!);
+    for (let a = 0; c < columns.length && columns[c]!.kind !== 'string'; a++)
+      this.#setNumber(columns[c++]!, at, table.accumulators[a]![row]!);
+    for (let s = 0; c < columns.length; s++) {
+      const column = columns[c++]!;
+      assert(column.kind === 'string', 'sketches are behind the numbers');
+      column.bytes.append(table.sketches[s]!.encode(row));
+      column.offsets[at + 1] = column.bytes.length;
+    }
   }
 
   #setNumber(column: Collected, at: number, value: number, rest = 0): void {

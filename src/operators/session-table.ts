@@ -15,7 +15,7 @@ export class SessionTable extends WindowTable {
   /** Which accumulator each of them is. */
   readonly at: Readonly<Record<Own, number>>;
 
-  constructor({ initial, ...options }: Pick<WindowTableOptions, 'keyKinds' | 'initial' | 'rowsMax'>) {
+  constructor({ initial, ...options }: Pick<WindowTableOptions, 'keyKinds' | 'initial' | 'sketches' | 'rowsMax'>) {
     super({ startMs: Number.NaN, endMs: Number.NaN, ...options, initial: [...initial, ...OWN.map(() => EMPTY)] });
     this.at = Object.fromEntries(OWN.map((own, i) => [own, initial.length + i])) as Record<Own, number>;
   }

@@ -5,7 +5,7 @@ import { type OperatorState, type RowSchema, type RowSet, numbersIn } from '../e
 import { duration, formatDuration } from '../lib/units.ts';
 import { restoredCell } from './key-cells.ts';
 import { KeyedFates } from './keyed-fates.ts';
-import { type KeyedSpec, type RolledUp, initialOf, keyedSpecOf, loopsOf } from './keyed-loop.ts';
+import { type KeyedSpec, type RolledUp, initialOf, keyedSpecOf, loopsOf, sketchesOf } from './keyed-loop.ts';
 import type { Batch } from '../record/batch.ts';
 import type {
   AdmittedBatch,
@@ -120,7 +120,12 @@ export class SessionWindow implements Operator, SessionHost {
     this.#schema = sessionSchema(name, spec, aggregates);
     this.#keyed = keyed;
     this.#fates = new KeyedFates(name, keyed.keys, spec.rowsMax);
-    this.table = new SessionTable({ keyKinds: keyed.keys.map(({ kind }) => kind), initial, rowsMax: spec.rowsMax });
+    this.table = new SessionTable({
+      keyKinds: keyed.keys.map(({ kind }) => kind),
+      initial,
+      sketches: sketchesOf(keyed),
+      rowsMax: spec.rowsMax,
+    });
     const { allowedLatenessMs } = spec;
     const loop = { ...keyed, gapMs, lengthMsMax: this.#lengthMsMax, allowedLatenessMs, sinceMs, at: this.table.at };
     this.#loopOf = loopsOf((hasLarge) => compileSessionLoop(loop, hasLarge));
@@ -153,8 +158,8 @@ export class SessionWindow implements Operator, SessionHost {
   }
 
   changedBytes(): number {
-    const { changedCount, arenaLength, size } = this.table;
-    const open = changedCount === 0 ? 0 : changedCount * (this.#rowBytes + arenaLength / size);
+    const { changedCount, arenaLength, size, changedSketchBytes } = this.table;
+    const open = changedCount === 0 ? 0 : changedCount * (this.#rowBytes + arenaLength / size) + changedSketchBytes;
     const { length, textBytes } = this.#closed;
     return length * this.#rowBytes + textBytes + open + this.#removed.length * 40 + this.#removed.textBytes;
   }
@@ -276,7 +281,8 @@ export class SessionWindow implements Operator, SessionHost {
   }
 
   #mergeMeasures(into: number, other: number): void {
-    const { accumulators } = this.table;
+    const { accumulators, sketches } = this.table;
+    for (const sketch of sketches) sketch.merge(into, sketch.encode(other));
     let at = 0;
     for (const { aggregate, fieldType } of this.#keyed.measures) {
       const own = accumulators.slice(at, (at += aggregate.accumulators(fieldType).length));
@@ -355,7 +361,7 @@ export class SessionWindow implements Operator, SessionHost {
     const { table } = this;
     const keys = columns.slice(SESSION_AT.keys, SESSION_AT.keys + table.keys.length);
     const numbers = columns.map(numbersIn);
-    const state = numbers.slice(SESSION_AT.keys + table.keys.length);
+    const state = columns.slice(SESSION_AT.keys + table.keys.length);
     const at = (column: number, i: number): number => numbers[column]![i]!;
     for (let i = 0; i < length; i++) {
       const key = keys.map((column) => restoredCell(column, i));
@@ -370,7 +376,7 @@ export class SessionWindow implements Operator, SessionHost {
       table.sumA[row] = at(ROLLUP_AT.sumA, i);
       table.sumB[row] = at(ROLLUP_AT.sumB, i);
       table.revision[row] = at(ROLLUP_AT.revision, i);
-      state.forEach((values, a) => (table.accumulators[a]![row] = values![i]!));
+      table.restoreState(row, state, i);
       arrays.first[row] = at(SESSION_AT.first, i);
       arrays.last[row] = at(SESSION_AT.last, i);
       arrays.born[row] = born;

@@ -5,7 +5,7 @@ import { type RowSchema, type RowSet, numbersIn } from '../epoch/table.ts';
 import { duration, formatDuration } from '../lib/units.ts';
 import { restoredCell } from './key-cells.ts';
 import { KeyedFates } from './keyed-fates.ts';
-import { type RolledUp, initialOf, keyedSpecOf, loopsOf } from './keyed-loop.ts';
+import { type KeyedSpec, type RolledUp, initialOf, keyedSpecOf, loopsOf, sketchesOf } from './keyed-loop.ts';
 import type { Batch } from '../record/batch.ts';
 import type {
   AdmittedBatch,
@@ -52,7 +52,7 @@ export const tumbling: OperatorDefinition<TumblingSpec> = {
 };
 
 /**
- * Count, sum, min, max, avg by key over windows [start, end) of equal size that touch one another. A line belongs to one window; it is
+ * Measures by key over windows [start, end) of equal size that touch one another. A line belongs to one window; it is
  * late if that window is closed (epoch/finality.ts) by the watermark just before it, and then touches no row.
  */
 export class TumblingWindow implements Operator, LoopHost {
@@ -65,7 +65,7 @@ export class TumblingWindow implements Operator, LoopHost {
   /** Filled again for every row that is collected. */
   readonly #fixed: number[] = Array.from({ length: ROLLUP_AT.keys }, () => 0);
   readonly #loopOf: (batch: Batch) => Loop;
-  readonly #keys: LoopSpec['keys'];
+  readonly #keyed: KeyedSpec;
   readonly #initial: readonly number[];
   readonly #tables = new Map<number, WindowTable>();
   /** Rows of windows that closed since the last checkpoint. */
@@ -86,7 +86,7 @@ export class TumblingWindow implements Operator, LoopHost {
     this.#window = spec.window as TumblingSpec;
     this.#schema = rollupSchema(name, spec, aggregates);
     const keyed = keyedSpecOf(context);
-    this.#keys = keyed.keys;
+    this.#keyed = keyed;
     this.#initial = initialOf(keyed);
     this.#fates = new KeyedFates(name, keyed.keys, spec.rowsMax);
     const { sizeMs } = this.#window;
@@ -97,7 +97,7 @@ export class TumblingWindow implements Operator, LoopHost {
       ...keyed,
     };
     this.#loopOf = loopsOf((hasLarge) => compileLoop(loop, hasLarge));
-    this.#rowBytes = 40 + this.#keys.length * 8 + this.#initial.length * 8;
+    this.#rowBytes = 40 + this.#keyed.keys.length * 8 + this.#initial.length * 8;
     this.#closed = new RowCollector(this.#schema);
     this.#final = context.isRead === true ? new RowCollector(this.#schema) : undefined;
   }
@@ -129,8 +129,8 @@ export class TumblingWindow implements Operator, LoopHost {
 
   changedBytes(): number {
     let bytes = this.#closed.length * this.#rowBytes + this.#closed.textBytes;
-    for (const { changedCount, arenaLength, size } of this.#tables.values()) {
-      if (changedCount > 0) bytes += changedCount * (this.#rowBytes + arenaLength / size);
+    for (const { changedCount, arenaLength, size, changedSketchBytes } of this.#tables.values()) {
+      if (changedCount > 0) bytes += changedCount * (this.#rowBytes + arenaLength / size) + changedSketchBytes;
     }
     return bytes;
   }
@@ -158,9 +158,9 @@ export class TumblingWindow implements Operator, LoopHost {
   }
 
   #restore({ columns, length }: RowSet): void {
-    const keys = columns.slice(ROLLUP_AT.keys, ROLLUP_AT.keys + this.#keys.length);
+    const keys = columns.slice(ROLLUP_AT.keys, ROLLUP_AT.keys + this.#keyed.keys.length);
     const [start, , revision, lines, sumA, sumB, isOther] = columns.map(numbersIn);
-    const accumulators = columns.slice(ROLLUP_AT.keys + this.#keys.length).map(numbersIn);
+    const state = columns.slice(ROLLUP_AT.keys + this.#keyed.keys.length);
     for (let i = 0; i < length; i++) {
       const table = this.tableAt(start![i]!);
       const row = isOther![i] === 1 ? table.other() : table.upsert(keys.map((key) => restoredCell(key, i)));
@@ -168,7 +168,7 @@ export class TumblingWindow implements Operator, LoopHost {
       table.sumA[row] = sumA![i]!;
       table.sumB[row] = sumB![i]!;
       table.revision[row] = revision![i]!;
-      accumulators.forEach((values, a) => (table.accumulators[a]![row] = values![i]!));
+      table.restoreState(row, state, i);
     }
   }
 
@@ -184,8 +184,9 @@ export class TumblingWindow implements Operator, LoopHost {
       table = new WindowTable({
         startMs,
         endMs: startMs + this.#window.sizeMs,
-        keyKinds: this.#keys.map((key) => key.kind),
+        keyKinds: this.#keyed.keys.map((key) => key.kind),
         initial: this.#initial,
+        sketches: sketchesOf(this.#keyed),
         rowsMax: this.#spec.rowsMax,
         expectedRows: this.#expectedRows,
       });
@@ -195,7 +196,7 @@ export class TumblingWindow implements Operator, LoopHost {
   }
 
   insert(table: WindowTable, admitted: AdmittedBatch, line: number, hash: number): number {
-    const columns = this.#keys.map((key) => admitted.batch.columns[key.column]!);
+    const columns = this.#keyed.keys.map((key) => admitted.batch.columns[key.column]!);
     const row = table.insert(admitted.batch, columns, line, hash);
     if (row === table.otherRow) this.#fates.other(admitted, line, table.startMs);
     return row;

@@ -1,3 +1,5 @@
+import type { SketchRows } from '../aggregates/sketch.ts';
+import { type ColumnData, bytesAt, numbersIn } from '../epoch/table.ts';
 import { restOf } from '../lib/exact-integer.ts';
 import type { Batch, Column } from '../record/batch.ts';
 import { type KeyCell, hashKey, keyOfLine, numberCell } from './key-cells.ts';
@@ -12,6 +14,8 @@ const ARENA_BYTES_MIN = 4096;
 export const EMPTY = -1;
 /** Text of the keys of one window: a visitor may send keys of kilobytes, and positions in the arena are 32 bits wide. */
 const KEY_BYTES_MAX = 256 * 1024 * 1024;
+/** Sketches of one table: beyond that no key gets a row. Those that have one may grow, each up to what its aggregate says. */
+const SKETCH_BYTES_MAX = 512 * 1024 * 1024;
 
 export interface StringKeys {
   readonly kind: 'string';
@@ -32,6 +36,8 @@ export interface WindowTableOptions {
   readonly keyKinds: readonly ('string' | 'number')[];
   /** Of each accumulator. */
   readonly initial: readonly number[];
+  /** Empty ones. */
+  readonly sketches?: readonly SketchRows[];
   /** Keys that get a row of their own. */
   readonly rowsMax: number;
   /** Bytes of text that these keys may have together. Default 256 MiB. */
@@ -71,6 +77,9 @@ export class WindowTable {
   changed: Int32Array;
   changedCount = 0;
   readonly accumulators: Float64Array[];
+  readonly sketches: readonly SketchRows[];
+  /** Of the sketches of rows as they were when they changed first. */
+  markedBytes = 0;
   readonly #initial: readonly number[];
   readonly #rowsMax: number;
   /** Places of removed rows that may be used again, and those that may be from the next checkpoint on: until then they are in `changed`. */
@@ -105,6 +114,13 @@ export class WindowTable {
     this.#rowsMax = rowsMax;
     this.#keyBytesMax = keyBytesMax;
     this.accumulators = initial.map((value) => new Float64Array(capacity).fill(value));
+    this.sketches = options.sketches ?? [];
+    for (const sketch of this.sketches) sketch.grow(capacity);
+  }
+
+  /** Bytes that the sketches of changed rows take in an epoch, at most. */
+  get changedSketchBytes(): number {
+    return this.sketches.reduce((sum, { grownBytes }) => sum + grownBytes, this.markedBytes);
   }
 
   /**
@@ -142,6 +158,7 @@ export class WindowTable {
     else this.#unlink(row, heir);
     this.lines[row] = 0;
     this.isChanged[row] = 0;
+    for (const sketch of this.sketches) sketch.clear(row);
     this.live--;
     this.#freed.push(row);
     for (const key of this.keys) {
@@ -165,6 +182,17 @@ export class WindowTable {
     return row === EMPTY ? this.#add(cells, hash) : row;
   }
 
+  /** Sets what the measures of a row keep: `columns` of an epoch at a place, the numbers, then the sketches. */
+  restoreState(row: number, columns: readonly ColumnData[], at: number): void {
+    const numbers = columns.length - this.sketches.length;
+    for (const [a, column] of columns.slice(0, numbers).entries())
+      this.accumulators[a]![row] = numbersIn(column)?.[at] ?? Number.NaN;
+    for (const [s, sketch] of this.sketches.entries()) {
+      sketch.clear(row);
+      sketch.merge(row, bytesAt(columns[numbers + s], at) ?? new Uint8Array(0));
+    }
+  }
+
   /** The row of all keys that have none of their own. */
   other(): number {
     if (this.otherRow === EMPTY)
@@ -184,6 +212,8 @@ export class WindowTable {
   clearChanged(): void {
     for (let i = 0; i < this.changedCount; i++) this.isChanged[this.changed[i]!] = 0;
     this.changedCount = 0;
+    this.markedBytes = 0;
+    for (const sketch of this.sketches) sketch.grownBytes = 0;
     this.#free.push(...this.#freed.splice(0));
   }
 
@@ -215,6 +245,7 @@ export class WindowTable {
   #hasRoom(cells: readonly KeyCell[]): boolean {
     const rows = this.otherRow === EMPTY ? this.live : this.live - 1;
     const keyBytes = cells.reduce<number>((sum, cell) => (cell instanceof Uint8Array ? sum + cell.length : sum), 0);
+    if (this.sketches.reduce((sum, { roomBytes }) => sum + roomBytes, 0) > SKETCH_BYTES_MAX) return false;
     return rows < this.#rowsMax && this.arenaLength - this.#deadBytes + keyBytes <= this.#keyBytesMax;
   }
 
@@ -333,6 +364,7 @@ export class WindowTable {
     this.#initial.forEach((value, i) => {
       this.accumulators[i] = grown(this.accumulators[i]!, new Float64Array(capacity).fill(value));
     });
+    for (const sketch of this.sketches) sketch.grow(capacity);
     const rows = this.slots.filter((row) => row !== EMPTY);
     this.slots = new Int32Array(capacity * 2).fill(EMPTY);
     for (const row of rows) this.#occupy(this.hashes[row]!, row);

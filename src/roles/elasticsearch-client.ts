@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { LINE_COMPONENTS } from '../components.ts';
+import { AGGREGATES_BY_NAME, LINE_COMPONENTS } from '../components.ts';
 import type { Config } from '../config/config.ts';
 import type { ElasticsearchSinkConfig } from '../config/elasticsearch-sink.ts';
 import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
@@ -63,5 +63,6 @@ export function elasticsearchTemplates(config: Config, sink: ElasticsearchSinkCo
     pipeline,
     documents: Object.fromEntries(sink.documents.map((stream) => [stream, fieldsOf(stream)])),
     rollups: sink.rollups,
+    aggregates: AGGREGATES_BY_NAME,
   });
 }

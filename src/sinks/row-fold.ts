@@ -1,6 +1,6 @@
 import { deadlineMs } from '../epoch/finality.ts';
 import type { RowPart } from '../epoch/merge.ts';
-import { type Cell, type RowSchema, type RowSet, cellOf, columnIndex } from '../epoch/table.ts';
+import { type Cell, type RowSchema, type RowSet, bytesAt, cellOf, columnIndex } from '../epoch/table.ts';
 import { Deadlines } from '../lib/deadlines.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import type { IncomingEpoch } from './epoch-reader.ts';
@@ -251,6 +251,7 @@ class Layout {
   readonly #identity: readonly string[];
   readonly #cells: readonly (readonly [name: string, index: number])[];
   readonly #state: readonly number[];
+  readonly #sketches: readonly number[];
   readonly #revision: number;
   readonly #lines: number;
 
@@ -258,7 +259,9 @@ class Layout {
     const entries = [...schema.columns.entries()];
     this.#identity = schema.identity;
     this.#cells = entries.flatMap(([index, { name, merge }]) => (merge === 'same' ? [[name, index] as const] : []));
-    this.#state = entries.flatMap(([index, { role }]) => (role === 'state' ? [index] : []));
+    const state = entries.filter(([, { role }]) => role === 'state');
+    this.#state = state.flatMap(([index, { type }]) => (type === 'bytes' ? [] : [index]));
+    this.#sketches = state.flatMap(([index, { type }]) => (type === 'bytes' ? [index] : []));
     this.#revision = columnIndex(schema, 'revision');
     this.#lines = columnIndex(schema, 'lines');
   }
@@ -276,6 +279,8 @@ class Layout {
   }
 
   partOf({ columns }: RowSet, at: number): RowPart {
+    // Not a view: the row stays, the epoch does not.
+    const sketches = this.#sketches.map((index) => Uint8Array.from(bytesAt(columns[index], at) ?? []));
     // An accumulator may be NaN, which no cell is.
     const number = (index: number): number => {
       const column = columns[index]!;
@@ -285,6 +290,7 @@ class Layout {
       revision: number(this.#revision),
       lines: number(this.#lines),
       accumulators: this.#state.map(number),
+      ...(sketches.length === 0 ? {} : { sketches }),
     };
   }
 }

@@ -3,8 +3,8 @@ import { refuses } from '../support/broken-config.ts';
 refuses(
   'a measure of the future',
   'requests: count',
-  'visitors: distinct(source.ip)',
-  '14:27 NOT_BUILT: the aggregate distinct is not built yet — there are count, sum, min, max, avg, stddev',
+  'visitors: histogram(http.response.body.bytes)',
+  '14:27 NOT_BUILT: the aggregate histogram is not built yet — there are count, sum, min, max, avg, stddev, distinct',
 );
 refuses(
   'an unknown aggregate',

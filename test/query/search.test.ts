@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { AGGREGATES_BY_NAME } from '../../src/components.ts';
 import { combined } from '../../src/codecs/combined.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { OperatingError } from '../../src/lib/errors.ts';
@@ -56,7 +57,15 @@ describeWith('elasticsearch')('a search in a real Elasticsearch', () => {
     client = openElasticsearch({ nodes: [elasticsearch.url] });
     port = searchPort(client);
     const documents = { access: combined.fields({}) };
-    const options = { prefix: PREFIX, shards: 1, replicas: 0, pipeline: pipelineOf(), documents, rollups: [] };
+    const options = {
+      prefix: PREFIX,
+      shards: 1,
+      replicas: 0,
+      pipeline: pipelineOf(),
+      documents,
+      rollups: [],
+      aggregates: AGGREGATES_BY_NAME,
+    };
     for (const template of templatesOf(options)) await putTemplate(client, template);
     await put(LINES);
   }, SERVER_START_MS);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
+import { AGGREGATES_BY_NAME } from '../../src/components.ts';
 import { combined } from '../../src/codecs/combined.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import {
@@ -18,7 +19,15 @@ import { SERVER_START_MS, describeWith } from '../support/stack/require-stack.ts
 const DAY_MS = 86_400_000;
 
 function templates(prefix: string, documents: Record<string, ReturnType<typeof combined.fields>>): IndexTemplate[] {
-  return templatesOf({ prefix, shards: 1, replicas: 0, pipeline: pipelineOf(), documents, rollups: ['traffic'] });
+  return templatesOf({
+    prefix,
+    shards: 1,
+    replicas: 0,
+    pipeline: pipelineOf(),
+    documents,
+    rollups: ['traffic'],
+    aggregates: AGGREGATES_BY_NAME,
+  });
 }
 
 describeWith('elasticsearch', 'openssl')('an Elasticsearch with security', () => {

@@ -2,11 +2,7 @@
 import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { avg } from '../../src/aggregates/avg.ts';
-import { count } from '../../src/aggregates/count.ts';
-import { max } from '../../src/aggregates/max.ts';
-import { min } from '../../src/aggregates/min.ts';
-import { sum } from '../../src/aggregates/sum.ts';
+import { AGGREGATES_BY_NAME } from '../../src/components.ts';
 import type { Log } from '../../src/broker/broker.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { openDatabase } from '../../src/sinks/duckdb/database.ts';
@@ -15,7 +11,7 @@ import { SqlRunner } from '../../src/sinks/duckdb/sql-runner.ts';
 import { NO_LIMITS, onlyTimeout } from './query-watches.ts';
 import { Warehouse, type WarehouseEvent, type WarehouseOptions } from '../../src/sinks/duckdb/warehouse.ts';
 
-export const AGGREGATES = { avg, count, max, min, sum };
+export const AGGREGATES = AGGREGATES_BY_NAME;
 const LIMITS = { memoryLimit: '160MB', threads: 1 };
 
 export class WarehouseHarness {

@@ -63,7 +63,7 @@ type ColumnWriter = (vector: duckdb.Vector, start: number, rows: number) => void
 function columnWriter(column: ColumnData): ColumnWriter {
   if (column.kind === 'string') return stringWriter(column);
   const { buffer, byteOffset, BYTES_PER_ELEMENT: width } = column.values;
-  assert(buffer instanceof ArrayBuffer, 'a column of an epoch is not in shared memory');
+  assert(!(buffer instanceof SharedArrayBuffer), 'a column of an epoch is not in shared memory');
   return (vector, start, rows) => {
     duckdb.copy_data_to_vector(vector, 0, buffer, byteOffset + start * width, rows * width);
   };

@@ -1,11 +1,19 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { isFinal } from '../../epoch/finality.ts';
-import { type ColumnType, type RowColumn, type RowSchema, type RowSet, numbersOf } from '../../epoch/table.ts';
+import {
+  type ColumnType,
+  type RowColumn,
+  type RowSchema,
+  type RowSet,
+  columnTypeOf,
+  numbersOf,
+} from '../../epoch/table.ts';
 import { assert, present } from '../../lib/assert.ts';
 import { EXIT, OperatingError } from '../../lib/errors.ts';
 import { loadStage, stageType } from './load.ts';
 import { ROLLUP_COLUMNS, identifier } from './names.ts';
 import { type Aggregates, rollupViewSql } from './rollup-view.ts';
+import { sketchColumns, sketchesOf, storedSketches, valueColumn } from './sketch-columns.ts';
 
 interface StoredColumn {
   readonly name: string;
@@ -55,7 +63,7 @@ export class RollupTables {
     this.#stage = `stage_${name}`;
     this.#open = `tailrace.${identifier(`${name}_open`)}`;
     this.#final = `tailrace.${identifier(`${name}_final`)}`;
-    this.#columns = schema.columns.map(storedColumn);
+    this.#columns = storedColumns(schema, aggregates);
     this.#identity = schema.identity.map((column) =>
       present(
         this.#columns.find((stored) => stored.name === column),
@@ -79,7 +87,9 @@ export class RollupTables {
     await this.#remove(connection, change);
     const hasRows = upserts !== undefined && upserts.length > 0;
     if (hasRows) {
-      await this.#load(connection, upserts, this.#columns);
+      const sketches = storedSketches(this.schema, upserts, this.#aggregates);
+      const numbers = upserts.columns.filter((_, i) => this.schema.columns[i]?.type !== 'bytes');
+      await this.#load(connection, { ...upserts, columns: [...numbers, ...sketches] }, this.#columns);
       await this.#deleteStaged(connection, this.#open, partition);
     }
     const closed = this.#closedSql(watermarkMs);
@@ -226,7 +236,26 @@ const SQL_TYPES: Readonly<Record<ColumnType, string>> = {
   flag: 'BOOLEAN',
 };
 
-function storedColumn({ name, type, role }: RowColumn): StoredColumn {
+/** Those of the schema; in place of sketches what is stored of them. */
+function storedColumns(schema: RowSchema, aggregates: Aggregates): StoredColumn[] {
+  const sketches = sketchesOf(schema, aggregates);
+  const values = sketches.map(({ measure, rules, type }) =>
+    storedColumn({ name: valueColumn(measure), type: columnTypeOf(rules.valueType(type)), role: 'key' }),
+  );
+  const states = sketches
+    .filter(({ measure }) => measure.sketchOf === undefined)
+    .flatMap((sketch) =>
+      sketch.rules.sqlColumns.map(({ type, fromText = (text) => `CAST(${text} AS ${type})` }, i) => ({
+        name: sketchColumns(sketch)[i]!,
+        type,
+        isNullable: true,
+        fromStage: fromText,
+      })),
+    );
+  return [...schema.columns.filter(({ type }) => type !== 'bytes').map(storedColumn), ...values, ...states];
+}
+
+function storedColumn({ name, type, role }: Pick<RowColumn, 'name' | 'type' | 'role'>): StoredColumn {
   const sqlType = SQL_TYPES[type];
   const isNullable = role === 'key' && type !== 'flag';
   if (type === 'text' || type === 'word' || type === 'flag' || role === 'state')

@@ -3,6 +3,7 @@ import { type MeasureSpec, type RowColumn, type RowSchema, stateColumn } from '.
 import { present } from '../../lib/assert.ts';
 import type { FieldType } from '../../record/batch.ts';
 import { identifier, literal } from './names.ts';
+import { sketchColumns, sketchesOf, valueColumn } from './sketch-columns.ts';
 
 export type Aggregates = Readonly<Record<string, AggregateDefinition>>;
 
@@ -41,6 +42,8 @@ export function rollupViewSql(view: RollupView): string {
   const keys = schema.keys.map((key) => identifier(key.column));
   const windows = columnsOf(schema, 'window').map(({ name }) => `r.${identifier(name)}`);
   const measures = schema.measures.map((measure) => {
+    if (definitionOf(measure, aggregates).sketch !== undefined)
+      return `${identifier(valueColumn(measure))} AS ${identifier(measure.name)}`;
     const columns = accumulatorColumns(measure, aggregates).map(identifier);
     return `${definitionOf(measure, aggregates).resultSql(columns, measure.fieldType)} AS ${identifier(measure.name)}`;
   });
@@ -93,13 +96,19 @@ function mergedRowsSql({ schema, aggregates, open, final }: RollupView): string 
     const sql = definitionOf(measure, aggregates).mergeSql(ofRow, measure.fieldType, 'p.partition');
     return columns.map((column, index) => `${present(sql[index], `an expression for ${column}`)} AS ${column}`);
   });
+  const sketches = sketchesOf(schema, aggregates).map((sketch) => {
+    const value = identifier(valueColumn(sketch.measure));
+    const columns = sketchColumns(sketch).map((column) => `p.${identifier(column)}`);
+    const names = { value: `p.${value}`, columns, partition: 'p.partition' };
+    return `${sketch.rules.mergedSql(names, sketch.measure.parameter)} AS ${value}`;
+  });
   const byKey = schema.identity.map((column) => `p.${identifier(column)}`);
   // epoch/finality.ts, with the watermark on one side. What has no watermark yet has passed nothing.
   const leastWatermark = `SELECT min(coalesce(c.watermark, '-infinity'::TIMESTAMPTZ)) FROM tailrace.cursors AS c
     WHERE c.stream = ${literal(schema.stream)} AND EXISTS (FROM tailrace.sources AS s WHERE s.stream = c.stream
       AND s.partition = c.partition AND s.state IN ('announced', 'reading', 'gap', 'unreadable'))`;
   const passedAt = `p.${identifier(present(schema.closesBy, 'a merged row closes'))} + to_milliseconds(${schema.allowedLatenessMs - 1})`;
-  return `SELECT ${[...byKey, ...merged].join(', ')},
+  return `SELECT ${[...byKey, ...merged, ...sketches].join(', ')},
       CAST(sum(p.lines) AS BIGINT) AS lines, CAST(sum(p.revision) AS UINTEGER) AS revision,
       CASE WHEN bool_or(p.${isOpen}) OR coalesce(${passedAt} > (${leastWatermark}), false) THEN 'open'
         WHEN sum(p.revision) > 0 THEN 'revised' ELSE 'final' END AS status

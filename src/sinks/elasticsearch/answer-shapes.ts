@@ -50,6 +50,7 @@ const PART = z.object({
   revision: z.number(),
   lines: z.number(),
   accumulators: z.base64().refine((text) => Buffer.byteLength(text, 'base64') % 8 === 0),
+  sketches: z.array(z.base64()).optional(),
   removed: z.boolean().optional(),
 });
 export const KEPT_ROW = z.object({

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { type Aggregates, mergeRow } from '../../epoch/merge.ts';
+import { type Aggregates, mergeRow, resultJson } from '../../epoch/merge.ts';
 import { exactJson } from '../../lib/exact-integer.ts';
 import type { FieldType } from '../../record/batch.ts';
 import { ECS_VERSION } from './document-writer.ts';
@@ -21,6 +21,8 @@ export interface StoredPart {
   readonly lines: number;
   /** Float64, little endian, base64: JSON has no NaN. */
   readonly accumulators: string;
+  /** States of sketches, base64. */
+  readonly sketches?: readonly string[] | undefined;
   /** Epoch `n` removed the row. */
   readonly removed?: boolean | undefined;
 }
@@ -64,7 +66,9 @@ export function rowDocument(row: FoldedRow, status: RowStatus, context: Document
       lines: merged.lines,
       overflow: merged.hasOverflown,
       is_other: cells['is_other'] === 1,
-      measures: Object.fromEntries(schema.measures.map(({ name }, index) => [name, exactJson(merged.values[index]!)])),
+      measures: Object.fromEntries(
+        schema.measures.map((measure, i) => [measure.name, resultJson(merged.values[i]!, measure, context.aggregates)]),
+      ),
       // For other writers, not indexed: what is the same in all partitions, and each partition's part.
       cells,
       parts: parts.map(storedPart),
@@ -96,18 +100,33 @@ function keyJson(value: string | number | null, type: FieldType): unknown {
 }
 
 function storedPart([partition, part]: readonly [number, FoldedPart]): StoredPart {
-  const { n, log, revision, lines, isRemoved } = part;
+  const { n, log, revision, lines, isRemoved, sketches } = part;
   const bytes = Buffer.alloc(part.accumulators.length * 8);
   part.accumulators.forEach((value, index) => bytes.writeDoubleLE(value, index * 8));
-  const stored = { partition, n, log, revision, lines, accumulators: bytes.toString('base64') };
-  return isRemoved === true ? { ...stored, removed: true } : stored;
+  return {
+    partition,
+    n,
+    log,
+    revision,
+    lines,
+    accumulators: bytes.toString('base64'),
+    ...(sketches === undefined ? {} : { sketches: sketches.map((state) => Buffer.from(state).toString('base64')) }),
+    ...(isRemoved === true ? { removed: true } : {}),
+  };
 }
 
-function foldedPart({ n, log, revision, lines, accumulators, removed }: StoredPart): FoldedPart {
+function foldedPart({ n, log, revision, lines, accumulators, sketches, removed }: StoredPart): FoldedPart {
   const bytes = Buffer.from(accumulators, 'base64');
   const values = Array.from({ length: bytes.length / 8 }, (_, index) => bytes.readDoubleLE(index * 8));
-  const part = { n, log, revision, lines, accumulators: values };
-  return removed === true ? { ...part, isRemoved: true } : part;
+  return {
+    n,
+    log,
+    revision,
+    lines,
+    accumulators: values,
+    ...(sketches === undefined ? {} : { sketches: sketches.map((state) => Buffer.from(state, 'base64')) }),
+    ...(removed === true ? { isRemoved: true } : {}),
+  };
 }
 
 /** The row that a document was made of. */

@@ -1,6 +1,7 @@
 import { canonicalJson } from '../../epoch/fingerprint.ts';
+import type { Aggregates } from '../../epoch/merge.ts';
 import type { Pipeline } from '../../epoch/pipeline.ts';
-import type { RowSchema } from '../../epoch/table.ts';
+import type { MeasureSpec, RowSchema } from '../../epoch/table.ts';
 import { present } from '../../lib/assert.ts';
 import { hash64 } from '../../lib/hash.ts';
 import type { FieldType } from '../../record/batch.ts';
@@ -40,6 +41,7 @@ export interface TemplateOptions {
   readonly documents: Readonly<Record<string, Readonly<Record<string, FieldType>>>>;
   /** Rollups whose rows become documents. */
   readonly rollups: readonly string[];
+  readonly aggregates: Aggregates;
 }
 
 /** Above those that come with the server (100 and below), so that no `logs-*` of its own takes part. */
@@ -78,7 +80,10 @@ export function templatesOf(options: TemplateOptions): IndexTemplate[] {
     template(options, `${prefix}-rollup-${rollup}`, {
       pattern: rollupIndex(prefix, rollup),
       priority: OWN_PRIORITY,
-      fields: rollupMappings(present(pipeline.tables[rollup], `table ${rollup} is in the pipeline`)),
+      fields: rollupMappings(
+        present(pipeline.tables[rollup], `table ${rollup} is in the pipeline`),
+        options.aggregates,
+      ),
     }),
   );
   const deadLetters = template(options, `${prefix}-dead-letters`, {
@@ -98,7 +103,9 @@ function mappingsOf(fields: Readonly<Record<string, FieldType>>): Mappings {
 }
 
 /** Keys under their own names, which are ECS, or the names they were given; measures under `tailrace.measures`, so that none can be a key's parent. */
-function rollupMappings({ columns, keys, measures }: RowSchema): Mappings {
+function rollupMappings({ columns, keys, measures }: RowSchema, aggregates: Aggregates): Mappings {
+  const typeOf = ({ aggregate, fieldType }: MeasureSpec): FieldType =>
+    (fieldType === undefined ? undefined : aggregates[aggregate]?.sketch?.valueType(fieldType)) ?? 'double';
   return {
     ...ROLLUP_FIELDS,
     ...mappingsOf(Object.fromEntries(keys.map(({ field, as = field, type }) => [as, type]))),
@@ -108,7 +115,7 @@ function rollupMappings({ columns, keys, measures }: RowSchema): Mappings {
         .filter(({ name, role }) => role === 'window' && !/^window_(start|end)$/.test(name))
         .map(({ name, type }) => [`tailrace.window.${name}`, FIELD_MAPPINGS[type === 'time' ? 'date' : 'long']]),
     ),
-    ...Object.fromEntries(measures.map(({ name }) => [measureField(name), FIELD_MAPPINGS.double])),
+    ...Object.fromEntries(measures.map((measure) => [measureField(measure.name), FIELD_MAPPINGS[typeOf(measure)]])),
   };
 }
 

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { KafkaRecord } from '../../broker/kafka/record-batch.ts';
-import { type Aggregates, mergeRow } from '../../epoch/merge.ts';
+import { type Aggregates, mergeRow, resultJson } from '../../epoch/merge.ts';
 import { exactJson } from '../../lib/exact-integer.ts';
 import type { Cell } from '../../epoch/table.ts';
 import type { FieldType } from '../../record/batch.ts';
@@ -68,7 +68,9 @@ export function eventRecord(row: FoldedRow, step: Step, context: RecordContext):
   const value = {
     ...windowJson(row),
     ...Object.fromEntries(schema.keys.map(({ column, type }, i) => [column, keyJson(keys[i]!, type)])),
-    ...Object.fromEntries(row.schema.measures.map(({ name }, i) => [name, exactJson(values[i]!)])),
+    ...Object.fromEntries(
+      schema.measures.map((measure, i) => [measure.name, resultJson(values[i]!, measure, context.aggregates)]),
+    ),
     status: revision > 0 ? 'revised' : 'final',
     revision,
     lines,

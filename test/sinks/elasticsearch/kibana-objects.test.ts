@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
+import { AGGREGATES_BY_NAME } from '../../../src/components.ts';
 import { combined } from '../../../src/codecs/combined.ts';
 import type { SavedObject } from '../../../src/sinks/elasticsearch/kibana-lens.ts';
 import { kibanaObjects, toNdjson } from '../../../src/sinks/elasticsearch/kibana-objects.ts';
@@ -24,6 +25,7 @@ const MAPPED = new Map(
     pipeline: pipelineOf(),
     documents: { access: combined.fields({}) },
     rollups: ['traffic'],
+    aggregates: AGGREGATES_BY_NAME,
   }).map(({ body }) => [body.index_patterns[0]!, leaves(body.template.mappings.properties)]),
 );
 

@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { AGGREGATES_BY_NAME } from '../../../src/components.ts';
 import { AGGREGATES } from '../../../src/components.ts';
 import type { RollupSpec } from '../../../src/epoch/pipeline.ts';
 import type { Cell } from '../../../src/epoch/table.ts';
@@ -48,7 +49,15 @@ test('a key is a field under the name it was given, in documents and in their ma
   expect(document).not.toHaveProperty('status');
 
   const pipeline = pipelineOf({ traffic: SPEC });
-  const templates = templatesOf({ prefix: 'p', shards: 1, replicas: 0, pipeline, documents: {}, rollups: ['traffic'] });
+  const templates = templatesOf({
+    prefix: 'p',
+    shards: 1,
+    replicas: 0,
+    pipeline,
+    documents: {},
+    rollups: ['traffic'],
+    aggregates: AGGREGATES_BY_NAME,
+  });
   const { properties } = templates.find(({ name }) => name === 'p-rollup-traffic')!.body.template.mappings;
   expect(properties).toMatchObject({
     http_status: { type: 'long' },

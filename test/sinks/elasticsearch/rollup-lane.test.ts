@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { AGGREGATES_BY_NAME } from '../../../src/components.ts';
 import type { Log } from '../../../src/broker/broker.ts';
 import type { SourceMark } from '../../../src/epoch/epoch.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
@@ -51,7 +52,15 @@ describeWith('elasticsearch')('rollup documents in a real Elasticsearch', () => 
   });
 
   async function makeTemplates(prefix: string): Promise<void> {
-    const options = { prefix, shards: 1, replicas: 0, pipeline: PIPELINE, documents: {}, rollups: ['traffic'] };
+    const options = {
+      prefix,
+      shards: 1,
+      replicas: 0,
+      pipeline: PIPELINE,
+      documents: {},
+      rollups: ['traffic'],
+      aggregates: AGGREGATES_BY_NAME,
+    };
     for (const template of templatesOf(options)) await putTemplate(client, template);
   }
 

@@ -1,0 +1,77 @@
+import type { Aggregates } from '../../epoch/merge.ts';
+import type { SketchResult, SketchRules } from '../../aggregates/sketch.ts';
+import {
+  type ColumnData,
+  type MeasureSpec,
+  type RowSchema,
+  type RowSet,
+  bytesAt,
+  columnIndex,
+  columnTypeOf,
+  kindOf,
+  stateColumn,
+} from '../../epoch/table.ts';
+import { restOf } from '../../lib/exact-integer.ts';
+import type { FieldType } from '../../record/batch.ts';
+
+/** A measure whose state is bytes. */
+interface SketchMeasure {
+  readonly measure: MeasureSpec;
+  readonly rules: SketchRules;
+  readonly type: FieldType;
+}
+
+export function sketchesOf({ measures }: Pick<RowSchema, 'measures'>, aggregates: Aggregates): SketchMeasure[] {
+  return measures.flatMap((measure) => {
+    const rules = aggregates[measure.aggregate]?.sketch;
+    const { fieldType: type } = measure;
+    return rules === undefined || type === undefined ? [] : [{ measure, rules, type }];
+  });
+}
+
+/** The storage column of such a measure's value. */
+export function valueColumn({ name }: Pick<MeasureSpec, 'name'>): string {
+  return stateColumn(name, '');
+}
+
+/** The storage columns of its state. */
+export function sketchColumns({ measure, rules }: SketchMeasure): string[] {
+  return rules.sqlColumns.map(({ suffix }) => stateColumn(measure.sketchOf ?? measure.name, suffix));
+}
+
+/**
+ * What the warehouse stores in place of the bytes of a table's sketches: of every measure the value, and of every state what SQL needs to merge it
+ * with those of other partitions. So a query over one partition decodes nothing.
+ */
+export function storedSketches(schema: RowSchema, rows: RowSet, aggregates: Aggregates): ColumnData[] {
+  const sketches = sketchesOf(schema, aggregates);
+  const statesOf = ({ name, sketchOf }: MeasureSpec): Uint8Array[] => {
+    const column = rows.columns[columnIndex(schema, stateColumn(sketchOf ?? name, '_sketch'))];
+    return Array.from({ length: rows.length }, (_, i) => bytesAt(column, i) ?? new Uint8Array(0));
+  };
+  const values = sketches.map(({ measure, rules, type }) => {
+    const results = statesOf(measure).map((state) => rules.result(state, type, measure.parameter));
+    return kindOf(columnTypeOf(rules.valueType(type))) === 'string' ? textColumn(results) : numberColumn(results);
+  });
+  const states = sketches
+    .filter(({ measure }) => measure.sketchOf === undefined)
+    .flatMap(({ measure, rules }) => {
+      const of = statesOf(measure);
+      return rules.sqlColumns.map((column) => textColumn(of.map((state) => column.of(state))));
+    });
+  return [...values, ...states];
+}
+
+function numberColumn(values: readonly SketchResult[]): ColumnData {
+  const column = { kind: 'number', values: Float64Array.from(values, (value) => Number(value ?? Number.NaN)) } as const;
+  if (!values.some((value) => typeof value === 'bigint')) return column;
+  return { ...column, rest: Float64Array.from(values, (value) => (typeof value === 'bigint' ? restOf(value) : 0)) };
+}
+
+function textColumn(values: readonly SketchResult[]): ColumnData {
+  const texts = values.map((value) => Buffer.from(String(value ?? '')));
+  const offsets = new Uint32Array(values.length + 1);
+  for (const [i, text] of texts.entries()) offsets[i + 1] = offsets[i]! + text.length;
+  const nulls = Uint8Array.from(values, (value) => (value === null ? 1 : 0));
+  return { kind: 'string', offsets, bytes: new Uint8Array(Buffer.concat(texts)), nulls };
+}

@@ -1,0 +1,59 @@
+// Measures with sketches, and what plain code makes of the values of a row: all of them in a list.
+import type { MeasureSpec } from '../../src/epoch/table.ts';
+
+export const SKETCH_FIELDS = [
+  { name: 'user', type: 'keyword' },
+  { name: 'page', type: 'keyword' },
+  { name: 'took', type: 'long' },
+] as const;
+
+export interface SketchLine {
+  readonly timeMs: number;
+  readonly user: string | null;
+  readonly page: string | null;
+  readonly took: number | null;
+}
+
+export type PlainResult = number | string | null;
+
+interface PlainMeasure {
+  readonly spec: Omit<MeasureSpec, 'name'>;
+  /** Of the lines of a row, in the order of the log. */
+  readonly of: (lines: readonly SketchLine[]) => PlainResult;
+}
+
+const there = <T>(values: readonly (T | null)[]): T[] => values.filter((value) => value !== null);
+
+const PAGE = { field: 'page', fieldType: 'keyword' } as const;
+const TOOK = { field: 'took', fieldType: 'long' } as const;
+
+export const PLAIN: Readonly<Record<string, PlainMeasure>> = {
+  requests: { spec: { aggregate: 'count' }, of: (lines) => lines.length },
+  pages: {
+    spec: { aggregate: 'distinct', ...PAGE },
+    of: (lines) => new Set(there(lines.map(({ page }) => page))).size,
+  },
+  took_sum: {
+    spec: { aggregate: 'sum', ...TOOK },
+    of: (lines) => there(lines.map(({ took }) => took)).reduce<number | null>((sum, took) => (sum ?? 0) + took, null),
+  },
+  times: {
+    spec: { aggregate: 'distinct', ...TOOK },
+    of: (lines) => new Set(there(lines.map(({ took }) => took))).size,
+  },
+};
+
+export const SKETCH_MEASURES: readonly MeasureSpec[] = Object.entries(PLAIN).map(([name, { spec }]) => ({
+  name,
+  ...spec,
+}));
+
+/** As `found` has it: exact, but for the last digits of what is rounded. */
+export function plainResults(lines: readonly SketchLine[]): PlainResult[] {
+  return Object.values(PLAIN).map(({ of }) => shown(of(lines)));
+}
+
+export function shown(value: unknown): PlainResult {
+  if (typeof value === 'bigint') return Number(value);
+  return typeof value === 'number' ? Number(value.toPrecision(9)) : (value as PlainResult);
+}
