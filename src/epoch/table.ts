@@ -144,6 +144,15 @@ export function cellOf(column: ColumnData, at: number): Cell {
   return Number.isNaN(value) ? null : value;
 }
 
+/** Values as a column of texts. */
+export function textColumn(values: readonly (string | number | bigint | null)[]): ColumnData {
+  const texts = values.map((value) => Buffer.from(String(value ?? '')));
+  const offsets = new Uint32Array(values.length + 1);
+  for (const [i, text] of texts.entries()) offsets[i + 1] = offsets[i]! + text.length;
+  const nulls = Uint8Array.from(values, (value) => (value === null ? 1 : 0));
+  return { kind: 'string', offsets, bytes: new Uint8Array(Buffer.concat(texts)), nulls };
+}
+
 /** The bytes of a text or a sketch; undefined for NULL, and where there are none. */
 export function bytesAt(column: ColumnData | undefined, at: number): Uint8Array | undefined {
   if (column?.kind !== 'string' || column.nulls[at] === 1) return undefined;

@@ -1,13 +1,16 @@
+import type { SketchResult } from '../aggregates/sketch.ts';
 import { mergeRow } from '../epoch/merge.ts';
 import {
   type ColumnData,
   type MeasureSpec,
   type RowSchema,
   type RowSet,
+  bytesAt,
   columnIndex,
   numbersIn,
   numbersOf,
   stateColumn,
+  textColumn,
 } from '../epoch/table.ts';
 import { assert, present } from '../lib/assert.ts';
 import { fmix32 } from '../lib/hash.ts';
@@ -68,7 +71,6 @@ export class RowBatch {
     const key = keys.find(({ field, as = field }) => as === name);
     const measure = measures.find((one) => one.name === name);
     if (measure !== undefined) {
-      assert(column.kind === 'number', `${name} is a number`);
       this.#fillMeasure(column, measure, from);
       return;
     }
@@ -95,9 +97,23 @@ export class RowBatch {
   }
 
   /** What is beyond all numbers stays so: what is made of it is unknown, too. */
-  #fillMeasure(column: NumberColumn, measure: MeasureSpec, { rows, order }: Ordered): void {
-    const { aggregate, fieldType } = measure;
+  #fillMeasure(column: NumberColumn | StringColumn, measure: MeasureSpec, from: Ordered): void {
+    const { rows, order } = from;
+    const { name, aggregate, fieldType, sketchOf = name } = measure;
     const definition = present(this.#aggregates[aggregate], `aggregate ${aggregate} is known`);
+    if (definition.sketch !== undefined && fieldType !== undefined) {
+      const { sketch } = definition;
+      const states = rows.columns[columnIndex(this.#schema, stateColumn(sketchOf, '_sketch'))];
+      const result = (row: number): SketchResult =>
+        sketch.result(bytesAt(states, row) ?? new Uint8Array(0), fieldType, measure.parameter);
+      if (column.kind === 'string') {
+        this.#fillTexts(column, textColumn(Array.from({ length: rows.length }, (_, row) => result(row))), from);
+      } else {
+        order.forEach((row, i) => setNumber(column, i, (result(row) ?? Number.NaN) as number | bigint));
+      }
+      return;
+    }
+    assert(column.kind === 'number', `${name} is a number`);
     const state = definition
       .accumulators(fieldType)
       .map(({ suffix }) => numbersIn(rows.columns[columnIndex(this.#schema, stateColumn(measure.name, suffix))]!)!);
@@ -105,7 +121,7 @@ export class RowBatch {
     order.forEach((row, i) => {
       const part = { revision: 0, lines: lines[row]!, accumulators: state.map((values) => values[row]!) };
       const { values, hasOverflown } = mergeRow([part], [measure], this.#aggregates);
-      setNumber(column, i, hasOverflown ? Infinity : (values[0] ?? Number.NaN));
+      setNumber(column, i, hasOverflown ? Infinity : ((values[0] ?? Number.NaN) as number | bigint));
     });
   }
 

@@ -10,6 +10,7 @@ import {
   columnTypeOf,
   kindOf,
   stateColumn,
+  textColumn,
 } from '../../epoch/table.ts';
 import { restOf } from '../../lib/exact-integer.ts';
 import type { FieldType } from '../../record/batch.ts';
@@ -66,12 +67,4 @@ function numberColumn(values: readonly SketchResult[]): ColumnData {
   const column = { kind: 'number', values: Float64Array.from(values, (value) => Number(value ?? Number.NaN)) } as const;
   if (!values.some((value) => typeof value === 'bigint')) return column;
   return { ...column, rest: Float64Array.from(values, (value) => (typeof value === 'bigint' ? restOf(value) : 0)) };
-}
-
-function textColumn(values: readonly SketchResult[]): ColumnData {
-  const texts = values.map((value) => Buffer.from(String(value ?? '')));
-  const offsets = new Uint32Array(values.length + 1);
-  for (const [i, text] of texts.entries()) offsets[i + 1] = offsets[i]! + text.length;
-  const nulls = Uint8Array.from(values, (value) => (value === null ? 1 : 0));
-  return { kind: 'string', offsets, bytes: new Uint8Array(Buffer.concat(texts)), nulls };
 }
