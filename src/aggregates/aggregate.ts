@@ -43,6 +43,8 @@ export interface AggregateDefinition {
   hasOverflown?(acc: readonly number[], type: FieldType | undefined): boolean;
   /** The same in SQL; undefined where that cannot be. */
   overflowSql?(columns: readonly string[], type: FieldType | undefined): string | undefined;
+  /** Aggregates whose results over parts of the lines it brings together to that over all: `sum` of counts, `max` of maxima. Default: none. */
+  readonly combines?: readonly string[];
   readonly examples: readonly {
     readonly values: readonly (number | null)[];
     readonly result: number | string | null;

@@ -19,6 +19,7 @@ export function extreme(
     name,
     summary: `The ${word} value of a numeric field; NULL where no line had a value.`,
     argument: 'number',
+    combines: [name],
     accumulators: (type) => [
       { suffix: '', initial: Number.NaN },
       ...(type === 'double' ? [] : [{ suffix: '_rest', initial: 0 }]),

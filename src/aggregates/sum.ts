@@ -103,6 +103,7 @@ export const sum: AggregateDefinition = {
   name: 'sum',
   summary: 'Sum of a numeric field, of integers exact; NULL where no line had a value.',
   argument: 'number',
+  combines: ['count', 'sum'],
   accumulators: SUM_STATE,
   sqlType: (type) => (type === 'double' ? 'DOUBLE' : 'HUGEINT'),
   updateSource: addToSumSource,

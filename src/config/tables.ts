@@ -17,7 +17,7 @@ export function tablesOf(rollups: Pipeline['rollups']): Pipeline['tables'] {
 }
 
 /** Of the stream of the table that it reads, and late by as much more. */
-function behind(schema: RowSchema, { stream, allowedLatenessMs }: RowSchema): RowSchema {
+function behind(schema: RowSchema, { table: input, stream, allowedLatenessMs }: RowSchema): RowSchema {
   const latenessMs = isMutant('chain.own_lateness') ? 0 : allowedLatenessMs;
-  return { ...schema, stream, allowedLatenessMs: schema.allowedLatenessMs + latenessMs };
+  return { ...schema, stream, input, allowedLatenessMs: schema.allowedLatenessMs + latenessMs };
 }

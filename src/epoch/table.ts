@@ -44,6 +44,8 @@ export interface RowSchema {
   readonly table: string;
   /** The stream whose lines its rows are made of, through other tables or not. */
   readonly stream: string;
+  /** The table whose final rows its rows are made of; left out where they are made of lines. */
+  readonly input?: string;
   readonly columns: readonly RowColumn[];
   /** Names of the columns that name a row within its partition for ever. */
   readonly identity: readonly string[];

@@ -61,7 +61,7 @@ export class LedgerView {
   }
 }
 
-const OUT_FATES = ['rolled_up', 'indexed', 'filtered', 'late', 'dead_letter'];
+export const OUT_FATES = ['rolled_up', 'indexed', 'filtered', 'late', 'dead_letter'];
 
 /** Each source against the ledger, and the ledger's way in against its ways out. Returns the lines sent. */
 export function compareSources(

@@ -16,7 +16,7 @@ const DOCUMENT_COLUMNS = [
 /** The audit as text for a person: one table, what differs, what should be known, and the sentence that counts. */
 export function auditText(result: AuditResult): string {
   const rows = result.rollups.map((rollup) => [
-    rollup.rollup,
+    rollup.input === null ? rollup.rollup : `${rollup.rollup} (rows of ${rollup.input})`,
     ...[
       rollup.sent,
       rollup.rolledUp,

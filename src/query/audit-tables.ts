@@ -36,7 +36,10 @@ export interface AuditRollup {
   readonly stream: string;
   /** Of the pipeline's generation that brought it: 1 is there from the first line. */
   readonly generation: number;
+  /** The table whose final rows it reads; null where it reads the lines of its stream. */
+  readonly input: string | null;
   readonly rows: LineSum;
+  readonly finalRows: number;
   /** Late lines in `tailrace.late`: how often they are listed, and their sum, each counted once. */
   readonly late: ListedLines;
 }
@@ -76,7 +79,7 @@ const ENGINE_TOPIC = /\.epochs\.[^.]+\.[^.]+$/;
  */
 export async function readTables(query: Query, hasDocuments = false): Promise<AuditTables> {
   const rollups = await query(
-    'SELECT rollup, stream, generation FROM tailrace.rollups WHERE is_current ORDER BY rollup',
+    "SELECT rollup, stream, generation, definition ->> '$.input' FROM tailrace.rollups WHERE is_current ORDER BY rollup",
   );
   const sources =
     await query(`SELECT DISTINCT source FROM (SELECT source FROM tailrace.late UNION ALL SELECT source FROM tailrace.dead_letters)
@@ -102,7 +105,7 @@ export async function readTables(query: Query, hasDocuments = false): Promise<Au
       b: hasLanes ? Number(row.b) : null,
     };
   };
-  const sums = rowsOf<{ name: string; lines: number; a: number; b: number }>('rows');
+  const sums = rowsOf<{ name: string; lines: number; a: number; b: number; final_rows: number }>('rows');
   const late = rowsOf<ListedRow>('late');
   const dead = rowsOf<ListedRow>('dead_letters');
   const cursors = rowsOf<{ topic: string; stream: string; first_n: number; history_from: number | null }>('cursors');
@@ -116,14 +119,16 @@ export async function readTables(query: Query, hasDocuments = false): Promise<Au
       ...account,
       sum: { lines: Number(lines), a, b },
     })),
-    rollups: rollups.map(([name, stream, generation]) => {
+    rollups: rollups.map(([name, stream, generation, input]) => {
       const sum = sums.find((row) => row.name === name);
       const rows = { lines: Number(sum?.lines ?? 0), a: Number(sum?.a ?? 0), b: Number(sum?.b ?? 0) };
       return {
         name: String(name),
         stream: String(stream),
         generation: Number(generation),
+        input: typeof input === 'string' ? input : null,
         rows,
+        finalRows: Number(sum?.final_rows ?? 0),
         late: listed(late, String(name)),
       };
     }),
@@ -199,7 +204,9 @@ function snapshotSql(rollups: readonly string[], sources: readonly string[], has
   const asJson = (kind: string, from: string): string =>
     `SELECT '${kind}' AS kind, CAST(to_json(list(t)) AS VARCHAR) AS rows FROM (${from}) AS t`;
   const rows = rollups.flatMap((name) =>
-    ['open', 'final'].map((part) => `SELECT ${text(name)} AS name, lines, sum_a, sum_b FROM ${table(name, part)}`),
+    ['open', 'final'].map(
+      (part) => `SELECT ${text(name)} AS name, '${part}' AS part, lines, sum_a, sum_b FROM ${table(name, part)}`,
+    ),
   );
   const parts = [
     asJson('sources', 'FROM tailrace.sources'),
@@ -212,7 +219,8 @@ function snapshotSql(rollups: readonly string[], sources: readonly string[], has
   // A file that no warehouse has opened since there are documents lacks the table.
   if (hasDocuments) parts.push(asJson('document_sources', 'FROM tailrace.document_sources'));
   if (rows.length > 0) {
-    const sums = `SELECT name, sum(lines) AS lines, sum(sum_a) % ${MASK + 1} AS a, sum(sum_b) % ${MASK + 1} AS b`;
+    const sums = `SELECT name, sum(lines) AS lines, sum(sum_a) % ${MASK + 1} AS a, sum(sum_b) % ${MASK + 1} AS b,
+      count(*) FILTER (WHERE part = 'final') AS final_rows`;
     parts.push(asJson('rows', `${sums} FROM (${rows.join(' UNION ALL ')}) GROUP BY name`));
   }
   const seeds = sources.map((source) => `(${text(source)}, ${lineHashSeeds(source).join(', ')})`);

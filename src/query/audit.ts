@@ -2,6 +2,7 @@ import { EXIT, OperatingError, describeError } from '../lib/errors.ts';
 import { isPartitionPath } from '../record/partition-path.ts';
 import type { LineSum } from '../record/line-id.ts';
 import { type AuditedDocuments, type DocumentStore, auditDocuments, isSameLedger } from './audit-documents.ts';
+import { compareRows } from './audit-rows.ts';
 import { type ReadTwice, findReadTwice } from './audit-copies.ts';
 import { type Counted, Joints, LedgerView, compareListed, compareSources, countSource } from './audit-joints.ts';
 import {
@@ -14,11 +15,13 @@ import {
 } from './audit-tables.ts';
 import { SourceFiles } from './source-files.ts';
 
-/** What became of one rollup's lines. */
+/** What became of one rollup's lines, or of the rows of the table that it reads. */
 export interface AuditedRollup {
   readonly rollup: string;
   readonly stream: string;
-  /** Lines of its stream's sources: by the agent's count or by the file, else by the ledger. */
+  /** The table whose final rows are its lines; null where it reads its stream. */
+  readonly input: string | null;
+  /** Lines of its stream's sources: by the agent's count or by the file, else by the ledger. Of a table: its final rows. */
   readonly sent: number;
   readonly rolledUp: number;
   readonly late: number;
@@ -131,7 +134,11 @@ async function auditTables(
       notes.push(`the documents of ${store.sink} were not counted: ${describeError(error)}`);
     }
   }
-  const consumers = [...rollups, ...documents];
+  const [ofTables, ofLines] = [
+    rollups.filter(({ input }) => input !== null),
+    rollups.filter(({ input }) => input === null),
+  ];
+  const consumers = [...ofLines, ...documents];
   const streams = [...new Set(consumers.map(({ stream }) => stream))].map((stream) =>
     worstOf(consumers.filter((consumer) => consumer.stream === stream)),
   );
@@ -140,8 +147,15 @@ async function auditTables(
   return {
     sent: total(({ sent }) => sent),
     stored: total(({ stored }) => stored),
-    lost: total(({ lost }) => lost),
-    doubled: total(({ doubled }) => doubled),
+    // Rows of tables are not lines that were sent, but none may be missing.
+    lost: ofTables.reduce(
+      (sum, { lost }) => sum + lost,
+      total(({ lost }) => lost),
+    ),
+    doubled: ofTables.reduce(
+      (sum, { doubled }) => sum + doubled,
+      total(({ doubled }) => doubled),
+    ),
     isBalanced: differences.length === 0,
     differences,
     notes: [...notesOf(tables, sources), ...[...twice.values()].flatMap((of) => of.notes), ...notes],
@@ -170,17 +184,14 @@ function auditRollup(audited: RollupAudit): AuditedRollup {
   const { rollup, tables, ledger } = audited;
   const { name, stream } = rollup;
   const joints = new Joints(name, audited.differences);
-  const counted = compareSources(rollup, audited, joints);
-  const twice = audited.twice.get(stream);
-  if (twice !== undefined) joints.readTwice(twice);
-  const sent = counted - (twice?.lines ?? 0);
+  const sent = rollup.input === null ? compareLines(audited, joints) : compareRows(audited, rollup.input, joints);
   const ledgerOf = (fate: string): LineSum => ledger.sum(stream, name, [fate]);
   // A warehouse that began with a snapshot has rows and lists from there on only: less than the ledger is then no loss.
   const mayHaveLess = tables.streamsBegunLater.has(stream);
   joints.compare('the ledger has placed', ledgerOf('placed'), 'its rows hold', rollup.rows, mayHaveLess);
   compareListed(joints, 'late lines', ledgerOf('late'), rollup.late, mayHaveLess);
   // Dead letters are listed once for all rollups: one that came later does not answer for those before it.
-  if (rollup.generation === 1) {
+  if (rollup.generation === 1 && rollup.input === null) {
     compareListed(
       joints,
       'dead letters',
@@ -193,6 +204,7 @@ function auditRollup(audited: RollupAudit): AuditedRollup {
   return {
     rollup: name,
     stream,
+    input: rollup.input,
     sent,
     rolledUp: ledgerOf('rolled_up').lines,
     late: ledgerOf('late').lines,
@@ -202,6 +214,15 @@ function auditRollup(audited: RollupAudit): AuditedRollup {
     lost,
     doubled,
   };
+}
+
+/** The lines of its sources, each once. */
+function compareLines(audited: RollupAudit, joints: Joints): number {
+  const { rollup } = audited;
+  const counted = compareSources(rollup, audited, joints);
+  const twice = audited.twice.get(rollup.stream);
+  if (twice !== undefined) joints.readTwice(twice);
+  return counted - (twice?.lines ?? 0);
 }
 
 const NOTHING: ListedLines = { entries: 0, lines: 0, a: 0, b: 0 };
@@ -218,7 +239,9 @@ function worstOf(consumers: readonly AuditedConsumer[]): AuditedConsumer {
 }
 
 function auditedSource(source: AuditSource, count: Counted, ledger: LedgerView, tables: AuditTables): AuditedSource {
-  const rollup = tables.rollups.find(({ stream, generation }) => stream === source.stream && generation === 1);
+  const rollup = tables.rollups.find(
+    ({ stream, generation, input }) => stream === source.stream && generation === 1 && input === null,
+  );
   const sum = (fate: string): number =>
     rollup === undefined ? 0 : ledger.sum(source.stream, rollup.name, [fate], source.source).lines;
   return {
