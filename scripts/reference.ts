@@ -1,9 +1,9 @@
 // The reference of the configuration, made of the components' own definitions.
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { AGGREGATES, CODECS, SINKS, SOURCES, TRANSFORMS } from '../src/components.ts';
+import { COMPONENTS } from '../src/components.ts';
 import { RESERVED_COLUMNS } from '../src/config/config.ts';
-import { configSchema } from '../src/config/schema.ts';
+import { schemasOf } from '../src/config/schema.ts';
 import { metricsPage } from './metrics-page.ts';
 
 /** The few parts of JSON Schema that zod writes for this configuration. */
@@ -43,7 +43,7 @@ function schemaOf(type: z.ZodType): Schema {
 }
 
 function jsonSchema(): string {
-  const schema = { title: 'Tailrace configuration, version 1', ...schemaOf(configSchema) };
+  const schema = { title: 'Tailrace configuration, version 1', ...schemaOf(schemasOf(COMPONENTS).config) };
   return `${JSON.stringify(schema, null, 2)}\n`;
 }
 
@@ -90,7 +90,7 @@ becomes an underscore: \`url.path\` is \`url_path\`; or the name they are given:
 `;
 
 function configPage(): string {
-  const schema = schemaOf(configSchema);
+  const schema = schemaOf(schemasOf(COMPONENTS).config);
   const { sources: _sources, ...rest } = schema.properties ?? {};
   return [
     '# Configuration',
@@ -180,7 +180,7 @@ function beginOf({ type, summary, options }: { type: string; summary: string; op
 }
 
 function sourcesPage(): string {
-  const parts = SOURCES.flatMap(({ type, summary, options, examples }) => [
+  const parts = Object.values(COMPONENTS.sources).flatMap(({ type, summary, options, examples }) => [
     ...beginOf({ type, summary, options }),
     ...examples.flatMap((example) => [
       `${example.title}:`,
@@ -192,7 +192,7 @@ function sourcesPage(): string {
 }
 
 function codecsPage(): string {
-  const parts = CODECS.flatMap((codec) => {
+  const parts = Object.values(COMPONENTS.codecs).flatMap((codec) => {
     const { type, summary, options, defaultEventTimeField, examples } = codec;
     const [first] = examples;
     const own = first === undefined ? {} : codec.fields(first.options);
@@ -236,7 +236,7 @@ is a field of the codec, and no transform takes it away. A change of what a tabl
 get new indices.`;
 
 function transformsPage(): string {
-  const parts = TRANSFORMS.flatMap(({ type, summary, options, examples }) => [
+  const parts = Object.values(COMPONENTS.transforms).flatMap(({ type, summary, options, examples }) => [
     ...beginOf({ type, summary, options }),
     ...examples.flatMap((example) => [
       `Example, ${example.title}:`,
@@ -259,7 +259,7 @@ function aggregatesPage(): string {
     number: (name: string) => `${name}(field)`,
     any: (name: string) => `${name}(field)`,
   };
-  const rows = AGGREGATES.flatMap(({ name, summary, argument, examples }) =>
+  const rows = Object.values(COMPONENTS.aggregates).flatMap(({ name, summary, argument, examples }) =>
     examples.map(({ values, result }, i) => {
       const shown = `${values.map((value) => value ?? 'NULL').join(', ')} → ${result ?? 'NULL'}`;
       return i === 0 ? `| \`${forms[argument](name)}\` | ${summary} | ${shown} |` : `| | | ${shown} |`;
@@ -273,7 +273,7 @@ function aggregatesPage(): string {
 const SINK_NAMES: Readonly<Record<string, string>> = { duckdb: 'warehouse', elasticsearch: 'search' };
 
 function sinksPage(): string {
-  const parts = SINKS.flatMap(({ type, summary, options, example }) => [
+  const parts = Object.values(COMPONENTS.sinks).flatMap(({ type, summary, options, example }) => [
     ...beginOf({ type, summary, options }),
     ...yamlBlock({ sinks: { [SINK_NAMES[type] ?? 'out']: { type, ...example } } }),
   ]);

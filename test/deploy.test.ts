@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
+import { COMPONENTS } from '../src/components.ts';
 import { sinkReaders } from '../src/roles/sink-readers.ts';
-import { resolveText } from '../src/config/load.ts';
+import { resolveText } from './support/configs.ts';
 import { emptyRegistry, saveRegistry } from '../src/agent/registry.ts';
 import { ensureSecrets, secretVariables } from '../scripts/stack/secrets.ts';
 import { readSettings } from '../scripts/stack/settings.ts';
@@ -120,7 +121,7 @@ describe('docker-compose.yml', () => {
       'stack.yaml',
       {},
     );
-    const groups = new Set([`pipeline.${config.name}`, ...sinkReaders(config).map(({ group }) => group)]);
+    const groups = new Set([`pipeline.${config.name}`, ...sinkReaders(config, COMPONENTS).map(({ group }) => group)]);
     const asked = SERVICES.flatMap(([, { healthcheck }]) => {
       const at = healthcheck?.test.indexOf('--group') ?? -1;
       return at < 0 ? [] : [healthcheck!.test[at + 1]!];

@@ -3,9 +3,9 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parse } from 'yaml';
 import { REFERENCE_PAGES } from '../scripts/reference.ts';
-import { AGGREGATES, CODECS, SOURCES, TRANSFORMS } from '../src/components.ts';
-import { resolveText } from '../src/config/load.ts';
-import { configSchema } from '../src/config/schema.ts';
+import { COMPONENTS } from '../src/components.ts';
+import { resolveText } from './support/configs.ts';
+import { schemasOf } from '../src/config/schema.ts';
 
 describe('the reference', () => {
   test.each(REFERENCE_PAGES)('$path is what `make docs` writes', ({ path, render }) => {
@@ -14,7 +14,12 @@ describe('the reference', () => {
   });
 
   test('every component has a summary and an example', () => {
-    for (const { summary, examples } of [...CODECS, ...TRANSFORMS, ...SOURCES, ...AGGREGATES]) {
+    for (const { summary, examples } of [
+      ...Object.values(COMPONENTS.codecs),
+      ...Object.values(COMPONENTS.transforms),
+      ...Object.values(COMPONENTS.sources),
+      ...Object.values(COMPONENTS.aggregates),
+    ]) {
       expect(summary.length).toBeGreaterThan(20);
       expect(examples.length).toBeGreaterThan(0);
     }
@@ -52,7 +57,7 @@ describe('configurations in the documentation', () => {
 
   test.each(parts)('$place has sources as they may be written', ({ text }) => {
     const { sources } = parse(text) as { sources: unknown };
-    expect(configSchema.shape.sources.safeParse(sources).error).toBeUndefined();
+    expect(schemasOf(COMPONENTS).config.shape.sources.safeParse(sources).error).toBeUndefined();
   });
 });
 

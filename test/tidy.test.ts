@@ -15,7 +15,8 @@ const SAMPLES: Record<string, { bad: ProjectFile[]; says: string[]; good: Projec
       file('src/sinks/duckdb/duckdb.ts', `export * from '../../config/schema.ts';`),
       file('src/agent/agent.ts', `import { components } from '../components.ts';`),
       file('src/config/load.ts', `import { openLog } from '../roles/role.ts';`),
-      file('src/roles/engine.ts', `import { say } from '../cli/output.ts';`),
+      file('src/roles/engine.ts', `import { say } from '../cli/output.ts';\nimport { b } from '../components.ts';`),
+      file('src/config/schema.ts', `import { COMPONENTS } from '../components.ts';`),
       file('src/warehouse/table.ts', ``),
     ],
     says: [
@@ -27,6 +28,8 @@ const SAMPLES: Record<string, { bad: ProjectFile[]; says: string[]; good: Projec
       'src/agent/agent.ts:1: src/agent must not import src/components.ts',
       'src/config/load.ts:1: src/config must not import src/roles',
       'src/roles/engine.ts:1: src/roles must not import src/cli',
+      'src/roles/engine.ts:1: src/roles must not import src/components.ts',
+      'src/config/schema.ts:1: src/config must not import src/components.ts',
       'src/warehouse/table.ts:1: say in test/support/tidy.ts what src/warehouse may import',
     ],
     good: [
@@ -36,7 +39,7 @@ const SAMPLES: Record<string, { bad: ProjectFile[]; says: string[]; good: Projec
       ),
       file('src/codecs/json.ts', `import { a } from '../broker/broker.ts';\nimport { z } from 'zod';`),
       file('src/cli/run.ts', `import { a } from '../roles/supervise.ts';\nimport { b } from '../sinks/sink.ts';`),
-      file('src/roles/engine.ts', `import { a } from '../engine/engine.ts';\nimport { b } from '../components.ts';`),
+      file('src/roles/engine.ts', `import { a } from '../engine/engine.ts';`),
       file('src/components.ts', `import { a } from './sinks/duckdb/duckdb.ts';`),
     ],
   },

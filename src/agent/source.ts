@@ -1,5 +1,3 @@
-import type { z } from 'zod';
-
 /** The bytes of one source, open. Synchronous: a read of a local file is a copy from the page cache. */
 export interface SourceHandle {
   /** Names the file on this machine for its life, whatever its path: file system, inode and birth time. */
@@ -54,13 +52,4 @@ export interface SourceFinder {
   scan(): ScanResult;
   /** Opens what is at `path` now. Throws an OperatingError with the way out. */
   open(path: string): SourceHandle;
-}
-
-/** A kind of source: options, docs, example and code in one file, listed once in components.ts. */
-export interface SourceDefinition<Options = unknown> {
-  readonly type: string;
-  readonly summary: string;
-  readonly options: z.ZodType<Options>;
-  /** Options as a user writes them. */
-  readonly examples: readonly { readonly title: string; readonly options: Readonly<Record<string, unknown>> }[];
 }

@@ -2,12 +2,13 @@ import { requireRegistry, rewindSource } from '../agent/resend.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { acquireRoleLock } from '../lib/role-lock.ts';
 import { literal } from '../sinks/duckdb/names.ts';
+import type { Components } from '../roles/definitions.ts';
 import { print } from './output.ts';
 import { type TargetOptions, queryOf, targetOf } from './sql-target.ts';
 
 /** `tailrace agent resend`: what the log lost of a source is sent again from the engine's mark on. */
-export async function resend(source: string, options: TargetOptions): Promise<void> {
-  const target = targetOf(options);
+export async function resend(source: string, options: TargetOptions, components: Components): Promise<void> {
+  const target = targetOf(options, components);
   // Asked first, so that a wrong folder is not made and locked.
   requireRegistry(target.root);
   const lock = acquireRoleLock(target.run, 'agent');

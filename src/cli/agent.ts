@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { agentText } from '../roles/agent-text.ts';
 import { runAgent } from '../roles/agent.ts';
 import { runRole } from '../roles/role.ts';
+import type { Components, Launch } from '../roles/definitions.ts';
 import { withExamples } from './examples.ts';
 import { saying } from './output.ts';
 import { type RoleOptions, configOfRole, withRoleOptions } from './role-options.ts';
@@ -12,7 +13,7 @@ interface AgentCommandOptions extends RoleOptions {
   readonly close?: boolean;
 }
 
-export function registerAgent(program: Command): void {
+export function registerAgent(program: Command, { components }: Launch): void {
   const command = program
     .command('agent')
     .description('Runs the agent alone: reads sources and appends their lines to the log.')
@@ -21,12 +22,13 @@ export function registerAgent(program: Command): void {
     .action((options: AgentCommandOptions) => {
       const { once: isOnce = false, close: closesAll = false } = options;
       checkEnd({ isOnce, closesAll }, 'tailrace agent --help');
-      return runRole('agent', configOfRole(options), saying(agentText()), (context) =>
+      const config = configOfRole(options, components);
+      return runRole('agent', { config, components }, saying(agentText()), (context) =>
         runAgent(context, { isOnce, closesAll }),
       );
     });
   withExamples(withRoleOptions(command), 'Examples:\n  tailrace agent -c tailrace.yaml\n  tailrace agent --once\n');
-  registerResend(command);
+  registerResend(command, components);
 }
 
 const RESEND_EXAMPLES = `Examples:
@@ -34,7 +36,7 @@ const RESEND_EXAMPLES = `Examples:
   tailrace agent resend 6f1c1f0e-…/12                            send one again from there
 `;
 
-function registerResend(agent: Command): void {
+function registerResend(agent: Command, components: Components): void {
   const command = agent
     .command('resend')
     .description('Makes the agent, which must be stopped, send a source again from where the engine stands.')
@@ -43,7 +45,7 @@ function registerResend(agent: Command): void {
     .action(async (source: string, _options: unknown, self: Command) => {
       // Loaded only now: an agent has no use for a database client.
       const { resend } = await import('./agent-resend.ts');
-      await resend(source, self.optsWithGlobals());
+      await resend(source, self.optsWithGlobals(), components);
     });
   withExamples(command, RESEND_EXAMPLES);
 }

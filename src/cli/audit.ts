@@ -3,6 +3,7 @@ import { systemClock } from '../lib/clock.ts';
 import { escapeLines } from '../lib/escape.ts';
 import { audit, auditExitCode } from '../query/audit.ts';
 import { auditText } from '../query/audit-report.ts';
+import type { Launch } from '../roles/definitions.ts';
 import { withExamples } from './examples.ts';
 import { print, printJson, say } from './output.ts';
 import { documentStores } from './document-stores.ts';
@@ -20,7 +21,7 @@ interface AuditOptions extends TargetOptions {
   readonly json?: boolean;
 }
 
-export function registerAudit(program: Command): void {
+export function registerAudit(program: Command, { components }: Launch): void {
   const command = program
     .command('audit')
     .description(
@@ -30,12 +31,12 @@ export function registerAudit(program: Command): void {
     .option('--data-dir <folder>', 'where everything is kept, for runs without a configuration')
     .option('--json', 'the result as one JSON object')
     .action(async (options: AuditOptions) => {
-      const { stores, close } = await documentStores(configOf(options), systemClock.nowMs());
+      const { stores, close } = await documentStores(configOf(options, components), components, systemClock.nowMs());
       const lookAgain = async (): Promise<void> => {
         say('there are documents that no epoch accounts for yet: looking again in 12 s');
         await systemClock.sleep(LOOK_AGAIN_MS);
       };
-      const result = await audit({ query: queryOf(targetOf(options)), stores, lookAgain });
+      const result = await audit({ query: queryOf(targetOf(options, components)), stores, lookAgain });
       await close();
       if (options.json === true) printJson(result);
       else print(escapeLines(auditText(result)));

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { AGGREGATES_BY_NAME, LINE_COMPONENTS, OPERATORS_BY_TYPE } from '../components.ts';
 import { type Config, RESERVED_COLUMNS } from '../config/config.ts';
 import { shownPath } from '../config/load.ts';
 import { withoutSecrets } from '../config/secrets.ts';
@@ -10,18 +9,18 @@ import { escapeText } from '../lib/escape.ts';
 import { present } from '../lib/assert.ts';
 import { formatDuration } from '../lib/units.ts';
 import { streamPlan } from '../transforms/stream-plan.ts';
+import type { Components, Launch } from '../roles/definitions.ts';
+import { sourcesOf } from '../roles/input-sources.ts';
 import { loadNamedConfig } from './config-option.ts';
 import { print, printJson } from './output.ts';
 import { withExamples } from './examples.ts';
-import { inputPlaces } from './input-places.ts';
-import { sharedFileNotes } from './shared-files.ts';
 
 const EXAMPLES = `Examples:
   tailrace check                     check ./tailrace.yaml
   tailrace check web.yaml --json     the configuration as it is understood, every default filled in
 `;
 
-export function registerCheck(program: Command): void {
+export function registerCheck(program: Command, { components }: Launch): void {
   const command = program
     .command('check')
     .description(
@@ -31,41 +30,52 @@ export function registerCheck(program: Command): void {
     .option('-c, --config <file>', 'the same, as other commands have it')
     .option('--json', 'the normalised configuration, as one JSON object')
     .action((file: string | undefined, options: { config?: string; json?: boolean }) => {
-      const config = loadNamedConfig(file ?? options.config, 'whole');
+      const config = loadNamedConfig(file ?? options.config, components, 'whole');
       if (options.json === true) printJson(withoutSecrets(config));
-      else print(describeConfig(config));
+      else print(describeConfig(config, components));
     });
   withExamples(command, EXAMPLES);
 }
 
 /** What a configuration makes: streams with their sources, tables with their columns. */
-export function describeConfig(config: Config): string {
+export function describeConfig(config: Config, components: Components): string {
   const streams = Object.entries(config.pipeline.streams).map(([name, stream]) => {
-    const inputs = config.inputs.filter((input) => input.stream === name).flatMap(inputPlaces);
+    const inputs = sourcesOf(config, components).filter(({ input }) => input.stream === name);
+    const places = inputs.flatMap(({ input, definition }) => definition.places(input));
     const { field, timeZone, outOfOrdernessMs } = stream.eventTime;
     const zone = timeZone === undefined ? '' : `, by the clock of ${timeZone} where no zone is written`;
     return [
-      `stream ${name}: ${stream.codec.type} lines of ${inputs.join(', ')}`,
+      `stream ${name}: ${stream.codec.type} lines of ${places.join(', ')}`,
       `  event time ${escapeText(field)}${zone}, up to ${formatDuration(outOfOrdernessMs)} out of order`,
-      ...fieldsText(stream),
-      ...sharedFileNotes(config, name).map((note) => `  note: ${note}`),
+      ...fieldsText(stream, components),
+      ...notesOf(inputs).map((note) => `  note: ${note}`),
     ].join('\n');
   });
-  const tables = Object.entries(config.pipeline.rollups).map(([name, rollup]) => describeTable(name, rollup));
+  const tables = Object.entries(config.pipeline.rollups).map(([name, rollup]) =>
+    describeTable(name, rollup, components),
+  );
   const from = config.file === null ? '' : ` of ${shownPath(config.file)}`;
   return [
     `pipeline ${config.name}${from}, data in ${shownPath(config.dataDir)}`,
-    ...brokerText(config),
+    ...brokerText(config, components),
     ...workersText(config),
     ...streams,
     ...tables,
   ].join('\n\n');
 }
 
+/** Each kind of source looks at its own entries together. */
+function notesOf(inputs: ReturnType<typeof sourcesOf>): readonly string[] {
+  const definitions = new Set(inputs.map(({ definition }) => definition));
+  return [...definitions].flatMap(
+    (one) => one.notes?.(inputs.filter(({ definition }) => definition === one).map(({ input }) => input)) ?? [],
+  );
+}
+
 /** Without transforms they are the codec's. */
-function fieldsText(stream: StreamSpec): string[] {
+function fieldsText(stream: StreamSpec, components: Components): string[] {
   if (stream.transforms === undefined) return [];
-  const plan = streamPlan(stream, LINE_COMPONENTS);
+  const plan = streamPlan(stream, components);
   const texts = Object.keys(plan.fields).map((field) => {
     const origin = plan.originOf(field);
     return escapeText(origin === field ? field : `${field} (${origin})`);
@@ -74,7 +84,7 @@ function fieldsText(stream: StreamSpec): string[] {
 }
 
 /** The log of one machine lies in data_dir, which stands above. */
-function brokerText({ broker, agent, inputs }: Config): string[] {
+function brokerText({ broker, agent, inputs }: Config, { sources }: Components): string[] {
   if (broker.type === 'embedded') return [];
   const { brokers, topicPrefix, replicationFactor, minInSyncReplicas, isSingleBroker } = broker;
   const ways = [broker.tls === null ? [] : ['TLS'], broker.sasl === null ? [] : [broker.sasl.mechanism]].flat();
@@ -85,7 +95,7 @@ function brokerText({ broker, agent, inputs }: Config): string[] {
   const lines = [`log on Kafka at ${brokers.join(', ')}${by}, topics ${topicPrefix}.*`, `  ${copies}`];
   if (brokers.length === 1 && replicationFactor > 1)
     lines.push(`  note: where ${brokers[0]} is the only broker, say single_broker: true, or the start is refused`);
-  if (agent.id === null && inputs.some(({ type }) => type === 'file'))
+  if (agent.id === null && inputs.some(({ type }) => sources[type]?.isOfHost === true))
     lines.push('  note: an agent needs agent.id here, or TAILRACE_AGENT_ID in its environment');
   return [lines.join('\n')];
 }
@@ -99,12 +109,12 @@ function workersText(config: Config): string[] {
   return [[`${workers} engine worker${workers === 1 ? '' : 's'} ${who}`, ...notes].join('\n')];
 }
 
-export function describeTable(name: string, rollup: RollupSpec): string {
+export function describeTable(name: string, rollup: RollupSpec, components: Components): string {
   const { from, by, measures, window, rowsMax } = rollup;
   const rows: (readonly [string, string, string])[] = [
-    ...windowRows(name, rollup),
+    ...windowRows(name, rollup, components),
     ...by.map(({ column, type, field }) => [column, SQL_TYPES[type], `key ${escapeText(field)}`] as const),
-    ...measures.map((measure) => [measure.name, measureType(measure), measureText(measure)] as const),
+    ...measures.map((measure) => [measure.name, measureType(measure, components), measureText(measure)] as const),
     [RESERVED_COLUMNS.filter((column) => OWN_COLUMNS.includes(column)).join(', '), '', ''],
   ];
   const widths = [0, 1].map((i) => Math.min(30, Math.max(...rows.slice(0, -1).map((row) => row[i]!.length))));
@@ -112,16 +122,18 @@ export function describeTable(name: string, rollup: RollupSpec): string {
   // Without keys there is one row.
   const cap = by.length === 0 ? '' : `, up to ${ROWS.format(rowsMax)} keys a window and partition`;
   return [
-    `table ${name}: ${present(OPERATORS_BY_TYPE[window.type], `operator ${window.type} is known`).describe(window)} over ${from}${cap}`,
+    `table ${name}: ${present(components.operators[window.type], `operator ${window.type} is known`).describe(window)} over ${from}${cap}`,
     ...lines,
   ].join('\n');
 }
 
 /** The columns that say when: those of a type on one line. */
-function windowRows(name: string, rollup: RollupSpec): (readonly [string, string, string])[] {
+function windowRows(name: string, rollup: RollupSpec, components: Components): (readonly [string, string, string])[] {
   const { window } = rollup;
-  const operator = present(OPERATORS_BY_TYPE[window.type], `operator ${window.type} is known`);
-  const columns = operator.tables(name, rollup, AGGREGATES_BY_NAME)[0]!.columns.filter(({ role }) => role === 'window');
+  const operator = present(components.operators[window.type], `operator ${window.type} is known`);
+  const columns = operator
+    .tables(name, rollup, components.aggregates)[0]!
+    .columns.filter(({ role }) => role === 'window');
   const byType = Object.groupBy(columns, ({ type }) => (type === 'time' ? 'TIMESTAMPTZ' : 'BIGINT'));
   return Object.entries(byType).map(([type, of]) => [of.map((column) => column.name).join(', '), type, '']);
 }
@@ -139,8 +151,8 @@ const SQL_TYPES = {
   date: 'TIMESTAMPTZ',
 } as const;
 
-function measureType({ aggregate, fieldType }: MeasureSpec): string {
-  const definition = present(AGGREGATES_BY_NAME[aggregate], `aggregate ${aggregate} is known`);
+function measureType({ aggregate, fieldType }: MeasureSpec, { aggregates }: Components): string {
+  const definition = present(aggregates[aggregate], `aggregate ${aggregate} is known`);
   if (definition.sketch !== undefined && fieldType !== undefined)
     return SQL_TYPES[definition.sketch.valueType(fieldType)];
   return present(definition.sqlType?.(fieldType), `${aggregate} has a type`);

@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import type { Config } from '../config/config.ts';
+import type { ConfigComponents } from '../config/definitions.ts';
 import { type ConfigUse, DEFAULT_CONFIG_FILE, loadConfig } from '../config/load.ts';
 import { say } from './output.ts';
 
 /** The configuration a command works with: the file named, else `TAILRACE_CONFIG`, else ./tailrace.yaml. Warnings go to stderr. */
-export function loadNamedConfig(named: string | undefined, use?: ConfigUse): Config {
+export function loadNamedConfig(named: string | undefined, components: ConfigComponents, use?: ConfigUse): Config {
   const path = configPath(named);
-  const { config, warnings } = loadConfig(path, process.env, use);
+  const { config, warnings } = loadConfig(path, process.env, components, use);
   for (const warning of warnings) say(`warning: ${warning}`);
   return config;
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Log } from '../broker/broker.ts';
-import { type Config, sinkGroup } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import type { DataDir } from '../config/data-dir.ts';
 import { systemClock } from '../lib/clock.ts';
 import { EXIT } from '../lib/errors.ts';
@@ -10,17 +10,19 @@ import { listenForStop } from '../lib/stop-signals.ts';
 import { formatCount } from '../lib/units.ts';
 import { auditText } from '../query/audit-report.ts';
 import { audit } from '../query/audit.ts';
-import { clusterText } from '../roles/kafka-broker.ts';
+import { clusterText } from '../roles/cluster-text.ts';
 import { LogWatch, missingIn } from '../roles/log-watch.ts';
 import { makeDataDir } from '../roles/make-data-dir.ts';
 import { openLog } from '../roles/role.ts';
-import { PROGRAM, prepareLog, servicesOf, writeResolvedConfig } from '../roles/services.ts';
+import { groupsWaitedFor } from '../roles/sink-readers.ts';
+import { prepareLog, servicesOf, writeResolvedConfig } from '../roles/services.ts';
 import { askSocket, querySql } from '../sinks/duckdb/client.ts';
 import type { SqlResult } from '../sinks/duckdb/sql-answer.ts';
 import { childProcesses } from '../supervisor/child-process.ts';
 import { RESTART_DEFAULTS } from '../supervisor/restart-policy.ts';
 import type { Service } from '../supervisor/service.ts';
 import { DRAIN_MS, Supervisor, supervisorText } from '../supervisor/supervisor.ts';
+import type { Components, Launch } from '../roles/definitions.ts';
 import { commandName } from './command-name.ts';
 import { type DemoStory, LATE_SQL, WINDOWS_SQL, generatorArgs } from './demo-story.ts';
 import { LiveBlock } from './live-block.ts';
@@ -36,6 +38,7 @@ const COLUMNS = ['window', 'requests', 'errors', 'bytes', 'late', 'status'].map(
 /** The demonstration: real roles under a real supervisor, a generator beside them, two deaths, and the proof. */
 export class DemoRun {
   readonly #config: Config;
+  readonly #components: Components;
   readonly #story: DemoStory;
   readonly #dataDir: DataDir;
   readonly #folder: string;
@@ -45,8 +48,9 @@ export class DemoRun {
   readonly #isTTY = process.stdout.isTTY && process.env['TERM'] !== 'dumb';
   #startedMs = 0;
 
-  constructor(config: Config, folder: string, story: DemoStory) {
+  constructor(config: Config, launch: Launch, folder: string, story: DemoStory) {
     this.#config = config;
+    this.#components = launch.components;
     this.#story = story;
     this.#folder = folder;
     this.#dataDir = makeDataDir(config.dataDir);
@@ -56,7 +60,7 @@ export class DemoRun {
       write: (text) => void process.stdout.write(text),
     });
     const start = childProcesses({
-      program: PROGRAM,
+      program: launch.entry,
       environment: process.env,
       folder,
       onLine: (service, line) => this.#note(this.#paint('dim', `${service}: ${escapeText(line)}`)),
@@ -73,7 +77,7 @@ export class DemoRun {
     stop.signal.addEventListener('abort', () => void this.#supervisor.stop(stop.exitCode()));
     writeResolvedConfig(this.#config, this.#dataDir);
     const log = openLog(this.#config, this.#dataDir, systemClock, (event) => this.#note(clusterText(event)));
-    await prepareLog(log, this.#config);
+    await prepareLog(log, this.#config, this.#components);
     try {
       await this.#supervisor.stop(await this.#tell(log));
     } finally {
@@ -87,7 +91,7 @@ export class DemoRun {
   }
 
   async #tell(log: Log): Promise<number> {
-    const services = servicesOf(this.#config, this.#dataDir, {
+    const services = servicesOf(this.#config, this.#components, this.#dataDir, {
       isOnce: false,
       closesAll: false,
       generations: undefined,
@@ -173,12 +177,16 @@ export class DemoRun {
   async #finish(watch: LogWatch): Promise<void> {
     this.#note('the web server stopped: the log is read to its end and its last windows are closed');
     await this.#supervisor.stopService('agent');
-    const [agent] = servicesOf(this.#config, this.#dataDir, { isOnce: true, closesAll: true, generations: undefined });
+    const [agent] = servicesOf(this.#config, this.#components, this.#dataDir, {
+      isOnce: true,
+      closesAll: true,
+      generations: undefined,
+    });
     await this.#supervisor.run(agent!);
-    const groups = Object.keys(this.#config.sinks).map((sink) => sinkGroup(this.#config, sink));
+    const groups = groupsWaitedFor(this.#config, this.#components, false);
     const isDone = async (): Promise<boolean> => {
       const { isDecided } = await watch.look();
-      return isDecided && (await missingIn(watch, [], { groups, rollupGroups: [] })) === undefined;
+      return isDecided && (await missingIn(watch, [], groups)) === undefined;
     };
     while (!this.#stopped.aborted && !(await isDone())) await systemClock.sleep(LOOK_MS, this.#stopped);
     await this.#show(watch);

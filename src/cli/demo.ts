@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { loadConfig } from '../config/load.ts';
+import type { Launch } from '../roles/definitions.ts';
 import { DemoRun } from './demo-run.ts';
 import { DEMO_CONFIG, storyOf } from './demo-story.ts';
 import { withExamples } from './examples.ts';
@@ -17,7 +18,7 @@ const EXAMPLES = `Examples:
 const SECONDS = 40;
 const RATE = 800;
 
-export function registerDemo(program: Command): void {
+export function registerDemo(program: Command, launch: Launch): void {
   const command = program
     .command('demo')
     .description(
@@ -30,8 +31,8 @@ export function registerDemo(program: Command): void {
       const path = join(folder, 'tailrace.yaml');
       writeFileSync(path, DEMO_CONFIG);
       say(`everything is in ${folder}\n`);
-      const { config } = loadConfig(path, {});
-      process.exitCode = await new DemoRun(config, folder, storyOf(seconds, rate)).run();
+      const { config } = loadConfig(path, {}, launch.components);
+      process.exitCode = await new DemoRun(config, launch, folder, storyOf(seconds, rate)).run();
     });
   withExamples(command, EXAMPLES);
 }

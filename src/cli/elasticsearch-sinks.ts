@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts';
-import type { ElasticsearchSinkConfig } from '../config/elasticsearch-sink.ts';
+import { type ElasticsearchSinkConfig, elasticsearchSinks } from '../roles/sinks/elasticsearch.ts';
 import { suggestion } from '../config/nearest.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 
@@ -16,9 +16,7 @@ export interface NamedElasticsearchSink {
 
 /** The Elasticsearch sink that a command means: the one it names, or the only one there is. */
 export function elasticsearchSinkNamed(config: Config, named: string | undefined): NamedElasticsearchSink {
-  const sinks = Object.entries(config.sinks).flatMap(([name, sink]) =>
-    sink.type === 'elasticsearch' ? [{ name, sink }] : [],
-  );
+  const sinks = elasticsearchSinks(config).map(([name, sink]) => ({ name, sink }));
   const refuse = (message: string, hint: string): OperatingError =>
     new OperatingError(message, { code: 'SINK_UNKNOWN', exitCode: EXIT.usage, hint });
   const [first, second] = sinks;

@@ -4,6 +4,7 @@ import { EXIT, OperatingError } from '../lib/errors.ts';
 import { engineText } from '../roles/engine-text.ts';
 import { type Worker, runEngine } from '../roles/engine.ts';
 import { runRole } from '../roles/role.ts';
+import type { Launch } from '../roles/definitions.ts';
 import { withExamples } from './examples.ts';
 import { asGeneration } from './generation-options.ts';
 import { saying } from './output.ts';
@@ -22,7 +23,7 @@ const EXAMPLES = `Examples:
   tailrace engine -c tailrace.yaml --worker 0 --workers 4    the first of four that share the partitions
 `;
 
-export function registerEngine(program: Command): void {
+export function registerEngine(program: Command, { components }: Launch): void {
   const command = program
     .command('engine')
     .description(
@@ -40,10 +41,10 @@ export function registerEngine(program: Command): void {
       new Option('--generation <n>', 'set by `run`: the number of its pipeline').argParser(asGeneration).hideHelp(),
     )
     .action((options: EngineCommandOptions) => {
-      const config = configOfRole(options);
+      const config = configOfRole(options, components);
       const worker = workerOf(config, options);
       const { once: isOnce = false, maySwitch = false, generation } = options;
-      return runRole(engineRole(worker), config, saying(engineText), (context) =>
+      return runRole(engineRole(worker), { config, components }, saying(engineText), (context) =>
         runEngine(context, { ...worker, isOnce, maySwitch, generation }),
       );
     });

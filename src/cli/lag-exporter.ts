@@ -5,8 +5,9 @@ import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
 import { listenForStop } from '../lib/stop-signals.ts';
 import { LagMetrics } from '../query/lag-metrics.ts';
 import { parseListen, startMetricsServer } from '../query/metrics-server.ts';
-import { clusterText } from '../roles/kafka-broker.ts';
+import { clusterText } from '../roles/cluster-text.ts';
 import { openBoard } from '../roles/lag-board.ts';
+import type { Components } from '../roles/definitions.ts';
 import { SCAN_MS_MAX } from './lag-target.ts';
 import { reportError, say, saying } from './output.ts';
 import { programVersion } from './version.ts';
@@ -20,6 +21,7 @@ export interface ExporterOptions {
 
 export interface ExporterParts {
   readonly config: Config;
+  readonly components: Components;
   readonly clock: Clock;
   /** Between two looks. */
   readonly intervalMs: number;
@@ -29,7 +31,10 @@ export interface ExporterParts {
 const LOOK_MS_MAX = 10_000;
 
 /** Looks at the log again and again and serves what was seen last. A log that is away is a metric, and one line; it ends nothing. */
-export async function serveLag(options: ExporterOptions, { config, clock, intervalMs }: ExporterParts): Promise<void> {
+export async function serveLag(
+  options: ExporterOptions,
+  { config, components, clock, intervalMs }: ExporterParts,
+): Promise<void> {
   const metrics = new LagMetrics({ clock, pipeline: config.name, version: programVersion() });
   let problem: string | undefined = 'the log was not looked at yet';
   const server = await startMetricsServer({
@@ -39,7 +44,7 @@ export async function serveLag(options: ExporterOptions, { config, clock, interv
     problem: () => problem,
   });
   const stop = listenForStop();
-  const { board, close } = openBoard(config, {
+  const { board, close } = openBoard(config, components, {
     clock,
     scanMsMax: SCAN_MS_MAX.watch,
     stop: stop.signal,

@@ -4,6 +4,7 @@ import { EXIT, OperatingError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 import { openBoard } from '../roles/lag-board.ts';
 import { sinkReaders } from '../roles/sink-readers.ts';
+import type { Components } from '../roles/definitions.ts';
 import { type LagTarget, SCAN_MS_MAX, SILENT, UNREACHABLE_MS, configOf } from './lag-target.ts';
 import { print } from './output.ts';
 
@@ -11,14 +12,14 @@ import { print } from './output.ts';
 const AT_WORK_MS = 60_000;
 
 /** `tailrace lag forget`: a reader that does not come back holds everything that it has not read. */
-export async function forgetReader(group: string, target: LagTarget): Promise<void> {
-  const config = configOf(target);
-  const own = [`pipeline.${config.name}`, ...sinkReaders(config).map((reader) => reader.group)];
+export async function forgetReader(group: string, target: LagTarget, components: Components): Promise<void> {
+  const config = configOf(target, components);
+  const own = [`pipeline.${config.name}`, ...sinkReaders(config, components).map((reader) => reader.group)];
   if (own.includes(group)) {
     throw refusal(`group ${group} is a reader of this configuration`, 'take its sink out, and start the run again');
   }
   const stop = AbortSignal.timeout(UNREACHABLE_MS);
-  const { board, log, close } = openBoard(config, {
+  const { board, log, close } = openBoard(config, components, {
     clock: systemClock,
     scanMsMax: SCAN_MS_MAX.watch,
     stop,

@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts';
 import { dataDirOf } from '../config/data-dir.ts';
 import { DEFAULT_CONFIG_FILE } from '../config/load.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
+import type { Components } from '../roles/definitions.ts';
 import { loadNamedConfig } from './config-option.ts';
 import { readResolvedConfig } from './role-options.ts';
 
@@ -20,10 +21,10 @@ export interface LagTarget {
   readonly dataDir?: string;
 }
 
-export function configOf({ config, dataDir }: LagTarget): Config {
+export function configOf({ config, dataDir }: LagTarget, components: Components): Config {
   const hasConfig =
     config !== undefined || (process.env['TAILRACE_CONFIG'] ?? '') !== '' || existsSync(DEFAULT_CONFIG_FILE);
-  if (dataDir === undefined && hasConfig) return loadNamedConfig(config);
+  if (dataDir === undefined && hasConfig) return loadNamedConfig(config, components);
   // A run without a configuration has left the one it made of its arguments.
   const { resolvedConfig, root } = dataDirOf(dataDir ?? DEFAULT_DATA_DIR);
   if (existsSync(resolvedConfig)) return readResolvedConfig(resolvedConfig);

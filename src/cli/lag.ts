@@ -9,8 +9,9 @@ import { DURATION_FORM, parseDuration } from '../lib/units.ts';
 import { type StatusPainter, groupLags, lagJson, lagText } from '../query/lag-report.ts';
 import { groupStatus } from '../query/lag-status.ts';
 import type { LagLook } from '../query/lag.ts';
-import { clusterText } from '../roles/kafka-broker.ts';
+import { clusterText } from '../roles/cluster-text.ts';
 import { openBoard } from '../roles/lag-board.ts';
+import type { Components, Launch } from '../roles/definitions.ts';
 import { withExamples } from './examples.ts';
 import { type LagTarget, SCAN_MS_MAX, SILENT, UNREACHABLE_MS, configOf } from './lag-target.ts';
 import { hasColours, painter, print, printJson, say, saying } from './output.ts';
@@ -38,7 +39,7 @@ interface LagOptions extends LagTarget {
 }
 
 const ONCE_GAP_MS = 1000;
-export function registerLag(program: Command): void {
+export function registerLag(program: Command, { components }: Launch): void {
   const command = program
     .command('lag')
     .description(
@@ -55,16 +56,16 @@ export function registerLag(program: Command): void {
     .option('--token-file <file>', 'scrapes must bring the token that is in it')
     .option('--tls-cert <file>', 'serve https, with this certificate (PEM)')
     .option('--tls-key <file>', 'and this key (PEM)')
-    .action((options: LagOptions) => lag(options, systemClock));
+    .action((options: LagOptions) => lag(options, components, systemClock));
   withExamples(command, EXAMPLES);
-  registerForget(command);
+  registerForget(command, components);
 }
 
 const FORGET_EXAMPLES = `Examples:
   tailrace lag forget web.old_warehouse     of a sink that was taken out of the configuration
 `;
 
-function registerForget(lagCommand: Command): void {
+function registerForget(lagCommand: Command, components: Components): void {
   const command = lagCommand
     .command('forget')
     .description(
@@ -75,12 +76,12 @@ function registerForget(lagCommand: Command): void {
     .option('--data-dir <folder>', 'where everything is kept, for runs without a configuration')
     .action(async (group: string, _options: unknown, self: Command) => {
       const { forgetReader } = await import('./lag-forget.ts');
-      await forgetReader(group, self.optsWithGlobals());
+      await forgetReader(group, self.optsWithGlobals(), components);
     });
   withExamples(command, FORGET_EXAMPLES);
 }
 
-async function lag(options: LagOptions, clock: Clock): Promise<void> {
+async function lag(options: LagOptions, components: Components, clock: Clock): Promise<void> {
   const intervalMs = parseDuration(options.interval);
   if (intervalMs === undefined || intervalMs < 100) {
     throw new OperatingError(`--interval expects ${DURATION_FORM}, from 100ms on`, {
@@ -88,10 +89,10 @@ async function lag(options: LagOptions, clock: Clock): Promise<void> {
       exitCode: EXIT.usage,
     });
   }
-  const config = configOf(options);
+  const config = configOf(options, components);
   if (options.listen !== undefined) {
     const { serveLag } = await import('./lag-exporter.ts');
-    return serveLag({ ...options, listen: options.listen }, { config, clock, intervalMs });
+    return serveLag({ ...options, listen: options.listen }, { config, components, clock, intervalMs });
   }
   const { group } = options;
   const shown = options.json === true ? (look: LagLook) => printJson(lagJson(look)) : showText(options.watch === true);
@@ -103,7 +104,9 @@ async function lag(options: LagOptions, clock: Clock): Promise<void> {
     isSaid = isUnknown;
     if (!isUnknown || options.json === true) shown(own);
   };
-  return options.watch === true ? watch(config, clock, intervalMs, show) : lookOnce(config, clock, options, show);
+  return options.watch === true
+    ? watch(config, components, { clock, intervalMs }, show)
+    : lookOnce(config, components, { clock, options }, show);
 }
 
 type Show = (look: LagLook) => void;
@@ -117,8 +120,13 @@ function nobodyReadsAs(group: string, { lags }: LagLook): string {
   return `nobody reads as group "${escapeText(group)}" (${escapeText(hint)})`;
 }
 
-async function lookOnce(config: Config, clock: Clock, options: LagOptions, show: Show): Promise<void> {
-  const { board, close } = openBoard(config, {
+async function lookOnce(
+  config: Config,
+  components: Components,
+  { clock, options }: { readonly clock: Clock; readonly options: LagOptions },
+  show: Show,
+): Promise<void> {
+  const { board, close } = openBoard(config, components, {
     clock,
     scanMsMax: SCAN_MS_MAX.once,
     stop: AbortSignal.timeout(UNREACHABLE_MS),
@@ -133,9 +141,14 @@ async function lookOnce(config: Config, clock: Clock, options: LagOptions, show:
 }
 
 /** Asked to end: that is how a watch ends. */
-async function watch(config: Config, clock: Clock, intervalMs: number, show: Show): Promise<void> {
+async function watch(
+  config: Config,
+  components: Components,
+  { clock, intervalMs }: { readonly clock: Clock; readonly intervalMs: number },
+  show: Show,
+): Promise<void> {
   const { signal } = listenForStop();
-  const { board, close } = openBoard(config, {
+  const { board, close } = openBoard(config, components, {
     clock,
     scanMsMax: SCAN_MS_MAX.watch,
     stop: signal,

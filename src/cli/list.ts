@@ -1,17 +1,17 @@
 import type { Command } from 'commander';
-import { AGGREGATES, CODECS, OPERATORS, SINKS, SOURCES, TRANSFORMS } from '../components.ts';
+import type { Components, Launch } from '../roles/definitions.ts';
 import { print, printJson } from './output.ts';
 import { withExamples } from './examples.ts';
 
-export function registerList(program: Command): void {
+export function registerList(program: Command, { components }: Launch): void {
   const command = program
     .command('list')
     .description('Lists what a configuration can name: sources, codecs, transforms, windows, aggregates, sinks.')
     .option('--json', 'one JSON array')
     .action((options: { json?: boolean }) => {
-      const components = listComponents();
-      if (options.json === true) printJson(components);
-      else print(asText(components));
+      const all = listComponents(components);
+      if (options.json === true) printJson(all);
+      else print(asText(all));
     });
   withExamples(command, 'Examples:\n  tailrace list\n  tailrace list --json | jq -r ".[].name"\n');
 }
@@ -22,16 +22,16 @@ interface Component {
   readonly summary: string;
 }
 
-function listComponents(): Component[] {
-  const named = (kind: string, list: readonly { type: string; summary: string }[]): Component[] =>
-    list.map(({ type, summary }) => ({ kind, name: type, summary }));
+function listComponents({ sources, codecs, transforms, operators, aggregates, sinks }: Components): Component[] {
+  const named = (kind: string, list: Readonly<Record<string, { type: string; summary: string }>>): Component[] =>
+    Object.values(list).map(({ type, summary }) => ({ kind, name: type, summary }));
   return [
-    ...named('source', SOURCES),
-    ...named('codec', CODECS),
-    ...named('transform', TRANSFORMS),
-    ...named('window', OPERATORS),
-    ...AGGREGATES.map(({ name, summary }) => ({ kind: 'aggregate', name, summary })),
-    ...named('sink', SINKS),
+    ...named('source', sources),
+    ...named('codec', codecs),
+    ...named('transform', transforms),
+    ...named('window', operators),
+    ...Object.values(aggregates).map(({ name, summary }) => ({ kind: 'aggregate', name, summary })),
+    ...named('sink', sinks),
   ];
 }
 

@@ -1,9 +1,10 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
+import type { Launch } from '../roles/definitions.ts';
 import { withExamples } from './examples.ts';
 import { reportError, stdoutStaysQuietWhenClosed } from './output.ts';
-import { VERBS } from './verbs.ts';
+import { VERBS, type Verb } from './verbs.ts';
 import { programVersion } from './version.ts';
 
 const EXAMPLES = `Examples:
@@ -21,13 +22,13 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 configuration invalid, 4 somethin
 130 stopped by Ctrl-C,
 142 ended with a query that could not be interrupted, 143 stopped by SIGTERM.`;
 
-/** Runs the command line; resolves to the exit code. */
-export async function main(args: readonly string[]): Promise<number> {
+/** Runs the command line with the components there are, which are loaded for a verb; resolves to the exit code. */
+export async function main(args: readonly string[], load: () => Promise<Launch>): Promise<number> {
   stdoutStaysQuietWhenClosed();
   const words = withHelpFlag(args);
   const program = makeProgram(words[0]);
   try {
-    await addVerbs(program, words[0]);
+    await addVerbs(program, words[0], load);
     if (words.length === 0) {
       process.stdout.write(program.helpInformation({ error: false }));
       return 0;
@@ -70,10 +71,10 @@ function usageLine(text: string, verb: string | undefined): string {
 }
 
 /** Loads the verb that is used; of the others the help text needs only name and summary. */
-async function addVerbs(program: Command, used: string | undefined): Promise<void> {
+async function addVerbs(program: Command, used: string | undefined, load: () => Promise<Launch>): Promise<void> {
   const asked = VERBS.find(({ name }) => name === used);
   for (const verb of VERBS) {
-    if (verb === asked) (await verb.load())(program);
+    if (verb === asked) await register(verb, program, load);
     else program.command(verb.name).allowUnknownOption().allowExcessArguments();
     const command = program.commands.at(-1);
     if (command === undefined) continue;
@@ -82,6 +83,12 @@ async function addVerbs(program: Command, used: string | undefined): Promise<voi
     if (verb !== asked) command.usage(' ');
   }
   program.helpCommand(false);
+}
+
+/** The list of components takes a third of a second: who names none has no use for it. */
+async function register(verb: Verb, program: Command, load: () => Promise<Launch>): Promise<void> {
+  if (verb.isPlain) (await verb.load())(program);
+  else (await verb.load())(program, await load());
 }
 
 function exitCodeOf(error: unknown): number {

@@ -4,13 +4,14 @@ import { EXIT } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 import { unifiedDiff } from '../lib/unified-diff.ts';
 import { dashboardLink, discoverLink } from '../query/kibana-link.ts';
-import { accessOf, elasticsearchTemplates, openElasticsearchSink } from '../roles/elasticsearch-client.ts';
+import { accessOf, elasticsearchTemplates, openElasticsearchSink } from '../roles/sinks/elasticsearch-client.ts';
 import { waitForElasticsearch } from '../sinks/elasticsearch/client.ts';
 import type { SavedObject } from '../sinks/elasticsearch/kibana-lens.ts';
 import { DASHBOARD, DEFAULT_KIBANA, DOCUMENTS_DATA_VIEW } from '../sinks/elasticsearch/kibana-names.ts';
 import { kibanaObjects } from '../sinks/elasticsearch/kibana-objects.ts';
 import { Kibana, comparable, holds } from '../sinks/elasticsearch/kibana.ts';
 import { planTemplates, putTemplate } from '../sinks/elasticsearch/provision.ts';
+import type { Components, Launch } from '../roles/definitions.ts';
 import { loadNamedConfig } from './config-option.ts';
 import { COMMAND_WAIT_MS, elasticsearchSinkNamed } from './elasticsearch-sinks.ts';
 import { withExamples } from './examples.ts';
@@ -33,20 +34,20 @@ interface KibanaProvisionOptions extends ProvisionOptions {
   readonly kibana: string;
 }
 
-export function registerProvision(program: Command): void {
+export function registerProvision(program: Command, { components }: Launch): void {
   const provision = program
     .command('provision')
     .description('Makes what Tailrace needs in Elasticsearch and Kibana, and says what it changes.');
   const elasticsearch = provision
     .command('elasticsearch')
     .description('Index templates: mappings of every field of the pipeline, for indices made from now on.')
-    .action((options: ProvisionOptions) => provisionElasticsearch(options));
+    .action((options: ProvisionOptions) => provisionElasticsearch(options, components));
   withExamples(withProvisionOptions(elasticsearch), EXAMPLES);
   const kibana = provision
     .command('kibana')
     .description('Data views, saved searches and a dashboard in Kibana, and their addresses.')
     .option('--kibana <url>', 'address of Kibana, with its base path and space if there are any', DEFAULT_KIBANA)
-    .action((options: KibanaProvisionOptions) => provisionKibana(options));
+    .action((options: KibanaProvisionOptions) => provisionKibana(options, components));
   withExamples(withProvisionOptions(kibana), EXAMPLES);
   withExamples(provision, EXAMPLES);
 }
@@ -59,13 +60,13 @@ function withProvisionOptions(command: Command): Command {
     .option('--diff', 'show the difference as JSON, line by line');
 }
 
-async function provisionElasticsearch(options: ProvisionOptions): Promise<void> {
-  const config = loadNamedConfig(options.config);
+async function provisionElasticsearch(options: ProvisionOptions, components: Components): Promise<void> {
+  const config = loadNamedConfig(options.config, components);
   const { sink } = elasticsearchSinkNamed(config, options.sink);
   const client = openElasticsearchSink(sink);
   try {
     await waitForElasticsearch(client, { clock: systemClock, timeoutMs: COMMAND_WAIT_MS });
-    const changes = await planTemplates(client, elasticsearchTemplates(config, sink));
+    const changes = await planTemplates(client, elasticsearchTemplates(config, sink, components));
     // All is done before anything is said: who reads only the first lines of it must not leave it half done.
     for (const { kind, template } of changes)
       if (kind !== 'same' && options.dryRun !== true) await putTemplate(client, template);
@@ -80,8 +81,8 @@ async function provisionElasticsearch(options: ProvisionOptions): Promise<void> 
   }
 }
 
-async function provisionKibana(options: KibanaProvisionOptions): Promise<void> {
-  const { sink } = elasticsearchSinkNamed(loadNamedConfig(options.config), options.sink);
+async function provisionKibana(options: KibanaProvisionOptions, components: Components): Promise<void> {
+  const { sink } = elasticsearchSinkNamed(loadNamedConfig(options.config, components), options.sink);
   const kibana = new Kibana({ url: options.kibana, ...accessOf(sink) });
   await kibana.waitUntilReady(systemClock, COMMAND_WAIT_MS);
   const changes: (Change & { readonly object: SavedObject })[] = [];

@@ -1,6 +1,7 @@
-import { type Config, filledTables, hasWarehouse } from '../config/config.ts';
+import { type Config, filledTables } from '../config/config.ts';
 import type { DataDir } from '../config/data-dir.ts';
 import { shownPath } from '../config/load.ts';
+import { hasWarehouse } from '../roles/sinks/duckdb.ts';
 import { systemClock } from '../lib/clock.ts';
 import { EXIT } from '../lib/errors.ts';
 import { escapeLines, escapeText } from '../lib/escape.ts';
@@ -11,8 +12,9 @@ import type { RunOutcome } from '../roles/supervise.ts';
 import { querySql } from '../sinks/duckdb/client.ts';
 import { identifier } from '../sinks/duckdb/names.ts';
 import type { SqlResult } from '../sinks/duckdb/sql-answer.ts';
+import type { Components } from '../roles/definitions.ts';
+import { sourcesOf } from '../roles/input-sources.ts';
 import { documentStores } from './document-stores.ts';
-import { nothingIn } from './input-places.ts';
 import { type OpenWindows, openWindowsText, readOpenWindows } from './open-windows.ts';
 import { print, printJson, say } from './output.ts';
 import { NO_WAREHOUSE, NO_WAREHOUSE_HINT, queryOf, warehouseOf } from './sql-target.ts';
@@ -31,19 +33,17 @@ interface TableResult {
 
 export interface ResultsOptions extends RunOutcome {
   readonly isJson: boolean;
+  readonly components: Components;
 }
 
 /** What a run that has ended made: the largest rows of each table, and the audit. Resolves to the exit code. */
-export async function showResults(
-  config: Config,
-  dataDir: DataDir,
-  { isJson, hasRead, unread, leftOut }: ResultsOptions,
-): Promise<number> {
-  if (!hasWarehouse(config)) return showNoTables({ isJson, hasRead, unread, leftOut });
+export async function showResults(config: Config, dataDir: DataDir, options: ResultsOptions): Promise<number> {
+  if (!hasWarehouse(config)) return showNoTables(options);
+  const { isJson, hasRead, unread, leftOut, components } = options;
   const tables: TableResult[] = [];
   // One after the other, as the warehouse answers them: it turns away whoever finds many waiting.
   for (const table of filledTables(config)) tables.push(await readTable(dataDir, table));
-  const { stores, close } = await documentStores(config, systemClock.nowMs());
+  const { stores, close } = await documentStores(config, components, systemClock.nowMs());
   const result = await audit({ query: queryOf(dataDir), stores });
   await close();
   if (isJson) {
@@ -70,7 +70,7 @@ export async function showResults(
   }
   sayUnread(unread);
   sayLeftOut(leftOut);
-  if (unread.length === 0) sayNothingRead(config, { hasRead, hasSources: result.sources.length > 0 });
+  if (unread.length === 0) sayNothingRead(config, components, { hasRead, hasSources: result.sources.length > 0 });
   const fewLines = await sayUnusedLines(config, dataDir);
   const exitCode = auditExitCode(result);
   if (exitCode !== 0) return exitCode;
@@ -81,10 +81,15 @@ export async function showResults(
 /** A run that found nothing says so: tables and audit are then those of the runs before. */
 function sayNothingRead(
   config: Config,
+  components: Components,
   { hasRead, hasSources }: { readonly hasRead: boolean; readonly hasSources: boolean },
 ): void {
   if (!hasSources) {
-    say(`tailrace: nothing was read: ${config.inputs.map((input) => escapeText(nothingIn(input))).join(', ')}`);
+    say(
+      `tailrace: nothing was read: ${sourcesOf(config, components)
+        .map(({ input, definition }) => escapeText(definition.nothingIn(input)))
+        .join(', ')}`,
+    );
   } else if (!hasRead) {
     say('tailrace: nothing new was read: no line has come since the last run');
   }

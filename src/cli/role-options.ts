@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import type { Config } from '../config/config.ts';
 import { OperatingError } from '../lib/errors.ts';
+import type { Components } from '../roles/definitions.ts';
 import { loadNamedConfig } from './config-option.ts';
 
 export interface RoleOptions {
@@ -17,8 +18,8 @@ export function withRoleOptions(command: Command): Command {
 }
 
 /** The configuration a role works with. */
-export function configOfRole({ config, resolved }: RoleOptions): Config {
-  return resolved === undefined ? loadNamedConfig(config) : readResolvedConfig(resolved);
+export function configOfRole({ config, resolved }: RoleOptions, components: Components): Config {
+  return resolved === undefined ? loadNamedConfig(config, components) : readResolvedConfig(resolved);
 }
 
 export function readResolvedConfig(path: string): Config {

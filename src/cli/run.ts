@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type Config, filledTables, hasWarehouse } from '../config/config.ts';
+import { type Config, filledTables } from '../config/config.ts';
 import { shownPath } from '../config/load.ts';
 import { type PlacedConfig, placeInFolder } from '../config/logs-folder.ts';
 import { workerNotes } from '../config/workers.ts';
@@ -7,7 +7,10 @@ import { configOfLogs } from '../config/zero-config.ts';
 import { systemClock } from '../lib/clock.ts';
 import { OperatingError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
+import type { Components, Launch } from '../roles/definitions.ts';
 import { runText } from '../roles/run-text.ts';
+import { hasWarehouse } from '../roles/sinks/duckdb.ts';
+import { elasticsearchSinks } from '../roles/sinks/elasticsearch.ts';
 import { type RunOptions, superviseRun } from '../roles/supervise.ts';
 import { readableIdentifier } from '../sinks/duckdb/names.ts';
 import { RESTART_DEFAULTS } from '../supervisor/restart-policy.ts';
@@ -40,7 +43,7 @@ interface RunCommandOptions {
   readonly maxFailures?: number;
 }
 
-export function registerRun(program: Command): void {
+export function registerRun(program: Command, launch: Launch): void {
   const command = program
     .command('run')
     .description('Runs all roles of one machine, by a configuration (YAML) or by log files named here.')
@@ -56,7 +59,7 @@ export function registerRun(program: Command): void {
       wholeNumber,
     )
     .action(async (files: string[], options: RunCommandOptions) => {
-      process.exitCode = await run(files, options);
+      process.exitCode = await run(files, options, launch);
     });
   withExamples(command, EXAMPLES);
 }
@@ -67,7 +70,8 @@ function wholeNumber(text: string): number {
   throw usageError(`"${text}" is not a whole number`);
 }
 
-async function run(files: readonly string[], options: RunCommandOptions): Promise<number> {
+async function run(files: readonly string[], options: RunCommandOptions, launch: Launch): Promise<number> {
+  const { components } = launch;
   const isJson = options.json === true;
   const runOptions: RunOptions = {
     isOnce: options.once === true,
@@ -76,10 +80,10 @@ async function run(files: readonly string[], options: RunCommandOptions): Promis
   };
   if (isJson && !runOptions.isOnce) throw usageError('--json needs --once: a run without end has no result');
   checkEnd(runOptions, 'tailrace run --help');
-  const { config, others, remember, notes } = configOf(files, options);
+  const { config, others, remember, notes } = configOf(files, options, components);
   const progress = openProgress();
   try {
-    return await superviseRun(config, runOptions, {
+    return await superviseRun(config, launch, runOptions, {
       notify: (event) => {
         if (event.type === 'progress') return progress.update(event.state, event.files, event.missing);
         progress.clear();
@@ -87,12 +91,12 @@ async function run(files: readonly string[], options: RunCommandOptions): Promis
       },
       announce: () => {
         remember();
-        if (!isJson) announce(config, files, { others, notes });
+        if (!isJson) announce(config, files, { others, notes, components });
       },
       // Both loaded only then: a run that follows has no use for a database client.
       showResults: async (dataDir, outcome) => {
         progress.clear();
-        return (await import('./results.ts')).showResults(config, dataDir, { ...outcome, isJson });
+        return (await import('./results.ts')).showResults(config, dataDir, { ...outcome, isJson, components });
       },
       ended: async (dataDir) => (await import('./unused-lines.ts')).sayUnusedLinesAtStop(config, dataDir),
     });
@@ -113,6 +117,7 @@ function openProgress(): Progress {
 function configOf(
   files: readonly string[],
   options: RunCommandOptions,
+  components: Components,
 ): PlacedConfig & { readonly notes: readonly string[] } {
   const [first, ...rest] = files;
   const yaml = files.find((file) => YAML_FILE.test(file));
@@ -122,13 +127,13 @@ function configOf(
     throw usageError(`${yaml} is a configuration: name it alone, or log files alone`);
   if (first === undefined || yaml !== undefined)
     return {
-      config: loadNamedConfig(options.config ?? yaml, 'whole'),
+      config: loadNamedConfig(options.config ?? yaml, components, 'whole'),
       others: [],
       remember: () => undefined,
       notes: [],
     };
-  const { config, notes } = configOfLogs(files, options.dataDir ?? DEFAULT_DATA_DIR);
-  return { ...placeInFolder(config), notes };
+  const { config, notes } = configOfLogs(files, options.dataDir ?? DEFAULT_DATA_DIR, components);
+  return { ...placeInFolder(config, components), notes };
 }
 
 function usageError(message: string): OperatingError {
@@ -139,14 +144,18 @@ function usageError(message: string): OperatingError {
 function announce(
   config: Config,
   files: readonly string[],
-  { others, notes }: { readonly others: readonly string[]; readonly notes: readonly string[] },
+  {
+    others,
+    notes,
+    components,
+  }: { readonly others: readonly string[]; readonly notes: readonly string[]; readonly components: Components },
 ): void {
   const { streams, rollups } = config.pipeline;
   const [stream] = config.inputs.map((input) => streams[input.stream]!);
   if (config.file === null && stream !== undefined)
     say(`${files.map(shownPath).join(', ')}: ${stream.codec.type} lines\n${clockText(stream.eventTime.field)}\n`);
   for (const note of notes) say(`note: ${note}`);
-  for (const name of filledTables(config)) say(`${describeTable(name, rollups[name]!)}\n`);
+  for (const name of filledTables(config)) say(`${describeTable(name, rollups[name]!, components)}\n`);
   if (others.length > 0) say(`tables of other logs in this folder: ${others.join(', ')}\n`);
   for (const note of workerNotes(config)) say(`note: ${note}`);
   const question = questionFor(config);
@@ -168,11 +177,11 @@ function clockText(field: string): string {
 
 /** What to type to see something of it; undefined where nothing is kept that this program shows. */
 export function questionFor(config: Config): string | undefined {
-  const { file, dataDir, sinks } = config;
+  const { file, dataDir } = config;
   const [table] = filledTables(config);
   const where = file === null ? `--data-dir ${shownPath(dataDir)}` : `-c ${shownPath(file)}`;
   if (table !== undefined && hasWarehouse(config))
     return `sql ${where} ${shellWord(`from ${readableIdentifier(table)} order by window_start desc limit 10`)}`;
-  const hasDocuments = Object.values(sinks).some((sink) => sink.type === 'elasticsearch' && sink.documents.length > 0);
+  const hasDocuments = elasticsearchSinks(config).some(([, { documents }]) => documents.length > 0);
   return hasDocuments ? `search ${where}` : undefined;
 }

@@ -1,7 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { LINE_COMPONENTS } from '../components.ts';
 import type { Config } from '../config/config.ts';
-import type { ElasticsearchSinkConfig } from '../config/elasticsearch-sink.ts';
+import type { ElasticsearchSinkConfig } from '../roles/sinks/elasticsearch.ts';
 import { systemClock } from '../lib/clock.ts';
 import { EXIT, OperatingError, describeError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
@@ -15,12 +14,13 @@ import { nothingFound } from '../query/search-nothing.ts';
 import { parseSearch } from '../query/search-syntax.ts';
 import { MOMENT_MS_MIN, parseMoment } from '../query/search-time.ts';
 import { type FoundLine, follow, linesBefore, search } from '../query/search.ts';
-import { openElasticsearchSink } from '../roles/elasticsearch-client.ts';
+import { openElasticsearchSink } from '../roles/sinks/elasticsearch-client.ts';
 import { waitForElasticsearch } from '../sinks/elasticsearch/client.ts';
 import { streamIndices } from '../sinks/elasticsearch/index-name.ts';
 import { DEFAULT_KIBANA, DOCUMENTS_DATA_VIEW } from '../sinks/elasticsearch/kibana-names.ts';
 import { searchPort } from '../sinks/elasticsearch/search-port.ts';
 import { streamPlan } from '../transforms/stream-plan.ts';
+import type { Components, Launch } from '../roles/definitions.ts';
 import { loadNamedConfig } from './config-option.ts';
 import { COMMAND_WAIT_MS, elasticsearchSinkNamed } from './elasticsearch-sinks.ts';
 import { withExamples } from './examples.ts';
@@ -53,7 +53,7 @@ interface SearchCommandOptions {
   readonly link?: string | true;
 }
 
-export function registerSearch(program: Command): void {
+export function registerSearch(program: Command, { components }: Launch): void {
   const command = program
     .command('search')
     .description('Searches the lines in Elasticsearch, and shows the latest, oldest first.')
@@ -72,7 +72,7 @@ export function registerSearch(program: Command): void {
       '--link [kibana]',
       `print the address of this search in Kibana (default: ${DEFAULT_KIBANA}), and nothing else`,
     )
-    .action((query: string, options: SearchCommandOptions) => runSearch(query, options));
+    .action((query: string, options: SearchCommandOptions) => runSearch(query, options, components));
   withExamples(command, EXAMPLES);
 }
 
@@ -82,11 +82,11 @@ function lineCount(text: string): number {
   throw new InvalidArgumentError(`expects a whole number from 1 to ${LINES_MAX}`);
 }
 
-async function runSearch(query: string, options: SearchCommandOptions): Promise<void> {
-  const config = loadNamedConfig(options.config);
+async function runSearch(query: string, options: SearchCommandOptions, components: Components): Promise<void> {
+  const config = loadNamedConfig(options.config, components);
   const { sink } = elasticsearchSinkNamed(config, options.sink);
   const streams = streamsOf(sink, options.stream);
-  const fields = searchFields(config, streams);
+  const fields = searchFields(config, streams, components);
   const node = parseSearch(query);
   const filter = compileSearch(query, node, fields);
   const nowMs = systemClock.nowMs();
@@ -142,8 +142,8 @@ function streamsOf({ documents }: ElasticsearchSinkConfig, named: string | undef
   throw usage(`there are no documents of a stream "${named}": there are ${documents.join(', ')}`);
 }
 
-function searchFields({ pipeline }: Config, streams: readonly string[]): SearchFields {
-  const all = streams.map((stream) => streamPlan(pipeline.streams[stream]!, LINE_COMPONENTS).fields);
+function searchFields({ pipeline }: Config, streams: readonly string[], components: Components): SearchFields {
+  const all = streams.map((stream) => streamPlan(pipeline.streams[stream]!, components).fields);
   return Object.assign({}, LINE_SEARCH_FIELDS, ...all, { '@timestamp': 'date' }) as SearchFields;
 }
 

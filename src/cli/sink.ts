@@ -1,7 +1,8 @@
 import { type Command, Option } from 'commander';
 import { runRole } from '../roles/role.ts';
 import { sinkText } from '../roles/sink-text.ts';
-import { runSink } from '../roles/sink.ts';
+import { runSink, sinkNamed } from '../roles/sink.ts';
+import type { Launch } from '../roles/definitions.ts';
 import { withExamples } from './examples.ts';
 import { asDocumentGenerations, asGeneration } from './generation-options.ts';
 import { saying } from './output.ts';
@@ -15,7 +16,7 @@ interface SinkOptions extends RoleOptions {
   readonly documentGeneration: Readonly<Record<string, number>>;
 }
 
-export function registerSink(program: Command): void {
+export function registerSink(program: Command, { components }: Launch): void {
   const command = program
     .command('sink')
     .description('Runs one sink alone: reads the log and writes rows or documents.')
@@ -34,8 +35,10 @@ export function registerSink(program: Command): void {
       const { replica: isReplica = false, once: isOnce = false, maySwitch = false, generation } = options;
       const documentGenerations = options.documentGeneration;
       const role = isReplica ? `sink-${name}-replica` : `sink-${name}`;
-      return runRole(role, configOfRole(options), saying(sinkText), (context) =>
-        runSink(context, name, { isReplica, isOnce, maySwitch, generation, documentGenerations }),
+      const config = configOfRole(options, components);
+      const sink = sinkNamed(config, components, name);
+      return runRole(role, { config, components }, saying(sinkText(sink.definition.text)), (context) =>
+        runSink(context, sink, { isReplica, isOnce, maySwitch, generation, documentGenerations }),
       );
     });
   withExamples(withRoleOptions(command), 'Examples:\n  tailrace sink warehouse -c tailrace.yaml\n');

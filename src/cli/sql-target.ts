@@ -1,11 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { type Config, hasWarehouse } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import { type DataDir, dataDirOf } from '../config/data-dir.ts';
 import { DEFAULT_CONFIG_FILE } from '../config/load.ts';
+import { hasWarehouse } from '../roles/sinks/duckdb.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { isRoleHeld } from '../lib/role-lock.ts';
 import type { Query } from '../query/audit-tables.ts';
 import { type SqlTarget, querySql } from '../sinks/duckdb/client.ts';
+import type { Components } from '../roles/definitions.ts';
 import { loadNamedConfig } from './config-option.ts';
 
 export interface TargetOptions {
@@ -16,8 +18,8 @@ export interface TargetOptions {
 const DEFAULT_DATA_DIR = './tailrace-data';
 
 /** The folder a question is about: named, or the configuration's, or the default one of runs without a configuration. */
-export function targetOf(options: TargetOptions): DataDir {
-  const config = configOf(options);
+export function targetOf(options: TargetOptions, components: Components): DataDir {
+  const config = configOf(options, components);
   const target = dataDirOf(options.dataDir ?? config?.dataDir ?? DEFAULT_DATA_DIR);
   // A warehouse that an earlier configuration has filled can still be asked.
   if (config === undefined || hasWarehouse(config) || existsSync(target.warehouse)) return target;
@@ -29,10 +31,10 @@ export const NO_WAREHOUSE = 'this pipeline has no sink of type duckdb: there are
 export const NO_WAREHOUSE_HINT = 'add warehouse: { type: duckdb } to its sinks';
 
 /** The configuration a question is about; undefined where a folder is named, or there is none. */
-export function configOf({ config, dataDir }: TargetOptions): Config | undefined {
+export function configOf({ config, dataDir }: TargetOptions, components: Components): Config | undefined {
   const hasConfig =
     config !== undefined || (process.env['TAILRACE_CONFIG'] ?? '') !== '' || existsSync(DEFAULT_CONFIG_FILE);
-  return hasConfig && dataDir === undefined ? loadNamedConfig(config) : undefined;
+  return hasConfig && dataDir === undefined ? loadNamedConfig(config, components) : undefined;
 }
 
 /** The warehouse of a folder, running or not. */

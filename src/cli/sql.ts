@@ -2,7 +2,8 @@ import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { EXIT, OperatingError } from '../lib/errors.ts';
-import { streamSql } from '../sinks/duckdb/client.ts';
+import type { Launch } from '../roles/definitions.ts';
+import { type SqlTarget, streamSql } from '../sinks/duckdb/client.ts';
 import { ParquetSpool } from '../sinks/duckdb/parquet.ts';
 import { ROWS_MAX, type RowTaker, type SqlResult } from '../sinks/duckdb/sql-answer.ts';
 import { withExamples } from './examples.ts';
@@ -26,7 +27,9 @@ interface SqlOptions extends TargetOptions {
   readonly limit: number;
 }
 
-export function registerSql(program: Command): void {
+type AskedOptions = SqlOptions & { readonly warehouse: SqlTarget };
+
+export function registerSql(program: Command, { components }: Launch): void {
   const command = program
     .command('sql')
     .description('Asks the warehouse: the rollups by their names, and the tables of the schema tailrace. Reads only.')
@@ -42,7 +45,8 @@ export function registerSql(program: Command): void {
     .option('--limit <rows>', 'at most so many rows; 0: all', rowsOf, ROWS_MAX)
     .action(async (query: string, options: SqlOptions) => {
       const output = options.json === true ? 'json' : options.output;
-      await (output === 'parquet' ? writeParquet(query, options) : writeText(query, options, output));
+      const asked = { ...options, warehouse: warehouseOf(targetOf(options, components)) };
+      await (output === 'parquet' ? writeParquet(query, asked) : writeText(query, asked, output));
     });
   withExamples(command, EXAMPLES);
 }
@@ -52,7 +56,7 @@ function rowsOf(text: string): number {
   throw new InvalidArgumentError('Expects a number of rows, 0 for all.');
 }
 
-async function writeText(query: string, options: SqlOptions, output: keyof typeof ANSWER_WRITERS): Promise<void> {
+async function writeText(query: string, options: AskedOptions, output: keyof typeof ANSWER_WRITERS): Promise<void> {
   const writer = ANSWER_WRITERS[output](process.stdout.isTTY);
   let begin = '';
   const truncated = await ask(query, options, {
@@ -67,7 +71,7 @@ async function writeText(query: string, options: SqlOptions, output: keyof typeo
   await written(begin + writer.end(truncated));
 }
 
-async function writeParquet(query: string, options: SqlOptions): Promise<void> {
+async function writeParquet(query: string, options: AskedOptions): Promise<void> {
   if (process.stdout.isTTY)
     throw new OperatingError('a Parquet file is not for a terminal', {
       code: 'USAGE',
@@ -92,12 +96,12 @@ async function writeParquet(query: string, options: SqlOptions): Promise<void> {
 }
 
 /** Says on stderr when there were more rows. */
-async function ask(query: string, options: SqlOptions, taker: RowTaker): Promise<boolean> {
+async function ask(query: string, { warehouse, limit }: AskedOptions, taker: RowTaker): Promise<boolean> {
   let given = 0;
   const truncated = await streamSql(
-    warehouseOf(targetOf(options)),
+    warehouse,
     query,
-    { rowsMax: options.limit },
+    { rowsMax: limit },
     {
       columns: (columns) => taker.columns(columns),
       rows: (rows: SqlResult['rows']) => {

@@ -1,6 +1,7 @@
-import { type Config, filledTables, hasWarehouse } from '../config/config.ts';
+import { type Config, filledTables } from '../config/config.ts';
 import type { DataDir } from '../config/data-dir.ts';
 import { shownPath } from '../config/load.ts';
+import { hasWarehouse } from '../roles/sinks/duckdb.ts';
 import { OperatingError } from '../lib/errors.ts';
 import { type UnusedLines, tablesOfFewLines } from '../query/unused-lines.ts';
 import { commandName } from './command-name.ts';

@@ -1,12 +1,16 @@
 import type { Command } from 'commander';
+import type { Launch } from '../roles/definitions.ts';
 
 /** A word after `tailrace`. Its module is loaded when it is used, so that help costs nothing of it. */
-export interface Verb {
+export type Verb = {
   readonly name: string;
   readonly summary: string;
   readonly group: string;
-  readonly load: () => Promise<(program: Command) => void>;
-}
+} & (
+  | { readonly isPlain?: false; readonly load: () => Promise<(program: Command, launch: Launch) => void> }
+  /** It names no component. */
+  | { readonly isPlain: true; readonly load: () => Promise<(program: Command) => void> }
+);
 
 const EVERY_DAY = 'Every day:';
 const LOOKING = 'Looking at results:';
@@ -85,6 +89,7 @@ export const VERBS: readonly Verb[] = [
     name: 'gen',
     summary: 'make access logs, with the results they must lead to',
     group: MORE,
+    isPlain: true,
     load: async () => (await import('./gen.ts')).registerGen,
   },
   {
@@ -97,6 +102,7 @@ export const VERBS: readonly Verb[] = [
     name: 'version',
     summary: 'say what runs here',
     group: MORE,
+    isPlain: true,
     load: async () => (await import('./version.ts')).registerVersion,
   },
 ];

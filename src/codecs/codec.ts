@@ -52,6 +52,8 @@ export interface CodecDefinition<Options = unknown> {
   readonly probe: Options;
   /** Whether its times may be written without a zone. */
   readonly hasLocalTimes?: boolean;
+  /** Whether its lines are JSON: newlines between tokens may then be blanks, and an envelope of JSON may hold a line. */
+  readonly isJson?: boolean;
   readonly examples: readonly CodecExample<Options>[];
 }
 

@@ -47,6 +47,7 @@ type JsonOptions = z.output<typeof options>;
  */
 export const json: CodecDefinition<JsonOptions> = {
   type: 'json',
+  isJson: true,
   summary: 'One JSON object a line, with declared fields.',
   options,
   defaultEventTimeField: '@timestamp',

@@ -1,9 +1,5 @@
 import type { Pipeline } from '../epoch/pipeline.ts';
-import type { DuckdbSinkConfig } from './duckdb-sink.ts';
-import type { ElasticsearchSinkConfig } from './elasticsearch-sink.ts';
-import type { EventsSinkConfig } from './events-sink.ts';
 import type { KafkaBrokerConfig } from './kafka-broker.ts';
-import type { TopicsInputConfig } from './kafka-source.ts';
 
 /**
  * What a configuration means, with every default filled in and every path absolute: plain JSON, so that `run` can hand it to
@@ -39,21 +35,17 @@ export interface EmbeddedBrokerConfig {
   readonly diskBytesMax: number;
 }
 
-/** One entry of `sources`. */
-export type InputConfig = FilesInputConfig | TopicsInputConfig;
-
-export interface FilesInputConfig {
+/** One entry of `sources`; its kind knows what else there is. */
+export interface InputConfig {
   readonly name: string;
-  readonly type: 'file';
+  readonly type: string;
   readonly stream: string;
-  /** Absolute patterns. */
-  readonly include: readonly string[];
-  readonly exclude: readonly string[];
-  readonly lineBytesMax: number;
-  readonly copyGraceMs: number;
 }
 
-export type SinkConfig = DuckdbSinkConfig | ElasticsearchSinkConfig | EventsSinkConfig;
+/** One entry of `sinks`; its kind knows what else there is. */
+export interface SinkConfig {
+  readonly type: string;
+}
 
 export interface EngineConfig {
   /** Engine processes: with the static assignment all there are, with `group` those that one host's supervisor starts. */
@@ -74,11 +66,6 @@ export function columnOf(field: string): string {
   return field.replaceAll(/[^A-Za-z0-9_]/g, '_');
 }
 
-/** The consumer group of the lane of an Elasticsearch sink that makes documents of rollup rows. */
-export function rollupGroup(config: Config, sink: string): string {
-  return `${sinkGroup(config, sink)}.rollups`;
-}
-
 type Sharing = Pick<Config, 'broker'> & { readonly engine: Pick<Config['engine'], 'assignment'> };
 
 /** Whether workers of several hosts share the partitions. */
@@ -86,25 +73,13 @@ export function isShared<C extends Sharing>(config: C): config is C & { readonly
   return config.broker.type === 'kafka' && config.engine.assignment === 'group';
 }
 
-/** The consumer group of a sink. A warehouse is a file, so of several hosts each has its own, which reads for itself. */
-export function sinkGroup(config: Config, sink: string): string {
-  const { name, sinks, agent } = config;
-  const isOfHost = isShared(config) && sinks[sink]?.type === 'duckdb' && agent.id !== null;
-  return isOfHost ? `${name}.${sink}.${agent.id}` : `${name}.${sink}`;
-}
-
-/** The consumer group of a warehouse's replica. */
-export function replicaGroup(config: Config, sink: string): string {
-  return `${sinkGroup(config, sink)}.replica`;
+/** The consumer group of a sink that all hosts share. */
+export function sinkGroup({ name }: Pick<Config, 'name'>, sink: string): string {
+  return `${name}.${sink}`;
 }
 
 /** The tables that this run fills. A folder of runs without a configuration has those of other logs besides, which stand still meanwhile. */
 export function filledTables({ inputs, pipeline }: Pick<Config, 'inputs' | 'pipeline'>): string[] {
   const fed = new Set(inputs.map(({ stream }) => stream));
   return Object.keys(pipeline.rollups).filter((name) => fed.has(pipeline.tables[name]!.stream));
-}
-
-/** Whether there are tables that can be asked. */
-export function hasWarehouse({ sinks }: Pick<Config, 'sinks'>): boolean {
-  return Object.values(sinks).some(({ type }) => type === 'duckdb');
 }

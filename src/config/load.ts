@@ -3,6 +3,7 @@ import { dirname, relative, resolve } from 'node:path';
 import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
 import { formatSize } from '../lib/units.ts';
 import type { Config } from './config.ts';
+import type { ConfigComponents } from './definitions.ts';
 import { CONFIG_BYTES_MAX, type ConfigDocument, parseConfigDocument } from './document.ts';
 import { type Environment, applyEnvironment, replaceReferences, withScalars } from './environment.ts';
 import { ConfigError, type Problem } from './problem.ts';
@@ -22,8 +23,13 @@ export interface LoadedConfig {
 }
 
 /** Reads, checks and resolves a configuration file. Throws a ConfigError with every problem, or an OperatingError with exit code 3. */
-export function loadConfig(path: string, environment: Environment, use: ConfigUse = 'part'): LoadedConfig {
-  return resolveText(readConfigFile(path), path, environment, use);
+export function loadConfig(
+  path: string,
+  environment: Environment,
+  components: ConfigComponents,
+  use?: ConfigUse,
+): LoadedConfig {
+  return resolveText(readConfigFile(path), path, environment, components, use);
 }
 
 /** The same for a text that is not in a file of its own: `path` names it in messages. */
@@ -31,6 +37,7 @@ export function resolveText(
   text: string,
   path: string,
   environment: Environment,
+  components: ConfigComponents,
   use: ConfigUse = 'part',
 ): LoadedConfig {
   const shown = shownPath(path);
@@ -39,9 +46,14 @@ export function resolveText(
   if (document.problems.length > 0) throw new ConfigError(shown, shownText, document.problems);
   const folder = dirname(resolve(path));
   const overridden = applyEnvironment(document.value, environment);
-  const typed = withScalars(overridden.value, overridden.scalars, isRightAt);
+  const typed = withScalars(overridden.value, overridden.scalars, (raw, at) => isRightAt(raw, at, components));
   const replaced = replaceReferences(typed, { environment, folder }, document);
-  const { config, problems } = resolveConfig(replaced.value, { file: resolve(path), folder, document });
+  const { config, problems } = resolveConfig(replaced.value, {
+    file: resolve(path),
+    folder,
+    document,
+    components,
+  });
   // A reference that cannot be read is the error, not the text that stands in its place.
   const places = new Set(replaced.problems.map(({ position }) => JSON.stringify(position)));
   const rest = problems.filter(({ position }) => !places.has(JSON.stringify(position)));

@@ -4,7 +4,8 @@ import { z } from 'zod';
 import type { RollupSpec, StreamSpec } from '../epoch/pipeline.ts';
 import { present } from '../lib/assert.ts';
 import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
-import type { Config } from './config.ts';
+import type { Config, InputConfig } from './config.ts';
+import type { ConfigComponents } from './definitions.ts';
 import { tablesOf } from './tables.ts';
 
 /** A log that a folder of runs without a configuration has: its files, and what was made of them when they first came. */
@@ -36,9 +37,10 @@ export interface PlacedConfig {
  * rotation adds, go on in the tables that were made for them, whatever their first lines would be guessed to be today. Any other log gets a
  * stream of its own, and so a clock of its own: one archive after the other makes no line late.
  */
-export function placeInFolder(made: Config): PlacedConfig {
+export function placeInFolder(made: Config, components: ConfigComponents): PlacedConfig {
   const logs = readLogs(made.dataDir);
-  const files = made.inputs.flatMap((input) => (input.type === 'file' ? input.include : []));
+  const inputs = made.inputs as readonly (InputConfig & { readonly include?: readonly string[] })[];
+  const files = inputs.flatMap(({ include = [] }) => include);
   const [madeStream, spec] = present(Object.entries(made.pipeline.streams)[0], 'a made configuration has a stream');
   const known = logs.findLast((log) => isLogOf(log, files) && fits(log, spec));
   if (known === undefined && logs.length >= LOGS_MAX) throw fullError(made.dataDir);
@@ -46,9 +48,12 @@ export function placeInFolder(made: Config): PlacedConfig {
   const all = [own, ...logs.filter((log) => log !== known)];
   const streams = Object.fromEntries(all.map((log) => [log.stream, log.spec]));
   const rollups = Object.fromEntries(all.flatMap((log) => Object.entries(log.rollups)));
-  const inputs = made.inputs.map((input) => ({ ...input, stream: own.stream }));
   return {
-    config: { ...made, inputs, pipeline: { ...made.pipeline, streams, rollups, tables: tablesOf(rollups) } },
+    config: {
+      ...made,
+      inputs: inputs.map((input) => ({ ...input, stream: own.stream })),
+      pipeline: { ...made.pipeline, streams, rollups, tables: tablesOf(rollups, components) },
+    },
     others: Object.keys(rollups).filter((name) => !Object.hasOwn(own.rollups, name)),
     remember: () => {
       const log = { ...own, files: [...new Set([...own.files, ...files])] };

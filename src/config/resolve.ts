@@ -1,27 +1,19 @@
 import { resolve } from 'node:path';
-import type { z } from 'zod';
-import type { fileOptions } from '../agent/sources/file.ts';
-import { absolutePatterns } from '../agent/sources/glob.ts';
-import { CODECS_BY_TYPE, LINE_COMPONENTS } from '../components.ts';
 import type { EventTimeSpec, Pipeline, RollupSpec, StreamSpec, TransformSpec } from '../epoch/pipeline.ts';
 import { present } from '../lib/assert.ts';
 import type { Fields } from '../record/batch.ts';
 import { type StreamPlan, streamPlan } from '../transforms/stream-plan.ts';
-import { type BrokerConfig, type Config, type InputConfig, type SinkConfig, isShared } from './config.ts';
+import type { Config } from './config.ts';
 import { dataDirProblem } from './data-dir.ts';
+import type { ConfigComponents, Report, Section, SinkNeighbours, WrittenTopic } from './definitions.ts';
 import type { ConfigDocument, Path } from './document.ts';
-import { resolveDuckdbSink } from './duckdb-sink.ts';
-import { checkEventsSink, resolveEventsSink } from './events-sink.ts';
-import { checkElasticsearchSink, documentStreams, resolveElasticsearchSink } from './elasticsearch-sink.ts';
 import { dotted, problemsOfIssues } from './issues.ts';
 import { TOPIC_PREFIX, checkKafkaBroker, resolveKafkaBroker } from './kafka-broker.ts';
-import { type KafkaSource, checkKafkaSources, resolveKafkaSource } from './kafka-source.ts';
-import { earlierPatterns } from './kafka-topics.ts';
 import { unknownField } from './measures.ts';
 import { suggestion } from './nearest.ts';
 import type { Problem } from './problem.ts';
-import { checkDocumentKeys, resolveColumns } from './rollup-columns.ts';
-import { type ConfigFile, configSchema, rollupSection, streamSection } from './schema.ts';
+import { resolveColumns } from './rollup-columns.ts';
+import { type ConfigFile, type StreamSection, schemasOf } from './schema.ts';
 import { tablesOf } from './tables.ts';
 import { originsOf, resolveTransforms } from './transforms.ts';
 import { type WindowSection, checkPartitions, resolveWindow } from './windows.ts';
@@ -33,13 +25,11 @@ export interface ResolveContext {
   /** Relative paths begin here. */
   readonly folder: string;
   readonly document: Pick<ConfigDocument, 'valueAt' | 'keyAt'>;
+  readonly components: ConfigComponents;
 }
 
 /** In place of a field: processing time. */
 const READ_AT = 'read_at';
-
-/** What is wrong with a place of the file, before its position is looked up. */
-type Report = (path: Path, part: 'key' | 'value', problem: Omit<Problem, 'position'>) => void;
 
 /** A stream that can be used, with the fields that are read of it. */
 interface ResolvedStream {
@@ -56,34 +46,40 @@ export function resolveConfig(
   raw: unknown,
   context: ResolveContext,
 ): { readonly config: Config | undefined; readonly problems: readonly Problem[] } {
-  const { document } = context;
-  const parsed = configSchema.safeParse(raw);
-  const problems = parsed.success ? [] : problemsOfIssues(parsed.error.issues, configSchema, raw, document);
+  const { document, components } = context;
+  const { config: schema } = schemasOf(components);
+  const parsed = schema.safeParse(raw);
+  const problems = parsed.success ? [] : problemsOfIssues(parsed.error.issues, schema, raw, document);
+  const said = new Set<string>();
   const report: Report = (path, part, problem) => {
+    // Two sinks may object to the same key of a rollup.
+    const what = `${dotted(path)} ${part} ${problem.message}`;
+    if (said.has(what)) return;
+    said.add(what);
     problems.push({ ...problem, position: part === 'key' ? document.keyAt(path) : document.valueAt(path) });
   };
   checkDataDir(asSection(raw)?.['data_dir'], context.folder, report);
   const sections = sectionsOf(raw);
-  const streams = resolveStreams(sections.streams, report);
-  const rollups = resolveRollups(sections.rollups, streams, report);
+  const streams = resolveStreams(sections.streams, components, report);
+  const rollups = resolveRollups(sections.rollups, streams, components, report);
   // Left out, there are none; where the file is wrong, they may stand under another name.
-  checkWiring(parsed.success ? { ...sections, rollups: sections.rollups ?? {} } : sections, report);
-  const [, broker] = ofType('kafka', { broker: asSection(raw)?.['broker'] })[0] ?? [];
+  checkWiring(parsed.success ? { ...sections, rollups: sections.rollups ?? {} } : sections, components, report);
+  const { name: pipeline, broker: written } = asSection(raw) ?? {};
+  const broker = ofType('kafka', { broker: written })[0]?.[1];
   if (broker !== undefined) checkKafkaBroker(['broker'], broker, report);
-  const pipeline = asSection(raw)?.['name'];
-  const neighbours = { ...sections, pipeline, broker, eventsSinks: ofType('events', sections.sinks) };
-  checkKafkaSources(ofType('kafka', sections.sources), neighbours, report);
-  checkSinks(sections, broker !== undefined, report);
-  checkDocumentKeys(rollups, indexedRollups(sections.sinks, Object.keys(rollups)), report);
+  checkSources(sections, { pipeline, broker }, components, report);
+  const { streams: allStreams, rollups: allRollups } = sections;
+  const names = { streams: Object.keys(allStreams ?? {}), rollups: Object.keys(allRollups ?? {}) };
+  checkSinks(sections.sinks, { ...names, specs: rollups, hasOwnCluster: broker !== undefined }, components, report);
   if (parsed.success) checkAssignment(parsed.data, report);
-  if (parsed.success) checkPartitions(parsed.data, rollups, report);
+  if (parsed.success) checkPartitions(parsed.data, rollups, components, report);
   if (!parsed.success || problems.length > 0) return { config: undefined, problems };
   return { config: assemble(parsed.data, streams, rollups, context), problems };
 }
 
 /** Whether the schema has nothing to say of the value at a path. */
-export function isRightAt(raw: unknown, path: Path): boolean {
-  const { error } = configSchema.safeParse(raw);
+export function isRightAt(raw: unknown, path: Path, components: ConfigComponents): boolean {
+  const { error } = schemasOf(components).config.safeParse(raw);
   return error?.issues.every((issue) => dotted(issue.path as Path) !== dotted(path)) ?? true;
 }
 
@@ -92,8 +88,6 @@ function checkDataDir(written: unknown, folder: string, report: Report): void {
   if (problem === undefined) return;
   report(['data_dir'], 'value', { code: 'CONFIG_VALUE', ...problem, message: `data_dir ${problem.message}` });
 }
-
-type Section = Readonly<Record<string, unknown>>;
 
 /** Undefined where the file has no map there. */
 interface Sections {
@@ -117,18 +111,21 @@ function asSection(value: unknown): Section | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Section) : undefined;
 }
 
-/** What makes the fields of a stream. */
-const fieldsSection = streamSection.pick({ codec: true, transforms: true }).loose();
-
 /** The sections are checked one by one, so that a mistake in one does not hide a mistake in another. */
-function resolveStreams(section: Section | undefined, report: Report): Map<string, ResolvedStream> {
+function resolveStreams(
+  section: Section | undefined,
+  components: ConfigComponents,
+  report: Report,
+): Map<string, ResolvedStream> {
+  const { stream: streamSection } = schemasOf(components);
+  const fieldsSection = streamSection.pick({ codec: true, transforms: true }).loose();
   const streams = new Map<string, ResolvedStream>();
   for (const [name, raw] of Object.entries(section ?? {})) {
     const parsed = fieldsSection.safeParse(asSection(raw));
     if (!parsed.success) continue;
     const { codec, transforms } = parsed.data as Pick<StreamSpec, 'codec'> & { readonly transforms: TransformSpec[] };
-    const definition = present(CODECS_BY_TYPE[codec.type], `no codec ${codec.type}`);
-    const { fields } = streamPlan({ codec }, LINE_COMPONENTS);
+    const definition = present(components.codecs[codec.type], `no codec ${codec.type}`);
+    const { fields } = streamPlan({ codec }, components);
     const whole = streamSection.safeParse(raw);
     const field = whole.success
       ? eventTimeField(['streams', name], whole.data, definition.defaultEventTimeField, fields, report)
@@ -138,7 +135,7 @@ function resolveStreams(section: Section | undefined, report: Report): Map<strin
       const hint = 'leave time_zone out';
       report(['streams', name, 'event_time', 'time_zone'], 'value', { code: 'CONFIG_VALUE', message, hint });
     }
-    const plan = resolveTransforms(['streams', name, 'transforms'], { codec, transforms }, field, report);
+    const plan = resolveTransforms(['streams', name, 'transforms'], { codec, transforms }, field, components, report);
     if (plan === undefined) continue;
     const spec = whole.success
       ? {
@@ -155,7 +152,7 @@ function resolveStreams(section: Section | undefined, report: Report): Map<strin
 
 function eventTimeField(
   path: Path,
-  section: z.output<typeof streamSection>,
+  section: StreamSection,
   fallback: string | undefined,
   fields: Fields,
   report: Report,
@@ -177,7 +174,7 @@ function eventTimeField(
   return field;
 }
 
-function eventTimeSpec(field: string, section: z.output<typeof streamSection>['event_time']): EventTimeSpec {
+function eventTimeSpec(field: string, section: StreamSection['event_time']): EventTimeSpec {
   return {
     field,
     ...(section.time_zone === 'UTC' ? {} : { timeZone: section.time_zone }),
@@ -191,17 +188,20 @@ function eventTimeSpec(field: string, section: z.output<typeof streamSection>['e
 function resolveRollups(
   section: Section | undefined,
   streams: ReadonlyMap<string, ResolvedStream>,
+  components: ConfigComponents,
   report: Report,
 ): Record<string, RollupSpec> {
+  const { rollup: rollupSection } = schemasOf(components);
   const rollups: Record<string, RollupSpec> = {};
   for (const [name, raw] of Object.entries(section ?? {})) {
     const path = ['rollups', name];
     const from = asSection(raw)?.['from'];
     const stream = typeof from === 'string' ? streams.get(from) : undefined;
-    const columns = stream === undefined ? undefined : resolveColumns(path, asSection(raw) ?? {}, stream.plan, report);
+    const columns =
+      stream === undefined ? undefined : resolveColumns(path, asSection(raw) ?? {}, stream.plan, components, report);
     const parsed = rollupSection.safeParse(raw);
     if (!parsed.success || columns === undefined || stream === undefined) continue;
-    const window = resolveWindow([...path, 'window'], parsed.data.window as WindowSection, report);
+    const window = resolveWindow([...path, 'window'], parsed.data.window as WindowSection, components, report);
     if (window === undefined) continue;
     rollups[name] = {
       from: parsed.data.from,
@@ -219,9 +219,15 @@ function resolveRollups(
  * Every stream is fed by a source and read by a rollup, and both name streams that are there. Where a section is missing or
  * a name is wrong, that is the error: what follows from it is not another one.
  */
-function checkWiring({ sources, streams, rollups, sinks }: Sections, report: Report): void {
+function checkWiring(
+  { sources, streams, rollups, sinks }: Sections,
+  components: ConfigComponents,
+  report: Report,
+): void {
   if (streams === undefined) return;
-  const indexed = ofType('elasticsearch', sinks).flatMap(([, sink]) => documentStreams(sink, Object.keys(streams)));
+  const indexed = ofKinds(components.sinks, sinks).flatMap(
+    ([, sink, { streamsOf }]) => streamsOf?.(sink, Object.keys(streams)) ?? [],
+  );
   const fed = checkNames('sources', 'stream', sources, streams, report);
   const read = checkNames('rollups', 'from', rollups, streams, report);
   for (const name of Object.keys(streams)) {
@@ -244,20 +250,40 @@ function ofType(type: string, section: Section | undefined): (readonly [string, 
   });
 }
 
-function checkSinks({ streams, rollups, sinks }: Sections, hasOwnCluster: boolean, report: Report): void {
-  const known = { streams: Object.keys(streams ?? {}), rollups: Object.keys(rollups ?? {}), hasOwnCluster };
-  for (const [name, sink] of ofType('elasticsearch', sinks))
-    checkElasticsearchSink(['sinks', name], sink, known, report);
-  for (const [name, sink] of ofType('events', sinks)) checkEventsSink(['sinks', name], sink, known, report);
+/** The entries of a section whose kind is known, each with its definition. */
+function ofKinds<Definition>(
+  kinds: Readonly<Record<string, Definition>>,
+  section: Section | undefined,
+): (readonly [string, Section, Definition])[] {
+  return Object.entries(kinds).flatMap(([type, definition]) =>
+    ofType(type, section).map(([name, entry]) => [name, entry, definition] as const),
+  );
 }
 
-/** Rollups whose rows become documents. */
-function indexedRollups(sinks: Section | undefined, rollups: readonly string[]): ReadonlySet<string> {
-  return new Set(
-    ofType('elasticsearch', sinks).flatMap(([, { rollups: named }]) =>
-      Array.isArray(named) ? named.filter((name): name is string => typeof name === 'string') : rollups,
-    ),
-  );
+function checkSources(
+  { sources, sinks, ...neighbours }: Sections,
+  { pipeline, broker }: { readonly pipeline: unknown; readonly broker: Section | undefined },
+  components: ConfigComponents,
+  report: Report,
+): void {
+  const given = broker?.['topic_prefix'];
+  const topicPrefix = typeof given === 'string' ? given : TOPIC_PREFIX;
+  const written = ofKinds(components.sinks, sinks).flatMap(([sink, section, { topicOf }]) => {
+    const topic: WrittenTopic | undefined = topicOf?.(section, { sink, pipeline: String(pipeline), topicPrefix });
+    return topic === undefined ? [] : [[sink, topic] as const];
+  });
+  const around = { ...neighbours, pipeline, broker, codecs: components.codecs, written };
+  for (const { type, check } of Object.values(components.sources)) check?.(ofType(type, sources), around, report);
+}
+
+function checkSinks(
+  sinks: Section | undefined,
+  neighbours: SinkNeighbours,
+  components: ConfigComponents,
+  report: Report,
+): void {
+  for (const [name, section, { check }] of ofKinds(components.sinks, sinks))
+    check?.(['sinks', name], section, neighbours, report);
 }
 
 /** The streams that the entries of a section name; undefined when one of them is not known. */
@@ -293,7 +319,7 @@ function assemble(
   file: ConfigFile,
   streams: ReadonlyMap<string, ResolvedStream>,
   rollups: Readonly<Record<string, RollupSpec>>,
-  context: ResolveContext,
+  { file: path, folder, components }: ResolveContext,
 ): Config {
   const { checkpoint, snapshot_after: snapshotBytes, workers, assignment } = file.engine;
   const pipeline: Pipeline = {
@@ -303,24 +329,25 @@ function assemble(
       [...streams].map(([name, { spec }]) => [name, present(spec, `stream ${name} is resolved`)]),
     ),
     rollups,
-    tables: tablesOf(rollups),
+    tables: tablesOf(rollups, components),
   };
-  const broker = brokerOf(file.broker, context.folder);
+  const broker = brokerOf(file.broker, folder);
   return {
-    file: context.file,
+    file: path,
     name: file.name,
-    dataDir: resolve(context.folder, file.data_dir),
+    dataDir: resolve(folder, file.data_dir),
     broker,
     agent: { id: file.agent.id ?? null },
-    inputs: Object.entries(file.sources).map(([name, source]) =>
-      inputOf(name, source as AnySource, { sources: file.sources, broker, folder: context.folder }),
-    ),
+    inputs: Object.entries(file.sources as Sectioned).map(([name, section]) => {
+      const { resolve: resolveSource } = definitionOf(components.sources, section);
+      return resolveSource(section, { name, sources: file.sources, broker, folder });
+    }),
     pipeline,
     sinks: Object.fromEntries(
-      Object.entries(file.sinks).map(([name, sink]) => [
-        name,
-        sinkOf(name, sink as Section, { pipeline, broker, engine: { assignment }, folder: context.folder }),
-      ]),
+      Object.entries(file.sinks as Sectioned).map(([name, section]) => {
+        const { resolve: resolveSink } = definitionOf(components.sinks, section);
+        return [name, resolveSink(section, { name, pipeline, broker, engine: { assignment }, folder })];
+      }),
     ),
     engine: { workers, assignment },
     checkpoint: { intervalMs: checkpoint.interval, minPauseMs: checkpoint.min_pause, timeoutMs: checkpoint.timeout },
@@ -333,46 +360,9 @@ function brokerOf(broker: ConfigFile['broker'], folder: string): Config['broker'
   return { type: broker.type, topicPrefix: TOPIC_PREFIX, retainMs: broker.retain, diskBytesMax: broker.disk_max };
 }
 
-function sinkOf(
-  name: string,
-  sink: Section,
-  context: Pick<Config, 'pipeline' | 'broker'> & { readonly engine: Pick<Config['engine'], 'assignment'> } & {
-    readonly folder: string;
-  },
-): SinkConfig {
-  const { pipeline, broker, folder } = context;
-  if (sink['type'] === 'duckdb') return resolveDuckdbSink(sink);
-  const rollups = Object.keys(pipeline.rollups);
-  if (sink['type'] === 'elasticsearch')
-    return resolveElasticsearchSink(sink, { streams: Object.keys(pipeline.streams), rollups }, folder);
-  const cluster = broker.type === 'kafka' ? broker : undefined;
-  const of = { sink: name, pipeline: pipeline.name, topicPrefix: broker.topicPrefix, isShared: isShared(context) };
-  return resolveEventsSink(sink, { ...of, cluster, rollups, folder });
-}
+type Sectioned = Readonly<Record<string, Section>>;
 
-type AnySource =
-  | (z.output<typeof fileOptions> & { readonly type: 'file'; readonly stream: string })
-  | ({ readonly type: 'kafka' } & KafkaSource);
-
-function inputOf(
-  name: string,
-  source: AnySource,
-  { sources, broker, folder }: { readonly sources: Section; readonly broker: BrokerConfig; readonly folder: string },
-): InputConfig {
-  if (source.type === 'kafka') {
-    const own = broker.type === 'kafka' ? broker : undefined;
-    return resolveKafkaSource(name, source, folder, own, earlierPatterns(sources, name, own?.brokers ?? []));
-  }
-  return {
-    name,
-    type: source.type,
-    stream: source.stream,
-    include: source.include.flatMap((pattern) => absolutePatterns(folder, pattern)),
-    // A pattern without a slash is one of names, wherever the file lies.
-    exclude: source.exclude.flatMap((pattern) =>
-      pattern.includes('/') ? absolutePatterns(folder, pattern) : [pattern],
-    ),
-    lineBytesMax: source.line_bytes_max,
-    copyGraceMs: source.copy_grace,
-  };
+/** Of a section that the schema lets through. */
+function definitionOf<Definition>(kinds: Readonly<Record<string, Definition>>, { type }: Section): Definition {
+  return present(kinds[String(type)], `the type ${String(type)} is known`);
 }

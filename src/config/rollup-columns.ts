@@ -1,15 +1,13 @@
-import { AGGREGATES } from '../components.ts';
 import type { RollupSpec } from '../epoch/pipeline.ts';
 import type { KeySpec } from '../epoch/table.ts';
 import type { FieldType } from '../record/batch.ts';
 import { RESERVED_COLUMNS, columnOf } from './config.ts';
+import type { ConfigComponents, Report } from './definitions.ts';
 import type { Path } from './document.ts';
 import { type StreamFields, isMeasureError, parseMeasure, unknownField } from './measures.ts';
 import type { Problem } from './problem.ts';
-import { rollupSection } from './schema.ts';
+import { schemasOf } from './schema.ts';
 import { type WindowSection, operatorOf } from './windows.ts';
-
-type Report = (path: Path, part: 'key' | 'value', problem: Omit<Problem, 'position'>) => void;
 
 /** Names that people give to the columns of fields whose own name is taken. */
 const USUAL_NAMES: Readonly<Record<string, string>> = { status: 'http_status' };
@@ -54,11 +52,13 @@ export function resolveColumns(
   path: Path,
   raw: Readonly<Record<string, unknown>>,
   lines: StreamFields,
+  components: ConfigComponents,
   report: Report,
 ): Pick<RollupSpec, 'by' | 'measures'> {
   const { fields } = lines;
+  const { rollup: rollupSection } = schemasOf(components);
   const window = rollupSection.shape.window.safeParse(raw['window']).data as WindowSection | undefined;
-  const columns = new TableColumns(window === undefined ? [] : operatorOf(window).ownColumns);
+  const columns = new TableColumns(window === undefined ? [] : operatorOf(window, components).ownColumns);
   const given = rollupSection.shape.by.safeParse(raw['by']).data ?? [];
   const by = given.map((key, i) => {
     const spec = keySpec(key, fields);
@@ -71,10 +71,7 @@ export function resolveColumns(
       const what = `the key ${spec.field}`;
       if (owner === undefined) columns.take(spec.column, what);
       else {
-        const hint =
-          !isNamed && owner === what
-            ? 'leave one out'
-            : `name it: { field: ${yamlText(spec.field)}, as: ${columns.freeName(spec.field)} }`;
+        const hint = !isNamed && owner === what ? 'leave one out' : namedKey(spec.field, columns);
         report(isNamed ? [...at, 'as'] : at, 'value', clash(what, owner, spec.column, hint));
       }
     }
@@ -86,32 +83,12 @@ export function resolveColumns(
     const owner = columns.ownerOf(name);
     if (owner === undefined) columns.take(name, `the measure ${name}`);
     else report(at, 'key', clash(`the measure ${name}`, owner, name, 'choose another name'));
-    const measure = parseMeasure(name, text, { aggregates: AGGREGATES, lines });
+    const measure = parseMeasure(name, text, { aggregates: Object.values(components.aggregates), lines });
     if (!isMeasureError(measure)) return [measure];
     report(at, 'value', measure);
     return [];
   });
   return { by, measures };
-}
-
-/** What the document of a row says itself. */
-const OWN_DOCUMENT_FIELD = /^(@timestamp|(ecs|tailrace)(\..*)?)$/;
-
-/** In Elasticsearch keys are fields under their own names, dots and all. */
-export function checkDocumentKeys(
-  rollups: Readonly<Record<string, Pick<RollupSpec, 'by'>>>,
-  indexed: ReadonlySet<string>,
-  report: Report,
-): void {
-  for (const [name, { by }] of Object.entries(rollups)) {
-    if (!indexed.has(name)) continue;
-    for (const [i, { field, as = field }] of by.entries()) {
-      if (!OWN_DOCUMENT_FIELD.test(as)) continue;
-      const hint = `name it: { field: ${yamlText(field)}, as: ${new TableColumns().freeName(field)} }`;
-      const message = `the key ${as} and a field of every document would both be ${as}`;
-      report(['rollups', name, 'by', i], 'value', { code: 'CONFIG_COLUMN_CLASH', message, hint });
-    }
-  }
 }
 
 /** An unknown field is said elsewhere; here it passes as text. */
@@ -126,6 +103,11 @@ function keySpec(
 
 function clash(what: string, owner: string, column: string, hint: string): Omit<Problem, 'position'> {
   return { code: 'CONFIG_COLUMN_CLASH', message: `${what} and ${owner} would both be the column ${column}`, hint };
+}
+
+/** How to call the column of a field otherwise. */
+export function namedKey(field: string, columns = new TableColumns()): string {
+  return `name it: { field: ${yamlText(field)}, as: ${columns.freeName(field)} }`;
 }
 
 /** A text as YAML takes it inside braces. */

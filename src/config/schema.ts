@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { isZone } from '../codecs/times/local-zone.ts';
-import { CODECS, OPERATORS, SINKS, SOURCES, TRANSFORMS } from '../components.ts';
 import { duration, size } from '../lib/units.ts';
+import type { ConfigComponents } from './definitions.ts';
 import { kafkaBrokerSection } from './kafka-broker.ts';
 
 /** Names become parts of topics, files and tables: short, plain, lower case; none that every object of the language has. */
@@ -26,10 +26,10 @@ function typed({ type, options }: { type: string; options: z.ZodType }): z.ZodOb
 }
 
 function oneOf(
-  components: readonly { type: string; options: z.ZodType }[],
+  components: Readonly<Record<string, { type: string; options: z.ZodType }>>,
   shared: z.ZodRawShape = {},
 ): z.ZodDiscriminatedUnion {
-  const [first, ...rest] = components.map((component) => typed(component).extend(shared));
+  const [first, ...rest] = Object.values(components).map((component) => typed(component).extend(shared));
   return z.discriminatedUnion('type', [first!, ...rest]);
 }
 
@@ -92,29 +92,6 @@ export const eventTimeSection = z.strictObject({
 /** Each is checked for every line, or at every start: more than people write by hand. */
 const TRANSFORMS_MAX = 32;
 
-export const streamSection = z.strictObject({
-  codec: oneOf(CODECS).describe('How the lines are written.'),
-  transforms: z
-    .array(oneOf(TRANSFORMS), { error: () => 'expects a list of transforms' })
-    .max(TRANSFORMS_MAX, { error: () => `takes at most ${TRANSFORMS_MAX} transforms` })
-    .prefault([])
-    .describe('What happens to the fields of a line before anybody reads them, in this order.'),
-  event_time: eventTimeSection.prefault({}),
-  partitions: z
-    .int({ error: () => 'expects a whole number' })
-    .min(1, { error: () => 'must be between 1 and 64' })
-    .max(64, { error: () => 'must be between 1 and 64' })
-    .prefault(1)
-    .describe('Partitions of the topics, fixed at the birth of the stream.'),
-});
-
-export const windowSection = oneOf(
-  OPERATORS.map(({ type, summary, options }) => ({
-    type,
-    options: options.extend({ type: z.literal(type).describe(summary) }),
-  })),
-);
-
 const KEY_FORM = 'expects the name of a field, or { field, as }';
 /** A key by its field, or with a name of its own where the field's is taken. */
 const keySection = z.union([text, z.strictObject({ field: text, as: sqlName.optional() })], { error: () => KEY_FORM });
@@ -122,30 +99,6 @@ const keySection = z.union([text, z.strictObject({ field: text, as: sqlName.opti
 /** Tens of thousands of rows a second are written; a row takes 150 bytes of memory, and its key. */
 const ROWS_MAX = { usual: 1_000_000, most: 10_000_000 };
 const ROWS_MAX_FORM = `must be a whole number between 1 and ${ROWS_MAX.most}`;
-
-export const rollupSection = z.strictObject({
-  from: text.describe('The stream it reads.'),
-  by: z
-    .array(keySection, { error: () => 'expects a list of fields' })
-    .max(8, { error: () => 'takes at most 8 fields' })
-    .prefault([])
-    .describe(
-      'Key fields, at most 8, in the order of the columns. None: one row a window. `{ field: status, as: http_status }` calls the column otherwise.',
-    ),
-  window: windowSection,
-  allowed_lateness: duration({ min: '0s', max: '31d' })
-    .prefault('0s')
-    .describe('A closed window stays open for late lines this long, in event time; they revise its row.'),
-  rows_max: z
-    .int({ error: () => ROWS_MAX_FORM })
-    .min(1, { error: () => ROWS_MAX_FORM })
-    .max(ROWS_MAX.most, { error: () => ROWS_MAX_FORM })
-    .prefault(ROWS_MAX.usual)
-    .describe(
-      'Keys that get a row of their own, of one window in one partition. Who sends requests may choose the keys: the lines of all further ones share one row, whose key is NULL and whose `is_other` is true.',
-    ),
-  measures: z.record(sqlName, text).describe('Column name → aggregate, such as `sum(http.response.body.bytes)`.'),
-});
 
 export const checkpointSection = z.strictObject({
   interval: duration({ min: '50ms', max: '10m' }).prefault('1s').describe('How often what was decided is committed.'),
@@ -181,24 +134,104 @@ export const engineSection = z.strictObject({
 const slugRecord = <T extends z.ZodType>(values: T): z.ZodRecord<typeof slug, T> =>
   z.record(slug, values, { error: () => 'expects a map of names' });
 
-export const configSchema = z.strictObject({
-  version: z.literal(1, { error: () => 'expects 1, the version of this file format' }),
-  name: slug.describe('The name of the pipeline. It is part of the names of topics and of consumer groups.'),
-  data_dir: text
-    .prefault('./tailrace-data')
-    .describe("Everything Tailrace keeps: log, registry, warehouse, locks. Relative to this file's folder."),
-  broker: brokerSection.prefault({ type: 'embedded' }).describe('The durable log between the stages.'),
-  agent: agentSection.prefault({}).describe('The agent, where it must be told from others.'),
-  sources: slugRecord(oneOf(SOURCES, SOURCE_SHAPE)).describe('What is read.'),
-  streams: slugRecord(streamSection).describe('Kinds of lines.'),
-  rollups: z
-    .record(sqlName, rollupSection, { error: () => 'expects a map of names; leave it out where there are no tables' })
-    .prefault({})
-    .describe('Tables that are kept up to date. None where lines go to Elasticsearch alone.'),
-  sinks: slugRecord(oneOf(SINKS))
-    .prefault({ warehouse: { type: 'duckdb' } })
-    .describe('Where the tables go.'),
-  engine: engineSection.prefault({}),
-});
+/** A window is told by what its operator does. */
+function windowsOf(operators: ConfigComponents['operators']): Record<string, { type: string; options: z.ZodType }> {
+  return Object.fromEntries(
+    Object.entries(operators).map(([type, { summary, options }]) => [
+      type,
+      { type, options: options.extend({ type: z.literal(type).describe(summary) }) },
+    ]),
+  );
+}
 
-export type ConfigFile = z.output<typeof configSchema>;
+function streamSection({ codecs, transforms }: ConfigComponents) {
+  return z.strictObject({
+    codec: oneOf(codecs).describe('How the lines are written.'),
+    transforms: z
+      .array(oneOf(transforms), { error: () => 'expects a list of transforms' })
+      .max(TRANSFORMS_MAX, { error: () => `takes at most ${TRANSFORMS_MAX} transforms` })
+      .prefault([])
+      .describe('What happens to the fields of a line before anybody reads them, in this order.'),
+    event_time: eventTimeSection.prefault({}),
+    partitions: z
+      .int({ error: () => 'expects a whole number' })
+      .min(1, { error: () => 'must be between 1 and 64' })
+      .max(64, { error: () => 'must be between 1 and 64' })
+      .prefault(1)
+      .describe('Partitions of the topics, fixed at the birth of the stream.'),
+  });
+}
+
+function rollupSection({ operators }: ConfigComponents) {
+  return z.strictObject({
+    from: text.describe('The stream it reads.'),
+    by: z
+      .array(keySection, { error: () => 'expects a list of fields' })
+      .max(8, { error: () => 'takes at most 8 fields' })
+      .prefault([])
+      .describe(
+        'Key fields, at most 8, in the order of the columns. None: one row a window. `{ field: status, as: http_status }` calls the column otherwise.',
+      ),
+    window: oneOf(windowsOf(operators)),
+    allowed_lateness: duration({ min: '0s', max: '31d' })
+      .prefault('0s')
+      .describe('A closed window stays open for late lines this long, in event time; they revise its row.'),
+    rows_max: z
+      .int({ error: () => ROWS_MAX_FORM })
+      .min(1, { error: () => ROWS_MAX_FORM })
+      .max(ROWS_MAX.most, { error: () => ROWS_MAX_FORM })
+      .prefault(ROWS_MAX.usual)
+      .describe(
+        'Keys that get a row of their own, of one window in one partition. Who sends requests may choose the keys: the lines of all further ones share one row, whose key is NULL and whose `is_other` is true.',
+      ),
+    measures: z.record(sqlName, text).describe('Column name → aggregate, such as `sum(http.response.body.bytes)`.'),
+  });
+}
+
+function configSchema(
+  { sources, sinks }: ConfigComponents,
+  {
+    stream,
+    rollup,
+  }: { readonly stream: ReturnType<typeof streamSection>; readonly rollup: ReturnType<typeof rollupSection> },
+) {
+  return z.strictObject({
+    version: z.literal(1, { error: () => 'expects 1, the version of this file format' }),
+    name: slug.describe('The name of the pipeline. It is part of the names of topics and of consumer groups.'),
+    data_dir: text
+      .prefault('./tailrace-data')
+      .describe("Everything Tailrace keeps: log, registry, warehouse, locks. Relative to this file's folder."),
+    broker: brokerSection.prefault({ type: 'embedded' }).describe('The durable log between the stages.'),
+    agent: agentSection.prefault({}).describe('The agent, where it must be told from others.'),
+    sources: slugRecord(oneOf(sources, SOURCE_SHAPE)).describe('What is read.'),
+    streams: slugRecord(stream).describe('Kinds of lines.'),
+    rollups: z
+      .record(sqlName, rollup, { error: () => 'expects a map of names; leave it out where there are no tables' })
+      .prefault({})
+      .describe('Tables that are kept up to date. None where lines go to Elasticsearch alone.'),
+    sinks: slugRecord(oneOf(sinks))
+      .prefault({ warehouse: { type: 'duckdb' } })
+      .describe('Where the tables go.'),
+    engine: engineSection.prefault({}),
+  });
+}
+
+function makeSchemas(components: ConfigComponents) {
+  const stream = streamSection(components);
+  const rollup = rollupSection(components);
+  return { stream, rollup, config: configSchema(components, { stream, rollup }) };
+}
+
+export type Schemas = ReturnType<typeof makeSchemas>;
+export type StreamSection = z.output<Schemas['stream']>;
+export type ConfigFile = z.output<Schemas['config']>;
+
+/** A program has one set of components, and asks for each value that comes from the environment. */
+const made = new WeakMap<ConfigComponents, Schemas>();
+
+/** The form of a file that may name these components. */
+export function schemasOf(components: ConfigComponents): Schemas {
+  const schemas = made.get(components) ?? makeSchemas(components);
+  made.set(components, schemas);
+  return schemas;
+}

@@ -1,14 +1,13 @@
-import { LINE_COMPONENTS } from '../components.ts';
 import type { RollupSpec, StreamSpec, TransformSpec } from '../epoch/pipeline.ts';
 import { present } from '../lib/assert.ts';
-import { type StreamPlan, streamPlan } from '../transforms/stream-plan.ts';
+import { type LineComponents, type StreamPlan, streamPlan } from '../transforms/stream-plan.ts';
 import type { OptionPlace } from '../transforms/transform.ts';
+import type { Report } from './definitions.ts';
 import type { Path } from './document.ts';
 import { unknownField } from './measures.ts';
 import type { Problem } from './problem.ts';
 
 type PlacedProblem = OptionPlace & Omit<Problem, 'position'>;
-type Report = (path: Path, part: 'key' | 'value', problem: Omit<Problem, 'position'>) => void;
 
 /**
  * Checks the transforms of a stream, each against the fields that the ones before it leave. The plan of the stream, or undefined where a
@@ -18,21 +17,27 @@ export function resolveTransforms(
   path: Path,
   { codec, transforms = [] }: Pick<StreamSpec, 'codec' | 'transforms'>,
   eventTimeField: string | undefined,
+  components: LineComponents,
   report: Report,
 ): StreamPlan | undefined {
-  let plan = streamPlan({ codec }, LINE_COMPONENTS);
+  let plan = streamPlan({ codec }, components);
   for (const [i, transform] of transforms.entries()) {
-    const problems = problemsOf(transform, plan, eventTimeField);
+    const problems = problemsOf(transform, plan, eventTimeField, components);
     for (const { path: within, part, ...problem } of problems) report([...path, i, ...within], part, problem);
     if (problems.length > 0) return undefined;
-    plan = streamPlan({ codec, transforms: transforms.slice(0, i + 1) }, LINE_COMPONENTS);
+    plan = streamPlan({ codec, transforms: transforms.slice(0, i + 1) }, components);
   }
   return plan;
 }
 
-function problemsOf(spec: TransformSpec, before: StreamPlan, eventTimeField: string | undefined): PlacedProblem[] {
+function problemsOf(
+  spec: TransformSpec,
+  before: StreamPlan,
+  eventTimeField: string | undefined,
+  components: LineComponents,
+): PlacedProblem[] {
   const { type, ...options } = spec;
-  const definition = present(LINE_COMPONENTS.transforms?.[type], `no transform ${type}`);
+  const definition = present(components.transforms?.[type], `no transform ${type}`);
   const named = definition.named(options);
   const unknown = named.filter(({ field }) => !Object.hasOwn(before.fields, field));
   if (unknown.length > 0) return unknown.map(({ field, ...place }) => ({ ...place, ...unknownField(field, before) }));

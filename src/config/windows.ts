@@ -1,24 +1,29 @@
-import { OPERATORS_BY_TYPE } from '../components.ts';
 import type { RollupSpec, WindowSpec } from '../epoch/pipeline.ts';
 import { present } from '../lib/assert.ts';
 import type { OperatorDefinition } from '../operators/operator.ts';
+import type { ConfigComponents, Report } from './definitions.ts';
 import type { Path } from './document.ts';
-import type { Problem } from './problem.ts';
 import type { ConfigFile } from './schema.ts';
-
-type Report = (path: Path, part: 'key' | 'value', problem: Omit<Problem, 'position'>) => void;
 
 /** A window as the schema lets it through. */
 export type WindowSection = Readonly<Record<string, unknown>> & { readonly type: string };
 
-export function operatorOf({ type }: { readonly type: string }): OperatorDefinition {
-  return present(OPERATORS_BY_TYPE[type], `operator ${type} is known`);
+export function operatorOf(
+  { type }: { readonly type: string },
+  { operators }: Pick<ConfigComponents, 'operators'>,
+): OperatorDefinition {
+  return present(operators[type], `operator ${type} is known`);
 }
 
 /** Undefined where an option does not fit the others. */
-export function resolveWindow(path: Path, window: WindowSection, report: Report): WindowSpec | undefined {
+export function resolveWindow(
+  path: Path,
+  window: WindowSection,
+  components: ConfigComponents,
+  report: Report,
+): WindowSpec | undefined {
   const { type: _type, ...options } = window;
-  const resolved = operatorOf(window).resolve(options);
+  const resolved = operatorOf(window, components).resolve(options);
   if (!('problem' in resolved)) return resolved.window;
   const { option, ...problem } = resolved.problem;
   report([...path, option], 'value', { code: 'CONFIG_VALUE', ...problem });
@@ -32,14 +37,15 @@ export function resolveWindow(path: Path, window: WindowSection, report: Report)
 export function checkPartitions(
   { sources, streams }: ConfigFile,
   rollups: Readonly<Record<string, RollupSpec>>,
+  components: ConfigComponents,
   report: Report,
 ): void {
   for (const [name, { from, window }] of Object.entries(rollups)) {
     const { partitions = 1 } = streams[from] ?? {};
     const spread = Object.entries(
       sources as Readonly<Record<string, { readonly type: string; readonly stream: string }>>,
-    ).find(([, source]) => source.stream === from && source.type !== 'kafka');
-    if (!operatorOf(window).needsKeyInOnePartition || partitions === 1 || spread === undefined) continue;
+    ).find(([, source]) => source.stream === from && components.sources[source.type]?.keepsKeys === false);
+    if (!operatorOf(window, components).needsKeyInOnePartition || partitions === 1 || spread === undefined) continue;
     report(['rollups', name, 'window', 'type'], 'value', {
       code: 'CONFIG_VALUE',
       message: `a ${window.type} window needs all lines of a key in one partition, and the files of ${spread[0]} are spread over the ${partitions} of ${from}`,

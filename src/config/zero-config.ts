@@ -1,11 +1,12 @@
 import { resolve } from 'node:path';
 import { literalPattern } from '../agent/sources/glob.ts';
-import { CODECS } from '../components.ts';
 import type { BlockLines } from '../codecs/codec.ts';
+import { present } from '../lib/assert.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 import { Batch, VERDICT_MALFORMED } from '../record/batch.ts';
 import type { Config } from './config.ts';
+import type { ConfigComponents } from './definitions.ts';
 import { dataDirProblem } from './data-dir.ts';
 import { describeJsonSample } from './json-sample.ts';
 import { type LogSample, refusal, sampleOf } from './log-sample.ts';
@@ -34,7 +35,8 @@ interface Guess {
  * A configuration made of log files: their format is found out, and the rollups are those that most people want first. It passes the same
  * checks as one that was written; a guess that does not is given up for a plainer one.
  */
-export function configOfLogs(paths: readonly string[], dataDir: string): MadeConfig {
+export function configOfLogs(paths: readonly string[], dataDir: string, components: ConfigComponents): MadeConfig {
+  const { codecs } = components;
   const problem = dataDirProblem(dataDir, process.cwd());
   if (problem !== undefined)
     throw new OperatingError(`data_dir ${dataDir} ${problem.message}`, {
@@ -47,10 +49,13 @@ export function configOfLogs(paths: readonly string[], dataDir: string): MadeCon
     const hint = 'its format is told from its first lines: wait for them, or write a configuration';
     throw refusal(paths.join(', '), 'has no lines yet', hint);
   }
-  const codec = detectCodec(samples.map(({ block }) => block));
-  if (codec === undefined) throw unknownFormat(samples);
-  const others = samples.length === 1 ? [] : otherFormats(samples, codec);
-  for (const { stream, rollups, notes } of guesses(codec, joined(samples))) {
+  const codec = detectCodec(
+    samples.map(({ block }) => block),
+    codecs,
+  );
+  if (codec === undefined) throw unknownFormat(samples, codecs);
+  const others = samples.length === 1 ? [] : otherFormats(samples, codec, codecs);
+  for (const { stream, rollups, notes } of guesses(present(codecs[codec], `codec ${codec}`), joined(samples))) {
     const raw = {
       version: 1,
       name: 'logs',
@@ -59,7 +64,7 @@ export function configOfLogs(paths: readonly string[], dataDir: string): MadeCon
       streams: { [codec]: stream },
       rollups,
     };
-    const { config } = resolveConfig(raw, { file: null, folder: process.cwd(), document: NOWHERE });
+    const { config } = resolveConfig(raw, { file: null, folder: process.cwd(), document: NOWHERE, components });
     if (config !== undefined) return { config, notes: [...notes, ...others] };
   }
   throw new OperatingError(`no tables can be made of the ${codec} lines of ${paths.map(escapeText).join(', ')}`, {
@@ -69,13 +74,15 @@ export function configOfLogs(paths: readonly string[], dataDir: string): MadeCon
   });
 }
 
+type Codecs = ConfigComponents['codecs'];
+
 const POSITION = { line: 1, column: 1, length: 1 };
 const NOWHERE = { valueAt: () => POSITION, keyAt: () => POSITION };
 
 /** Guesses at what is wanted of the lines, the richest first. */
-function* guesses(codec: string, block: BlockLines): Generator<Guess> {
-  if (codec !== 'json') {
-    yield ofAccessLog(codec);
+function* guesses({ type, isJson }: Codecs[string], block: BlockLines): Generator<Guess> {
+  if (isJson !== true) {
+    yield ofAccessLog(type);
     return;
   }
   const sample = describeJsonSample(block);
@@ -110,11 +117,11 @@ function ofAccessLog(codec: string): Guess {
 }
 
 /** The codec whose decoder takes most of the lines; of equals the one listed first, which is the richer one. */
-function detectCodec(blocks: readonly BlockLines[]): string | undefined {
+function detectCodec(blocks: readonly BlockLines[], codecs: Codecs): string | undefined {
   const lines = blocks.reduce((sum, block) => sum + block.lines, 0);
   let best: string | undefined;
   let bestCount = Math.max(1, lines * BELIEVED_SHARE) - 0.5;
-  for (const codec of CODECS) {
+  for (const codec of Object.values(codecs)) {
     const decode = codec.compile(codec.probe, { fields: [] });
     const batch = new Batch([], lines);
     let count = 0;
@@ -131,22 +138,22 @@ function detectCodec(blocks: readonly BlockLines[]): string | undefined {
 }
 
 /** Files that look like something else than most of them. */
-function otherFormats(samples: readonly LogSample[], codec: string): string[] {
+function otherFormats(samples: readonly LogSample[], codec: string, codecs: Codecs): string[] {
   return samples.flatMap(({ path, block }) => {
-    const own = block.lines === 0 ? codec : detectCodec([block]);
+    const own = block.lines === 0 ? codec : detectCodec([block], codecs);
     if (own === codec) return [];
     const what = own === undefined ? `are not ${codec} lines` : `are ${own} lines`;
     return [`the first lines of ${escapeText(path)} ${what}: read as ${codec}, most become dead letters; run it alone`];
   });
 }
 
-function unknownFormat(samples: readonly LogSample[]): OperatingError {
+function unknownFormat(samples: readonly LogSample[], codecs: Codecs): OperatingError {
   const { block } = samples.find(({ block: { lines } }) => lines > 0)!;
   const newline = block.bytes.indexOf(0x0a);
   const line = block.bytes.subarray(0, newline === -1 ? block.bytes.length : newline);
   const text = Buffer.from(line.subarray(0, SHOWN_BYTES)).toString('utf8');
   const shown = `${escapeText(text)}${line.length > SHOWN_BYTES ? '…' : ''}`;
-  const names = CODECS.map(({ type }) => type).join(', ');
+  const names = Object.keys(codecs).join(', ');
   const paths = samples.map(({ path }) => escapeText(path)).join(', ');
   const lines = samples.reduce((sum, sample) => sum + sample.block.lines, 0);
   const looked = lines === 1 ? 'its first line begins' : `of the first ${lines} lines, the first begins`;

@@ -1,7 +1,7 @@
 import type { AgentEvent } from '../agent/events.ts';
 import { formatDuration } from '../lib/units.ts';
 import { HeldPartitions } from './held-partitions.ts';
-import { type ClusterEvent, clusterText } from './kafka-broker.ts';
+import { type ClusterEvent, clusterText } from './cluster-text.ts';
 
 export type AgentRoleEvent = AgentEvent | ClusterEvent;
 

@@ -4,17 +4,17 @@ import { rawTopic } from '../broker/broker.ts';
 import type { Config } from '../config/config.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import type { AgentRoleEvent } from './agent-text.ts';
-import { kafkaClientOptions } from './kafka-broker.ts';
+import { sourcesOf } from './input-sources.ts';
 import type { RunEnd } from './run-end.ts';
-import type { RoleContext } from './role.ts';
+import type { Components, RoleContext } from './definitions.ts';
 import { tellSupervisor } from './supervisor-channel.ts';
 
 export async function runAgent(
-  { config, dataDir, clock, log, signal, notify }: RoleContext<AgentRoleEvent>,
+  { config, components, dataDir, clock, log, signal, notify }: RoleContext<AgentRoleEvent>,
   { isOnce, closesAll }: RunEnd,
 ): Promise<void> {
   const limits = { openFilesMax: openFilesWithin(processFilesMax(), DEFAULT_LIMITS.openFilesMax) };
-  const inputs = agentInputs(config);
+  const inputs = agentInputs(config, components);
   const options = { dataDir: dataDir.root, inputs, isOnce, closesAll, limits, ...agentId(config) };
   const tell = (event: AgentEvent): void => {
     // The supervisor draws its progress line from these, and says which files are not in the result.
@@ -35,16 +35,13 @@ export function agentId({ agent, broker }: Config): { readonly agentId?: string 
   });
 }
 
-/** What the configuration says, as the agent takes it; reads the files of certificates. */
-export function agentInputs({ inputs, pipeline, broker, agent }: Config): AgentInput[] {
-  const own = inputs.filter((input) => input.type === 'file' || input.agent === null || input.agent === agent.id);
-  return own.map((input) => {
-    const stream = pipeline.streams[input.stream]!;
-    const target = { topic: rawTopic(broker.topicPrefix, input.stream), partitions: stream.partitions };
-    if (input.type === 'file') return { ...input, ...target };
-    const { connection, agent: _agent, ...rest } = input;
-    const isJson = stream.codec.type === 'json';
-    const ownPrefix = broker.topicPrefix;
-    return { ...rest, ...target, isJson, ownPrefix, client: kafkaClientOptions(connection) };
+/** What the configuration says, as the agent takes it; reads the files of certificates. Without what another agent reads. */
+export function agentInputs(config: Config, components: Components): AgentInput[] {
+  return sourcesOf(config, components).flatMap(({ input, definition }) => {
+    const stream = config.pipeline.streams[input.stream]!;
+    const isJson = components.codecs[stream.codec.type]?.isJson === true;
+    const topic = rawTopic(config.broker.topicPrefix, input.stream);
+    const target = { topic, partitions: stream.partitions, isJson, ownPrefix: config.broker.topicPrefix };
+    return definition.agentInput(input, target, config.agent.id) ?? [];
   });
 }

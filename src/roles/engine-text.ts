@@ -1,7 +1,7 @@
 import type { EngineEvent } from '../engine/engine.ts';
 import { describeError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
-import { type ClusterEvent, clusterText } from './kafka-broker.ts';
+import { type ClusterEvent, clusterText } from './cluster-text.ts';
 import type { GroupEvent } from './turn.ts';
 
 /** Where the number of a worker says what it has, it has that for good. */

@@ -2,13 +2,12 @@ import { randomBytes } from 'node:crypto';
 import type { Assignment } from '../broker/broker.ts';
 import { groupAssignment } from '../broker/kafka/group-assignment.ts';
 import { staticAssignment } from '../broker/static-assignment.ts';
-import { AGGREGATES_BY_NAME, LINE_COMPONENTS, OPERATORS_BY_TYPE } from '../components.ts';
 import { type Config, isShared } from '../config/config.ts';
 import { ENGINE_DEFAULTS, Engine, type EngineOptions } from '../engine/engine.ts';
 import type { Pipeline } from '../epoch/pipeline.ts';
 import type { EngineRoleEvent } from './engine-text.ts';
-import { kafkaClientOptions } from './kafka-broker.ts';
-import type { RoleContext } from './role.ts';
+import { kafkaClientOptions } from './kafka-client.ts';
+import type { RoleContext } from './definitions.ts';
 
 /** Which of how many. */
 export interface Worker {
@@ -51,16 +50,14 @@ export async function runEngine(
   context: RoleContext<EngineRoleEvent>,
   options: Worker & TaskRoleOptions,
 ): Promise<void> {
-  const { config, clock, log, signal, notify } = context;
+  const { config, components, clock, log, signal, notify } = context;
   const assignment = assignmentOf(context, options);
   const engine = new Engine({
     clock,
     log,
     newId: newEpochId,
     assignment,
-    ...LINE_COMPONENTS,
-    aggregates: AGGREGATES_BY_NAME,
-    operators: OPERATORS_BY_TYPE,
+    ...components,
     options: engineOptions(config, config.pipeline, options),
     notify: (event) => notify(event.type === 'assigned' ? { ...event, isFixed: assignment.isFixed } : event),
   });

@@ -6,9 +6,10 @@ import type { Clock } from '../lib/clock.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { LagBoard, type LagStream } from '../query/lag.ts';
 import { LAG_RULES, type LagRules } from '../query/lag-status.ts';
-import type { ClusterEvent } from './kafka-broker.ts';
+import type { ClusterEvent } from './cluster-text.ts';
 import { openLog } from './role.ts';
-import { documentEpochs } from './sink-readers.ts';
+import type { Components } from './definitions.ts';
+import { sinkEpochs } from './sink-readers.ts';
 
 export interface LagBoardParts {
   readonly clock: Clock;
@@ -22,6 +23,7 @@ export interface LagBoardParts {
 /** The board over all streams of a pipeline, with its log. */
 export function openBoard(
   config: Config,
+  components: Components,
   { clock, scanMsMax, stop, notify }: LagBoardParts,
 ): { readonly board: LagBoard; readonly log: Log; readonly close: () => Promise<void> } {
   const dataDir = dataDirOf(config.dataDir);
@@ -33,13 +35,19 @@ export function openBoard(
     });
   }
   const log = openLog(config, dataDir, clock, notify, stop);
-  const board = new LagBoard({ log, clock, streams: lagStreams(config), rules: lagRules(config), scanMsMax });
+  const board = new LagBoard({
+    log,
+    clock,
+    streams: lagStreams(config, components),
+    rules: lagRules(config),
+    scanMsMax,
+  });
   return { board, log, close: () => log.close() };
 }
 
-function lagStreams(config: Config): LagStream[] {
+function lagStreams(config: Config, components: Components): LagStream[] {
   const { pipeline, broker } = config;
-  const documents = documentEpochs(config);
+  const documents = sinkEpochs(config, components);
   return Object.keys(pipeline.streams).map((stream) => ({
     stream,
     raw: rawTopic(broker.topicPrefix, stream),

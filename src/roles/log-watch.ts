@@ -2,7 +2,8 @@ import { type Log, type PartitionEnds, rawTopic } from '../broker/broker.ts';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../lib/clock.ts';
 import { EpochIndex, RawIndex, type ScanBudget } from '../query/lag-index.ts';
-import { type FoldedTopic, documentEpochs, engineTopics } from './sink-readers.ts';
+import type { Components, FoldedTopic } from './definitions.ts';
+import { engineTopics, sinkEpochs } from './sink-readers.ts';
 
 /** How far the stages are, over all partitions. */
 export interface LogState {
@@ -46,8 +47,8 @@ export class LogWatch {
   }
 
   /** Of the documents of all sinks in place of the rows; of these nobody asks for lines. */
-  static async openDocuments(log: Log, config: Config, clock: Clock): Promise<LogWatch> {
-    return LogWatch.#of(log, config, documentEpochs(config), { clock, countsLines: false });
+  static async openDocuments(log: Log, config: Config, components: Components, clock: Clock): Promise<LogWatch> {
+    return LogWatch.#of(log, config, sinkEpochs(config, components), { clock, countsLines: false });
   }
 
   static async #of(
@@ -108,16 +109,17 @@ export class LogWatch {
 export async function missingIn(
   rows: LogWatch,
   documents: readonly LogWatch[],
-  { groups, rollupGroups }: { readonly groups: readonly string[]; readonly rollupGroups: readonly string[] },
+  groups: readonly string[],
 ): Promise<string | undefined> {
   for (const watch of documents) {
     const { isDecided, undecided } = await watch.look();
     if (!isDecided) return `documents, ${undecided}`;
   }
-  const readers = [rows, ...documents].flatMap((watch) => groups.map((group) => ({ watch, group })));
-  for (const { watch, group } of [...readers, ...rollupGroups.map((group) => ({ watch: rows, group }))]) {
-    const unstored = await watch.unstored(group);
-    if (unstored !== undefined) return `sink ${group}, ${unstored}`;
+  for (const watch of [rows, ...documents]) {
+    for (const group of groups) {
+      const unstored = await watch.unstored(group);
+      if (unstored !== undefined) return `sink ${group}, ${unstored}`;
+    }
   }
   return undefined;
 }

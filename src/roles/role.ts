@@ -6,20 +6,11 @@ import { type Clock, systemClock } from '../lib/clock.ts';
 import { acquireRoleLock } from '../lib/role-lock.ts';
 import { listenForStop } from '../lib/stop-signals.ts';
 import { dieWithSupervisor } from '../supervisor/child-process.ts';
-import { type ClusterEvent, openConfiguredKafka } from './kafka-broker.ts';
+import type { ClusterEvent } from './cluster-text.ts';
+import type { Components, RoleContext } from './definitions.ts';
+import { openConfiguredKafka } from './kafka-broker.ts';
 import { makeDataDir } from './make-data-dir.ts';
 import { tellSupervisor } from './supervisor-channel.ts';
-
-/** What every role gets; `Event` is what it tells of itself. */
-export interface RoleContext<Event = never> {
-  readonly config: Config;
-  readonly dataDir: DataDir;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** Aborts when the role should finish what is in flight and end. */
-  readonly signal: AbortSignal;
-  readonly notify: (event: Event) => void;
-}
 
 /** A killed supervisor's roles die within moments: whoever starts next waits that long for their locks. */
 const LOCK_WAIT_MS = 3000;
@@ -27,7 +18,7 @@ const LOCK_WAIT_MS = 3000;
 /** One role, from its lock to its drained end. */
 export async function runRole<Event>(
   role: string,
-  config: Config,
+  { config, components }: { readonly config: Config; readonly components: Components },
   notify: (event: Event | ClusterEvent) => void,
   work: (context: RoleContext<Event | ClusterEvent>) => Promise<void>,
 ): Promise<void> {
@@ -38,7 +29,7 @@ export async function runRole<Event>(
   const lock = acquireRoleLock(dataDir.run, role, { busyTimeoutMs: isSupervised ? LOCK_WAIT_MS : 0 });
   const log = openLog(config, dataDir, systemClock, (event) => tellSupervisor(event) || notify(event), stop.signal);
   // Only after a quiet end: what failed is not closed, the next process finds it as a crash would leave it.
-  await work({ config, dataDir, clock: systemClock, log, signal: stop.signal, notify });
+  await work({ config, components, dataDir, clock: systemClock, log, signal: stop.signal, notify });
   await log.close();
   lock.release();
   if (!isSupervised) process.exitCode = stop.exitCode();

@@ -8,8 +8,8 @@ import { canonicalJson } from '../epoch/fingerprint.ts';
 import type { Pipeline } from '../epoch/pipeline.ts';
 import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
 import { hash64 } from '../lib/hash.ts';
-import { documentPipeline } from './document-pipeline.ts';
-import { documentEpochs } from './sink-readers.ts';
+import type { Components } from './definitions.ts';
+import { sinkEpochs } from './sink-readers.ts';
 
 /** What a run brings to the partitions that it shares with other hosts. */
 export interface RunGenerations {
@@ -31,6 +31,7 @@ const ROLLUPS = 'rollups';
 export async function bringGenerations(
   log: Log,
   config: Config,
+  components: Components,
   dataDir: DataDir,
 ): Promise<RunGenerations | undefined> {
   if (!isShared(config)) return undefined;
@@ -48,11 +49,10 @@ export async function bringGenerations(
     return found.generation;
   };
   const { topicPrefix } = config.broker;
-  const { name, streams } = config.pipeline;
+  const { name } = config.pipeline;
   const pipeline = await bring(ROLLUPS, config.pipeline, (stream) => epochTopic(topicPrefix, name, stream));
   const documents: Record<string, Record<string, number>> = {};
-  for (const { sink, stream, topic } of documentEpochs(config)) {
-    const own = documentPipeline(config, stream, streams[stream]!);
+  for (const { sink, stream, topic, pipeline: own } of sinkEpochs(config, components)) {
     (documents[sink] ??= {})[stream] = await bring(`${sink}/${stream}`, own, () => topic);
   }
   writeFileSync(`${path}.new`, `${JSON.stringify(now)}\n`);

@@ -1,7 +1,7 @@
 import { escapeText } from '../lib/escape.ts';
 import { formatCount } from '../lib/units.ts';
 import { type SupervisorEvent, supervisorText } from '../supervisor/supervisor.ts';
-import { type ClusterEvent, clusterText } from './kafka-broker.ts';
+import { type ClusterEvent, clusterText } from './cluster-text.ts';
 import type { LogState } from './log-watch.ts';
 import type { FileProgress } from './supervisor-channel.ts';
 

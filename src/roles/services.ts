@@ -1,20 +1,13 @@
 import { renameSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type { Log } from '../broker/broker.ts';
-import type { Config, SinkConfig } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import type { DataDir } from '../config/data-dir.ts';
 import { pipelineTopics } from '../engine/task-kind.ts';
-import { readRunning } from '../sinks/duckdb/query-journal.ts';
-import { QUERY_SIGNAL } from '../sinks/duckdb/watchdog.ts';
-import type { Exit, Service } from '../supervisor/service.ts';
+import type { Service } from '../supervisor/service.ts';
+import type { Components } from './definitions.ts';
 import type { RunGenerations } from './run-generations.ts';
 import type { RunEnd } from './run-end.ts';
-import { sinkReaders, sinkTopics } from './sink-readers.ts';
-
-/** The program that roles are started from: this one. */
-export const PROGRAM = fileURLToPath(
-  new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.js', import.meta.url),
-);
+import { type NamedSink, sinkReaders, sinkTopics, sinksOf } from './sink-readers.ts';
 
 export interface RunTerms extends RunEnd {
   /** Where other hosts share the partitions. */
@@ -22,7 +15,12 @@ export interface RunTerms extends RunEnd {
 }
 
 /** The roles of one machine, in the order they start. */
-export function servicesOf(config: Config, dataDir: DataDir, { isOnce, closesAll, generations }: RunTerms): Service[] {
+export function servicesOf(
+  config: Config,
+  components: Components,
+  dataDir: DataDir,
+  { isOnce, closesAll, generations }: RunTerms,
+): Service[] {
   const resolved = ['--resolved', dataDir.resolvedConfig];
   const once = isOnce ? ['--once'] : [];
   const close = closesAll ? ['--close'] : [];
@@ -40,30 +38,20 @@ export function servicesOf(config: Config, dataDir: DataDir, { isOnce, closesAll
       args: ['engine', ...resolved, ...once, ...worker, '--may-switch', ...brought],
       canFinish: false,
     })),
-    ...Object.entries(config.sinks).flatMap(([sink, options]) => replicaOf(sink, options, resolved, dataDir)),
-    ...Object.entries(config.sinks).map(([sink, { type }]) => ({
-      name: `sink ${sink}`,
-      args: [
-        'sink',
-        sink,
-        ...resolved,
-        ...(type === 'duckdb' ? [] : [...once, '--may-switch', ...brought, ...ofDocuments(sink)]),
-      ],
-      canFinish: false,
-      ...(type === 'duckdb' ? { wasAsked: (exit: Exit) => diedOfQuery(exit, dataDir.warehouse) } : {}),
-    })),
+    ...sinksOf(config, components).flatMap((named) =>
+      processesOf(named, dataDir, [...resolved, ...once, '--may-switch', ...brought, ...ofDocuments(named.name)]),
+    ),
   ];
 }
 
-function replicaOf(sink: string, options: SinkConfig, resolved: readonly string[], { replica }: DataDir): Service[] {
-  if (options.type !== 'duckdb' || options.hasReplica !== true) return [];
-  const args = ['sink', sink, '--replica', ...resolved];
-  return [{ name: `sink ${sink} replica`, args, canFinish: false, wasAsked: (exit) => diedOfQuery(exit, replica) }];
-}
-
-/** It ended itself for a query, or something else ended it, such as the system for its memory, while it ran one. */
-function diedOfQuery({ signal }: Exit, databasePath: string): boolean {
-  return signal === QUERY_SIGNAL || readRunning(databasePath).length > 0;
+function processesOf({ name, sink, definition }: NamedSink, dataDir: DataDir, args: readonly string[]): Service[] {
+  const processes = definition.processes?.(dataDir, sink) ?? [{ isReplica: false }];
+  return processes.map(({ isReplica, ...rest }) => ({
+    name: isReplica ? `sink ${name} replica` : `sink ${name}`,
+    args: ['sink', name, ...(isReplica ? ['--replica'] : []), ...args],
+    canFinish: false,
+    ...rest,
+  }));
 }
 
 /** One engine has no number. */
@@ -84,10 +72,10 @@ export function writeResolvedConfig(config: Config, dataDir: DataDir): void {
 }
 
 /** Makes the topics and registers every sink: nothing is trimmed that a sink named in the configuration has not seen. */
-export async function prepareLog(log: Log, config: Config): Promise<void> {
+export async function prepareLog(log: Log, config: Config, components: Components): Promise<void> {
   await log.ensureTopics(pipelineTopics(config.pipeline, config.broker.topicPrefix));
-  await log.ensureTopics(sinkTopics(config));
-  for (const { group, topic, partitions } of sinkReaders(config)) {
+  await log.ensureTopics(sinkTopics(config, components));
+  for (const { group, topic, partitions } of sinkReaders(config, components)) {
     for (let partition = 0; partition < partitions; partition++) await log.report(group, topic, partition, undefined);
   }
 }

@@ -1,6 +1,6 @@
 import { processFilesMax } from '../agent/open-files.ts';
 import type { Log } from '../broker/broker.ts';
-import { type Config, replicaGroup, rollupGroup, sinkGroup } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import type { DataDir } from '../config/data-dir.ts';
 import { systemClock } from '../lib/clock.ts';
 import { OperatingError } from '../lib/errors.ts';
@@ -11,14 +11,16 @@ import { Echoes } from '../supervisor/echoes.ts';
 import { RESTART_DEFAULTS } from '../supervisor/restart-policy.ts';
 import type { StartProcess } from '../supervisor/service.ts';
 import { DRAIN_MS, Supervisor } from '../supervisor/supervisor.ts';
-import type { ClusterEvent } from './kafka-broker.ts';
+import type { ClusterEvent } from './cluster-text.ts';
+import type { Launch } from './definitions.ts';
 import { LogWatch, missingIn } from './log-watch.ts';
 import { makeDataDir } from './make-data-dir.ts';
 import { openLog } from './role.ts';
 import type { RunEnd } from './run-end.ts';
 import { bringGenerations } from './run-generations.ts';
 import type { RunEvent } from './run-text.ts';
-import { PROGRAM, prepareLog, servicesOf, writeResolvedConfig } from './services.ts';
+import { prepareLog, servicesOf, writeResolvedConfig } from './services.ts';
+import { groupsWaitedFor } from './sink-readers.ts';
 import { type FileProgress, type Readability, isRoleMessage } from './supervisor-channel.ts';
 
 export interface RunOptions extends RunEnd {
@@ -55,13 +57,18 @@ const LOOKED_AT_MS = 200;
 const LOOK_MS = 100;
 
 /** A supervised run, from the lock on its data_dir to its last process. Resolves to the exit code. */
-export async function superviseRun(config: Config, options: RunOptions, ports: RunPorts): Promise<number> {
+export async function superviseRun(
+  config: Config,
+  launch: Launch,
+  options: RunOptions,
+  ports: RunPorts,
+): Promise<number> {
   checkOpenFiles();
   const dataDir = makeDataDir(config.dataDir, (note) => ports.notify({ type: 'data_dir', note }));
   const lock = acquireRoleLock(dataDir.run, 'run', { busyTimeoutMs: LOOKED_AT_MS });
   writeResolvedConfig(config, dataDir);
   ports.announce();
-  const run = new SupervisedRun(config, dataDir, options, ports);
+  const run = new SupervisedRun(config, dataDir, launch, { options, ports });
   const exitCode = await run.run();
   lock.release();
   return exitCode;
@@ -82,6 +89,7 @@ function checkOpenFiles(): void {
 class SupervisedRun {
   readonly #config: Config;
   readonly #dataDir: DataDir;
+  readonly #launch: Launch;
   readonly #options: RunOptions;
   readonly #ports: RunPorts;
   readonly #supervisor: Supervisor;
@@ -95,14 +103,20 @@ class SupervisedRun {
   #files: FileProgress | undefined;
   #linesDecided = 0;
 
-  constructor(config: Config, dataDir: DataDir, options: RunOptions, ports: RunPorts) {
+  constructor(
+    config: Config,
+    dataDir: DataDir,
+    launch: Launch,
+    { options, ports }: { readonly options: RunOptions; readonly ports: RunPorts },
+  ) {
     this.#config = config;
     this.#dataDir = dataDir;
+    this.#launch = launch;
     this.#options = options;
     this.#ports = ports;
     const echoes = new Echoes(systemClock);
     const start = childProcesses({
-      program: PROGRAM,
+      program: launch.entry,
       environment: process.env,
       onLine: (service, line) => {
         const words = echoes.pass(service, line.replace(/^tailrace: /, ''));
@@ -129,9 +143,10 @@ class SupervisedRun {
     });
     const ofCluster = (event: ClusterEvent): void => this.#ofCluster('run', event);
     const log = openLog(this.#config, this.#dataDir, systemClock, ofCluster, stop.signal);
-    await prepareLog(log, this.#config);
-    const generations = await bringGenerations(log, this.#config, this.#dataDir);
-    const services = servicesOf(this.#config, this.#dataDir, { ...this.#options, generations });
+    const { components } = this.#launch;
+    await prepareLog(log, this.#config, components);
+    const generations = await bringGenerations(log, this.#config, components, this.#dataDir);
+    const services = servicesOf(this.#config, components, this.#dataDir, { ...this.#options, generations });
     const ended = services.map((service) => this.#supervisor.run(service));
     try {
       const exitCode = this.#options.isOnce ? await this.#once(log, ended[0]!) : await this.#follow(log, ended);
@@ -185,20 +200,10 @@ class SupervisedRun {
       // Who follows must know when the last line is decided, whatever beats come behind it.
       countsLines: !isOnce || this.#config.broker.type === 'embedded',
     });
+    const { components } = this.#launch;
     // Nobody who follows waits for documents: their store may be away for days, and rows go on.
-    const documents = this.#options.isOnce ? [await LogWatch.openDocuments(log, this.#config, systemClock)] : [];
-    const waitedFor = this.#options.isOnce ? ['duckdb', 'events'] : ['duckdb'];
-    const groups = Object.entries(this.#config.sinks)
-      .filter(([, { type }]) => waitedFor.includes(type))
-      .flatMap(([sink, { type, ...options }]) => [
-        sinkGroup(this.#config, sink),
-        ...(type === 'duckdb' && 'hasReplica' in options ? [replicaGroup(this.#config, sink)] : []),
-      ]);
-    const rollupGroups = this.#options.isOnce
-      ? Object.entries(this.#config.sinks).flatMap(([name, sink]) =>
-          sink.type === 'elasticsearch' && sink.rollups.length > 0 ? [rollupGroup(this.#config, name)] : [],
-        )
-      : [];
+    const documents = isOnce ? [await LogWatch.openDocuments(log, this.#config, components, systemClock)] : [];
+    const groups = groupsWaitedFor(this.#config, components, isOnce);
     while (!stopped.aborted) {
       // Asked before the look: what was sent by then is seen by it.
       const isSent = isAllSent();
@@ -207,7 +212,7 @@ class SupervisedRun {
       let missing: string | undefined;
       if (!isSent) missing = 'the agent';
       else if (!isDecided) missing = `the engine, ${state.undecided ?? 'which has lines left'}`;
-      else missing = await missingIn(watch, documents, { groups, rollupGroups });
+      else missing = await missingIn(watch, documents, groups);
       if (missing === undefined) {
         this.#linesDecided = state.linesDecided;
         if (state.linesDecided > 0) this.#ports.notify({ type: 'caught_up', lines: state.linesDecided });

@@ -1,5 +1,5 @@
 import type { AgentEvent } from '../agent/events.ts';
-import type { ClusterEvent } from './kafka-broker.ts';
+import type { ClusterEvent } from './cluster-text.ts';
 
 type ProgressEvent = Extract<AgentEvent, { type: 'progress' }>;
 /** How far the files are, by the agent's count. */

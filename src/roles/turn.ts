@@ -3,8 +3,8 @@ import { groupAssignment } from '../broker/kafka/group-assignment.ts';
 import { type Config, isShared, sinkGroup } from '../config/config.ts';
 import { onceAborted } from '../lib/abort.ts';
 import { GenerationGate } from '../sinks/generation-gate.ts';
-import { kafkaClientOptions } from './kafka-broker.ts';
-import type { RoleContext } from './role.ts';
+import { kafkaClientOptions } from './kafka-client.ts';
+import type { RoleContext } from './definitions.ts';
 
 /** Of a process that shares a sink with others. */
 export interface TurnEvent {

@@ -2,7 +2,7 @@ import { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { AggregateDefinition } from '../../src/aggregates/aggregate.ts';
-import { AGGREGATES, AGGREGATES_BY_NAME } from '../../src/components.ts';
+import { COMPONENTS } from '../../src/components.ts';
 import { exactInteger, restOf } from '../../src/lib/exact-integer.ts';
 import type { FieldType } from '../../src/record/batch.ts';
 
@@ -111,7 +111,7 @@ function oracleOf(name: string, values: readonly Value[]): unknown {
   return Number.isSafeInteger(Number(exact)) ? Number(exact) : exact;
 }
 
-const OF_NUMBERS = AGGREGATES.filter(({ sketch }) => sketch === undefined);
+const OF_NUMBERS = Object.values(COMPONENTS.aggregates).filter(({ sketch }) => sketch === undefined);
 
 describe.each(OF_NUMBERS.map((aggregate) => [aggregate.name, aggregate] as const))('%s', (_name, aggregate) => {
   test.each(aggregate.examples.map((example) => [JSON.stringify(example.values), example] as const))(
@@ -194,7 +194,7 @@ describe.each(OF_NUMBERS.map((aggregate) => [aggregate.name, aggregate] as const
 });
 
 describe.each(['sum', 'avg'])('a %s of integers beyond 2^53 − 1', (name) => {
-  const aggregate = AGGREGATES_BY_NAME[name]!;
+  const aggregate = COMPONENTS.aggregates[name]!;
 
   test('is exact', async () => {
     for (const [values, total] of [
@@ -224,7 +224,7 @@ describe.each([
   ['count', [1, Infinity], [2, false]],
 ] as const)('%s of %j, where a value is too large for its type', (name, values, expected) => {
   test.each(['long', 'double'] as const)('of a %s', async (type) => {
-    const aggregate = AGGREGATES_BY_NAME[name]!;
+    const aggregate = COMPONENTS.aggregates[name]!;
     expect(await shown(aggregate, added(aggregate, values, type), type)).toEqual(expected);
     const parts = values.map((value) => added(aggregate, [value], type));
     expect(await shownMerged(aggregate, parts, type)).toEqual(expected);
@@ -232,7 +232,7 @@ describe.each([
 });
 
 test.each(['sum', 'avg'])('a %s of doubles that leaves them is NULL and flagged', async (name) => {
-  const aggregate = AGGREGATES_BY_NAME[name]!;
+  const aggregate = COMPONENTS.aggregates[name]!;
   const values = [1e308, 1e308, 1];
   expect(await shown(aggregate, added(aggregate, values, 'double'), 'double')).toEqual([null, true]);
   const parts = values.map((value) => added(aggregate, [value], 'double'));
@@ -240,6 +240,6 @@ test.each(['sum', 'avg'])('a %s of doubles that leaves them is NULL and flagged'
 });
 
 test('count without a field is the row’s own lines', async () => {
-  const count = AGGREGATES_BY_NAME['count']!;
+  const count = COMPONENTS.aggregates['count']!;
   expect([count.accumulators(undefined), count.resultSql([], undefined)]).toEqual([[], 'CAST(lines AS BIGINT)']);
 });

@@ -3,7 +3,7 @@ import { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { type SketchResult, type SketchRules, mergeStates } from '../../src/aggregates/sketch.ts';
-import { AGGREGATES } from '../../src/components.ts';
+import { COMPONENTS } from '../../src/components.ts';
 import { exactInteger, restOf } from '../../src/lib/exact-integer.ts';
 import type { FieldType } from '../../src/record/batch.ts';
 
@@ -13,7 +13,7 @@ interface Timed {
   readonly timeMs: number;
 }
 
-const SKETCHES = AGGREGATES.flatMap(({ name, sketch, examples, argument }) =>
+const SKETCHES = Object.values(COMPONENTS.aggregates).flatMap(({ name, sketch, examples, argument }) =>
   sketch === undefined ? [] : [{ name, rules: sketch, examples, argument }],
 );
 const SQL_TYPES: Readonly<Record<FieldType, string>> = {

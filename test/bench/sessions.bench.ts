@@ -1,5 +1,5 @@
 // What open sessions cost: lines per CPU-second, memory and epochs at a thousand to a million keys, of the operator alone.
-import { AGGREGATES_BY_NAME } from '../../src/components.ts';
+import { COMPONENTS } from '../../src/components.ts';
 import { encodeBody } from '../../src/epoch/codec.ts';
 import type { RollupSpec } from '../../src/epoch/pipeline.ts';
 import type { OperatorState, RowSet } from '../../src/epoch/table.ts';
@@ -28,7 +28,7 @@ const SPEC: RollupSpec = {
 };
 const OUT: OperatorOutput = { late: () => undefined, fate: () => undefined, others: () => undefined };
 const create = (): Operator =>
-  session.create({ name: 'visits', spec: SPEC, fields: FIELDS, aggregates: AGGREGATES_BY_NAME, sinceMs: -Infinity });
+  session.create({ name: 'visits', spec: SPEC, fields: FIELDS, aggregates: COMPONENTS.aggregates, sinceMs: -Infinity });
 
 interface Taken {
   readonly upserts: RowSet[];

@@ -1,11 +1,13 @@
 import { expect, test } from '@jest/globals';
 import { describeConfig } from '../../src/cli/check.ts';
-import { resolveText } from '../../src/config/load.ts';
+import { COMPONENTS } from '../../src/components.ts';
+import { resolveText } from '../support/configs.ts';
 import { RIGHT_CONFIG } from '../support/broken-config.ts';
 
 const shown = (broker: string): string =>
   describeConfig(
     resolveText(RIGHT_CONFIG.replace('version: 1\n', `version: 1\n${broker}`), 'tailrace.yaml', { P: 'secret' }).config,
+    COMPONENTS,
   );
 
 test('a log on Kafka is shown with what it relies on, and without its password', () => {

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { questionFor } from '../../src/cli/run.ts';
-import { resolveText } from '../../src/config/load.ts';
+import { resolveText } from '../support/configs.ts';
 import { RIGHT_CONFIG } from '../support/broken-config.ts';
 
 const DOCUMENTS = RIGHT_CONFIG.slice(0, RIGHT_CONFIG.indexOf('rollups:'));

@@ -2,7 +2,7 @@ import { afterAll, expect, test } from '@jest/globals';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { resolveText } from '../../src/config/load.ts';
+import { resolveText } from '../support/configs.ts';
 import { RIGHT_CONFIG, changed, problemsOf, refuses } from '../support/broken-config.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tailrace-config-'));

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { parse } from 'yaml';
+import { COMPONENTS } from '../../src/components.ts';
 import { resolveConfig } from '../../src/config/resolve.ts';
 import { problemsOf } from '../support/broken-config.ts';
 
@@ -92,7 +93,12 @@ const WRONG = [
 ];
 
 const NOWHERE = { line: 1, column: 1, length: 1 };
-const CONTEXT = { file: null, folder: '/', document: { valueAt: () => NOWHERE, keyAt: () => NOWHERE } };
+const CONTEXT = {
+  components: COMPONENTS,
+  file: null,
+  folder: '/',
+  document: { valueAt: () => NOWHERE, keyAt: () => NOWHERE },
+};
 
 type Node = Readonly<Record<string, unknown>> | readonly unknown[];
 

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { resolveText } from '../../src/config/load.ts';
+import { resolveText } from '../support/configs.ts';
 import { RIGHT_CONFIG, changed, folderWith, problemsOf, refuses } from '../support/broken-config.ts';
 
 const VERSION = 'version: 1\n';

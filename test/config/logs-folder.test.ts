@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Config, filledTables } from '../../src/config/config.ts';
 import { placeInFolder } from '../../src/config/logs-folder.ts';
-import { configOfLogs } from '../../src/config/zero-config.ts';
+import { COMPONENTS } from '../../src/components.ts';
+import { configOfLogs } from '../support/configs.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -20,7 +21,7 @@ const json = (more: object): string =>
 function run(names: readonly string[], text: string): Config {
   const paths = names.map((name) => join(folder, name));
   for (const path of paths) writeFileSync(path, text);
-  const { config, remember } = placeInFolder(configOfLogs(paths, folder).config);
+  const { config, remember } = placeInFolder(configOfLogs(paths, folder).config, COMPONENTS);
   remember();
   return config;
 }

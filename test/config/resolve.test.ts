@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { resolve } from 'node:path';
 import { describeConfig } from '../../src/cli/check.ts';
-import { documentPipeline } from '../../src/roles/document-pipeline.ts';
-import { resolveText } from '../../src/config/load.ts';
+import { documentPipeline } from '../../src/roles/sinks/document-pipeline.ts';
+import { COMPONENTS } from '../../src/components.ts';
+import { resolveText } from '../support/configs.ts';
 import { tablesOf } from '../../src/config/tables.ts';
 import { RIGHT_CONFIG, changed, problemsOf, refuses } from '../support/broken-config.ts';
 
@@ -80,7 +81,9 @@ test('a time zone goes with the stream, to rollups and to documents', () => {
   const stream = config.pipeline.streams['access']!;
   expect(stream.eventTime).toMatchObject({ field: 'time', timeZone: 'Europe/Berlin' });
   expect(documentPipeline(config, 'access', stream).streams['access']?.eventTime.timeZone).toBe('Europe/Berlin');
-  expect(describeConfig(config)).toContain('event time time, by the clock of Europe/Berlin where no zone is written');
+  expect(describeConfig(config, COMPONENTS)).toContain(
+    'event time time, by the clock of Europe/Berlin where no zone is written',
+  );
 });
 refuses(
   'a stream nobody feeds',
@@ -251,7 +254,7 @@ test('what the file leaves out is filled in, and every path is absolute', () => 
           ],
         },
       },
-      tables: tablesOf(config!.pipeline.rollups),
+      tables: tablesOf(config!.pipeline.rollups, COMPONENTS),
     },
     sinks: { warehouse: { type: 'duckdb' } },
     engine: { workers: 1, assignment: 'static' },

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { writeFileSync, chmodSync } from 'node:fs';
 import { join } from 'node:path';
-import { resolveText } from '../../src/config/load.ts';
+import { resolveText } from '../support/configs.ts';
 import { maskSecrets, withoutSecrets } from '../../src/config/secrets.ts';
 import { RIGHT_CONFIG, changed, folderWith } from '../support/broken-config.ts';
 

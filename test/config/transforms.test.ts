@@ -1,10 +1,11 @@
 import { expect, test } from '@jest/globals';
 import { describeConfig } from '../../src/cli/check.ts';
-import { documentPipeline } from '../../src/roles/document-pipeline.ts';
-import { elasticsearchTemplates } from '../../src/roles/elasticsearch-client.ts';
+import { documentPipeline } from '../../src/roles/sinks/document-pipeline.ts';
+import { elasticsearchTemplates } from '../../src/roles/sinks/elasticsearch-client.ts';
 import type { Config } from '../../src/config/config.ts';
-import type { ElasticsearchSinkConfig } from '../../src/config/elasticsearch-sink.ts';
-import { resolveText } from '../../src/config/load.ts';
+import type { ElasticsearchSinkConfig } from '../../src/roles/sinks/elasticsearch.ts';
+import { COMPONENTS } from '../../src/components.ts';
+import { resolveText } from '../support/configs.ts';
 import { fingerprints, isSamePipeline } from '../../src/epoch/fingerprint.ts';
 import { RIGHT_CONFIG, changed, problemsOf } from '../support/broken-config.ts';
 
@@ -114,7 +115,7 @@ test('event time may have any name where it is the moment of reading', () => {
 
 test('check shows the fields behind the transforms, renamed ones with their name in the codec', () => {
   const keep = '{ type: keep, fields: [client, "@timestamp", url.path, http.response.body.bytes] }';
-  expect(describeConfig(configWith([RENAME, keep]))).toContain(
+  expect(describeConfig(configWith([RENAME, keep]), COMPONENTS)).toContain(
     '\n  fields client (source.ip), @timestamp, url.path, http.response.body.bytes\n',
   );
 });
@@ -151,7 +152,9 @@ test('the index templates have the fields behind the transforms', () => {
     'tailrace.yaml',
     {},
   );
-  const text = JSON.stringify(elasticsearchTemplates(config, config.sinks['search'] as ElasticsearchSinkConfig));
+  const text = JSON.stringify(
+    elasticsearchTemplates(config, config.sinks['search'] as ElasticsearchSinkConfig, COMPONENTS),
+  );
   expect(text).toContain('"client":{"type":"ip"}');
   expect(text).not.toContain('user_agent');
 });

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { resolveText } from '../../src/config/load.ts';
+import { resolveText } from '../support/configs.ts';
 import { workerNotes } from '../../src/config/workers.ts';
 import { RIGHT_CONFIG, refuses } from '../support/broken-config.ts';
 

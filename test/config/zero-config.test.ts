@@ -5,15 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { FileFinder } from '../../src/agent/sources/file.ts';
-import { inputPlaces } from '../../src/cli/input-places.ts';
-import { configOfLogs } from '../../src/config/zero-config.ts';
+import { configOfLogs } from '../support/configs.ts';
 import { describeError } from '../../src/lib/errors.ts';
-import { AGGREGATES } from '../../src/components.ts';
+import { COMPONENTS } from '../../src/components.ts';
 import { OperatingError } from '../../src/lib/errors.ts';
 import { RollupTables } from '../../src/sinks/duckdb/rollup-tables.ts';
 import { accessLines } from '../support/access-lines.ts';
 
-const AGGREGATES_BY_NAME = Object.fromEntries(AGGREGATES.map((one) => [one.name, one]));
 const folder = mkdtempSync(join(tmpdir(), 'tailrace-zero-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -250,7 +248,7 @@ test('any JSON log makes a pipeline that passes every check, or one clear line',
           if (rollup.by.length > 0) fates.keys++;
           if (rollup.by.some((key) => key.as !== undefined)) fates.named++;
           if (config.pipeline.streams['json']!.eventTime.field !== 'read_at') fates.times++;
-          new RollupTables(config.pipeline.tables['events']!, AGGREGATES_BY_NAME);
+          new RollupTables(config.pipeline.tables['events']!, COMPONENTS.aggregates);
           const columns = rollup.by.map(({ column }) => column.toLowerCase());
           expect(new Set(columns).size).toBe(columns.length);
         } catch (error) {
@@ -296,11 +294,11 @@ test.each(['app[1].log', 'a*b.log', 'what?.log', '{a,b}.log', '!important.log', 
     const path = logOf(name, accessLines(10));
     logOf('app1.log', accessLines(10));
     const [input] = madeOf([path], folder).inputs;
-    const { include } = input as { readonly include: readonly string[] };
+    const { include } = input as unknown as { readonly include: readonly string[] };
     expect(new FileFinder([{ name: 'web', include, exclude: [] }]).scan().found.map((file) => file.path)).toEqual([
       path,
     ]);
-    expect(inputPlaces(input!)).toEqual([path]);
+    expect(COMPONENTS.sources['file']!.places(input!)).toEqual([path]);
   },
 );
 

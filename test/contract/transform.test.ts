@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { TRANSFORMS } from '../../src/components.ts';
+import { COMPONENTS } from '../../src/components.ts';
 import type { Fields } from '../../src/record/batch.ts';
 import { plainTransforms } from '../support/plain-transforms.ts';
 
@@ -7,7 +7,7 @@ const fieldsOf = (line: object): Fields =>
   Object.fromEntries(Object.keys(line).map((field) => [field, 'keyword' as const]));
 
 /** Every transform keeps what the port says, shown on its own examples. */
-describe.each(TRANSFORMS.map((transform) => [transform.type, transform] as const))(
+describe.each(Object.values(COMPONENTS.transforms).map((transform) => [transform.type, transform] as const))(
   'transform %s',
   (type, transform) => {
     test.each(transform.examples.map((example) => [example.title, example] as const))('example: %s', (_, example) => {

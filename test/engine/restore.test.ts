@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { AGGREGATES_BY_NAME, OPERATORS_BY_TYPE } from '../../src/components.ts';
+import { COMPONENTS } from '../../src/components.ts';
 import { type OutgoingMessage, epochTopic, rawTopic } from '../../src/broker/broker.ts';
 import { ENGINE_DEFAULTS, type EngineOptions } from '../../src/engine/engine.ts';
 import { buildState } from '../../src/engine/build-state.ts';
@@ -58,8 +58,8 @@ class Writer {
       rawLog,
       rollupSinceMs: {},
       codecs: CODECS,
-      aggregates: AGGREGATES_BY_NAME,
-      operators: OPERATORS_BY_TYPE,
+      aggregates: COMPONENTS.aggregates,
+      operators: COMPONENTS.operators,
     });
   }
 
@@ -94,8 +94,8 @@ function restore(change: Partial<EngineOptions> = {}): Promise<Restored> {
   return restoreTask({
     log,
     codecs: CODECS,
-    aggregates: AGGREGATES_BY_NAME,
-    operators: OPERATORS_BY_TYPE,
+    aggregates: COMPONENTS.aggregates,
+    operators: COMPONENTS.operators,
     options,
     task: TASK,
     rawTopic: RAW,

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Message } from '../../src/broker/broker.ts';
-import { AGGREGATES_BY_NAME, CODECS_BY_TYPE, OPERATORS_BY_TYPE } from '../../src/components.ts';
+import { COMPONENTS } from '../../src/components.ts';
 import { buildState } from '../../src/engine/build-state.ts';
 import type { TaskState } from '../../src/engine/state.ts';
 import { encodeBody } from '../../src/epoch/codec.ts';
@@ -324,7 +324,7 @@ function goldenState(outOfOrdernessMs: number): TaskState {
     ...pipelineOf({ traffic: { ...TRAFFIC, by: [], window } }),
     streams: { access: { ...access!, eventTime } },
   };
-  const parts = { codecs: CODECS_BY_TYPE, aggregates: AGGREGATES_BY_NAME, operators: OPERATORS_BY_TYPE };
+  const parts = { codecs: COMPONENTS.codecs, aggregates: COMPONENTS.aggregates, operators: COMPONENTS.operators };
   return buildState({ task: TASK, pipeline, rawLog: RAW_LOG, rollupSinceMs: {}, ...parts });
 }
 

@@ -1,7 +1,7 @@
 // Tables that read tables, in a task: against plain code, for any blocks, epochs and lives.
 import { afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { AGGREGATES_BY_NAME, OPERATORS_BY_TYPE } from '../../src/components.ts';
+import { COMPONENTS } from '../../src/components.ts';
 import { buildState } from '../../src/engine/build-state.ts';
 import type { TaskState } from '../../src/engine/state.ts';
 import { mergeRow } from '../../src/epoch/merge.ts';
@@ -202,7 +202,7 @@ class Sink {
 }
 
 function stateOf(pipeline: Pipeline): TaskState {
-  const parts = { codecs: CODECS, aggregates: AGGREGATES_BY_NAME, operators: OPERATORS_BY_TYPE };
+  const parts = { codecs: CODECS, aggregates: COMPONENTS.aggregates, operators: COMPONENTS.operators };
   return buildState({ task: TASK, pipeline, rawLog: RAW_LOG, rollupSinceMs: {}, ...parts });
 }
 
@@ -272,7 +272,7 @@ function shownRow({ table, row, isFinal }: { table: string; row: Row; isFinal: b
   const { values } = mergeRow(
     [{ revision: 0, lines: Number(row['lines']), accumulators }],
     measures,
-    AGGREGATES_BY_NAME,
+    COMPONENTS.aggregates,
   );
   const own = [row['window_start'], row['window_end'], row['lines'], row['duration_ms'] ?? null];
   return JSON.stringify([table, isFinal, row['key'] ?? null, own, values]);

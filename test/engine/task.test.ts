@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { type Log, epochTopic, rawTopic } from '../../src/broker/broker.ts';
 import { staticAssignment } from '../../src/broker/static-assignment.ts';
-import { AGGREGATES_BY_NAME, OPERATORS_BY_TYPE } from '../../src/components.ts';
+import { COMPONENTS } from '../../src/components.ts';
 import { ENGINE_DEFAULTS, Engine, type EngineEvent } from '../../src/engine/engine.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { OperatingError } from '../../src/lib/errors.ts';
@@ -40,8 +40,8 @@ async function runEngine(
     newId: () => `${++ids}`.padStart(32, '0'),
     assignment: staticAssignment(0, 1),
     codecs: CODECS,
-    aggregates: AGGREGATES_BY_NAME,
-    operators: OPERATORS_BY_TYPE,
+    aggregates: COMPONENTS.aggregates,
+    operators: COMPONENTS.operators,
     options: {
       ...ENGINE_DEFAULTS,
       checkpoint: { ...ENGINE_DEFAULTS.checkpoint, positionsIntervalMs: 1, timeoutMs: CHECKPOINT_MS },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { AGGREGATES_BY_NAME } from '../../src/components.ts';
+import { COMPONENTS } from '../../src/components.ts';
 import type { LateLine } from '../../src/epoch/epoch.ts';
 import type { RollupSpec } from '../../src/epoch/pipeline.ts';
 import { type OperatorState, type RowSchema, type RowSet, cellOf } from '../../src/epoch/table.ts';
@@ -17,7 +17,7 @@ const FIELDS = [
   { name: 'site', type: 'long' },
   { name: 'bytes', type: 'long' },
 ] as const;
-const SUM = AGGREGATES_BY_NAME['sum']!;
+const SUM = COMPONENTS.aggregates['sum']!;
 const MEASURES: RollupSpec['measures'] = [
   { name: 'events', aggregate: 'count' },
   { name: 'bytes', aggregate: 'sum', field: 'bytes', fieldType: 'long' },
@@ -76,9 +76,9 @@ class Run {
   #held: { readonly upserts: RowSet[]; readonly removes: RowSet[]; readonly state: OperatorState | undefined }[] = [];
 
   constructor(spec: RollupSpec, sinceMs = -Infinity) {
-    this.#schema = session.tables('visits', spec, AGGREGATES_BY_NAME)[0]!;
+    this.#schema = session.tables('visits', spec, COMPONENTS.aggregates)[0]!;
     this.#create = () =>
-      session.create({ name: 'visits', spec, fields: FIELDS, aggregates: AGGREGATES_BY_NAME, sinceMs });
+      session.create({ name: 'visits', spec, fields: FIELDS, aggregates: COMPONENTS.aggregates, sinceMs });
     this.#operator = this.#create();
   }
 

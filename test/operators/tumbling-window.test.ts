@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { AGGREGATES_BY_NAME } from '../../src/components.ts';
+import { COMPONENTS } from '../../src/components.ts';
 import type { OperatorContext } from '../../src/operators/operator.ts';
 import { type TumblingSpec, TumblingWindow } from '../../src/operators/tumbling-window.ts';
 import { hashKey } from '../../src/operators/key-cells.ts';
@@ -107,7 +107,7 @@ const specs = fc
       name: 'traffic',
       spec,
       fields: FIELDS,
-      aggregates: AGGREGATES_BY_NAME,
+      aggregates: COMPONENTS.aggregates,
       sinceMs: offsetMs + since * sizeMs,
     };
   });
@@ -313,7 +313,7 @@ describe('a tumbling window', () => {
     const said = [...table].map(([name, row]) => {
       const [, , key, other] = JSON.parse(name) as unknown[];
       const acc = row.split(' ').slice(4).map(Number);
-      return [key, other, AGGREGATES_BY_NAME['sum']!.result(acc, 1, 'long')];
+      return [key, other, COMPONENTS.aggregates['sum']!.result(acc, 1, 'long')];
     });
     expect(said).toEqual([
       [String(2n ** 62n), undefined, 2n ** 63n],
@@ -370,7 +370,7 @@ function optionsOf(spec: Partial<RollupSpec>, sinceMs = -Infinity): OperatorCont
       ...spec,
     },
     fields: FIELDS,
-    aggregates: AGGREGATES_BY_NAME,
+    aggregates: COMPONENTS.aggregates,
     sinceMs,
   };
 }

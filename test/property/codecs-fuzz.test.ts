@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { CodecDefinition } from '../../src/codecs/codec.ts';
-import { CODECS } from '../../src/components.ts';
+import { COMPONENTS } from '../../src/components.ts';
 import { blockOf, decodeBlock, requestAll } from '../support/decoded.ts';
 import { Random } from '../support/random.ts';
 
@@ -43,13 +43,19 @@ function mutated(random: Random, line: string): string {
   return text;
 }
 
-test.each((CODECS as unknown as readonly CodecDefinition[]).map((codec) => [codec.type, codec] as const))(
+test.each(
+  (Object.values(COMPONENTS.codecs) as unknown as readonly CodecDefinition[]).map(
+    (codec) => [codec.type, codec] as const,
+  ),
+)(
   `%s: ${LINES} mutated lines are read alike by the generated and the plain decoder, none of them slowly by the former`,
   (_, codec) => {
     const random = new Random(20);
     const [{ options: given }] = codec.examples as unknown as [{ options: unknown }];
     const options = codec.options.parse(given);
-    const seeds = CODECS.flatMap(({ examples }) => examples.map(({ line }) => Buffer.from(line).toString('latin1')));
+    const seeds = Object.values(COMPONENTS.codecs).flatMap(({ examples }) =>
+      examples.map(({ line }) => Buffer.from(line).toString('latin1')),
+    );
     const own = codec.examples.map(({ line }) => Buffer.from(line).toString('latin1'));
     const request = requestAll(codec, options);
     const decoders = [codec.compile(options, request), codec.interpret(options, request)] as const;

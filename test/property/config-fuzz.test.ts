@@ -1,8 +1,8 @@
 import { afterAll, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CODECS, SINKS, SOURCES } from '../../src/components.ts';
-import { resolveText } from '../../src/config/load.ts';
+import { COMPONENTS } from '../../src/components.ts';
+import { resolveText } from '../support/configs.ts';
 import { OperatingError } from '../../src/lib/errors.ts';
 import { type Random, seededRandom } from '../../src/lib/random.ts';
 import { RIGHT_CONFIG } from '../support/broken-config.ts';
@@ -22,13 +22,17 @@ const EXAMPLES = [
     'docs/reference/sources.md',
   ].flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/```yaml\n(.*?)```/gs)].map(([, text = '']) => text)),
   readFileSync('stack.yaml', 'utf8'),
-  ...SOURCES.flatMap(({ examples }) =>
+  ...Object.values(COMPONENTS.sources).flatMap(({ examples }) =>
     examples.map(
       ({ options }) => `${RIGHT_CONFIG}sources: { web: ${JSON.stringify({ ...options, stream: 'access' })} }\n`,
     ),
   ),
-  ...CODECS.map(({ type }) => RIGHT_CONFIG.replace('{ type: combined }', `{ type: ${type} }`)),
-  ...SINKS.map(({ type, example }) => `${RIGHT_CONFIG}sinks: { s: ${JSON.stringify({ type, ...example })} }\n`),
+  ...Object.values(COMPONENTS.codecs).map(({ type }) =>
+    RIGHT_CONFIG.replace('{ type: combined }', `{ type: ${type} }`),
+  ),
+  ...Object.values(COMPONENTS.sinks).map(
+    ({ type, example }) => `${RIGHT_CONFIG}sinks: { s: ${JSON.stringify({ type, ...example })} }\n`,
+  ),
 ];
 
 /** Pieces that parsers and checks trip over. */

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { appendFileSync } from 'node:fs';
 import fc from 'fast-check';
-import { AGGREGATES_BY_NAME, OPERATORS_BY_TYPE } from '../../src/components.ts';
+import { COMPONENTS } from '../../src/components.ts';
 import { buildState } from '../../src/engine/build-state.ts';
 import { decodeGenesis } from '../../src/record/control.ts';
 import { AgentWorld, TOPIC } from '../support/agent-world.ts';
@@ -75,8 +75,8 @@ async function outcomeOf(steps: readonly Step[], isFollowing: boolean): Promise<
     rawLog,
     rollupSinceMs: {},
     codecs: CODECS,
-    aggregates: AGGREGATES_BY_NAME,
-    operators: OPERATORS_BY_TYPE,
+    aggregates: COMPONENTS.aggregates,
+    operators: COMPONENTS.operators,
   };
   const state = buildState(task);
   for (const message of messages) state.accept(message);

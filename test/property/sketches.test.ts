@@ -1,7 +1,7 @@
 // Measures with sketches through the operators: any cut, restarts, sessions that join, rows of all other keys; then through the warehouse.
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { AGGREGATES_BY_NAME } from '../../src/components.ts';
+import { COMPONENTS } from '../../src/components.ts';
 import { encodeBody } from '../../src/epoch/codec.ts';
 import { mergeRow } from '../../src/epoch/merge.ts';
 import type { RollupSpec } from '../../src/epoch/pipeline.ts';
@@ -55,8 +55,14 @@ class Task {
 
   constructor(kind: Kind, spec: RollupSpec) {
     const definition = kind === 'session' ? session : tumbling;
-    const context = { name: 'visits', spec, fields: SKETCH_FIELDS, aggregates: AGGREGATES_BY_NAME, sinceMs: -Infinity };
-    this.schema = definition.tables('visits', spec, AGGREGATES_BY_NAME)[0]!;
+    const context = {
+      name: 'visits',
+      spec,
+      fields: SKETCH_FIELDS,
+      aggregates: COMPONENTS.aggregates,
+      sinceMs: -Infinity,
+    };
+    this.schema = definition.tables('visits', spec, COMPONENTS.aggregates)[0]!;
     this.#create = () => definition.create(context);
     this.#operator = this.#create();
   }
@@ -125,7 +131,7 @@ class Table {
           accumulators: state.flatMap((column) => numbersIn(column)?.[i] ?? []),
           sketches: state.flatMap((column) => bytesAt(column, i) ?? []),
         };
-        const { values } = mergeRow([part], SKETCH_MEASURES, AGGREGATES_BY_NAME);
+        const { values } = mergeRow([part], SKETCH_MEASURES, COMPONENTS.aggregates);
         const row = { user: of('user'), isOther: of('is_other') === 1, results: values.map(shown) };
         this.rows.set(JSON.stringify(identity.map((name) => of(name))), row);
       }
@@ -229,7 +235,7 @@ function sessionsOf(lines: readonly SketchLine[]): SketchLine[][] {
     lengthMsMax: Infinity,
     latenessMs: 0,
     sinceMs: -Infinity,
-    sum: AGGREGATES_BY_NAME['sum']!,
+    sum: COMPONENTS.aggregates['sum']!,
   };
   return plainSessions(given, rules).sessions.map((one) =>
     one.lines.toSorted((a, b) => a - b).map((index) => lines[index]!),

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { AGGREGATES_BY_NAME } from '../../src/components.ts';
+import { COMPONENTS } from '../../src/components.ts';
 import { combined } from '../../src/codecs/combined.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { OperatingError } from '../../src/lib/errors.ts';
@@ -64,7 +64,7 @@ describeWith('elasticsearch')('a search in a real Elasticsearch', () => {
       pipeline: pipelineOf(),
       documents,
       rollups: [],
-      aggregates: AGGREGATES_BY_NAME,
+      aggregates: COMPONENTS.aggregates,
     };
     for (const template of templatesOf(options)) await putTemplate(client, template);
     await put(LINES);

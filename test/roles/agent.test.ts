@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
+import { COMPONENTS } from '../../src/components.ts';
 import { agentInputs } from '../../src/roles/agent.ts';
-import { resolveText } from '../../src/config/load.ts';
+import { resolveText } from '../support/configs.ts';
 
 const [ONE, OTHER] = ['9b2f3f60-2b1c-4f0e-8b62-0f8f4c6f1a11', '1c0d5a52-7f7e-4c53-9a5e-6a2f2d1b7c22'];
 
@@ -20,7 +21,7 @@ rollups:
   all: { from: orders, window: { type: tumbling, size: 1m }, measures: { n: count } }
 `;
   const { config } = resolveText(text, 'tailrace.yaml', {});
-  return agentInputs(config).map(({ name }) => name);
+  return agentInputs(config, COMPONENTS).map(({ name }) => name);
 }
 
 test('a topic that names its agent is read by that agent alone, files by all', () => {

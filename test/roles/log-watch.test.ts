@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from '@jest/globals';
 import { type Log, documentTopic, epochTopic, rawTopic } from '../../src/broker/broker.ts';
+import { COMPONENTS } from '../../src/components.ts';
 import { LogWatch, missingIn } from '../../src/roles/log-watch.ts';
 import type { Config } from '../../src/config/config.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -16,7 +17,7 @@ const CONFIG = {
   pipeline: pipelineOf(),
   sinks: { search: { type: 'elasticsearch', documents: ['access'], rollups: [] } },
 } as unknown as Config;
-const GROUPS = { groups: ['web.warehouse'], rollupGroups: ['web.search.rollups'] };
+const GROUPS = ['web.warehouse', 'web.search.rollups'];
 const SNAPSHOT = { pipeline: pipelineOf(), fingerprints: {} };
 
 let log: Log;
@@ -33,12 +34,12 @@ beforeEach(async () => {
   await log.append(RAW, 0, [file.block(file.at(0), file.at(2)), file.block(file.at(2), file.at(3))]);
   rows = await EpochChain.begin(log, { topic: EPOCHS });
   documents = await EpochChain.begin(log, { topic: DOCUMENTS });
-  for (const group of [...GROUPS.groups, ...GROUPS.rollupGroups]) await log.report(group, EPOCHS, 0, undefined);
+  for (const group of GROUPS) await log.report(group, EPOCHS, 0, undefined);
 });
 
 test('what is sent, decided and stored is said apart, and what is waited for by its name', async () => {
   const watch = await LogWatch.open(log, CONFIG, { clock, countsLines: true });
-  const others = [await LogWatch.openDocuments(log, CONFIG, clock)];
+  const others = [await LogWatch.openDocuments(log, CONFIG, COMPONENTS, clock)];
   const missing = (): Promise<string | undefined> => missingIn(watch, others, GROUPS);
   expect(await watch.look()).toEqual({
     linesSent: 3,

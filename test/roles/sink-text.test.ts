@@ -1,11 +1,18 @@
 import { expect, test } from '@jest/globals';
 import { OperatingError } from '../../src/lib/errors.ts';
 import { type SinkRoleEvent, sinkText } from '../../src/roles/sink-text.ts';
+import { duckdbSink } from '../../src/roles/sinks/duckdb.ts';
+import { elasticsearchSink } from '../../src/roles/sinks/elasticsearch.ts';
+import type { ElasticsearchRoleEvent } from '../../src/roles/sinks/elasticsearch-text.ts';
+import type { WarehouseEvent } from '../../src/sinks/duckdb/warehouse.ts';
 
 const error = new OperatingError('no answer', { code: 'ES_UNREACHABLE', hint: 'see that it runs' });
 const group = 'web.search';
 
-test.each<[string | undefined, SinkRoleEvent]>([
+const ofKinds = (event: WarehouseEvent | ElasticsearchRoleEvent): string | undefined =>
+  duckdbSink.text!(event as WarehouseEvent) ?? elasticsearchSink.text!(event as ElasticsearchRoleEvent);
+
+test.each<[string | undefined, SinkRoleEvent | WarehouseEvent | ElasticsearchRoleEvent]>([
   [undefined, { type: 'ready', path: 'warehouse.duckdb' }],
   ['a query had the memory: it is ended, its epochs are folded again', { type: 'memory_short' }],
   [
@@ -42,5 +49,5 @@ test.each<[string | undefined, SinkRoleEvent]>([
     { type: 'cluster', brokers: ['k:9092'], event: { type: 'away', reason: 'no route' } },
   ],
 ])('says %p', (line, event) => {
-  expect(sinkText(event)).toBe(line);
+  expect(sinkText(ofKinds)(event)).toBe(line);
 });

@@ -25,7 +25,7 @@ function setUp(work?: (signal: AbortSignal) => Promise<void>): {
     works--;
     seen.push('ends');
   };
-  const notify = (event: TurnEvent): void => void seen.push(sinkText(event)!);
+  const notify = (event: TurnEvent): void => void seen.push(sinkText()(event)!);
   const turn = new Turn({ assignment: script, name: 'turn', work: work ?? slowWork, notify });
   const ended = turn.run(stop.signal).then(
     () => 'quietly',

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
-import { AGGREGATES_BY_NAME } from '../../src/components.ts';
+import { COMPONENTS } from '../../src/components.ts';
 import { combined } from '../../src/codecs/combined.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import {
@@ -26,7 +26,7 @@ function templates(prefix: string, documents: Record<string, ReturnType<typeof c
     pipeline: pipelineOf(),
     documents,
     rollups: ['traffic'],
-    aggregates: AGGREGATES_BY_NAME,
+    aggregates: COMPONENTS.aggregates,
   });
 }
 

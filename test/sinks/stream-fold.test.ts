@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { EpochBody, EpochEnvelope, SourceMark } from '../../src/epoch/epoch.ts';
 import type { RollupSpec } from '../../src/epoch/pipeline.ts';
 import type { ColumnData, RowSet } from '../../src/epoch/table.ts';
-import { AGGREGATES_BY_NAME } from '../../src/components.ts';
+import { COMPONENTS } from '../../src/components.ts';
 import { type StoredRow, rowDocument, rowId, storedRow } from '../../src/sinks/elasticsearch/rollup-document.ts';
 import { type FoldedRow, keyOf } from '../../src/sinks/row-fold.ts';
 import { StreamFold } from '../../src/sinks/stream-fold.ts';
@@ -124,7 +124,7 @@ describe('rows of one partition', () => {
       [0, 1],
       [1, 2],
     ]);
-    const [context, [ofNone, ofOther]] = [{ pipeline: 'web', aggregates: AGGREGATES_BY_NAME }, changed];
+    const [context, [ofNone, ofOther]] = [{ pipeline: 'web', aggregates: COMPONENTS.aggregates }, changed];
     expect(rowId('web', ofNone!)).not.toBe(rowId('web', ofOther!));
     const document = rowDocument(ofOther!, 'open', context);
     expect(document).toMatchObject({ 'url.path': null, tailrace: { is_other: true, lines: 2 } });

@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { type ConfigUse, resolveText } from '../../src/config/load.ts';
+import type { ConfigUse } from '../../src/config/load.ts';
+import { resolveText } from './configs.ts';
 import { ConfigError } from '../../src/config/problem.ts';
 
 /** A configuration that is right; each case breaks it. */

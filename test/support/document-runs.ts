@@ -1,7 +1,7 @@
 // A document sink's task over a log in memory and a store in memory, killed anywhere, and what is in the store in the end.
 import { gunzipSync } from 'node:zlib';
 import { documentTopic, rawTopic } from '../../src/broker/broker.ts';
-import { LINE_COMPONENTS } from '../../src/components.ts';
+import { COMPONENTS } from '../../src/components.ts';
 import { ENGINE_DEFAULTS } from '../../src/engine/engine.ts';
 import type { TaskKind } from '../../src/engine/task-kind.ts';
 import { runTask } from '../../src/engine/task.ts';
@@ -23,7 +23,7 @@ import type { Random } from './random.ts';
 
 const PREFIX = 'p';
 const STREAM = 'access';
-const COMPONENTS = { codecs: { plain }, transforms: { ...LINE_COMPONENTS.transforms, sieve } };
+const LINE_COMPONENTS = { codecs: { plain }, transforms: { ...COMPONENTS.transforms, sieve } };
 export const RAW = rawTopic(PREFIX, STREAM);
 export const EPOCHS = documentTopic(PREFIX, 'web', 'search', STREAM);
 export const CONSUMER = 'documents.search';
@@ -118,7 +118,7 @@ export class DocumentWorld {
         clock: hastyClock,
         log,
         newId: () => (++this.#ids).toString(16).padStart(32, '0'),
-        ...COMPONENTS,
+        ...LINE_COMPONENTS,
         aggregates: {},
         operators: {},
         kind: documentKind(new BulkLanes(sender, 1)),
@@ -190,7 +190,7 @@ function documentKind(lanes: BulkLanes): TaskKind {
     trimsRaw: false,
     listsBadLines: false,
     operators({ pipeline, generation }) {
-      const fields = documentFields(streamPlan(pipeline.streams[STREAM]!, COMPONENTS).fields);
+      const fields = documentFields(streamPlan(pipeline.streams[STREAM]!, LINE_COMPONENTS).fields);
       const index = { prefix: 't', stream: STREAM, generation };
       const options = { name: CONSUMER, index, fields, retentionMs: null };
       const documents = new Documents({ clock: hastyClock, lanes, options });

@@ -1,7 +1,7 @@
 // Engines over a log in memory, each with an assignment that the test scripts, and raw partitions that grow.
 import { expect } from '@jest/globals';
 import { type Log, epochTopic, rawTopic } from '../../src/broker/broker.ts';
-import { AGGREGATES_BY_NAME, OPERATORS_BY_TYPE } from '../../src/components.ts';
+import { COMPONENTS } from '../../src/components.ts';
 import { ENGINE_DEFAULTS, Engine, type EngineEvent, type EngineOptions } from '../../src/engine/engine.ts';
 import { Fold } from '../../src/epoch/fold.ts';
 import type { Pipeline } from '../../src/epoch/pipeline.ts';
@@ -48,8 +48,8 @@ export class Worker {
       newId: () => `${name}${++ids}`.padStart(32, '0'),
       assignment: this.script,
       codecs: CODECS,
-      aggregates: AGGREGATES_BY_NAME,
-      operators: OPERATORS_BY_TYPE,
+      aggregates: COMPONENTS.aggregates,
+      operators: COMPONENTS.operators,
       options: {
         ...ENGINE_DEFAULTS,
         checkpoint: { ...ENGINE_DEFAULTS.checkpoint, intervalMs: 20 },

@@ -1,6 +1,6 @@
 // Hand-made epochs: a chain of them as an engine task would append it.
 import type { Log } from '../../src/broker/broker.ts';
-import { AGGREGATES_BY_NAME } from '../../src/components.ts';
+import { COMPONENTS } from '../../src/components.ts';
 import { EPOCH_MESSAGE_BYTES_MAX, encodeEpoch } from '../../src/epoch/codec.ts';
 import { tablesOf } from '../../src/config/tables.ts';
 import type { Epoch, EpochBody } from '../../src/epoch/epoch.ts';
@@ -50,7 +50,7 @@ export function pipelineOf(rollups: Readonly<Record<string, RollupSpec>> = { tra
     name: 'web',
     streams: { access: { partitions: 1, codec: { type: 'combined' }, eventTime } },
     rollups,
-    tables: tablesOf(rollups),
+    tables: tablesOf(rollups, COMPONENTS),
   };
 }
 
@@ -85,7 +85,7 @@ export function rowsOf(rollup: string, rows: readonly TestRow[], spec: RollupSpe
 /** How many accumulators a row has; tests leave out those at the end that are 0. */
 function widthOf({ measures }: RollupSpec): number {
   return measures.reduce(
-    (sum, { aggregate, fieldType }) => sum + AGGREGATES_BY_NAME[aggregate]!.accumulators(fieldType).length,
+    (sum, { aggregate, fieldType }) => sum + COMPONENTS.aggregates[aggregate]!.accumulators(fieldType).length,
     0,
   );
 }

@@ -1,7 +1,7 @@
 // A pipeline's epochs, made by hand as engine tasks would, and a topic in memory: what an events sink lives between.
 import type { Log } from '../../src/broker/broker.ts';
 import type { KafkaRecord } from '../../src/broker/kafka/record-batch.ts';
-import { AGGREGATES_BY_NAME } from '../../src/components.ts';
+import { COMPONENTS } from '../../src/components.ts';
 import type { EpochBody, SourceMark } from '../../src/epoch/epoch.ts';
 import { fingerprints } from '../../src/epoch/fingerprint.ts';
 import type { Pipeline } from '../../src/epoch/pipeline.ts';
@@ -179,7 +179,7 @@ export class EventWorld {
   sink(): EventSink {
     return new EventSink({
       log: this.log,
-      aggregates: AGGREGATES_BY_NAME,
+      aggregates: COMPONENTS.aggregates,
       topic: this.topic,
       options: {
         group: GROUP,

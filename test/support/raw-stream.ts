@@ -1,6 +1,6 @@
 // Hand-made raw messages: files of the plain codec, their blocks, and an agent's beats, for tests of what an engine makes of them.
 import type { Message, OutgoingMessage } from '../../src/broker/broker.ts';
-import { AGGREGATES_BY_NAME, OPERATORS_BY_TYPE } from '../../src/components.ts';
+import { COMPONENTS } from '../../src/components.ts';
 import { tablesOf } from '../../src/config/tables.ts';
 import { buildState } from '../../src/engine/build-state.ts';
 import type { TaskState } from '../../src/engine/state.ts';
@@ -45,7 +45,7 @@ export function plainPipeline(
     name: 'web',
     streams: { access: { partitions: 1, codec: { type: 'plain' }, eventTime: time } },
     rollups,
-    tables: tablesOf(rollups),
+    tables: tablesOf(rollups, COMPONENTS),
   };
 }
 
@@ -56,8 +56,8 @@ export function plainState(pipeline = plainPipeline()): TaskState {
     rawLog: RAW_LOG,
     rollupSinceMs: {},
     codecs: CODECS,
-    aggregates: AGGREGATES_BY_NAME,
-    operators: OPERATORS_BY_TYPE,
+    aggregates: COMPONENTS.aggregates,
+    operators: COMPONENTS.operators,
   });
 }
 

@@ -35,11 +35,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   query: SHARED,
   monitor: SHARED,
   supervisor: SHARED,
-  'components.ts': [...SHARED, ...STAGES, 'config'],
-  config: [...SHARED, ...STAGES, 'components.ts'],
-  roles: [...SHARED, ...STAGES, 'components.ts', 'config'],
-  cli: [...SHARED, ...STAGES, 'components.ts', 'config', 'roles'],
-  'main.ts': ['cli'],
+  config: [...SHARED, ...STAGES],
+  roles: [...SHARED, ...STAGES, 'config'],
+  cli: [...SHARED, ...STAGES, 'config', 'roles'],
+  'components.ts': [...SHARED, ...STAGES, 'config', 'roles'],
+  'main.ts': ['cli', 'components.ts'],
 };
 
 const BANNED_CALLS = [
@@ -58,7 +58,8 @@ const EMPTY_WORDS = ['util', 'utils', 'helper', 'helpers', 'manager', 'managers'
 const NAMES_OF_THE_FIELD = ['src/codecs/common.ts', 'test/codecs/common.test.ts'];
 
 const TEST_FOLDERS_OF_THEIR_OWN = ['contract', 'system', 'property', 'bench', 'fixtures', 'support'];
-const COMPONENT_FOLDER = /^src\/(codecs|transforms|aggregates|operators|agent\/sources|sinks\/[^/]+)\//;
+const COMPONENT_FOLDER =
+  /^src\/(codecs|transforms|aggregates|operators|agent\/sources|sinks\/[^/]+|roles\/(sources|sinks))\//;
 const PORTS = [
   'src/codecs/codec.ts',
   'src/transforms/transform.ts',

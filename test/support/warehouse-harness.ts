@@ -2,7 +2,7 @@
 import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AGGREGATES_BY_NAME } from '../../src/components.ts';
+import { COMPONENTS } from '../../src/components.ts';
 import type { Log } from '../../src/broker/broker.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { openDatabase } from '../../src/sinks/duckdb/database.ts';
@@ -11,7 +11,7 @@ import { SqlRunner } from '../../src/sinks/duckdb/sql-runner.ts';
 import { NO_LIMITS, onlyTimeout } from './query-watches.ts';
 import { Warehouse, type WarehouseEvent, type WarehouseOptions } from '../../src/sinks/duckdb/warehouse.ts';
 
-export const AGGREGATES = AGGREGATES_BY_NAME;
+export const AGGREGATES = COMPONENTS.aggregates;
 const LIMITS = { memoryLimit: '160MB', threads: 1 };
 
 export class WarehouseHarness {

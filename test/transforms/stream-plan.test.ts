@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Message } from '../../src/broker/broker.ts';
-import { AGGREGATES_BY_NAME, LINE_COMPONENTS, OPERATORS_BY_TYPE } from '../../src/components.ts';
+import { COMPONENTS } from '../../src/components.ts';
 import { buildState } from '../../src/engine/build-state.ts';
 import type { TransformSpec } from '../../src/epoch/pipeline.ts';
 import { LINE_VERDICTS } from '../../src/record/batch.ts';
@@ -11,12 +11,12 @@ import { plain } from '../support/plain-codec.ts';
 import { BY_KEY, RAW_LOG, TASK, TestFile, beatMessage, plainPipeline } from '../support/raw-stream.ts';
 import { sieve } from '../support/sieve.ts';
 
-const COMPONENTS = { codecs: { plain }, transforms: { ...LINE_COMPONENTS.transforms, sieve } };
+const LINE_COMPONENTS = { codecs: { plain }, transforms: { ...COMPONENTS.transforms, sieve } };
 const KEY = { name: 'key', type: 'keyword' } as const;
 const EVENT_TIME = plainPipeline().streams['access']!.eventTime;
 const sieveOf = (field: string, least: number): TransformSpec => ({ type: 'sieve', field, least, most: 100 });
 const planOf = (transforms: readonly TransformSpec[]) =>
-  streamPlan({ codec: { type: 'plain' }, transforms }, COMPONENTS);
+  streamPlan({ codec: { type: 'plain' }, transforms }, LINE_COMPONENTS);
 
 describe('a plan', () => {
   test('says what became of the fields of the codec', () => {
@@ -90,9 +90,9 @@ describe('a task whose stream filters lines', () => {
       pipeline: { ...pipeline, streams: { access: { ...pipeline.streams['access']!, transforms } } },
       rawLog: RAW_LOG,
       rollupSinceMs: {},
-      ...COMPONENTS,
-      aggregates: AGGREGATES_BY_NAME,
-      operators: OPERATORS_BY_TYPE,
+      ...LINE_COMPONENTS,
+      aggregates: COMPONENTS.aggregates,
+      operators: COMPONENTS.operators,
     });
     const file = Object.assign(new TestFile('a/1', LINES), { readAtMs: NOW + 100_000 });
     for (const [offset, message] of [beatMessage(NOW, [file.report('announced')]), file.block()].entries())

@@ -10,70 +10,11 @@ import {
   type Stats,
 } from 'node:fs';
 import { resolve } from 'node:path';
-import { z } from 'zod';
 import { OperatingError } from '../../lib/errors.ts';
-import { duration, size } from '../../lib/units.ts';
 import { fileKey } from '../../record/file-identity.ts';
 import { NOT_REGULAR_HINT, notUtf8, problemOf } from '../scan-problem.ts';
-import type {
-  FoundSource,
-  ScanProblem,
-  ScanResult,
-  SourceDefinition,
-  SourceFinder,
-  SourceHandle,
-  SourceLook,
-} from '../source.ts';
-import { compileExclude, Glob, patternProblem } from './glob.ts';
-
-/** Long enough for stack traces and fat JSON, short enough that a line is never a large part of a block. */
-const LINE_BYTES_MAX_DEFAULT = '256KiB';
-/** Longer than a rotation takes from its copy to its truncation. */
-const COPY_GRACE_DEFAULT = '30s';
-
-/** Each one is looked for at every scan. */
-const PATTERNS_MAX = 1000;
-
-const pattern = z
-  .string({ error: () => 'expects text' })
-  .min(1, { error: () => 'must not be empty' })
-  .superRefine((text, context) => {
-    const message = patternProblem(text);
-    if (message !== undefined) context.addIssue({ code: 'custom', message });
-  });
-const patterns = z
-  .array(pattern, { error: () => 'expects a list of paths or patterns' })
-  .max(PATTERNS_MAX, { error: () => `takes at most ${PATTERNS_MAX} patterns` });
-
-export const fileOptions = z.strictObject({
-  include: patterns
-    .min(1, { error: () => 'must not be empty' })
-    .describe(
-      'Paths or patterns (`*`, `?`, `[a-z]`, `{a,b}`, `**`; a backslash before a character that stands for itself). Include the rotated names too. `~` is not expanded.',
-    ),
-  exclude: patterns.default([]).describe('Patterns of paths, or of names where there is no slash, that are left out.'),
-  line_bytes_max: size({ min: '64B', max: '511KiB' })
-    .prefault(LINE_BYTES_MAX_DEFAULT)
-    .describe('Bytes of a line that are kept; a longer line is cut and flagged. Less than a block.'),
-  copy_grace: duration({ min: '0s', max: '1h' })
-    .prefault(COPY_GRACE_DEFAULT)
-    .describe(
-      'A new file with the content of a known one waits for so long: rotation by copy and truncation soon shows which of the two goes on. When both stay, it is a file of its own.',
-    ),
-});
-
-/** Files, by paths and patterns: growth, rotation by renaming, truncation; each line once. */
-export const fileSource: SourceDefinition<z.output<typeof fileOptions>> = {
-  type: 'file',
-  summary: 'Lines of files, by paths and patterns, through growth, rotation and truncation.',
-  options: fileOptions,
-  examples: [
-    {
-      title: 'An access log with the names its rotation gives it',
-      options: { include: ['/var/log/nginx/access.log*'], exclude: ['*.gz'] },
-    },
-  ],
-};
+import type { FoundSource, ScanProblem, ScanResult, SourceFinder, SourceHandle, SourceLook } from '../source.ts';
+import { compileExclude, Glob } from './glob.ts';
 
 // O_NONBLOCK: opening a FIFO that took a file's place between stat and open must not wait for a writer.
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;

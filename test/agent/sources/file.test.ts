@@ -3,23 +3,13 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FileFinder, fileOptions, fileSource } from '../../../src/agent/sources/file.ts';
+import { FileFinder } from '../../../src/agent/sources/file.ts';
 
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'tailrace-file-'));
 });
 afterEach(() => rmSync(folder, { recursive: true }));
-
-test('the example is what the options make of themselves', () => {
-  for (const { options } of fileSource.examples) expect(fileOptions.parse(options)).toMatchObject(options);
-  expect(fileOptions.parse({ include: ['x'] })).toEqual({
-    include: ['x'],
-    exclude: [],
-    line_bytes_max: 262_144,
-    copy_grace: 30_000,
-  });
-});
 
 test('a FIFO and a device are said to be no regular files, and opening them never waits', () => {
   const fifo = join(folder, 'fifo');

@@ -1,4 +1,5 @@
 import type { OutgoingMessage } from '../../../src/broker/broker.ts';
+import { COMPONENTS } from '../../../src/components.ts';
 import { tablesOf } from '../../../src/config/tables.ts';
 import { decodeEnvelope } from '../../../src/epoch/codec.ts';
 import type { Pipeline, RollupSpec } from '../../../src/epoch/pipeline.ts';
@@ -151,6 +152,6 @@ function pipelineOf(profile: Profile): Pipeline {
     name: PIPELINE_NAME,
     streams: { [STREAM]: { partitions: 1, codec: { type: 'plain' }, eventTime } },
     rollups,
-    tables: tablesOf(rollups),
+    tables: tablesOf(rollups, COMPONENTS),
   };
 }

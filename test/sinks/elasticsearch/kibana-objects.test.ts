@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
-import { AGGREGATES_BY_NAME } from '../../../src/components.ts';
+import { COMPONENTS } from '../../../src/components.ts';
 import { combined } from '../../../src/codecs/combined.ts';
 import type { SavedObject } from '../../../src/sinks/elasticsearch/kibana-lens.ts';
 import { kibanaObjects, toNdjson } from '../../../src/sinks/elasticsearch/kibana-objects.ts';
@@ -25,7 +25,7 @@ const MAPPED = new Map(
     pipeline: pipelineOf(),
     documents: { access: combined.fields({}) },
     rollups: ['traffic'],
-    aggregates: AGGREGATES_BY_NAME,
+    aggregates: COMPONENTS.aggregates,
   }).map(({ body }) => [body.index_patterns[0]!, leaves(body.template.mappings.properties)]),
 );
 

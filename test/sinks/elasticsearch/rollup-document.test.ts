@@ -1,6 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { AGGREGATES_BY_NAME } from '../../../src/components.ts';
-import { AGGREGATES } from '../../../src/components.ts';
+import { COMPONENTS } from '../../../src/components.ts';
 import type { RollupSpec } from '../../../src/epoch/pipeline.ts';
 import type { Cell } from '../../../src/epoch/table.ts';
 import { type StoredRow, rowDocument, storedRow } from '../../../src/sinks/elasticsearch/rollup-document.ts';
@@ -27,7 +26,7 @@ function rowOf(spec: RollupSpec, key: readonly [Cell, Cell]): Pick<FoldedRow, 's
 }
 
 test('whole numbers have every digit, whatever their size', () => {
-  const aggregates = Object.fromEntries(AGGREGATES.map((one) => [one.name, one]));
+  const aggregates = COMPONENTS.aggregates;
   const spec = { ...SPEC, measures: [{ name: 'total', aggregate: 'sum', field: 'n', fieldType: 'long' as const }] };
   const part = { n: 1, log: 'l', revision: 0, lines: 2, accumulators: [1, 2, 2 ** 40] };
   const key = [String(2n ** 62n + 1n), '17'] as const;
@@ -41,7 +40,7 @@ test('whole numbers have every digit, whatever their size', () => {
 });
 
 test('a key is a field under the name it was given, in documents and in their mapping', () => {
-  const aggregates = Object.fromEntries(AGGREGATES.map((one) => [one.name, one]));
+  const aggregates = COMPONENTS.aggregates;
   const part = { n: 1, log: 'l', revision: 0, lines: 2, accumulators: [2] };
   const row = { ...rowOf(SPEC, [404, '/p']), parts: new Map([[0, part]]) };
   const document = rowDocument(row, 'final', { pipeline: 'web', aggregates });
@@ -56,7 +55,7 @@ test('a key is a field under the name it was given, in documents and in their ma
     pipeline,
     documents: {},
     rollups: ['traffic'],
-    aggregates: AGGREGATES_BY_NAME,
+    aggregates: COMPONENTS.aggregates,
   });
   const { properties } = templates.find(({ name }) => name === 'p-rollup-traffic')!.body.template.mappings;
   expect(properties).toMatchObject({

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { AGGREGATES_BY_NAME } from '../../../src/components.ts';
+import { COMPONENTS } from '../../../src/components.ts';
 import type { Log } from '../../../src/broker/broker.ts';
 import type { SourceMark } from '../../../src/epoch/epoch.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
@@ -59,7 +59,7 @@ describeWith('elasticsearch')('rollup documents in a real Elasticsearch', () => 
       pipeline: PIPELINE,
       documents: {},
       rollups: ['traffic'],
-      aggregates: AGGREGATES_BY_NAME,
+      aggregates: COMPONENTS.aggregates,
     };
     for (const template of templatesOf(options)) await putTemplate(client, template);
   }

@@ -1,15 +1,18 @@
 import { z } from 'zod';
-import type { SinkDefinition } from './sink-definition.ts';
-import type { Path } from './document.ts';
+import { type Config, type SinkConfig, isShared, sinkGroup } from '../../config/config.ts';
+import type { Report, Section, SinkContext, SinkNeighbours } from '../../config/definitions.ts';
+import type { Path } from '../../config/document.ts';
 import {
   KAFKA_CONNECTION_SHAPE,
-  type KafkaBrokerConfig,
   type KafkaConnectionConfig,
   checkKafkaConnection,
   resolveKafkaConnection,
-} from './kafka-broker.ts';
-import { suggestion } from './nearest.ts';
-import type { Problem } from './problem.ts';
+} from '../../config/kafka-broker.ts';
+import { suggestion } from '../../config/nearest.ts';
+import type { ClusterEvent } from '../cluster-text.ts';
+import type { SinkDefinition } from '../definitions.ts';
+import type { EventSinkStream } from '../../sinks/events/event-sink.ts';
+import { epochTopic, rawTopic } from '../../broker/broker.ts';
 
 /** What Kafka takes as the name of a topic. */
 const TOPIC = /^[a-zA-Z0-9._-]{1,249}$/;
@@ -56,16 +59,7 @@ const options = z.strictObject({
     ),
 });
 
-/** Rows for other services. */
-export const eventsSink: SinkDefinition = {
-  type: 'events',
-  summary:
-    'Final rows as JSON records in a Kafka topic, for other services: each once, with an id by which to drop what a lost answer may have doubled, and in order for each key. The key of a record is a JSON list of rollup and key values; its headers are `id`, `rollup`, `revision`, `sink` and `step`.',
-  options,
-  example: { topic: 'traffic-per-minute', rollups: ['traffic'] },
-};
-
-export interface EventsSinkConfig {
+export interface EventsSinkConfig extends SinkConfig {
   readonly type: 'events';
   /** Null: the pipeline's own cluster. */
   readonly connection: KafkaConnectionConfig | null;
@@ -77,16 +71,8 @@ export interface EventsSinkConfig {
   readonly transactionalId: string | null;
 }
 
-type Report = (path: Path, part: 'key' | 'value', problem: Omit<Problem, 'position'>) => void;
-type Section = Readonly<Record<string, unknown>>;
-
 /** What the schema of the section alone does not see. */
-export function checkEventsSink(
-  path: Path,
-  section: Section,
-  known: { readonly rollups: readonly string[]; readonly hasOwnCluster: boolean },
-  report: Report,
-): void {
+function check(path: Path, section: Section, known: SinkNeighbours, report: Report): void {
   if (section['brokers'] === undefined && !known.hasOwnCluster) {
     const message = `${path.join('.')}: others cannot read the embedded log, so events need a Kafka`;
     report(path, 'key', { code: 'CONFIG_MISSING_KEY', message, hint: 'add brokers: [host:9092] to the sink' });
@@ -107,41 +93,61 @@ export function checkEventsSink(
 }
 
 /** Where the records of a sink go that names no topic. */
-export function defaultEventsTopic(of: {
-  readonly topicPrefix: string;
-  readonly pipeline: string;
-  readonly sink: string;
-}): string {
+function defaultTopic(of: { readonly topicPrefix: string; readonly pipeline: string; readonly sink: string }): string {
   return `${of.topicPrefix}.events.${of.pipeline}.${of.sink}`;
 }
 
 const REPLICAS = 3;
 
-export function resolveEventsSink(
-  section: Section,
-  context: {
-    readonly sink: string;
-    readonly pipeline: string;
-    readonly topicPrefix: string;
-    /** The pipeline's own cluster. */
-    readonly cluster: KafkaBrokerConfig | undefined;
-    readonly rollups: readonly string[];
-    readonly folder: string;
-    /** Several hosts run it, one at a time. */
-    readonly isShared: boolean;
-  },
-): EventsSinkConfig {
+function resolve(section: Section, { name, pipeline, broker, engine, folder }: SinkContext): EventsSinkConfig {
   const { type: _type, ...rest } = section;
   const { brokers, tls, sasl, ...parsed } = rest as z.output<typeof options>;
-  const { sink, pipeline, topicPrefix, cluster, folder, isShared } = context;
+  const { topicPrefix } = broker;
+  const own = brokers === undefined && broker.type === 'kafka' ? broker.replicationFactor : undefined;
+  const writer = isShared({ broker, engine }) ? `${topicPrefix}.${pipeline.name}.${name}` : null;
   return {
     type: 'events',
     connection: brokers === undefined ? null : resolveKafkaConnection({ brokers, tls, sasl }, folder),
-    topic: parsed.topic ?? defaultEventsTopic({ topicPrefix, pipeline, sink }),
-    rollups: parsed.rollups ?? context.rollups,
+    topic: parsed.topic ?? defaultTopic({ topicPrefix, pipeline: pipeline.name, sink: name }),
+    rollups: parsed.rollups ?? Object.keys(pipeline.rollups),
     partitions: parsed.partitions,
-    replicationFactor:
-      parsed.replication_factor ?? (brokers === undefined ? cluster?.replicationFactor : undefined) ?? REPLICAS,
-    transactionalId: parsed.transactional_id ?? (isShared ? `${topicPrefix}.${pipeline}.${sink}` : null),
+    replicationFactor: parsed.replication_factor ?? own ?? REPLICAS,
+    transactionalId: parsed.transactional_id ?? writer,
   };
 }
+
+/** The streams whose epochs have rows of its rollups. */
+export function eventStreams({ pipeline, broker }: Config, { rollups }: EventsSinkConfig): EventSinkStream[] {
+  const streams = new Set(rollups.map((rollup) => pipeline.tables[rollup]!.stream));
+  return [...streams].map((stream) => ({
+    stream,
+    epochs: epochTopic(broker.topicPrefix, pipeline.name, stream),
+    raw: rawTopic(broker.topicPrefix, stream),
+  }));
+}
+
+/** Rows for other services. */
+export const eventsSink: SinkDefinition<EventsSinkConfig, ClusterEvent> = {
+  type: 'events',
+  summary:
+    'Final rows as JSON records in a Kafka topic, for other services: each once, with an id by which to drop what a lost answer may have doubled, and in order for each key. The key of a record is a JSON list of rollup and key values; its headers are `id`, `rollup`, `revision`, `sink` and `step`.',
+  options,
+  example: { topic: 'traffic-per-minute', rollups: ['traffic'] },
+  isShared: true,
+  waits: false,
+  check,
+  topicOf({ topic: named, brokers, rollups }, of) {
+    const topic = named ?? defaultTopic(of);
+    const has = (rollup: string): boolean => !Array.isArray(rollups) || rollups.includes(rollup);
+    return typeof topic === 'string' ? { topic, brokers, has } : undefined;
+  },
+  resolve,
+  readers: (config, name, sink) =>
+    eventStreams(config, sink).map(({ stream, epochs: topic }) => ({
+      group: sinkGroup(config, name),
+      topic,
+      partitions: config.pipeline.streams[stream]!.partitions,
+    })),
+  run: async (context, name, sink, { generation }) =>
+    (await import('./events-role.ts')).runEvents(context, name, sink, generation),
+};

@@ -1,23 +1,6 @@
-import type { Path } from './document.ts';
-import { defaultEventsTopic } from './events-sink.ts';
-import { TOPIC_PREFIX } from './kafka-broker.ts';
-import { suggestion } from './nearest.ts';
-import type { Problem } from './problem.ts';
-
-type Section = Readonly<Record<string, unknown>>;
-type Report = (path: Path, part: 'key' | 'value', problem: Omit<Problem, 'position'>) => void;
-
-/** What `kafka` sources are checked against: the rest of the file, as it stands there. */
-export interface KafkaNeighbours {
-  /** The name of the pipeline. */
-  readonly pipeline: unknown;
-  /** The section `broker`, where it is a Kafka. */
-  readonly broker: Section | undefined;
-  readonly streams: Section | undefined;
-  readonly rollups: Section | undefined;
-  /** Those of the type `events`. */
-  readonly eventsSinks: readonly (readonly [string, Section])[];
-}
+import type { Report, Section, SourceNeighbours } from '../../config/definitions.ts';
+import { TOPIC_PREFIX } from '../../config/kafka-broker.ts';
+import { suggestion } from '../../config/nearest.ts';
 
 /** What one source takes of a cluster. */
 interface Reader {
@@ -28,7 +11,7 @@ interface Reader {
   readonly pattern: string | undefined;
 }
 
-export interface EarlierPattern {
+interface EarlierPattern {
   readonly source: string;
   readonly pattern: string;
 }
@@ -39,7 +22,7 @@ const OWN_KINDS = ['raw', 'epochs', 'documents'];
 /** Which topics the sources take, seen together: none twice into one stream, and nothing that comes out of this pipeline itself. */
 export function checkKafkaTopics(
   sources: readonly (readonly [string, Section])[],
-  neighbours: KafkaNeighbours,
+  neighbours: SourceNeighbours,
   report: Report,
 ): void {
   const readers = sources.map(([name, section]) => readerOf(name, section, neighbours.broker));
@@ -144,8 +127,8 @@ function grouped(pattern: string): string {
 }
 
 /** Lines that were read from there would come back there. */
-function checkOwnTopics(reader: Reader, neighbours: KafkaNeighbours, ownPrefix: string, report: Report): void {
-  const { pipeline, broker, rollups, eventsSinks } = neighbours;
+function checkOwnTopics(reader: Reader, neighbours: SourceNeighbours, ownPrefix: string, report: Report): void {
+  const { broker, rollups, written } = neighbours;
   const path = ['sources', reader.name];
   if (broker !== undefined && isSameCluster(reader.brokers, readerOf('', {}, broker).brokers)) {
     for (const [i, topic] of reader.topics.entries()) {
@@ -158,14 +141,10 @@ function checkOwnTopics(reader: Reader, neighbours: KafkaNeighbours, ownPrefix: 
       });
     }
   }
-  for (const [name, sink] of eventsSinks) {
-    const fallback = defaultEventsTopic({ topicPrefix: ownPrefix, pipeline: String(pipeline), sink: name });
-    const { topic = fallback, rollups: listed } = sink;
-    const sinkBrokers = readerOf('', { brokers: sink['brokers'] }, broker).brokers;
-    if (typeof topic !== 'string' || !isSameCluster(reader.brokers, sinkBrokers)) continue;
+  for (const [name, { topic, brokers, has }] of written) {
+    if (!isSameCluster(reader.brokers, readerOf('', { brokers }, broker).brokers)) continue;
     const fromHere = Object.entries(rollups ?? {}).find(
-      ([rollup, section]) =>
-        (section as Section | null)?.['from'] === reader.stream && (!Array.isArray(listed) || listed.includes(rollup)),
+      ([rollup, section]) => (section as Section | null)?.['from'] === reader.stream && has(rollup),
     );
     if (fromHere === undefined) continue;
     const i = reader.topics.indexOf(topic);

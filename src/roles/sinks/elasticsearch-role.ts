@@ -1,23 +1,21 @@
 import { randomInt } from 'node:crypto';
-import { AGGREGATES_BY_NAME } from '../components.ts';
-import { rollupGroup, sinkGroup } from '../config/config.ts';
-import type { ElasticsearchSinkConfig } from '../config/elasticsearch-sink.ts';
-import { EXIT, OperatingError } from '../lib/errors.ts';
-import { seededRandom } from '../lib/random.ts';
+import { sinkGroup } from '../../config/config.ts';
+import { EXIT, OperatingError } from '../../lib/errors.ts';
+import { seededRandom } from '../../lib/random.ts';
 import {
   type ElasticsearchClient,
   type ElasticsearchEvent,
   waitForElasticsearch,
-} from '../sinks/elasticsearch/client.ts';
-import { type TemplateChange, planTemplates, putTemplate } from '../sinks/elasticsearch/provision.ts';
-import { type RetentionEvent, keepRetention } from '../sinks/elasticsearch/retention.ts';
-import { RollupLane } from '../sinks/elasticsearch/rollup-lane.ts';
-import { runDocuments } from './documents.ts';
+} from '../../sinks/elasticsearch/client.ts';
+import { type TemplateChange, planTemplates, putTemplate } from '../../sinks/elasticsearch/provision.ts';
+import { type RetentionEvent, keepRetention } from '../../sinks/elasticsearch/retention.ts';
+import { RollupLane } from '../../sinks/elasticsearch/rollup-lane.ts';
+import { runDocuments } from './elasticsearch-documents.ts';
 import { elasticsearchTemplates, openElasticsearchSink } from './elasticsearch-client.ts';
-import type { RoleContext } from './role.ts';
-import { rollupTopics } from './sink-readers.ts';
-import type { ElasticsearchRoleEvent } from './sink-text.ts';
-import { gateOf } from './turn.ts';
+import type { RoleContext, SinkRunOptions } from '../definitions.ts';
+import { gateOf } from '../turn.ts';
+import { type ElasticsearchSinkConfig, rollupGroup, rollupTopics } from './elasticsearch.ts';
+import type { ElasticsearchRoleEvent } from './elasticsearch-text.ts';
 
 /** A server that is just starting answers, and takes no template yet. */
 const TEMPLATES_PAUSE_MS = 1000;
@@ -25,22 +23,12 @@ const TEMPLATES_PAUSE_MS = 1000;
 /** A part of the sink that works for itself until the signal aborts. */
 type Lane = (signal: AbortSignal) => Promise<void>;
 
-export interface ElasticsearchRoleOptions {
-  /** Set by `run`: this start may bring changed streams. */
-  readonly maySwitch: boolean;
-  /** Somebody waits: every position is committed at once. */
-  readonly isOnce: boolean;
-  /** Of the pipeline and of each stream's documents, where other hosts may run the sink. */
-  readonly generation: number | undefined;
-  readonly documentGenerations: Readonly<Record<string, number>>;
-}
-
 /** The role of one Elasticsearch sink: documents of lines, and beside them documents of rollup rows. */
 export async function runElasticsearch(
   context: RoleContext<ElasticsearchRoleEvent>,
   name: string,
   sink: ElasticsearchSinkConfig,
-  options: ElasticsearchRoleOptions,
+  options: SinkRunOptions,
 ): Promise<void> {
   const { signal } = context;
   const client = openElasticsearchSink(sink);
@@ -58,7 +46,7 @@ export async function runElasticsearch(
 
 /** Waits until Elasticsearch is there and has the templates; false when the signal aborted. Throws only what the configuration must mend. */
 async function prepare(
-  { config, clock, signal, notify }: RoleContext<ElasticsearchRoleEvent>,
+  { config, components, clock, signal, notify }: RoleContext<ElasticsearchRoleEvent>,
   name: string,
   sink: ElasticsearchSinkConfig,
   client: ElasticsearchClient,
@@ -69,7 +57,7 @@ async function prepare(
   const tell = (event: ElasticsearchEvent): void => notify({ type: 'elasticsearch', group, event });
   while (await waitForElasticsearch(client, { clock, signal, notify: tell })) {
     try {
-      await bringTemplates({ config, notify }, sink, client);
+      await bringTemplates({ config, components, notify }, sink, client);
       if (awaySinceMs !== undefined) tell({ type: 'back', awayMs: clock.monotonicMs() - awaySinceMs });
       return true;
     } catch (error) {
@@ -103,12 +91,12 @@ async function runLanes(signal: AbortSignal, lanes: readonly Lane[]): Promise<vo
  * owner meant it.
  */
 async function bringTemplates(
-  { config, notify }: Pick<RoleContext<ElasticsearchRoleEvent>, 'config' | 'notify'>,
+  { config, components, notify }: Pick<RoleContext<ElasticsearchRoleEvent>, 'config' | 'components' | 'notify'>,
   sink: ElasticsearchSinkConfig,
   client: ElasticsearchClient,
 ): Promise<void> {
   try {
-    const changes = await planTemplates(client, elasticsearchTemplates(config, sink));
+    const changes = await planTemplates(client, elasticsearchTemplates(config, sink, components));
     const isOurs = ({ kind, isUntouched }: TemplateChange): boolean =>
       kind === 'create' || (kind === 'update' && isUntouched);
     for (const change of changes) if (isOurs(change)) await putTemplate(client, change.template);
@@ -136,13 +124,13 @@ function retentionLane(
 }
 
 function rollupLane(
-  { config, clock, log, notify }: RoleContext<ElasticsearchRoleEvent>,
+  { config, components, clock, log, notify }: RoleContext<ElasticsearchRoleEvent>,
   name: string,
   {
     sink,
     client,
     generation,
-  }: ElasticsearchRoleOptions & {
+  }: SinkRunOptions & {
     readonly sink: ElasticsearchSinkConfig;
     readonly client: ElasticsearchClient;
   },
@@ -153,7 +141,7 @@ function rollupLane(
     clock,
     random: seededRandom(randomInt(2 ** 31)),
     log,
-    aggregates: AGGREGATES_BY_NAME,
+    aggregates: components.aggregates,
     prefix: sink.indexPrefix,
     pipeline: config.pipeline.name,
     options: { group, topics: rollupTopics(config, sink), rollups: sink.rollups, ...gateOf(config, generation) },

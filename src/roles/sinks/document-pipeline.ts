@@ -1,5 +1,5 @@
-import type { Config } from '../config/config.ts';
-import type { Pipeline, StreamSpec } from '../epoch/pipeline.ts';
+import type { Config } from '../../config/config.ts';
+import type { Pipeline, StreamSpec } from '../../epoch/pipeline.ts';
 
 /** What documents depend on: how lines are read, and nothing of rollups or of the clock of windows. */
 export function documentPipeline(

@@ -1,12 +1,11 @@
-import { AGGREGATES_BY_NAME } from '../components.ts';
-import { isShared, replicaGroup, sinkGroup } from '../config/config.ts';
-import type { DuckdbSinkConfig } from '../config/duckdb-sink.ts';
-import { EXIT, OperatingError } from '../lib/errors.ts';
-import { GRACE_MS, QUERY_TIMEOUT_MS, SUSPECT_TIMEOUT_MS } from '../sinks/duckdb/query-watch.ts';
-import { Warehouse, type WarehouseEvent } from '../sinks/duckdb/warehouse.ts';
-import type { WatchLimits } from '../sinks/duckdb/watchdog.ts';
-import type { RoleContext } from './role.ts';
-import { foldedTopics } from './sink-readers.ts';
+import { isShared } from '../../config/config.ts';
+import { EXIT, OperatingError } from '../../lib/errors.ts';
+import { GRACE_MS, QUERY_TIMEOUT_MS, SUSPECT_TIMEOUT_MS } from '../../sinks/duckdb/query-watch.ts';
+import { Warehouse, type WarehouseEvent } from '../../sinks/duckdb/warehouse.ts';
+import type { WatchLimits } from '../../sinks/duckdb/watchdog.ts';
+import type { RoleContext } from '../definitions.ts';
+import { foldedTopics } from '../sink-readers.ts';
+import { type DuckdbSinkConfig, replicaGroup, warehouseGroup } from './duckdb.ts';
 
 /** DuckDB's share of a small machine; what does not fit spills to a folder beside the file. */
 const WAREHOUSE_MEMORY = '160MB';
@@ -24,7 +23,7 @@ const QUERY_LIMITS: WatchLimits = {
 };
 
 export async function runWarehouse(
-  { config, dataDir, clock, log, signal, notify }: RoleContext<WarehouseEvent>,
+  { config, components, dataDir, clock, log, signal, notify }: RoleContext<WarehouseEvent>,
   name: string,
   sink: DuckdbSinkConfig,
   isReplica: boolean,
@@ -34,15 +33,15 @@ export async function runWarehouse(
   const warehouse = new Warehouse({
     clock,
     log,
-    aggregates: AGGREGATES_BY_NAME,
+    aggregates: components.aggregates,
     options: {
       path: isReplica ? dataDir.replica : dataDir.warehouse,
       socketPath: isReplica === (sink.hasReplica === true) ? dataDir.sqlSocket : undefined,
-      group: isReplica ? replicaGroup(config, name) : sinkGroup(config, name),
+      group: isReplica ? replicaGroup(config, name) : warehouseGroup(config, name),
       memoryLimit: WAREHOUSE_MEMORY,
       threads: WAREHOUSE_THREADS,
       queryLimits: QUERY_LIMITS,
-      topics: foldedTopics(config),
+      topics: foldedTopics(config, components),
     },
     notify,
   });

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { resolveText } from '../../src/config/load.ts';
-import { problemsOf } from '../support/broken-config.ts';
+import { resolveText } from '../../support/configs.ts';
+import { problemsOf } from '../../support/broken-config.ts';
 
 const pipeline = (sources: string, { broker = '', codec = 'json', sinks = '' } = {}): string => `version: 1
 name: shop

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { resolveText } from '../../src/config/load.ts';
-import { RIGHT_CONFIG, folderWith, problemsOf, refuses } from '../support/broken-config.ts';
+import { resolveText } from '../../support/configs.ts';
+import { RIGHT_CONFIG, folderWith, problemsOf, refuses } from '../../support/broken-config.ts';
 
 const SINK = 'type: elasticsearch, nodes: [http://127.0.0.1:9200]';
 const withSink = (options: string): string => `version: 1\nsinks: { search: { ${SINK}${options} } }`;

@@ -1,10 +1,16 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { duration } from '../lib/units.ts';
-import type { SinkDefinition } from './sink-definition.ts';
-import type { Path } from './document.ts';
-import { suggestion } from './nearest.ts';
-import type { Problem } from './problem.ts';
+import { duration } from '../../lib/units.ts';
+import { documentTopic, rawTopic } from '../../broker/broker.ts';
+import { type Config, type SinkConfig, sinkGroup } from '../../config/config.ts';
+import type { Report, Section, SinkContext, SinkNeighbours } from '../../config/definitions.ts';
+import type { Path } from '../../config/document.ts';
+import { namedKey } from '../../config/rollup-columns.ts';
+import type { FoldedTopic, OpenStore, SinkDefinition } from '../definitions.ts';
+import { engineTopics } from '../sink-readers.ts';
+import { documentPipeline } from './document-pipeline.ts';
+import { type ElasticsearchRoleEvent, elasticsearchText } from './elasticsearch-text.ts';
+import { suggestion } from '../../config/nearest.ts';
 
 /** What Elasticsearch takes as the name of an index, less what would be ours: `<prefix>-<stream>-<day>`. */
 const INDEX_PREFIX = /^[a-z][a-z0-9_]{0,62}$/;
@@ -68,17 +74,8 @@ const options = z.strictObject({
   replicas: count(0, 8).prefault(1).describe('Replicas of an index that is made: 0 on a single node.'),
 });
 
-/** Documents of lines, and of rollup rows. */
-export const elasticsearchSink: SinkDefinition = {
-  type: 'elasticsearch',
-  summary:
-    'Lines as ECS documents, one index a stream and day, and rollup rows. Each line is there exactly once: its id is its place in its source.',
-  options,
-  example: { nodes: ['https://es1.example.org:9200'], api_key: '${file:/etc/tailrace/api-key}', retention: '30d' },
-};
-
 /** The section as it is understood: every default filled in, paths absolute. */
-export interface ElasticsearchSinkConfig {
+export interface ElasticsearchSinkConfig extends SinkConfig {
   readonly type: 'elasticsearch';
   readonly nodes: readonly string[];
   readonly auth: { readonly apiKey: string } | { readonly username: string; readonly password: string } | null;
@@ -94,16 +91,8 @@ export interface ElasticsearchSinkConfig {
   readonly replicas: number;
 }
 
-type Report = (path: Path, part: 'key' | 'value', problem: Omit<Problem, 'position'>) => void;
-type Section = Readonly<Record<string, unknown>>;
-
 /** What the schema of one section alone does not see: names that must be there, and keys that belong together. */
-export function checkElasticsearchSink(
-  path: Path,
-  section: Section,
-  known: { readonly streams: readonly string[]; readonly rollups: readonly string[] },
-  report: Report,
-): void {
+function check(path: Path, section: Section, known: SinkNeighbours, report: Report): void {
   checkNames([...path, 'documents'], section['documents'], 'stream', known.streams, report);
   checkNames([...path, 'rollups'], section['rollups'], 'rollup', known.rollups, report);
   const isNone = (key: string): boolean => Array.isArray(section[key]) && section[key].length === 0;
@@ -127,7 +116,8 @@ export function checkElasticsearchSink(
       hint,
     });
   }
-  for (const stream of documentStreams(section, known.streams)) {
+  checkKeys(section, known, report);
+  for (const stream of streamsOf(section, known.streams)) {
     if (!RESERVED_STREAM.test(stream)) continue;
     const message = `the stream ${stream} would have indices with the names of the sink's own`;
     report(path, 'key', { code: 'CONFIG_VALUE', message, hint: 'give the stream another name' });
@@ -135,10 +125,26 @@ export function checkElasticsearchSink(
 }
 
 /** Streams that a section sends to Elasticsearch. */
-export function documentStreams(section: Section, streams: readonly string[]): readonly string[] {
+function streamsOf(section: Section, streams: readonly string[]): readonly string[] {
   const { documents } = section;
   if (!Array.isArray(documents)) return streams;
   return streams.filter((stream) => documents.includes(stream));
+}
+
+/** What the document of a row says itself. */
+const OWN_FIELD = /^(@timestamp|(ecs|tailrace)(\..*)?)$/;
+
+/** Keys of rows are fields under their own names, dots and all. */
+function checkKeys({ rollups }: Section, { specs }: SinkNeighbours, report: Report): void {
+  for (const [name, { by }] of Object.entries(specs)) {
+    if (Array.isArray(rollups) && !rollups.includes(name)) continue;
+    for (const [i, { field, as = field }] of by.entries()) {
+      if (!OWN_FIELD.test(as)) continue;
+      const message = `the key ${as} and a field of every document would both be ${as}`;
+      const problem = { code: 'CONFIG_COLUMN_CLASH', message, hint: namedKey(field) };
+      report(['rollups', name, 'by', i], 'value', problem);
+    }
+  }
 }
 
 function checkNames(path: Path, listed: unknown, what: string, known: readonly string[], report: Report): void {
@@ -154,13 +160,8 @@ function checkNames(path: Path, listed: unknown, what: string, known: readonly s
   }
 }
 
-export function resolveElasticsearchSink(
-  section: Section,
-  known: { readonly streams: readonly string[]; readonly rollups: readonly string[] },
-  folder: string,
-): ElasticsearchSinkConfig {
-  const { type: _type, ...rest } = section;
-  const parsed = rest as z.output<typeof options>;
+function resolveSink(section: Section, { pipeline, folder }: SinkContext): ElasticsearchSinkConfig {
+  const parsed = section as z.output<typeof options>;
   const { api_key: apiKey, username, password, tls } = parsed;
   return {
     type: 'elasticsearch',
@@ -176,11 +177,92 @@ export function resolveElasticsearchSink(
         ? null
         : { caFile: tls.ca === undefined ? null : resolve(folder, tls.ca), serverName: tls.server_name ?? null },
     isInsecureAllowed: parsed.insecure,
-    documents: parsed.documents ?? known.streams,
-    rollups: parsed.rollups ?? known.rollups,
+    documents: parsed.documents ?? Object.keys(pipeline.streams),
+    rollups: parsed.rollups ?? Object.keys(pipeline.rollups),
     retentionMs: parsed.retention ?? null,
     indexPrefix: parsed.index_prefix,
     shards: parsed.shards,
     replicas: parsed.replicas,
   };
+}
+
+/** The consumer group of the lane that makes documents of rollup rows. */
+export function rollupGroup(config: Config, name: string): string {
+  return `${sinkGroup(config, name)}.rollups`;
+}
+
+/** What that lane folds: as the warehouse, all rows of the engine, so that its cursor means the same. */
+export function rollupTopics(config: Config, { rollups }: ElasticsearchSinkConfig): FoldedTopic[] {
+  return rollups.length === 0 ? [] : engineTopics(config);
+}
+
+/** Only an audit with documents loads a client. */
+async function openStore(name: string, sink: ElasticsearchSinkConfig, nowMs: number): Promise<OpenStore | undefined> {
+  const { documents: streams, indexPrefix: prefix, retentionMs } = sink;
+  if (streams.length === 0) return undefined;
+  const { openElasticsearchSink } = await import('./elasticsearch-client.ts');
+  const { indexSums } = await import('../../sinks/elasticsearch/index-sums.ts');
+  const { parseIndexName } = await import('../../sinks/elasticsearch/index-name.ts');
+  const client = openElasticsearchSink(sink);
+  return {
+    store: {
+      sink: name,
+      streams,
+      sums: (stream) => indexSums(client, { prefix, stream }),
+      isExpired: (index, stream) => {
+        const parsed = parseIndexName(index, { prefix, stream });
+        return retentionMs !== null && parsed !== undefined && parsed.endMs <= nowMs - retentionMs;
+      },
+    },
+    close: () => client.close(),
+  };
+}
+
+/** Documents of lines, and of rollup rows. */
+export const elasticsearchSink: SinkDefinition<ElasticsearchSinkConfig, ElasticsearchRoleEvent> = {
+  type: 'elasticsearch',
+  summary:
+    'Lines as ECS documents, one index a stream and day, and rollup rows. Each line is there exactly once: its id is its place in its source.',
+  options,
+  example: { nodes: ['https://es1.example.org:9200'], api_key: '${file:/etc/tailrace/api-key}', retention: '30d' },
+  isShared: true,
+  // Its store may be away for days, and rows go on.
+  waits: false,
+  check,
+  streamsOf,
+  resolve: resolveSink,
+  readers: (config, name, sink) => [
+    ...rollupTopics(config, sink).map(({ topic, partitions }) => ({
+      group: rollupGroup(config, name),
+      topic,
+      partitions,
+    })),
+    ...sink.documents.map((stream) => ({
+      group: sinkGroup(config, name),
+      topic: rawTopic(config.broker.topicPrefix, stream),
+      partitions: config.pipeline.streams[stream]!.partitions,
+    })),
+  ],
+  epochs: (config, name, { documents }) =>
+    documents.map((stream) => {
+      const spec = config.pipeline.streams[stream]!;
+      return {
+        stream,
+        topic: documentTopic(config.broker.topicPrefix, config.name, name, stream),
+        partitions: spec.partitions,
+        sink: name,
+        pipeline: documentPipeline(config, stream, spec),
+      };
+    }),
+  openStore,
+  text: elasticsearchText,
+  run: async (context, name, sink, given) =>
+    (await import('./elasticsearch-role.ts')).runElasticsearch(context, name, sink, given),
+};
+
+/** The sinks of this kind in a configuration. */
+export function elasticsearchSinks({ sinks }: Pick<Config, 'sinks'>): (readonly [string, ElasticsearchSinkConfig])[] {
+  return Object.entries(sinks).flatMap(([name, sink]) =>
+    sink.type === elasticsearchSink.type ? [[name, sink as ElasticsearchSinkConfig] as const] : [],
+  );
 }

@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, expect, test } from '@jest/globals';
-import { systemClock } from '../../src/lib/clock.ts';
-import { type Script, type ScriptedServer, startScriptedServer } from '../support/scripted-http.ts';
-import { NODE_FLAGS } from '../support/node-flags.ts';
+import { systemClock } from '../../../src/lib/clock.ts';
+import { type Script, type ScriptedServer, startScriptedServer } from '../../support/scripted-http.ts';
+import { NODE_FLAGS } from '../../support/node-flags.ts';
 
 const PATIENCE_MS = 60_000;
 

@@ -1,13 +1,15 @@
 import { expect, test } from '@jest/globals';
-import { nothingIn } from '../../src/cli/input-places.ts';
-import { resolveText } from '../../src/config/load.ts';
+import { COMPONENTS } from '../../src/components.ts';
+import { resolveText } from '../support/configs.ts';
+import { sourcesOf } from '../../src/roles/input-sources.ts';
 import { RIGHT_CONFIG } from '../support/broken-config.ts';
 
-const said = (source: string): string =>
-  nothingIn(
-    resolveText(RIGHT_CONFIG.replace(/web: .*/, `web: { ${source}, stream: access }`), 'tailrace.yaml', {}).config
-      .inputs[0]!,
-  );
+function said(source: string): string {
+  const text = RIGHT_CONFIG.replace(/web: .*/, `web: { ${source}, stream: access }`);
+  const [{ input, definition } = undefined!] = sourcesOf(resolveText(text, 'tailrace.yaml', {}).config, COMPONENTS);
+  return definition.nothingIn(input);
+}
+
 const KAFKA = "type: kafka, brokers: ['k:9092']";
 
 test('of what nothing was read no more is said than is known', () => {

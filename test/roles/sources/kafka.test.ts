@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import { resolveText } from '../../src/config/load.ts';
-import { withoutSecrets } from '../../src/config/secrets.ts';
-import { folderWith } from '../support/broken-config.ts';
-import { ConfigError } from '../../src/config/problem.ts';
+import { resolveText } from '../../support/configs.ts';
+import { withoutSecrets } from '../../../src/config/secrets.ts';
+import { folderWith } from '../../support/broken-config.ts';
+import { ConfigError } from '../../../src/config/problem.ts';
 
 const BROKERS = "brokers: ['127.0.0.1:9092']";
 

@@ -1,18 +1,17 @@
-import { PlainTopic } from '../broker/kafka/plain-topic.ts';
-import { AGGREGATES_BY_NAME } from '../components.ts';
-import { type Config, sinkGroup } from '../config/config.ts';
-import type { EventsSinkConfig } from '../config/events-sink.ts';
-import type { KafkaConnectionConfig } from '../config/kafka-broker.ts';
-import { OperatingError } from '../lib/errors.ts';
-import { EventSink } from '../sinks/events/event-sink.ts';
-import { type ClusterEvent, kafkaClientOptions } from './kafka-broker.ts';
-import type { RoleContext } from './role.ts';
-import { eventStreams } from './sink-readers.ts';
-import { gateOf } from './turn.ts';
+import { PlainTopic } from '../../broker/kafka/plain-topic.ts';
+import { type Config, sinkGroup } from '../../config/config.ts';
+import type { KafkaConnectionConfig } from '../../config/kafka-broker.ts';
+import { OperatingError } from '../../lib/errors.ts';
+import { EventSink } from '../../sinks/events/event-sink.ts';
+import type { ClusterEvent } from '../cluster-text.ts';
+import { kafkaClientOptions } from '../kafka-client.ts';
+import type { RoleContext } from '../definitions.ts';
+import { gateOf } from '../turn.ts';
+import { type EventsSinkConfig, eventStreams } from './events.ts';
 
 /** The role of one events sink. */
 export async function runEvents(
-  { config, clock, log, signal, notify }: RoleContext<ClusterEvent>,
+  { config, components, clock, log, signal, notify }: RoleContext<ClusterEvent>,
   name: string,
   sink: EventsSinkConfig,
   generation: number | undefined,
@@ -31,7 +30,7 @@ export async function runEvents(
   });
   const events = new EventSink({
     log,
-    aggregates: AGGREGATES_BY_NAME,
+    aggregates: components.aggregates,
     topic,
     options: {
       group: sinkGroup(config, name),

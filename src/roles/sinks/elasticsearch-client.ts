@@ -1,16 +1,16 @@
 import { readFileSync } from 'node:fs';
-import { AGGREGATES_BY_NAME, LINE_COMPONENTS } from '../components.ts';
-import type { Config } from '../config/config.ts';
-import type { ElasticsearchSinkConfig } from '../config/elasticsearch-sink.ts';
-import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
+import type { Config } from '../../config/config.ts';
+import type { Components } from '../definitions.ts';
+import type { ElasticsearchSinkConfig } from './elasticsearch.ts';
+import { EXIT, OperatingError, systemErrorCode } from '../../lib/errors.ts';
 import {
   type ElasticsearchClient,
   type ElasticsearchOptions,
   openElasticsearch,
-} from '../sinks/elasticsearch/client.ts';
-import type { Fields } from '../record/batch.ts';
-import { type IndexTemplate, templatesOf } from '../sinks/elasticsearch/templates.ts';
-import { streamPlan } from '../transforms/stream-plan.ts';
+} from '../../sinks/elasticsearch/client.ts';
+import type { Fields } from '../../record/batch.ts';
+import { type IndexTemplate, templatesOf } from '../../sinks/elasticsearch/templates.ts';
+import { streamPlan } from '../../transforms/stream-plan.ts';
 
 export function openElasticsearchSink(sink: ElasticsearchSinkConfig): ElasticsearchClient {
   return openElasticsearch({ nodes: sink.nodes, ...accessOf(sink) });
@@ -53,9 +53,12 @@ function readCertificates(path: string): string {
 }
 
 /** The templates of everything the sink writes. */
-export function elasticsearchTemplates(config: Config, sink: ElasticsearchSinkConfig): IndexTemplate[] {
-  const { pipeline } = config;
-  const fieldsOf = (stream: string): Fields => streamPlan(pipeline.streams[stream]!, LINE_COMPONENTS).fields;
+export function elasticsearchTemplates(
+  { pipeline }: Pick<Config, 'pipeline'>,
+  sink: ElasticsearchSinkConfig,
+  components: Components,
+): IndexTemplate[] {
+  const fieldsOf = (stream: string): Fields => streamPlan(pipeline.streams[stream]!, components).fields;
   return templatesOf({
     prefix: sink.indexPrefix,
     shards: sink.shards,
@@ -63,6 +66,6 @@ export function elasticsearchTemplates(config: Config, sink: ElasticsearchSinkCo
     pipeline,
     documents: Object.fromEntries(sink.documents.map((stream) => [stream, fieldsOf(stream)])),
     rollups: sink.rollups,
-    aggregates: AGGREGATES_BY_NAME,
+    aggregates: components.aggregates,
   });
 }

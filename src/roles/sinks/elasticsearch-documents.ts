@@ -1,25 +1,24 @@
 import { randomBytes } from 'node:crypto';
-import { type TopicSpec, documentTopic, rawTopic } from '../broker/broker.ts';
-import { staticAssignment } from '../broker/static-assignment.ts';
-import { LINE_COMPONENTS } from '../components.ts';
-import { type Config, sinkGroup } from '../config/config.ts';
-import type { ElasticsearchSinkConfig } from '../config/elasticsearch-sink.ts';
-import { Engine } from '../engine/engine.ts';
-import type { TaskKind } from '../engine/task-kind.ts';
-import { EPOCH_MESSAGE_BYTES_MAX } from '../epoch/codec.ts';
-import { BLOCK_BYTES_MAX } from '../record/block.ts';
-import { BulkLanes } from '../sinks/elasticsearch/bulk-lanes.ts';
-import { BulkSender } from '../sinks/elasticsearch/bulk-sender.ts';
-import { bulkTransport } from '../sinks/elasticsearch/bulk-transport.ts';
-import type { ElasticsearchClient } from '../sinks/elasticsearch/client.ts';
-import { documentFields } from '../sinks/elasticsearch/document-writer.ts';
-import { Documents } from '../sinks/elasticsearch/documents.ts';
-import { deadLetterIndex } from '../sinks/elasticsearch/index-name.ts';
-import { streamPlan } from '../transforms/stream-plan.ts';
+import { type TopicSpec, documentTopic, rawTopic } from '../../broker/broker.ts';
+import { staticAssignment } from '../../broker/static-assignment.ts';
+import { type Config, sinkGroup } from '../../config/config.ts';
+import type { ElasticsearchSinkConfig } from './elasticsearch.ts';
+import { Engine } from '../../engine/engine.ts';
+import type { TaskKind } from '../../engine/task-kind.ts';
+import { EPOCH_MESSAGE_BYTES_MAX } from '../../epoch/codec.ts';
+import { BLOCK_BYTES_MAX } from '../../record/block.ts';
+import { BulkLanes } from '../../sinks/elasticsearch/bulk-lanes.ts';
+import { BulkSender } from '../../sinks/elasticsearch/bulk-sender.ts';
+import { bulkTransport } from '../../sinks/elasticsearch/bulk-transport.ts';
+import type { ElasticsearchClient } from '../../sinks/elasticsearch/client.ts';
+import { documentFields } from '../../sinks/elasticsearch/document-writer.ts';
+import { Documents } from '../../sinks/elasticsearch/documents.ts';
+import { deadLetterIndex } from '../../sinks/elasticsearch/index-name.ts';
+import { streamPlan } from '../../transforms/stream-plan.ts';
 import { documentPipeline } from './document-pipeline.ts';
-import { engineOptions, newEpochId } from './engine.ts';
-import type { RoleContext } from './role.ts';
-import type { DocumentsEvent } from './sink-text.ts';
+import { engineOptions, newEpochId } from '../engine.ts';
+import type { RoleContext } from '../definitions.ts';
+import type { DocumentsEvent } from './elasticsearch-text.ts';
 
 export interface DocumentTasks {
   readonly name: string;
@@ -41,7 +40,7 @@ export function documentConsumer(sink: string): string {
  * stream is a pipeline of its own, so that a change of one starts no new indices for another.
  */
 export async function runDocuments(context: RoleContext<DocumentsEvent>, tasks: DocumentTasks): Promise<void> {
-  const { config, clock, log, signal, notify } = context;
+  const { config, components, clock, log, signal, notify } = context;
   const { sink, client, maySwitch, isOnce, documentGenerations } = tasks;
   const sender = new BulkSender({
     transport: bulkTransport(client),
@@ -60,9 +59,7 @@ export async function runDocuments(context: RoleContext<DocumentsEvent>, tasks: 
       log,
       newId: newEpochId,
       assignment: staticAssignment(0, 1),
-      ...LINE_COMPONENTS,
-      aggregates: {},
-      operators: {},
+      ...components,
       kind: documentKind(context, tasks, lanes, stream),
       options: engineOptions(config, documentPipeline(config, stream, spec), {
         maySwitch,
@@ -83,7 +80,7 @@ export async function runDocuments(context: RoleContext<DocumentsEvent>, tasks: 
 }
 
 function documentKind(
-  { config, clock }: RoleContext<DocumentsEvent>,
+  { config, components, clock }: RoleContext<DocumentsEvent>,
   { name, sink }: DocumentTasks,
   lanes: BulkLanes,
   stream: string,
@@ -95,7 +92,7 @@ function documentKind(
     trimsRaw: false,
     listsBadLines: false,
     operators({ pipeline, generation }) {
-      const fields = documentFields(streamPlan(pipeline.streams[stream]!, LINE_COMPONENTS).fields);
+      const fields = documentFields(streamPlan(pipeline.streams[stream]!, components).fields);
       const documents = new Documents({
         clock,
         lanes,

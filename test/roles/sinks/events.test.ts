@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { resolveText } from '../../src/config/load.ts';
-import { RIGHT_CONFIG, changed, refuses } from '../support/broken-config.ts';
+import { resolveText } from '../../support/configs.ts';
+import { RIGHT_CONFIG, changed, refuses } from '../../support/broken-config.ts';
 
 const VERSION = 'version: 1\n';
 const KAFKA =

@@ -1,18 +1,20 @@
 import { z } from 'zod';
-import type { SourceDefinition } from '../agent/source.ts';
-import type { StartPoint, TopicsOptions } from '../agent/topics/topics-options.ts';
-import { present } from '../lib/assert.ts';
-import { duration, size } from '../lib/units.ts';
-import type { Path } from './document.ts';
+import type { StartPoint, TopicsOptions } from '../../agent/topics/topics-options.ts';
+import { present } from '../../lib/assert.ts';
+import { duration, size } from '../../lib/units.ts';
+import type { InputConfig } from '../../config/config.ts';
+import type { Report, Section, SourceContext, SourceNeighbours } from '../../config/definitions.ts';
+import type { Path } from '../../config/document.ts';
 import {
   KAFKA_CONNECTION_SHAPE,
   type KafkaConnectionConfig,
   checkKafkaConnection,
   resolveKafkaConnection,
-} from './kafka-broker.ts';
-import { type EarlierPattern, type KafkaNeighbours, checkKafkaTopics, topicPattern } from './kafka-topics.ts';
-import { dotted } from './issues.ts';
-import type { Problem } from './problem.ts';
+} from '../../config/kafka-broker.ts';
+import { checkKafkaTopics, earlierPatterns, topicPattern } from './kafka-topics.ts';
+import { dotted } from '../../config/issues.ts';
+import type { SourceDefinition } from '../definitions.ts';
+import { kafkaClientOptions } from '../kafka-client.ts';
 
 const LINE_BYTES_MAX_DEFAULT = '256KiB';
 /** What Kafka takes as the name of a topic. */
@@ -102,62 +104,36 @@ const kafkaOptions = z.strictObject({
     .describe('Bytes of a line that are kept; a longer one is cut and flagged. Less than a block.'),
 });
 
-/** Topics that other programs write: a record is a line, a partition a source. */
-export const kafkaSource: SourceDefinition<z.output<typeof kafkaOptions>> = {
-  type: 'kafka',
-  summary: 'Records of Kafka topics that other programs write, one record a line.',
-  options: kafkaOptions,
-  examples: [
-    {
-      title: 'Two topics, from now on',
-      options: { brokers: ['127.0.0.1:9092'], topics: ['orders', 'payments'], start: 'latest' },
-    },
-    {
-      title: 'All topics of a team, with keys and headers as fields',
-      options: {
-        brokers: ['kafka1.example.org:9093'],
-        tls: true,
-        topic_pattern: 'shop\\..*',
-        envelope: 'json',
-        group: 'tailrace',
-      },
-    },
-  ],
-};
-
 /** One entry of `sources` of the type `kafka`. */
-export interface TopicsInputConfig extends Omit<TopicsOptions, 'client' | 'isJson' | 'ownPrefix'> {
-  readonly name: string;
+export interface TopicsInputConfig extends InputConfig, Omit<TopicsOptions, 'client' | 'isJson' | 'ownPrefix'> {
   readonly type: 'kafka';
-  readonly stream: string;
   readonly lineBytesMax: number;
   readonly connection: KafkaConnectionConfig;
   /** Null: any agent that has this configuration. */
   readonly agent: string | null;
 }
 
-type Section = Readonly<Record<string, unknown>>;
-type Report = (path: Path, part: 'key' | 'value', problem: Omit<Problem, 'position'>) => void;
-export type KafkaSource = z.output<typeof kafkaOptions> & { readonly stream: string };
+type KafkaSource = z.output<typeof kafkaOptions> & { readonly stream: string };
 
 /** What the schema of one source alone does not see. */
-export function checkKafkaSources(
-  sources: readonly (readonly [string, Section])[],
-  neighbours: KafkaNeighbours,
-  report: Report,
-): void {
+function check(sources: readonly (readonly [string, Section])[], neighbours: SourceNeighbours, report: Report): void {
   for (const [name, section] of sources) {
     checkKafkaSource(['sources', name], section, neighbours.broker !== undefined, report);
-    checkEnvelope(['sources', name], section, neighbours.streams, report);
+    checkEnvelope(['sources', name], section, neighbours, report);
   }
   checkKafkaTopics(sources, neighbours, report);
 }
 
 /** An envelope is JSON, whatever the value in it is. */
-function checkEnvelope(path: Path, { envelope, stream }: Section, streams: Section | undefined, report: Report): void {
+function checkEnvelope(
+  path: Path,
+  { envelope, stream }: Section,
+  { streams, codecs }: SourceNeighbours,
+  report: Report,
+): void {
   const { codec } = (streams?.[String(stream)] ?? {}) as Section;
   const type = (codec as Section | null | undefined)?.['type'];
-  if (envelope !== 'json' || type === 'json' || typeof type !== 'string') return;
+  if (envelope !== 'json' || typeof type !== 'string' || codecs[type]?.isJson === true) return;
   const message = `an envelope is JSON, and the stream ${String(stream)} has lines of ${type}: none could be read`;
   const hint = 'leave envelope out, or give the stream codec: { type: json }';
   report([...path, 'envelope'], 'value', { code: 'CONFIG_VALUE', message, hint });
@@ -193,13 +169,10 @@ function checkPattern(path: Path, pattern: unknown, report: Report): void {
   report(path, 'value', { code: 'CONFIG_VALUE', message: `${dotted(path)} is not a regular expression`, hint });
 }
 
-export function resolveKafkaSource(
-  name: string,
-  source: KafkaSource,
-  folder: string,
-  own: KafkaConnectionConfig | undefined,
-  earlier: readonly EarlierPattern[],
-): TopicsInputConfig {
+function resolve(section: Section, { name, sources, broker, folder }: SourceContext): TopicsInputConfig {
+  const source = section as KafkaSource;
+  const own = broker.type === 'kafka' ? broker : undefined;
+  const earlier = earlierPatterns(sources, name, own?.brokers ?? []);
   const { stream, topics = [], topic_pattern: topicPattern, group, brokers } = source;
   const connection =
     brokers === undefined
@@ -229,3 +202,50 @@ function startPoint(start: KafkaSource['start']): StartPoint {
   if (start === 'earliest' || start === 'latest') return { at: start };
   return { at: 'time', timeMs: Date.parse(start) };
 }
+
+function places({ topics, topicPattern: pattern, connection }: TopicsInputConfig): string[] {
+  const names = [...topics, ...(pattern === undefined ? [] : [`/${pattern}/`])];
+  return names.map((topic) => `topic ${topic} on ${connection.brokers.join(',')}`);
+}
+
+function nothingIn({ topics, topicPattern: pattern, connection, start: begin }: TopicsInputConfig): string {
+  // Records before that may well be there.
+  const from = begin.at === 'earliest' ? '' : ' after its starting point';
+  const on = `on ${connection.brokers.join(',')}`;
+  const matching = pattern === undefined ? [] : [`no topic that matches /${pattern}/ has a record${from}`];
+  const named = topics.length === 0 ? [] : [`no record is in topic ${topics.join(', ')}${from}`];
+  return `${[...named, ...matching].join(', ')} ${on}`;
+}
+
+/** Topics that other programs write: a record is a line, a partition a source. */
+export const kafkaSource: SourceDefinition<TopicsInputConfig> = {
+  type: 'kafka',
+  summary: 'Records of Kafka topics that other programs write, one record a line.',
+  options: kafkaOptions,
+  isOfHost: false,
+  keepsKeys: true,
+  examples: [
+    {
+      title: 'Two topics, from now on',
+      options: { brokers: ['127.0.0.1:9092'], topics: ['orders', 'payments'], start: 'latest' },
+    },
+    {
+      title: 'All topics of a team, with keys and headers as fields',
+      options: {
+        brokers: ['kafka1.example.org:9093'],
+        tls: true,
+        topic_pattern: 'shop\\..*',
+        envelope: 'json',
+        group: 'tailrace',
+      },
+    },
+  ],
+  check,
+  resolve,
+  agentInput({ connection, agent, ...input }, target, reader) {
+    if (agent !== null && agent !== reader) return undefined;
+    return { ...input, ...target, client: kafkaClientOptions(connection) };
+  },
+  places,
+  nothingIn,
+};
