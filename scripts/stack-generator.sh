@@ -1,6 +1,6 @@
 #!/bin/sh
 # The web servers of the stack: two access logs in FOLDER, RATE lines a second together, some of them late, with a burst of errors in
-# every round. After a round each log is renamed, as logrotate does, and the one before that goes: no disk fills up.
+# every round; and that of a small shop, whose visitors come, look around and go. After a round each log is renamed, as logrotate does, and the one before that goes: no disk fills up.
 #
 #   scripts/stack-generator.sh FOLDER RATE
 set -eu
@@ -21,6 +21,7 @@ while :; do
     "$tailrace" gen --rate "$half" --duration 10m --seed "$round$server" --paths 40 --clients 200 \
       --late 2%:4s --burst error@+20s:30s --output "$folder/web-$server.log" &
   done
+  "$tailrace" gen --rate 5 --duration 10m --seed "${round}3" --paths 20 --clients 40 --late 2%:4s --output "$folder/shop.log" &
   wait
-  for server in 1 2; do mv -f "$folder/web-$server.log" "$folder/web-$server.log.1"; done
+  for server in web-1 web-2 shop; do mv -f "$folder/$server.log" "$folder/$server.log.1"; done
 done

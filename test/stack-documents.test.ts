@@ -26,6 +26,6 @@ test('an index that was made a moment ago is asked again', async () => {
 test('what is refused is said', async () => {
   const url = await serve([200, {}], [403, {}]);
   await expect(countDocuments({ url, password: 'p' })).rejects.toThrow(
-    'Elasticsearch answers 403 to GET /tailrace-access-*/_count',
+    'Elasticsearch answers 403 to GET /tailrace-access-*,tailrace-shop-*/_count',
   );
 });

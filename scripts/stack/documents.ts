@@ -8,7 +8,7 @@ export interface ElasticsearchAddress {
 }
 
 /** Indices of lines, as stack.yaml names them: not those of rollups or dead letters. */
-const INDICES = 'tailrace-access-*';
+const INDICES = 'tailrace-access-*,tailrace-shop-*';
 const PAGE = 5000;
 
 interface Hits {

@@ -24,7 +24,7 @@ import type { Service } from '../supervisor/service.ts';
 import { DRAIN_MS, Supervisor, supervisorText } from '../supervisor/supervisor.ts';
 import type { Components, Launch } from '../roles/definitions.ts';
 import { commandName } from './command-name.ts';
-import { type DemoStory, LATE_SQL, WINDOWS_SQL, generatorArgs } from './demo-story.ts';
+import { type DemoStory, LATE_SQL, VISITS_SQL, WINDOWS_SQL, generatorArgs } from './demo-story.ts';
 import { LiveBlock } from './live-block.ts';
 import { hasColours, painter } from './output.ts';
 import { queryOf, warehouseOf } from './sql-target.ts';
@@ -195,8 +195,12 @@ export class DemoRun {
   async #prove(): Promise<number> {
     this.#block.keep();
     const query = queryOf(this.#dataDir);
+    const visits = await this.#query(VISITS_SQL);
+    this.#note(
+      `\nrequests of one client that come one soon after the other are a visit; the longest of them:\n${tableText(visits)}\n`,
+    );
     const late = await this.#query(LATE_SQL);
-    this.#note(`\nlate lines are kept, each with the window it missed; the latest of them:\n${tableText(late)}\n`);
+    this.#note(`late lines are kept, each with the window it missed; the latest of them:\n${tableText(late)}\n`);
     const result = await audit({ query });
     this.#note(
       'three sides count for themselves: the agent its lines, the engine its ledger, the warehouse its rows\n',

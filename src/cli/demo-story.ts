@@ -38,6 +38,11 @@ rollups:
     by: [http.response.status_code]
     window: { type: tumbling, size: 5s }
     measures: { requests: count, bytes: sum(http.response.body.bytes) }
+  visits:
+    from: access
+    by: [source.address]
+    window: { type: session, gap: 3s }
+    measures: { requests: count, bytes: sum(http.response.body.bytes) }
 engine: { checkpoint: { interval: 500ms } }
 `;
 
@@ -50,7 +55,7 @@ export function generatorArgs(story: DemoStory): string[] {
 
 /** The last windows, newest below. Errors are answers of 500 and above. */
 export const WINDOWS_SQL = `
-  WITH late AS (SELECT window_start, count(*) AS late FROM tailrace.late GROUP BY ALL),
+  WITH late AS (SELECT window_start, count(*) AS late FROM tailrace.late WHERE rollup = 'traffic' GROUP BY ALL),
   windows AS (
     SELECT window_start, sum(requests) AS requests,
       coalesce(sum(requests) FILTER (WHERE http_response_status_code >= 500), 0) AS errors,
@@ -61,8 +66,14 @@ export const WINDOWS_SQL = `
     CAST(bytes AS BIGINT), coalesce(late, 0), status
   FROM windows LEFT JOIN late USING (window_start) ORDER BY window_start DESC LIMIT 8`;
 
+/** The longest visits: what one client asked for, with less than the gap between two requests. */
+export const VISITS_SQL = `
+  SELECT source_address AS client, strftime(first_event AT TIME ZONE 'UTC', '%H:%M:%S') AS began,
+    round(duration_ms / 1000, 1) AS seconds, requests, bytes
+  FROM main.visits ORDER BY duration_ms DESC, client LIMIT 5`;
+
 export const LATE_SQL = `
   SELECT strftime(event_time AT TIME ZONE 'UTC', '%H:%M:%S') AS event_time,
     strftime(late.window_end AT TIME ZONE 'UTC', '%H:%M:%S') AS window_end,
     round(date_diff('millisecond', late.window_end, watermark) / 1000, 1) AS seconds_late, key[1] AS status_code
-  FROM tailrace.late AS late ORDER BY date_diff('millisecond', late.window_end, watermark) DESC LIMIT 5`;
+  FROM tailrace.late AS late WHERE rollup = 'traffic' ORDER BY date_diff('millisecond', late.window_end, watermark) DESC LIMIT 5`;

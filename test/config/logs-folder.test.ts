@@ -30,17 +30,17 @@ const tablesOf = filledTables;
 
 test('one log after the other: each has tables and a clock of its own, and the folder keeps all of them', () => {
   expect(tablesOf(run(['a.json'], json({ msg: 'hi' })))).toEqual(['events']);
-  expect(tablesOf(run(['access.log'], ACCESS))).toEqual(['requests', 'clients']);
+  expect(tablesOf(run(['access.log'], ACCESS))).toEqual(['requests', 'visits', 'clients']);
   expect(tablesOf(run(['b.json'], json({ svc: 'x' })))).toEqual(['events_b']);
   const last = run(['other access.log'], ACCESS);
-  expect(tablesOf(last)).toEqual(['requests_other_access', 'clients_other_access']);
+  expect(tablesOf(last)).toEqual(['requests_other_access', 'visits_other_access', 'clients_other_access']);
   expect(Object.keys(last.pipeline.streams).toSorted()).toEqual([
     'combined',
     'combined_other_access',
     'json',
     'json_b',
   ]);
-  expect(Object.keys(last.pipeline.rollups)).toHaveLength(6);
+  expect(Object.keys(last.pipeline.rollups)).toHaveLength(8);
   expect(new Set(last.inputs.map(({ stream }) => stream))).toEqual(new Set(['combined_other_access']));
 });
 
@@ -62,7 +62,7 @@ test('files that came before go on where they were, whatever rotation has added,
 test('another shape under a name that came before is another log, to which its file belongs from then on', () => {
   expect(tablesOf(run(['x.log'], json({ msg: 'hi' })))).toEqual(['events']);
   expect(tablesOf(run(['x.log'], json({ svc: 'hi' })))).toEqual(['events_x']);
-  expect(tablesOf(run(['x.log'], ACCESS))).toEqual(['requests', 'clients']);
+  expect(tablesOf(run(['x.log'], ACCESS))).toEqual(['requests', 'visits', 'clients']);
   expect(tablesOf(run(['x.log'], json({ other: 'hi' })))).toEqual(['events_x_2']);
   expect(tablesOf(run(['x.log'], json({ svc: 'hi' })))).toEqual(['events_x']);
   expect(tablesOf(run(['x.log'], json({ msg: 'hi' })))).toEqual(['events']);

@@ -32,7 +32,7 @@ test('an access log gets the tables most people want', () => {
     inputs: [{ include: [path], stream: 'combined' }],
     pipeline: { streams: { combined: { codec: { type: 'combined' } } } },
   });
-  expect(Object.keys(config.pipeline.rollups)).toEqual(['requests', 'clients']);
+  expect(Object.keys(config.pipeline.rollups)).toEqual(['requests', 'visits', 'clients']);
 });
 
 test('of two formats that fit the richer one is taken; a few odd lines do not matter', () => {

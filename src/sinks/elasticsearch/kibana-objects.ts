@@ -1,5 +1,11 @@
 import { chart, count, metric, number, overTime, type SavedObject, savedObject, table, top } from './kibana-lens.ts';
-import { DASHBOARD, DEAD_LETTERS_DATA_VIEW, DOCUMENTS_DATA_VIEW, ROLLUPS_DATA_VIEW } from './kibana-names.ts';
+import {
+  DASHBOARD,
+  DEAD_LETTERS_DATA_VIEW,
+  DOCUMENTS_DATA_VIEW,
+  ROLLUPS_DATA_VIEW,
+  SESSIONS_DATA_VIEW,
+} from './kibana-names.ts';
 
 /**
  * Data views, saved searches and the dashboard, for indices of one prefix. `dashboards/kibana/tailrace.ndjson` is this for the default prefix,
@@ -9,6 +15,7 @@ export function kibanaObjects(prefix: string): SavedObject[] {
   const dataViews = [
     dataView(DOCUMENTS_DATA_VIEW, 'Tailrace: lines', `${prefix}-*,-${prefix}-rollup-*,-${prefix}-dead-letters-*`),
     dataView(ROLLUPS_DATA_VIEW, 'Tailrace: rollups', `${prefix}-rollup-*`),
+    dataView(SESSIONS_DATA_VIEW, 'Tailrace: sessions', `${prefix}-rollup-*`, 'tailrace.window.first_event'),
     dataView(DEAD_LETTERS_DATA_VIEW, 'Tailrace: dead letters', `${prefix}-dead-letters-*`),
   ];
   const placed = panels();
@@ -20,8 +27,9 @@ export function toNdjson(objects: readonly SavedObject[]): string {
   return objects.map((object) => `${JSON.stringify(object)}\n`).join('');
 }
 
-function dataView(id: string, name: string, title: string): SavedObject {
-  const attributes = { title, name, timeFieldName: '@timestamp', allowNoIndex: true };
+/** Rows without its time field are not seen through a data view. */
+function dataView(id: string, name: string, title: string, timeFieldName = '@timestamp'): SavedObject {
+  const attributes = { title, name, timeFieldName, allowNoIndex: true };
   return savedObject('index-pattern', id, attributes);
 }
 
@@ -49,6 +57,20 @@ function searches(): SavedObject[] {
       'error.message',
       'message',
     ]),
+    savedSearch(
+      'tailrace-session-rows',
+      'Tailrace: sessions',
+      SESSIONS_DATA_VIEW,
+      'not tailrace.status: superseded',
+      [
+        'tailrace.rollup',
+        'tailrace.window.last_event',
+        'tailrace.window.duration_ms',
+        'tailrace.lines',
+        'tailrace.status',
+      ],
+      'tailrace.window.first_event',
+    ),
     savedSearch('tailrace-rollup-rows', 'Tailrace: rows of rollups', ROLLUPS_DATA_VIEW, '', [
       'tailrace.rollup',
       'tailrace.window.end',
@@ -59,14 +81,21 @@ function searches(): SavedObject[] {
   ];
 }
 
-function savedSearch(id: string, title: string, view: string, kql: string, columns: readonly string[]): SavedObject {
+function savedSearch(
+  id: string,
+  title: string,
+  view: string,
+  kql: string,
+  columns: readonly string[],
+  timeField = '@timestamp',
+): SavedObject {
   const name = 'kibanaSavedObjectMeta.searchSourceJSON.index';
   const source = { query: { query: kql, language: 'kuery' }, filter: [], indexRefName: name };
   const attributes = {
     title,
     description: '',
     columns,
-    sort: [['@timestamp', 'desc']],
+    sort: [[timeField, 'desc']],
     grid: {},
     hideChart: false,
     isTextBasedQuery: false,

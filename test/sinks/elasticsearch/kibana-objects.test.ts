@@ -5,7 +5,7 @@ import { combined } from '../../../src/codecs/combined.ts';
 import type { SavedObject } from '../../../src/sinks/elasticsearch/kibana-lens.ts';
 import { kibanaObjects, toNdjson } from '../../../src/sinks/elasticsearch/kibana-objects.ts';
 import { templatesOf } from '../../../src/sinks/elasticsearch/templates.ts';
-import { pipelineOf } from '../../support/epochs.ts';
+import { TRAFFIC, pipelineOf } from '../../support/epochs.ts';
 
 const FILE = 'dashboards/kibana/tailrace.ndjson';
 const OBJECTS = readFileSync(FILE, 'utf8')
@@ -22,9 +22,9 @@ const MAPPED = new Map(
     prefix: 'tailrace',
     shards: 1,
     replicas: 0,
-    pipeline: pipelineOf(),
+    pipeline: pipelineOf({ traffic: TRAFFIC, visits: { ...TRAFFIC, window: { type: 'session', gapMs: 60_000 } } }),
     documents: { access: combined.fields({}) },
-    rollups: ['traffic'],
+    rollups: ['traffic', 'visits'],
     aggregates: COMPONENTS.aggregates,
   }).map(({ body }) => [body.index_patterns[0]!, leaves(body.template.mappings.properties)]),
 );
@@ -38,9 +38,11 @@ function leaves(properties: Tree, path = ''): string[] {
 
 /** The fields there are behind a data view. */
 function fieldsBehind(dataView: string): readonly string[] {
-  const pattern = { 'tailrace-documents': 'tailrace-access-*', 'tailrace-rollups': 'tailrace-rollup-traffic' }[
-    dataView
-  ];
+  const pattern = {
+    'tailrace-documents': 'tailrace-access-*',
+    'tailrace-rollups': 'tailrace-rollup-traffic',
+    'tailrace-sessions': 'tailrace-rollup-visits',
+  }[dataView];
   return MAPPED.get(pattern ?? 'tailrace-dead-letters-*')!;
 }
 
