@@ -52,7 +52,7 @@ export function describeConfig(config: Config, components: Components): string {
     ].join('\n');
   });
   const tables = Object.entries(config.pipeline.rollups).map(([name, rollup]) =>
-    describeTable(name, rollup, components),
+    describeTable(name, rollup, components, config.pipeline.tables[name]?.input),
   );
   const from = config.file === null ? '' : ` of ${shownPath(config.file)}`;
   return [
@@ -109,7 +109,8 @@ function workersText(config: Config): string[] {
   return [[`${workers} engine worker${workers === 1 ? '' : 's'} ${who}`, ...notes].join('\n')];
 }
 
-export function describeTable(name: string, rollup: RollupSpec, components: Components): string {
+/** `input`: the table that it reads, where it reads one. */
+export function describeTable(name: string, rollup: RollupSpec, components: Components, input?: string): string {
   const { from, by, measures, window, rowsMax } = rollup;
   const rows: (readonly [string, string, string])[] = [
     ...windowRows(name, rollup, components),
@@ -122,7 +123,7 @@ export function describeTable(name: string, rollup: RollupSpec, components: Comp
   // Without keys there is one row.
   const cap = by.length === 0 ? '' : `, up to ${ROWS.format(rowsMax)} keys a window and partition`;
   return [
-    `table ${name}: ${present(components.operators[window.type], `operator ${window.type} is known`).describe(window)} over ${from}${cap}`,
+    `table ${name}: ${present(components.operators[window.type], `operator ${window.type} is known`).describe(window)} over ${input === undefined ? from : `the final rows of ${input}`}${cap}`,
     ...lines,
   ].join('\n');
 }

@@ -150,12 +150,13 @@ function announce(
     components,
   }: { readonly others: readonly string[]; readonly notes: readonly string[]; readonly components: Components },
 ): void {
-  const { streams, rollups } = config.pipeline;
+  const { streams, rollups, tables } = config.pipeline;
   const [stream] = config.inputs.map((input) => streams[input.stream]!);
   if (config.file === null && stream !== undefined)
     say(`${files.map(shownPath).join(', ')}: ${stream.codec.type} lines\n${clockText(stream.eventTime.field)}\n`);
   for (const note of notes) say(`note: ${note}`);
-  for (const name of filledTables(config)) say(`${describeTable(name, rollups[name]!, components)}\n`);
+  for (const name of filledTables(config))
+    say(`${describeTable(name, rollups[name]!, components, tables[name]?.input)}\n`);
   if (others.length > 0) say(`tables of other logs in this folder: ${others.join(', ')}\n`);
   for (const note of workerNotes(config)) say(`note: ${note}`);
   const question = questionFor(config);

@@ -19,7 +19,11 @@ export interface MeasureContext {
 }
 
 /** The fields of a stream, and what a transform calls those that the codec has under another name. */
-export type StreamFields = Pick<StreamPlan, 'fields'> & Partial<Pick<StreamPlan, 'nameOf'>>;
+export type StreamFields = Pick<StreamPlan, 'fields'> &
+  Partial<Pick<StreamPlan, 'nameOf'>> & {
+    /** Whose fields they are. Default: the stream's lines. */
+    readonly of?: string;
+  };
 
 /** Reads `count`, `count(field)`, `sum(field)`, …; says what is wrong where it cannot. */
 export function parseMeasure(name: string, text: string, context: MeasureContext): MeasureSpec | MeasureError {
@@ -59,12 +63,12 @@ export function isMeasureError(result: MeasureSpec | MeasureError): result is Me
   return 'code' in result;
 }
 
-export function unknownField(field: string, { fields, nameOf }: StreamFields): MeasureError {
+export function unknownField(field: string, { fields, nameOf, of = "the stream's lines" }: StreamFields): MeasureError {
   const name = nameOf?.(field);
   const renamed = name === null ? 'a transform leaves it out' : `a transform calls it "${name}"`;
   return {
     code: 'CONFIG_UNKNOWN_FIELD',
-    message: `the stream's lines have no field "${field}"`,
+    message: `${of} have no field "${field}"`,
     hint: name === undefined ? suggestion(field, Object.keys(fields)) : renamed,
   };
 }

@@ -12,11 +12,12 @@ import { TOPIC_PREFIX, checkKafkaBroker, resolveKafkaBroker } from './kafka-brok
 import { unknownField } from './measures.ts';
 import { suggestion } from './nearest.ts';
 import type { Problem } from './problem.ts';
-import { resolveColumns } from './rollup-columns.ts';
+import { checkPartialRows } from './partial-rows.ts';
+import { resolveRollups } from './rollups.ts';
 import { type ConfigFile, type StreamSection, schemasOf } from './schema.ts';
 import { tablesOf } from './tables.ts';
-import { originsOf, resolveTransforms } from './transforms.ts';
-import { type WindowSection, checkPartitions, resolveWindow } from './windows.ts';
+import { resolveTransforms } from './transforms.ts';
+import { checkPartitions } from './windows.ts';
 import { checkAssignment } from './workers.ts';
 
 export interface ResolveContext {
@@ -61,7 +62,8 @@ export function resolveConfig(
   checkDataDir(asSection(raw)?.['data_dir'], context.folder, report);
   const sections = sectionsOf(raw);
   const streams = resolveStreams(sections.streams, components, report);
-  const rollups = resolveRollups(sections.rollups, streams, components, report);
+  const plans = new Map([...streams].map(([name, { plan }]) => [name, plan]));
+  const rollups = resolveRollups({ ...sections, plans }, components, report);
   // Left out, there are none; where the file is wrong, they may stand under another name.
   checkWiring(parsed.success ? { ...sections, rollups: sections.rollups ?? {} } : sections, components, report);
   const { name: pipeline, broker: written } = asSection(raw) ?? {};
@@ -72,7 +74,10 @@ export function resolveConfig(
   const names = { streams: Object.keys(allStreams ?? {}), rollups: Object.keys(allRollups ?? {}) };
   checkSinks(sections.sinks, { ...names, specs: rollups, hasOwnCluster: broker !== undefined }, components, report);
   if (parsed.success) checkAssignment(parsed.data, report);
-  if (parsed.success) checkPartitions(parsed.data, rollups, components, report);
+  if (parsed.success) {
+    checkPartitions(parsed.data, rollups, components, report);
+    checkPartialRows({ ...parsed.data, rollups, tables: tablesOf(rollups, components) }, components, report);
+  }
   if (!parsed.success || problems.length > 0) return { config: undefined, problems };
   return { config: assemble(parsed.data, streams, rollups, context), problems };
 }
@@ -185,36 +190,6 @@ function eventTimeSpec(field: string, section: StreamSection['event_time']): Eve
   };
 }
 
-function resolveRollups(
-  section: Section | undefined,
-  streams: ReadonlyMap<string, ResolvedStream>,
-  components: ConfigComponents,
-  report: Report,
-): Record<string, RollupSpec> {
-  const { rollup: rollupSection } = schemasOf(components);
-  const rollups: Record<string, RollupSpec> = {};
-  for (const [name, raw] of Object.entries(section ?? {})) {
-    const path = ['rollups', name];
-    const from = asSection(raw)?.['from'];
-    const stream = typeof from === 'string' ? streams.get(from) : undefined;
-    const columns =
-      stream === undefined ? undefined : resolveColumns(path, asSection(raw) ?? {}, stream.plan, components, report);
-    const parsed = rollupSection.safeParse(raw);
-    if (!parsed.success || columns === undefined || stream === undefined) continue;
-    const window = resolveWindow([...path, 'window'], parsed.data.window as WindowSection, components, report);
-    if (window === undefined) continue;
-    rollups[name] = {
-      from: parsed.data.from,
-      window,
-      allowedLatenessMs: parsed.data.allowed_lateness,
-      rowsMax: parsed.data.rows_max,
-      ...columns,
-      ...originsOf(columns, stream.plan),
-    };
-  }
-  return rollups;
-}
-
 /**
  * Every stream is fed by a source and read by a rollup, and both name streams that are there. Where a section is missing or
  * a name is wrong, that is the error: what follows from it is not another one.
@@ -228,8 +203,8 @@ function checkWiring(
   const indexed = ofKinds(components.sinks, sinks).flatMap(
     ([, sink, { streamsOf }]) => streamsOf?.(sink, Object.keys(streams)) ?? [],
   );
-  const fed = checkNames('sources', 'stream', sources, streams, report);
-  const read = checkNames('rollups', 'from', rollups, streams, report);
+  const fed = checkNames('sources', 'stream', sources, streams, {}, report);
+  const read = checkNames('rollups', 'from', rollups, streams, rollups ?? {}, report);
   for (const name of Object.keys(streams)) {
     const path = ['streams', name];
     if (fed !== undefined && !fed.has(name)) {
@@ -286,15 +261,16 @@ function checkSinks(
     check?.(['sinks', name], section, neighbours, report);
 }
 
-/** The streams that the entries of a section name; undefined when one of them is not known. */
+/** What the entries of a section name of the streams, or of the tables that they may read; undefined when one of them is not known. */
 function checkNames(
   section: 'sources' | 'rollups',
   key: 'stream' | 'from',
   entries: Section | undefined,
   streams: Section,
+  tables: Section,
   report: Report,
 ): ReadonlySet<string> | undefined {
-  const names = Object.keys(streams);
+  const names = [...Object.keys(streams), ...Object.keys(tables)];
   const used = new Set<string>();
   let areKnown = entries !== undefined;
   for (const [name, raw] of Object.entries(entries ?? {})) {
@@ -305,10 +281,12 @@ function checkNames(
     }
     areKnown = false;
     if (typeof stream !== 'string') continue;
-    const hint = suggestion(stream, names) ?? 'add it under streams';
+    const others = names.filter((one) => one !== name);
+    const hint = suggestion(stream, others) ?? 'add it under streams';
+    const what = key === 'from' ? 'stream or table' : 'stream';
     report([section, name, key], 'value', {
       code: 'CONFIG_UNKNOWN_STREAM',
-      message: `there is no stream "${stream}"`,
+      message: `there is no ${what} "${stream}"`,
       hint,
     });
   }

@@ -164,7 +164,9 @@ function streamSection({ codecs, transforms }: ConfigComponents) {
 
 function rollupSection({ operators }: ConfigComponents) {
   return z.strictObject({
-    from: text.describe('The stream it reads.'),
+    from: text.describe(
+      'The stream it reads; or another table, each of whose final rows is then a line with the fields `window_start`, `window_end`, `lines`, those of its kind of window, its keys and its measures, and the last millisecond of its window as event time.',
+    ),
     by: z
       .array(keySection, { error: () => 'expects a list of fields' })
       .max(8, { error: () => 'takes at most 8 fields' })

@@ -101,7 +101,7 @@ refuses(
   'a rollup from nowhere',
   '    from: access',
   '    from: syslog',
-  '11:11 UNKNOWN_STREAM: there is no stream "syslog" — one of: access',
+  '11:11 UNKNOWN_STREAM: there is no stream or table "syslog" — one of: access',
 );
 refuses(
   'an unknown key field',

@@ -1,6 +1,7 @@
 import type { Report, Section, SourceNeighbours } from '../../config/definitions.ts';
 import { TOPIC_PREFIX } from '../../config/kafka-broker.ts';
 import { suggestion } from '../../config/nearest.ts';
+import { wayOf } from '../../config/rollups.ts';
 
 /** What one source takes of a cluster. */
 interface Reader {
@@ -128,7 +129,7 @@ function grouped(pattern: string): string {
 
 /** Lines that were read from there would come back there. */
 function checkOwnTopics(reader: Reader, neighbours: SourceNeighbours, ownPrefix: string, report: Report): void {
-  const { broker, rollups, written } = neighbours;
+  const { broker, rollups, streams, written } = neighbours;
   const path = ['sources', reader.name];
   if (broker !== undefined && isSameCluster(reader.brokers, readerOf('', {}, broker).brokers)) {
     for (const [i, topic] of reader.topics.entries()) {
@@ -143,15 +144,15 @@ function checkOwnTopics(reader: Reader, neighbours: SourceNeighbours, ownPrefix:
   }
   for (const [name, { topic, brokers, has }] of written) {
     if (!isSameCluster(reader.brokers, readerOf('', { brokers }, broker).brokers)) continue;
-    const fromHere = Object.entries(rollups ?? {}).find(
-      ([rollup, section]) => (section as Section | null)?.['from'] === reader.stream && has(rollup),
+    const fromHere = Object.keys(rollups ?? {}).find(
+      (rollup) => has(rollup) && wayOf({ rollups, streams }, rollup).at(-1) === reader.stream,
     );
     if (fromHere === undefined) continue;
     const i = reader.topics.indexOf(topic);
     if (i < 0 && !takesByPattern(reader, topic, ownPrefix)) continue;
     report(i < 0 ? [...path, 'topic_pattern'] : [...path, 'topics', i], 'value', {
       code: 'CONFIG_VALUE',
-      message: `sinks.${name} writes the rows of ${fromHere[0]} to ${topic}: they would be counted in ${fromHere[0]} again`,
+      message: `sinks.${name} writes the rows of ${fromHere} to ${topic}: they would be counted in ${fromHere} again`,
       hint: 'give them a stream of their own, or leave the topic out',
     });
   }

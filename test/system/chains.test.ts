@@ -1,0 +1,144 @@
+// Tables over tables, with every role killed in turn, against SQL over the same files.
+import { appendFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { systemClock } from '../../src/lib/clock.ts';
+import { accessLine } from '../support/access-lines.ts';
+import { type Appliance, type LockedRole, withAppliance } from '../support/appliance.ts';
+import { Random } from '../support/random.ts';
+import { Warehouse } from '../support/row-oracle.ts';
+import { until } from '../support/tailrace-process.ts';
+
+const IS_SOAK = process.env['TAILRACE_SOAK'] === '1';
+const KILLS = IS_SOAK ? 120 : 6;
+const LINES_EACH = IS_SOAK ? 10_000 : 2000;
+const FILES = 3;
+const START_MS = Date.UTC(2026, 0, 1);
+const DISORDER_S = 240;
+const ROLES: readonly LockedRole[] = ['engine', 'sink-warehouse', 'agent'];
+
+/** Readers stand before what they read: the order of the file means nothing. */
+const ROLLUPS = `
+  per_half_hour: { from: per_ten_minutes, window: { type: tumbling, size: 30m }, measures: { requests: sum(requests), clients: count, peak: max(peak) } }
+  per_ten_minutes: { from: per_minute, by: [source.address], window: { type: tumbling, size: 10m },
+    measures: { requests: sum(requests), bytes: sum(bytes), peak: max(requests), mean: avg(bytes) } }
+  per_minute: { from: access, by: [source.address], window: { type: tumbling, size: 1m }, allowed_lateness: 2m,
+    measures: { requests: count, bytes: sum(http.response.body.bytes) } }
+  visits: { from: access, by: [source.address], window: { type: session, gap: 60s }, measures: { pages: count } }
+  visits_per_ten_minutes: { from: visits, window: { type: tumbling, size: 10m },
+    measures: { visits: count, mean: avg(duration_ms), pages: sum(pages), longest: max(duration_ms) } }
+  returns: { from: visits, by: [source.address], window: { type: session, gap: 5m }, measures: { visits: count, pages: sum(pages) } }`;
+
+test(`tables over tables are those of SQL, with ${KILLS} kills on the way`, async () => {
+  await withAppliance({ outOfOrderness: '10m', rollups: ROLLUPS }, async (appliance) => {
+    const random = new Random(27);
+    const run = appliance.supervised();
+    for (let piece = 0; piece < KILLS; piece++) {
+      appendPiece(appliance, piece, random);
+      const role = ROLES[piece % ROLES.length]!;
+      await systemClock.sleep(200 + random.below(800));
+      await until(
+        () => killed(appliance.pidOf(role)),
+        120_000,
+        () => `${role} does not run: ${appliance.report()}`,
+      );
+    }
+    run.child.kill('SIGTERM');
+    await run.ended;
+    const audit = await appliance.drain();
+    expect(audit).toMatchObject({ sent: KILLS * LINES_EACH, lost: 0, doubled: 0, isBalanced: true });
+    const warehouse = await Warehouse.open(join(appliance.dataDir, 'warehouse.duckdb'));
+    try {
+      await warehouse.run(`SET TimeZone = 'UTC'`);
+      await warehouse.run(eventsSql(appliance.logs));
+      for (const [name, { columns, sql }] of Object.entries(WANTED)) {
+        const found = await warehouse.run(
+          `SELECT epoch_ms(window_start), epoch_ms(window_end), ${columns}, status FROM main.${name} ORDER BY ALL`,
+        );
+        expect([name, found]).toEqual([name, await warehouse.run(`SELECT *, 'final' FROM (${sql}) ORDER BY ALL`)]);
+        expect(found.length).toBeGreaterThan(name === 'per_half_hour' ? 1 : 3);
+      }
+      const rowsOf = (table: string): Promise<number> => warehouse.count(`SELECT count(*) FROM main.${table}`);
+      const read = audit.rollups.flatMap(({ rollup, input, sent }) => (input === null ? [] : [[rollup, input, sent]]));
+      expect(read).toEqual([
+        ['per_half_hour', 'per_ten_minutes', await rowsOf('per_ten_minutes')],
+        ['per_ten_minutes', 'per_minute', await rowsOf('per_minute')],
+        ['returns', 'visits', await rowsOf('visits')],
+        ['visits_per_ten_minutes', 'visits', await rowsOf('visits')],
+      ]);
+    } finally {
+      warehouse.close();
+    }
+  });
+});
+
+/** False where there is no such process: a role that ended leaves its number behind. */
+function killed(pid: number | undefined): boolean {
+  try {
+    return pid !== undefined && process.kill(pid, 'SIGKILL');
+  } catch {
+    return false;
+  }
+}
+
+function appendPiece(appliance: Appliance, piece: number, random: Random): void {
+  const lines = Array.from({ length: LINES_EACH }, (_, i) => {
+    const second = Math.floor((piece * LINES_EACH + i) / 2);
+    const client = random.chance(0.3) ? random.below(5) : random.below(100);
+    return accessLine(client, START_MS + (second - random.below(DISORDER_S)) * 1000);
+  });
+  for (let file = 0; file < FILES; file++) {
+    const own = lines.filter((_, i) => i % FILES === file);
+    appendFileSync(appliance.log(`${file}.log`), `${own.join('\n')}\n`);
+  }
+}
+
+function eventsSql(logs: string): string {
+  const files = readdirSync(logs).map((name) => `'${join(logs, name)}'`);
+  return `CREATE TEMP TABLE events AS WITH lines AS (
+      SELECT regexp_extract(line, '^([0-9.]+) .*\\[(.*)\\] ".*" [0-9]+ ([0-9]+) ', ['address', 'time', 'bytes']) AS p
+      FROM read_csv([${files.join(', ')}], columns = { line: 'VARCHAR' }, header = false, auto_detect = false, delim = '\x01', quote = '', escape = '')
+    ) SELECT p.address AS address, epoch_ms(strptime(p.time, '%d/%b/%Y:%H:%M:%S %z')) AS t, CAST(p.bytes AS BIGINT) AS bytes FROM lines`;
+}
+
+const MINUTE = 60_000;
+/** Begin and end of the window of `t`, which is what a row of a table has for its event time. */
+const windowOf = (t: string, minutes: number): string => {
+  const begin = `${t} // ${minutes * MINUTE} * ${minutes * MINUTE}`;
+  return `${begin} AS s, ${begin} + ${minutes * MINUTE} AS e`;
+};
+const perMinute = `SELECT ${windowOf('t', 1)}, address, count(*) AS requests, sum(bytes) AS bytes FROM events GROUP BY ALL`;
+const perTenMinutes = `SELECT ${windowOf('(m.e - 1)', 10)}, address, sum(m.requests) AS requests, sum(m.bytes) AS bytes, max(m.requests) AS peak,
+    CAST(sum(m.bytes) AS DOUBLE) / count(*) AS mean FROM (${perMinute}) AS m GROUP BY ALL`;
+/** Events of a client with at most `gap` between them: \`value\` sums up. */
+const islands = (
+  from: string,
+  gapMs: number,
+  values: string,
+): string => `SELECT address, min(t) AS s, max(t) + ${gapMs} AS e, ${values}
+  FROM (SELECT *, sum(begins::INTEGER) OVER (PARTITION BY address ORDER BY t ROWS UNBOUNDED PRECEDING) AS island
+    FROM (SELECT *, coalesce(t - lag(t) OVER (PARTITION BY address ORDER BY t) > ${gapMs}, true) AS begins FROM (${from}))) GROUP BY address, island`;
+const visits = islands('SELECT address, t FROM events', MINUTE, 'count(*) AS pages, max(t) - min(t) AS duration');
+const returns = islands(
+  `SELECT address, e - 1 AS t, pages FROM (${visits})`,
+  5 * MINUTE,
+  'count(*) AS visits, sum(pages) AS pages',
+);
+
+const WANTED: Readonly<Record<string, { readonly columns: string; readonly sql: string }>> = {
+  per_minute: { columns: 'source_address, requests, bytes', sql: perMinute },
+  per_ten_minutes: { columns: 'source_address, requests, bytes, peak, mean', sql: perTenMinutes },
+  per_half_hour: {
+    columns: 'requests, clients, peak',
+    sql: `SELECT ${windowOf('(h.e - 1)', 30)}, sum(h.requests), count(*), max(h.peak) FROM (${perTenMinutes}) AS h GROUP BY ALL`,
+  },
+  visits: {
+    columns: 'source_address, pages, duration_ms',
+    sql: `SELECT s, e, address, pages, duration FROM (${visits})`,
+  },
+  visits_per_ten_minutes: {
+    columns: 'visits, mean, pages, longest',
+    sql: `SELECT ${windowOf('(v.e - 1)', 10)}, count(*), CAST(sum(duration) AS DOUBLE) / count(*), sum(pages), max(duration) FROM (${visits}) AS v GROUP BY ALL`,
+  },
+  returns: { columns: 'source_address, visits, pages', sql: `SELECT s, e, address, visits, pages FROM (${returns})` },
+};
