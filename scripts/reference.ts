@@ -259,10 +259,17 @@ function aggregatesPage(): string {
     number: (name: string) => `${name}(field)`,
     any: (name: string) => `${name}(field)`,
   };
-  const rows = Object.values(COMPONENTS.aggregates).flatMap(({ name, summary, argument, examples }) =>
+  const rows = Object.values(COMPONENTS.aggregates).flatMap(({ name, summary, argument, examples, sketch }) =>
     examples.map(({ values, result }, i) => {
       const shown = `${values.map((value) => value ?? 'NULL').join(', ')} → ${result ?? 'NULL'}`;
-      return i === 0 ? `| \`${forms[argument](name)}\` | ${summary} | ${shown} |` : `| | | ${shown} |`;
+      const { default: standard, examples: given = [], aliases = [] } = sketch?.parameter ?? {};
+      const long = given.length === 0 ? [] : [`${name}(field, ${given[0]})`];
+      const written = [
+        ...(long.length === 0 || standard !== undefined ? [forms[argument](name)] : []),
+        ...long,
+        ...aliases.map((alias) => `${alias}(field)`),
+      ];
+      return i === 0 ? `| \`${written.join('`, `')}\` | ${summary} | ${shown} |` : `| | | ${shown} |`;
     }),
   );
   const table = ['| measure | what it is | example |', '| --- | --- | --- |', ...rows, ''];

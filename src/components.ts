@@ -7,6 +7,7 @@ import { count } from './aggregates/count.ts';
 import { distinct } from './aggregates/distinct.ts';
 import { max } from './aggregates/max.ts';
 import { min } from './aggregates/min.ts';
+import { quantile } from './aggregates/quantile.ts';
 import { stddev } from './aggregates/stddev.ts';
 import { sum } from './aggregates/sum.ts';
 import { combined } from './codecs/combined.ts';
@@ -30,7 +31,7 @@ export const COMPONENTS: Components = {
   transforms: byType([rename, keep, drop]),
   operators: byType([tumbling, session]),
   aggregates: Object.fromEntries(
-    [count, sum, min, max, avg, stddev, distinct].map((aggregate) => [aggregate.name, aggregate]),
+    [count, sum, min, max, avg, stddev, distinct, quantile].map((aggregate) => [aggregate.name, aggregate]),
   ),
   sinks: byType([duckdbSink, elasticsearchSink, eventsSink]),
 };

@@ -39,7 +39,7 @@ export interface SketchColumn {
 /** The rules of an aggregate whose state is bytes. */
 export interface SketchRules {
   rows(type: FieldType): SketchRows;
-  /** The user's value of a state; null for NULL. */
+  /** The user's value of a state; null for NULL, ±Infinity for a number that is too large for its type. */
   result(state: Uint8Array, type: FieldType, parameter?: number): SketchResult;
   /** What type that is. */
   valueType(type: FieldType): FieldType;
@@ -60,13 +60,13 @@ export interface MergedNames {
 }
 
 export interface SketchParameter {
-  readonly name: string;
   /** Where it may be left out. */
   readonly default?: number;
   /** In words, for errors. */
   readonly what: string;
   isValid(value: number): boolean;
-  readonly examples?: readonly number[];
+  /** The first is what hints show. */
+  readonly examples: readonly number[];
   /** The parameter of a short name, such as `p99`. */
   ofAlias?(name: string): number | undefined;
   /** Short names to show. */

@@ -4,7 +4,7 @@ import type { StreamPlan } from '../transforms/stream-plan.ts';
 import { UNBUILT_AGGREGATES } from './not-built.ts';
 import { suggestion } from './nearest.ts';
 
-const MEASURE = /^([A-Za-z_][A-Za-z0-9_]*)\s*(?:\(\s*([^()\s]*)\s*\))?$/;
+const MEASURE = /^([A-Za-z_][A-Za-z0-9_]*)\s*(?:\(\s*([^(),\s]*)\s*(?:,\s*([^(),\s]*)\s*)?\))?$/;
 
 export interface MeasureError {
   readonly code: string;
@@ -25,7 +25,7 @@ export type StreamFields = Pick<StreamPlan, 'fields'> &
     readonly of?: string;
   };
 
-/** Reads `count`, `count(field)`, `sum(field)`, …; says what is wrong where it cannot. */
+/** Reads `count`, `count(field)`, `sum(field)`, `p99(field)`, `quantile(field, 0.99)`, …; says what is wrong where it cannot. */
 export function parseMeasure(name: string, text: string, context: MeasureContext): MeasureSpec | MeasureError {
   const match = MEASURE.exec(text.trim());
   if (match === null) {
@@ -35,12 +35,15 @@ export function parseMeasure(name: string, text: string, context: MeasureContext
       hint: 'write count, count(field) or sum(field)',
     };
   }
-  const [, aggregate = '', field] = match;
-  const definition = context.aggregates.find((one) => one.name === aggregate);
-  if (definition === undefined) return unknownAggregate(aggregate, context);
+  const [, written = '', field, behind] = match;
+  const definition = context.aggregates.find(
+    ({ name: own, sketch }) => own === written || sketch?.parameter?.ofAlias?.(written) !== undefined,
+  );
+  if (definition === undefined) return unknownAggregate(written, context);
+  const aggregate = definition.name;
   if (field === undefined || field === '') {
     return definition.argument === 'number' || definition.argument === 'any'
-      ? { code: 'CONFIG_MEASURE', message: `${aggregate} needs a field`, hint: `write ${aggregate}(field)` }
+      ? { code: 'CONFIG_MEASURE', message: `${written} needs a field`, hint: `write ${written}(field)` }
       : { name, aggregate };
   }
   if (definition.argument === 'none') {
@@ -56,7 +59,48 @@ export function parseMeasure(name: string, text: string, context: MeasureContext
       hint: numbersOf(context),
     };
   }
-  return { name, aggregate, field, fieldType };
+  const parameter = parameterOf(definition, written, behind);
+  if (typeof parameter === 'object') return parameter;
+  return { name, aggregate, field, fieldType, ...(parameter === undefined ? {} : { parameter }) };
+}
+
+/** What stands behind the field, or the short name says; or what is wrong with it. */
+function parameterOf(
+  { name, sketch }: AggregateDefinition,
+  written: string,
+  behind: string | undefined,
+): number | undefined | MeasureError {
+  const parameter = written === name ? sketch?.parameter : undefined;
+  if (behind === undefined && written !== name) return sketch?.parameter?.ofAlias?.(written);
+  if (behind === undefined && parameter?.default !== undefined) return parameter.default;
+  if (behind === undefined && parameter === undefined) return undefined;
+  if (parameter === undefined) {
+    const message = `${written} takes a field, and nothing behind it`;
+    return { code: 'CONFIG_MEASURE', message, hint: `write ${written}(field)` };
+  }
+  const value = Number(behind ?? '');
+  if (behind !== undefined && behind !== '' && parameter.isValid(value)) return value;
+  return {
+    code: 'CONFIG_MEASURE',
+    message: `${name} needs ${parameter.what}`,
+    hint: `write ${name}(field, ${parameter.examples[0]})`,
+  };
+}
+
+/** The measures, each that can with the sketch of one before it. */
+export function sharingSketches(
+  measures: readonly MeasureSpec[],
+  aggregates: Readonly<Record<string, AggregateDefinition>>,
+): MeasureSpec[] {
+  const keepers = new Map<string, string>();
+  return measures.map((measure) => {
+    if (aggregates[measure.aggregate]?.sketch === undefined) return measure;
+    const state = JSON.stringify([measure.aggregate, measure.field]);
+    const sketchOf = keepers.get(state);
+    if (sketchOf !== undefined) return { ...measure, sketchOf };
+    keepers.set(state, measure.name);
+    return measure;
+  });
 }
 
 export function isMeasureError(result: MeasureSpec | MeasureError): result is MeasureError {
@@ -81,11 +125,11 @@ function unknownAggregate(aggregate: string, context: MeasureContext): MeasureEr
       hint: `there are ${namesOf(context)}`,
     };
   }
-  const names = context.aggregates.map((one) => one.name);
+  const names = context.aggregates.flatMap(({ name, sketch }) => [name, ...(sketch?.parameter?.aliases ?? [])]);
   return {
     code: 'CONFIG_MEASURE',
     message: `there is no aggregate "${aggregate}"`,
-    hint: suggestion(aggregate, names),
+    hint: /^p\d+$/.test(aggregate) ? 'write p1 to p99, p999, or quantile(field, 0.99)' : suggestion(aggregate, names),
   };
 }
 

@@ -19,15 +19,4 @@ export const UNBUILT_TYPES: Readonly<Record<string, readonly string[]>> = {
   'sinks.*': ['alerts', 'webhook', 'relay'],
 };
 
-export const UNBUILT_AGGREGATES: readonly string[] = [
-  'quantile',
-  'median',
-  'p50',
-  'p90',
-  'p95',
-  'p99',
-  'first',
-  'last',
-  'top',
-  'histogram',
-];
+export const UNBUILT_AGGREGATES: readonly string[] = ['first', 'last', 'top', 'histogram'];

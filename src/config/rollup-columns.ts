@@ -4,7 +4,7 @@ import type { FieldType } from '../record/batch.ts';
 import { RESERVED_COLUMNS, columnOf } from './config.ts';
 import type { ConfigComponents, Report } from './definitions.ts';
 import type { Path } from './document.ts';
-import { type StreamFields, isMeasureError, parseMeasure, unknownField } from './measures.ts';
+import { type StreamFields, isMeasureError, parseMeasure, sharingSketches, unknownField } from './measures.ts';
 import type { Problem } from './problem.ts';
 import { schemasOf } from './schema.ts';
 import { type WindowSection, operatorOf } from './windows.ts';
@@ -88,7 +88,7 @@ export function resolveColumns(
     report(at, 'value', measure);
     return [];
   });
-  return { by, measures };
+  return { by, measures: sharingSketches(measures, components.aggregates) };
 }
 
 /** An unknown field is said elsewhere; here it passes as text. */

@@ -54,7 +54,10 @@ export function mergeRow(
           parts.map((part) => part.sketches?.[sketches.size] ?? NO_BYTES),
         );
       sketches.set(sketchOf ?? name, state);
-      return definition.sketch.result(state, type, parameter);
+      const result = definition.sketch.result(state, type, parameter);
+      if (!isInfinite(result)) return result;
+      hasOverflown ||= definition.sketch.valueType(type) === 'double';
+      return null;
     }
     const width = definition.accumulators(fieldType).length;
     const [first = [], ...rest] = parts.map(({ accumulators }) => accumulators.slice(at, at + width));
@@ -64,6 +67,11 @@ export function mergeRow(
     return definition.result(first, lines, fieldType);
   });
   return { revision, lines, values, hasOverflown };
+}
+
+/** A sketch's result that is too large for its type. */
+export function isInfinite(result: SketchResult): boolean {
+  return result === Infinity || result === -Infinity;
 }
 
 /** A measure's value as JSON has it best. */

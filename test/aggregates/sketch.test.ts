@@ -66,7 +66,8 @@ async function merged(
   const literal = (value: SketchResult, of: string): string => {
     if (value === null) return `CAST(NULL AS ${of})`;
     if (of === 'TIMESTAMPTZ') return `make_timestamptz(${String(BigInt(value) * 1000n)})`;
-    return typeof value === 'string' ? `'${value.replaceAll("'", "''")}'` : `CAST(${String(value)} AS ${of})`;
+    const text = `'${String(value).replaceAll("'", "''")}'`;
+    return typeof value === 'string' ? text : `CAST(${text} AS ${of})`;
   };
   const rows = states.map((state, partition) => {
     const value = literal(rules.result(state, type, parameter), valueType);
@@ -128,7 +129,7 @@ describe.each(SKETCHES.map((sketch) => [sketch.name, sketch] as const))(
       async (type) => {
         const values = BY_TYPE[type]!;
         const parameter =
-          rules.parameter === undefined ? fc.constant(undefined) : fc.constantFrom(...(rules.parameter.examples ?? []));
+          rules.parameter === undefined ? fc.constant(undefined) : fc.constantFrom(...rules.parameter.examples);
         await fc.assert(
           fc.asyncProperty(fc.array(values, { minLength: 1, maxLength: 3 }), parameter, async (parts, given) => {
             const states = parts.map((part) => stateOf(rules, type, part));

@@ -37,11 +37,27 @@ export const PLAIN: Readonly<Record<string, PlainMeasure>> = {
     spec: { aggregate: 'sum', ...TOOK },
     of: (lines) => there(lines.map(({ took }) => took)).reduce<number | null>((sum, took) => (sum ?? 0) + took, null),
   },
+  low: { spec: { aggregate: 'quantile', ...TOOK, parameter: 0.1 }, of: (lines) => quantileOf(lines, 0.1) },
+  median: {
+    spec: { aggregate: 'quantile', ...TOOK, parameter: 0.5, sketchOf: 'low' },
+    of: (lines) => quantileOf(lines, 0.5),
+  },
   times: {
     spec: { aggregate: 'distinct', ...TOOK },
     of: (lines) => new Set(there(lines.map(({ took }) => took))).size,
   },
 };
+
+/** As a sketch says it: what the bucket of the value is taken for. */
+function quantileOf(lines: readonly SketchLine[], q: number): number | null {
+  const sorted = there(lines.map(({ took }) => took)).sort((a, b) => a - b);
+  if (sorted.length === 0) return null;
+  const value = sorted[Math.floor(q * (sorted.length - 1))]!;
+  const gamma = 1.01 / 0.99;
+  return value === 0
+    ? 0
+    : (Math.sign(value) * 2 * gamma ** Math.ceil(Math.log(Math.abs(value)) / Math.log(gamma))) / (gamma + 1);
+}
 
 export const SKETCH_MEASURES: readonly MeasureSpec[] = Object.entries(PLAIN).map(([name, { spec }]) => ({
   name,

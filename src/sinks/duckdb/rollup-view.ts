@@ -42,12 +42,15 @@ export function rollupViewSql(view: RollupView): string {
   const keys = schema.keys.map((key) => identifier(key.column));
   const windows = columnsOf(schema, 'window').map(({ name }) => `r.${identifier(name)}`);
   const measures = schema.measures.map((measure) => {
+    if (isDouble(measure, aggregates))
+      return `CASE WHEN isfinite(${identifier(valueColumn(measure))}) THEN ${identifier(valueColumn(measure))} END AS ${identifier(measure.name)}`;
     if (definitionOf(measure, aggregates).sketch !== undefined)
       return `${identifier(valueColumn(measure))} AS ${identifier(measure.name)}`;
     const columns = accumulatorColumns(measure, aggregates).map(identifier);
     return `${definitionOf(measure, aggregates).resultSql(columns, measure.fieldType)} AS ${identifier(measure.name)}`;
   });
   const overflows = schema.measures.flatMap((measure) => {
+    if (isDouble(measure, aggregates)) return `coalesce(isinf(${identifier(valueColumn(measure))}), false)`;
     const columns = accumulatorColumns(measure, aggregates).map(identifier);
     return definitionOf(measure, aggregates).overflowSql?.(columns, measure.fieldType) ?? [];
   });
@@ -118,4 +121,10 @@ function mergedRowsSql({ schema, aggregates, open, final }: RollupView): string 
 
 function definitionOf(measure: MeasureSpec, aggregates: Aggregates): AggregateDefinition {
   return present(aggregates[measure.aggregate], `aggregate ${measure.aggregate} is known`);
+}
+
+/** A sketch whose value may be beyond all numbers. */
+function isDouble(measure: MeasureSpec, aggregates: Aggregates): boolean {
+  const { fieldType } = measure;
+  return fieldType !== undefined && definitionOf(measure, aggregates).sketch?.valueType(fieldType) === 'double';
 }

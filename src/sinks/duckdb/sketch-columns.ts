@@ -1,4 +1,4 @@
-import type { Aggregates } from '../../epoch/merge.ts';
+import { type Aggregates, isInfinite } from '../../epoch/merge.ts';
 import type { SketchResult, SketchRules } from '../../aggregates/sketch.ts';
 import {
   type ColumnData,
@@ -51,7 +51,10 @@ export function storedSketches(schema: RowSchema, rows: RowSet, aggregates: Aggr
     return Array.from({ length: rows.length }, (_, i) => bytesAt(column, i) ?? new Uint8Array(0));
   };
   const values = sketches.map(({ measure, rules, type }) => {
-    const results = statesOf(measure).map((state) => rules.result(state, type, measure.parameter));
+    const isDouble = rules.valueType(type) === 'double';
+    const results = statesOf(measure)
+      .map((state) => rules.result(state, type, measure.parameter))
+      .map((result) => (isDouble || !isInfinite(result) ? result : null));
     return kindOf(columnTypeOf(rules.valueType(type))) === 'string' ? textColumn(results) : numberColumn(results);
   });
   const states = sketches
