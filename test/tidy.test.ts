@@ -176,6 +176,29 @@ const SAMPLES: Record<string, { bad: ProjectFile[]; says: string[]; good: Projec
       file('src/sinks/duckdb/tables.ts', `export const ddl = '';`),
     ],
   },
+  componentNames: {
+    bad: [
+      file('src/roles/sinks/duckdb.ts', `export const duckdb: SinkDefinition = {\n  type: 'duckdb',\n};`),
+      file('src/codecs/json.ts', `export const json: CodecDefinition = {\n  type: 'json',\n};`),
+      file('src/roles/run.ts', `if (sink.type === 'duckdb') a();\nconst b = ['duckdb', 'x'].includes(type);`),
+      file('src/config/load.ts', `if (codec !== 'json') a();\nif (entry['type'] === 'json') b();\n    case 'json':`),
+    ],
+    says: [
+      "src/roles/run.ts:1: say what is true of 'duckdb' in its definition",
+      "src/roles/run.ts:2: say what is true of 'duckdb' in its definition",
+      "src/config/load.ts:1: say what is true of 'json' in its definition",
+      "src/config/load.ts:2: say what is true of 'json' in its definition",
+      "src/config/load.ts:3: say what is true of 'json' in its definition",
+    ],
+    good: [
+      file(
+        'src/roles/sinks/kafka.ts',
+        `export const kafka: SourceDefinition = {\n  type: 'kafka',\n};\nof === 'kafka';`,
+      ),
+      file('src/sinks/kafka/rows.ts', `if (type === 'kafka') a();`),
+      file('src/roles/run.ts', `if (broker.type === 'kafka') a();\nif (output === 'json') b();`),
+    ],
+  },
   mirroredTests: {
     bad: [file('src/lib/clock.ts'), file('test/lib/clocks.test.ts'), file('test/engine/task.int.test.ts')],
     says: [

@@ -2,7 +2,6 @@ import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, wr
 import { dirname, join } from 'node:path';
 import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
 import { faultPoint } from '../lib/fault-point.ts';
-import type { SourceKind } from '../record/beat.ts';
 import type { LineSum } from '../record/line-id.ts';
 import type { Sample } from './content-samples.ts';
 import type { CloseReason } from './events.ts';
@@ -24,7 +23,7 @@ export interface RegistryEntry {
   readonly topic: string;
   /** The entry of `sources` that reads it, and that entry's type. */
   readonly input: string;
-  readonly kind: SourceKind;
+  readonly kind: string;
   readonly identity: string;
   readonly origin: number;
   /** End of the last acknowledged block. */

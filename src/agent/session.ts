@@ -6,7 +6,7 @@ import { OperatingError } from '../lib/errors.ts';
 import { partitionOf, sourceId } from '../record/source.ts';
 import { BeatDesk, type LaneState } from './beat-desk.ts';
 import type { Notify } from './events.ts';
-import { inputGroups, isOfInput, openInput } from './inputs.ts';
+import { inputGroups, isOfInput } from './inputs.ts';
 import { Lane } from './lane.ts';
 import { type AgentLimits, slabBlocks } from './limits.ts';
 import { OpenFiles } from './open-files.ts';
@@ -140,7 +140,7 @@ export class AgentSession {
     const { agent } = registry;
     const entries = registry.sources.filter((entry) => !claimed.has(entry) && isOfInput(entry, given, options.inputs));
     for (const entry of entries) claimed.add(entry);
-    const { input, sources } = openInput(group, entries, {
+    const { input, sources } = given.kind.open(group, entries, {
       agent,
       clock,
       notify,

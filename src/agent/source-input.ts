@@ -3,22 +3,37 @@ import type { LinesRead } from './block-reader.ts';
 import type { Notify } from './events.ts';
 import type { AgentLimits } from './limits.ts';
 import type { OpenFiles } from './open-files.ts';
+import type { RegistryEntry } from './registry.ts';
 import type { TopicsOptions } from './topics/topics-options.ts';
 import type { TrackedSource } from './tracked-source.ts';
 
-/** One entry of `sources`: where its lines go, and what is read. */
-export type AgentInput = FilesInput | TopicsInput;
-
-interface InputTarget {
+/** One entry of `sources`: where its lines go, and what reads it. */
+export interface AgentInput {
   readonly name: string;
+  readonly kind: InputKind<any>;
   readonly topic: string;
   readonly partitions: number;
   /** Bytes of a line that are kept. */
   readonly lineBytesMax: number;
 }
 
-export interface FilesInput extends InputTarget {
-  readonly type?: 'file';
+/** A kind of source at work: which entries are read as one, and what reads them. */
+export interface InputKind<Input extends AgentInput = AgentInput> {
+  /** As the registry and the beats call it. */
+  readonly type: string;
+  /** Entries with the same topic are read as one. */
+  readonly isOneByTopic: boolean;
+  /** Whether a source of this kind and topic, which the registry knows, is of this entry; all are by default. */
+  readonly owns?: (input: Input, entry: RegistryEntry, others: readonly Input[]) => boolean;
+  /** Makes the input of entries that are read as one, with the sources of their own that the registry knows. */
+  readonly open: (
+    inputs: readonly [Input, ...Input[]],
+    entries: readonly RegistryEntry[],
+    deps: InputDeps,
+  ) => { readonly input: SourceInput; readonly sources: readonly TrackedSource[] };
+}
+
+export interface FilesInput extends AgentInput {
   readonly include: readonly string[];
   readonly exclude: readonly string[];
   /** For how long a file with the content of another is not taken for a file of its own. */
@@ -26,9 +41,7 @@ export interface FilesInput extends InputTarget {
 }
 
 /** Topics that other programs write. */
-export interface TopicsInput extends InputTarget, TopicsOptions {
-  readonly type: 'kafka';
-}
+export interface TopicsInput extends AgentInput, TopicsOptions {}
 
 /** What an input needs of the session that it is part of. */
 export interface InputDeps {

@@ -1,5 +1,5 @@
 import { isMutant } from '../lib/mutant.ts';
-import type { SourceKind, SourceReport } from '../record/beat.ts';
+import type { SourceReport } from '../record/beat.ts';
 import { emptySum, type LineSum } from '../record/line-id.ts';
 import { type SourceId, sourceId } from '../record/source.ts';
 import type { LinesRead } from './block-reader.ts';
@@ -26,7 +26,7 @@ export abstract class TrackedSource {
   readonly origin: number;
   /** Reading ends here: of a closed source that was rewound, what follows belongs to another. */
   readonly until: number;
-  readonly kind: SourceKind;
+  readonly kind: string;
   /** The entry of `sources` that reads it now: another may take it over when the configuration changes. */
   input: string;
   lineBytesMax: number;

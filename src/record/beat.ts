@@ -18,8 +18,6 @@ const REPORT_SHAPE = {
   kind: 'text',
 } as const;
 
-export type SourceKind = 'file' | 'kafka';
-
 /** What an agent says of one of its sources. It holds for a reader only if `position` is the reader's own mark. */
 export interface SourceReport {
   readonly number: number;
@@ -41,7 +39,8 @@ export interface SourceReport {
   readonly path: string;
   /** The entry of `sources` that reads it, and that entry's type. */
   readonly input: string;
-  readonly kind: SourceKind;
+  /** The type of its entry. */
+  readonly kind: string;
   /** In `closed`: the agent's own count and line-id hash sum of [origin, position). */
   readonly sum?: LineSum;
   /** Bytes the agent knows may be missing (a truncation it saw too late). */

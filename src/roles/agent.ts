@@ -14,7 +14,7 @@ export async function runAgent(
   { isOnce, closesAll }: RunEnd,
 ): Promise<void> {
   const limits = { openFilesMax: openFilesWithin(processFilesMax(), DEFAULT_LIMITS.openFilesMax) };
-  const inputs = agentInputs(config, components);
+  const inputs = await agentInputs(config, components);
   const options = { dataDir: dataDir.root, inputs, isOnce, closesAll, limits, ...agentId(config) };
   const tell = (event: AgentEvent): void => {
     // The supervisor draws its progress line from these, and says which files are not in the result.
@@ -36,12 +36,15 @@ export function agentId({ agent, broker }: Config): { readonly agentId?: string 
 }
 
 /** What the configuration says, as the agent takes it; reads the files of certificates. Without what another agent reads. */
-export function agentInputs(config: Config, components: Components): AgentInput[] {
-  return sourcesOf(config, components).flatMap(({ input, definition }) => {
+export async function agentInputs(config: Config, components: Components): Promise<AgentInput[]> {
+  const found: AgentInput[] = [];
+  for (const { input, definition } of sourcesOf(config, components)) {
     const stream = config.pipeline.streams[input.stream]!;
     const isJson = components.codecs[stream.codec.type]?.isJson === true;
     const topic = rawTopic(config.broker.topicPrefix, input.stream);
     const target = { topic, partitions: stream.partitions, isJson, ownPrefix: config.broker.topicPrefix };
-    return definition.agentInput(input, target, config.agent.id) ?? [];
-  });
+    const own = await definition.agentInput(input, target, config.agent.id);
+    if (own !== undefined) found.push(own);
+  }
+  return found;
 }

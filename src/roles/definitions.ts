@@ -45,7 +45,11 @@ export interface InputTarget {
 /** A kind of source: what the configuration must know of it, and what it does. */
 export interface SourceDefinition<Input extends InputConfig = InputConfig> extends SourceSection {
   /** An entry as the agent takes it; undefined where only another one reads it. */
-  readonly agentInput: (input: Input, target: InputTarget, agent: string | null) => AgentInput | undefined;
+  readonly agentInput: (
+    input: Input,
+    target: InputTarget,
+    agent: string | null,
+  ) => AgentInput | undefined | Promise<AgentInput>;
   /** What an entry reads, for people. */
   readonly places: (input: Input) => readonly string[];
   /** What may be said of an entry of which nothing was read. */

@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { filesKind } from '../../src/agent/files-kind.ts';
 import { Agent } from '../../src/agent/agent.ts';
 import { openEmbeddedLog } from '../../src/broker/embedded/embedded-log.ts';
 import { systemClock } from '../../src/lib/clock.ts';
@@ -23,6 +24,7 @@ test('files of many blocks arrive byte for byte in the embedded log, over severa
     const include = [join(folder, '*.log')];
     const input = {
       name: 'web',
+      kind: filesKind,
       topic: TOPIC,
       partitions: 2,
       include,

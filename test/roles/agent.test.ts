@@ -6,7 +6,7 @@ import { resolveText } from '../support/configs.ts';
 const [ONE, OTHER] = ['9b2f3f60-2b1c-4f0e-8b62-0f8f4c6f1a11', '1c0d5a52-7f7e-4c53-9a5e-6a2f2d1b7c22'];
 
 /** Names of the inputs of agent `id`, where a file and three topics are in the configuration that all hosts have. */
-function inputsOf(id: string | undefined): string[] {
+async function inputsOf(id: string | undefined): Promise<string[]> {
   const text = `version: 1
 name: shop
 ${id === undefined ? '' : `agent: { id: ${id} }`}
@@ -21,11 +21,11 @@ rollups:
   all: { from: orders, window: { type: tumbling, size: 1m }, measures: { n: count } }
 `;
   const { config } = resolveText(text, 'tailrace.yaml', {});
-  return agentInputs(config, COMPONENTS).map(({ name }) => name);
+  return (await agentInputs(config, COMPONENTS)).map(({ name }) => name);
 }
 
-test('a topic that names its agent is read by that agent alone, files by all', () => {
-  expect(inputsOf(ONE)).toEqual(['files', 'anybody', 'one']);
-  expect(inputsOf(OTHER)).toEqual(['files', 'anybody', 'other']);
-  expect(inputsOf(undefined)).toEqual(['files', 'anybody']);
+test('a topic that names its agent is read by that agent alone, files by all', async () => {
+  expect(await inputsOf(ONE)).toEqual(['files', 'anybody', 'one']);
+  expect(await inputsOf(OTHER)).toEqual(['files', 'anybody', 'other']);
+  expect(await inputsOf(undefined)).toEqual(['files', 'anybody']);
 });

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { filesKind } from '../../src/agent/files-kind.ts';
 import { Agent, type AgentEvent, type AgentLimits, type FilesInput } from '../../src/agent/agent.ts';
 import type { Log, OutgoingMessage } from '../../src/broker/broker.ts';
 import type { Clock } from '../../src/lib/clock.ts';
@@ -76,7 +77,16 @@ export class AgentWorld {
     const { include = [this.path('*')], exclude = [], partitions = 1, lineBytesMax = 262_144 } = this.#settings;
     const { isOnce = false, closesAll = false, agentId, limits = {} } = this.#settings;
     const { copyGraceMs = 30_000, inputs = [{}] } = this.#settings;
-    const input = { name: 'web', topic: TOPIC, partitions, include, exclude, lineBytesMax, copyGraceMs };
+    const input = {
+      name: 'web',
+      kind: filesKind,
+      topic: TOPIC,
+      partitions,
+      include,
+      exclude,
+      lineBytesMax,
+      copyGraceMs,
+    };
     const life: Life = {
       ended: Promise.resolve(),
       stopping: new AbortController(),

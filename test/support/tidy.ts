@@ -234,6 +234,34 @@ export const listedComponents: Check = (files) => {
     .map(({ path }) => `${path}:1: list it in src/components.ts`);
 };
 
+/** What a component is called, in the file that defines it. */
+const CALLED = /^ {2}(?:type|name): '([a-z_]+)'|= extreme\('([a-z]+)'/m;
+
+/** What is true of one kind of component stands in its definition: nobody else asks for its name. The log is no component, and has kinds, too. */
+export const componentNames: Check = (files) => {
+  const called = files
+    .filter((file) => isSource(file) && COMPONENT_FOLDER.test(file.path) && DEFINITION.test(file.text))
+    .flatMap(({ text }) => CALLED.exec(text)?.slice(1) ?? [])
+    .filter((name) => name !== undefined);
+  const names = `'(${called.join('|')})'`;
+  const asked = new RegExp(
+    `(?<!\\bbroker\\.)\\b(?:\\w*[tT]ype|\\w+\\.kind|codec|transform|aggregate|operator|source|sink|name)\\s*[!=]==\\s*${names}|${names}\\s*[!=]==|\\bcase\\s+${names}:|\\['type'\\]\\s*[!=]==\\s*${names}|\\[${names}[^\\]]*\\]\\.includes\\(\\w*[tT]ype`,
+  );
+  return files.filter(isSource).flatMap((file) =>
+    problemsByLine(file, (line) => {
+      const name =
+        called.length === 0
+          ? undefined
+          : asked
+              .exec(line)
+              ?.slice(1)
+              .find((one) => one !== undefined);
+      const isItsOwn = file.path.split('/').some((part) => new RegExp(`^${name}[-.]|^${name}$`).test(part));
+      return name === undefined || isItsOwn ? undefined : `say what is true of '${name}' in its definition`;
+    }),
+  );
+};
+
 /** `test/a/b.test.ts` and `test/a/b.int.test.ts` test `src/a/b.ts`, or the folder `src/a/b`. */
 export const mirroredTests: Check = (files) => {
   const known = new Set(files.filter(isSource).flatMap(({ path }) => [path, ...foldersOf(path)]));
@@ -279,6 +307,7 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   documentLinks,
   reachable,
   listedComponents,
+  componentNames,
   mirroredTests,
   lockedPackages,
 };

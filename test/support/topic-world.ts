@@ -1,5 +1,6 @@
 import { type Admin, Kafka as Client, type ITopicConfig, type Message, type Producer, logLevel } from 'kafkajs';
-import type { AgentInput, TopicsInput } from '../../src/agent/agent.ts';
+import { topicsKind } from '../../src/agent/topics/topics-kind.ts';
+import type { TopicsInput } from '../../src/agent/agent.ts';
 import { RAW } from './source-world.ts';
 import { until } from './tailrace-process.ts';
 
@@ -61,9 +62,9 @@ export class TopicWriters {
 }
 
 /** A `kafka` source with the defaults of its options, but for what is given. */
-export function topicsInput(brokers: readonly string[], options: Partial<TopicsInput>): AgentInput {
+export function topicsInput(brokers: readonly string[], options: Partial<TopicsInput>): TopicsInput {
   return {
-    type: 'kafka',
+    kind: topicsKind,
     name: 's',
     topic: RAW,
     partitions: 1,

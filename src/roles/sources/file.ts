@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { filesKind } from '../../agent/files-kind.ts';
+import type { FilesInput } from '../../agent/source-input.ts';
 import { FileFinder } from '../../agent/sources/file.ts';
 import { absolutePatterns, patternProblem, shownPattern } from '../../agent/sources/glob.ts';
 import type { InputConfig } from '../../config/config.ts';
@@ -105,7 +107,12 @@ export const fileSource: SourceDefinition<FilesInputConfig> = {
     },
   ],
   resolve,
-  agentInput: (input, { topic, partitions }) => ({ ...input, topic, partitions }),
+  agentInput: ({ type: _type, ...input }, { topic, partitions }): FilesInput => ({
+    ...input,
+    topic,
+    partitions,
+    kind: filesKind,
+  }),
   places,
   nothingIn: (input) => `no file matches ${places(input).join(', ')}`,
   notes: sharedFileNotes,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { TopicsInput } from '../../agent/source-input.ts';
 import type { StartPoint, TopicsOptions } from '../../agent/topics/topics-options.ts';
 import { present } from '../../lib/assert.ts';
 import { duration, size } from '../../lib/units.ts';
@@ -217,6 +218,15 @@ function nothingIn({ topics, topicPattern: pattern, connection, start: begin }: 
   return `${[...named, ...matching].join(', ')} ${on}`;
 }
 
+/** Loads the client. */
+async function agentInput(
+  input: Omit<TopicsInput, 'kind' | 'client'>,
+  connection: KafkaConnectionConfig,
+): Promise<TopicsInput> {
+  const { topicsKind: kind } = await import('../../agent/topics/topics-kind.ts');
+  return { ...input, kind, client: kafkaClientOptions(connection) };
+}
+
 /** Topics that other programs write: a record is a line, a partition a source. */
 export const kafkaSource: SourceDefinition<TopicsInputConfig> = {
   type: 'kafka',
@@ -243,8 +253,7 @@ export const kafkaSource: SourceDefinition<TopicsInputConfig> = {
   check,
   resolve,
   agentInput({ connection, agent, ...input }, target, reader) {
-    if (agent !== null && agent !== reader) return undefined;
-    return { ...input, ...target, client: kafkaClientOptions(connection) };
+    return agent === null || agent === reader ? agentInput({ ...input, ...target }, connection) : undefined;
   },
   places,
   nothingIn,

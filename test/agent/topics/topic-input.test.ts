@@ -90,7 +90,7 @@ describeWith('kafka')('topics of a real Kafka', () => {
       {},
       async (world, topic) => {
         world.input = {
-          ...world.input,
+          ...(world.input as TopicsInput),
           start: { at: 'offsets', offsets: { [topic]: { 0: 7, 1: 99 } } },
         } as TopicsInput;
         await writers.write(topic, numbered(0, 10), 0);
@@ -110,7 +110,11 @@ describeWith('kafka')('topics of a real Kafka', () => {
 
   test('new partitions and new topics are found, and read from their begin', async () => {
     await reading({ start: { at: 'latest' } }, async (world, topic) => {
-      world.input = { ...world.input, topics: [], topicPattern: `${topic}|${topic}-more.*` } as TopicsInput;
+      world.input = {
+        ...(world.input as TopicsInput),
+        topics: [],
+        topicPattern: `${topic}|${topic}-more.*`,
+      } as TopicsInput;
       await writers.write(topic, ['old']);
       world.start();
       await world.says('source_found');
@@ -284,7 +288,7 @@ describeWith('kafka')('topics of a real Kafka', () => {
 
   test('a topic that is not there is named once, and read when it comes', () =>
     reading({}, async (world, topic) => {
-      world.input = { ...world.input, topics: [`${topic}-later`] } as TopicsInput;
+      world.input = { ...(world.input as TopicsInput), topics: [`${topic}-later`] } as TopicsInput;
       world.start();
       await world.says('unreadable');
       await writers.create(`${topic}-later`);
