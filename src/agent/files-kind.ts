@@ -1,18 +1,31 @@
+import type { FileReading } from './placement.ts';
 import type { RegistryEntry } from './registry.ts';
 import { Scanner } from './scanner.ts';
-import type { FilesInput, InputDeps, InputKind } from './source-input.ts';
+import type { SourceFinder } from './source.ts';
+import type { AgentInput, FilesInput, InputDeps, InputKind } from './source-input.ts';
 import { FileFinder } from './sources/file.ts';
 import { TrackedFile } from './tracked-file.ts';
 
-export const filesKind: InputKind<FilesInput> = { type: 'file', isOneByTopic: true, open };
+type Group<Input> = readonly [Input, ...Input[]];
+
+export const filesKind: InputKind<FilesInput> = readableAgain('file', (inputs) => new FileFinder(inputs));
+
+/** The kind of whatever a finder finds: bytes that can be read again from any position, as those of files. */
+export function readableAgain<Input extends AgentInput & FileReading>(
+  type: string,
+  finderOf: (inputs: Group<Input>) => SourceFinder,
+): InputKind<Input> {
+  return { type, isOneByTopic: true, open: (inputs, entries, deps) => open(inputs, entries, deps, finderOf(inputs)) };
+}
 
 function open(
-  group: readonly [FilesInput, ...FilesInput[]],
+  group: Group<AgentInput & FileReading>,
   entries: readonly RegistryEntry[],
   deps: InputDeps,
+  finder: SourceFinder,
 ): ReturnType<InputKind['open']> {
   const inputs = new Map(group.map((input) => [input.name, input]));
-  const [{ topic, lineBytesMax }] = group;
+  const [{ topic, lineBytesMax, kind }] = group;
   // An entry of `sources` that is gone leaves its files to whichever finds them now.
   const track = (entry: RegistryEntry): TrackedFile =>
     new TrackedFile(deps.agent, entry, inputs.get(entry.input)?.lineBytesMax ?? lineBytesMax);
@@ -26,5 +39,5 @@ function open(
     deps.serve(source);
     return source;
   };
-  return { input: new Scanner({ ...deps, topic, inputs, finder: new FileFinder(group), create }, sources), sources };
+  return { input: new Scanner({ ...deps, topic, kind: kind.type, inputs, finder, create }, sources), sources };
 }

@@ -23,6 +23,8 @@ export interface FileReading {
 
 export interface PlacementOptions {
   readonly topic: string;
+  /** As the registry calls their kind. */
+  readonly kind: string;
   readonly isOnce: boolean;
   readonly limits: AgentLimits;
   readonly openFiles: OpenFiles;
@@ -337,12 +339,12 @@ export class Placement {
     begin: { readonly origin: number; readonly tail: string },
     { wallMs }: Look,
   ): TrackedFile {
-    const { hasRoom, limits, topic, create, notify } = this.#options;
+    const { hasRoom, limits, topic, kind, create, notify } = this.#options;
     const { path, input } = file;
     if (!hasRoom()) throw noRoom(path, limits.sourcesMax);
     const content = { identity: identityOf(head.bytes), headBytes: head.bytes.length };
     const partial = head.isComplete ? {} : { isHeadPartial: true };
-    const fields = { topic, input, kind: 'file', path, file: handle.key, ...content, ...partial, ...begin } as const;
+    const fields = { topic, input, kind, path, file: handle.key, ...content, ...partial, ...begin } as const;
     const source = create(newEntry(fields, wallMs));
     this.index.add(source);
     notify({ type: 'source_found', source: source.id, path, sizeBytes: file.sizeBytes, origin: begin.origin });

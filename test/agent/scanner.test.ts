@@ -45,6 +45,7 @@ function failingDisk(content: Buffer): {
   const notify = (event: AgentEvent): void => void events.push(event);
   const inputs = new Map([['web', { lineBytesMax: 1000, copyGraceMs: 30_000 }]]);
   const options = {
+    kind: 'file',
     topic: 't',
     isOnce: false,
     limits: DEFAULT_LIMITS,
