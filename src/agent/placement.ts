@@ -23,7 +23,6 @@ export interface FileReading {
 
 export interface PlacementOptions {
   readonly topic: string;
-  /** As the registry calls their kind. */
   readonly kind: string;
   readonly isOnce: boolean;
   readonly limits: AgentLimits;
