@@ -324,6 +324,29 @@ describe('another pipeline', () => {
     expect([rollupSinceMs, Object.keys(fingerprints)]).toEqual([{ other: 10 * MINUTE }, ['traffic', 'other']]);
   });
 
+  test('begins an added table that reads another one behind what that may lack: its first row is whole', async () => {
+    await writer.epoch(true);
+    const visits: RollupSpec = { ...BY_KEY, window: { type: 'session', gapMs: 3 * MINUTE, lengthMsMax: null } };
+    const sum = { name: 'lines', aggregate: 'sum', field: 'lines', fieldType: 'long' } as const;
+    const rows: RollupSpec = { ...LENIENT, from: 'traffic', by: [], measures: [sum] };
+    const starts: RollupSpec = { ...rows, from: 'visits', window: BY_KEY.window, measures: [] };
+    const pipeline = plainPipeline({ starts, visits, rows, traffic: BY_KEY });
+    const { state } = await restore({ pipeline, maySwitch: true });
+    // Lines up to 2:00 were seen: a session that is not whole may end at 5:00 with the last of its gap.
+    expect(state.rollupSinceMs).toEqual({ visits: 2 * MINUTE + 1, starts: 6 * MINUTE, rows: 10 * MINUTE });
+    const minutes = Array.from({ length: 16 }, (_, i) => i + 6);
+    const later = new TestFile('a/1', [...LINES, ...minutes.map((minute) => `${minute * MINUTE} k 1`)]);
+    later.readAtMs = NOW;
+    const { header, value } = later.block(later.at(3), later.end, { identity: file.identity });
+    state.accept({ kind: 'block', header, value, offset: 5, appendedAtMs: 1 });
+    const { upserts } = state.takeBody(true);
+    const first = rollupRows(
+      upserts.find(({ table }) => table === 'rows')!,
+      0,
+    );
+    expect([first.windowStartMs[0], first.lines[0], first.accumulators[0]![0]]).toEqual([10 * MINUTE, 10, 10]);
+  });
+
   test('remembers where an added rollup began, through epochs and later switches', async () => {
     await writer.epoch(true);
     await appendSwitch(await restore({ pipeline: two(LENIENT), maySwitch: true }));
