@@ -14,6 +14,7 @@ import { combined } from './codecs/combined.ts';
 import { common } from './codecs/common.ts';
 import { json } from './codecs/json.ts';
 import { session } from './operators/session-window.ts';
+import { sliding } from './operators/sliding-window.ts';
 import { tumbling } from './operators/tumbling-window.ts';
 import type { Components } from './roles/definitions.ts';
 import { duckdbSink } from './roles/sinks/duckdb.ts';
@@ -29,7 +30,7 @@ export const COMPONENTS: Components = {
   sources: byType([fileSource, kafkaSource]),
   codecs: byType([combined, common, json]),
   transforms: byType([rename, keep, drop]),
-  operators: byType([tumbling, session]),
+  operators: byType([tumbling, sliding, session]),
   aggregates: Object.fromEntries(
     [count, sum, min, max, avg, stddev, distinct, quantile].map((aggregate) => [aggregate.name, aggregate]),
   ),

@@ -201,6 +201,7 @@ function switchPipeline(
   for (const epoch of epochs) state.restore(epoch.envelope, bodyOf(epoch));
   state.rollupSinceMs = rollupSinceMs;
   state.generation = brought;
+  state.left.push(...before.close(options.pipeline));
   return state;
 }
 

@@ -2,12 +2,12 @@ import type { Message } from '../broker/broker.ts';
 import { keptOfLine } from '../epoch/dead-letter.ts';
 import type { DeadLetter, EpochBody, EpochEnvelope, Fate, LateLine, Refusal } from '../epoch/epoch.ts';
 import type { EventTimeSpec, Pipeline, TaskId } from '../epoch/pipeline.ts';
-import type { OperatorState, RowSet } from '../epoch/table.ts';
+import type { RowSet } from '../epoch/table.ts';
 import { assert } from '../lib/assert.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { hash64 } from '../lib/hash.ts';
 import { isMutant } from '../lib/mutant.ts';
-import type { EpochDraft, LaterOutput, Operator, OperatorOutput, OtherKey } from '../operators/operator.ts';
+import type { LaterOutput, Operator, OperatorOutput, OtherKey } from '../operators/operator.ts';
 import { VERDICT_GOES_ON } from '../record/batch.ts';
 import { type Beat, decodeBeat, isLastPart } from '../record/beat.ts';
 import { type BlockHeader, decodeBlockHeader } from '../record/block.ts';
@@ -17,6 +17,7 @@ import { type SourceId, agentOf, lineHashSeeds, sourceId } from '../record/sourc
 import type { LineReader } from '../transforms/stream-plan.ts';
 import { Admission, NO_LEAP } from './admission.ts';
 import { linesFrom } from './block-lines.ts';
+import { DraftedTables } from './drafted-tables.ts';
 import { Ledger } from './ledger.ts';
 import { Marks, type OpenMark } from './marks.ts';
 import { OtherLines } from './other-lines.ts';
@@ -70,6 +71,8 @@ export class TaskState implements OperatorOutput, LaterOutput {
   rollupSinceMs: Record<string, number> = {};
   readonly otherLines: OtherLines;
   fingerprints: Readonly<Record<string, string>>;
+  /** Rows of tables that the pipeline before this one had: in the snapshot that switches. */
+  readonly left: RowSet[] = [];
 
   constructor(options: TaskStateOptions) {
     this.#options = options;
@@ -154,7 +157,7 @@ export class TaskState implements OperatorOutput, LaterOutput {
           ? changes.sources
           : [...changes.sources.filter((mark) => mark.state === 'forgotten'), ...whole.sources],
       ledger,
-      ...this.#takeTables(isSnapshot),
+      ...this.#takeTables(isSnapshot).tables,
       late: this.#late,
       deadLetters: this.#deadLetters,
       refusals: this.#refusals,
@@ -202,17 +205,19 @@ export class TaskState implements OperatorOutput, LaterOutput {
     for (const feed of this.#options.feeds) feed.discard();
   }
 
-  #takeTables(isSnapshot: boolean): Pick<EpochBody, 'upserts' | 'removes' | 'state'> {
-    const upserts: RowSet[] = [];
-    const removes: RowSet[] = [];
-    const state: OperatorState[] = [];
-    const draft: EpochDraft = {
-      upsert: (rows) => void upserts.push(rows),
-      remove: (rows) => void removes.push(rows),
-      state: (one) => void state.push(one),
-    };
+  /** The rows of what is open in tables that the next pipeline does not have, where they are not in epochs already. Nothing else follows. */
+  close(next: Pipeline): readonly RowSet[] {
+    const draft = new DraftedTables();
+    for (const { operator } of this.#operators)
+      if (!Object.hasOwn(next.rollups, operator.name)) operator.close?.(draft);
+    return draft.upserts;
+  }
+
+  #takeTables(isSnapshot: boolean): DraftedTables {
+    const draft = new DraftedTables();
     for (const { operator } of this.#operators) operator.take(isSnapshot, draft);
-    return { upserts, removes, state };
+    draft.upserts.push(...this.left.splice(0));
+    return draft;
   }
 
   late(line: LateLine): void {

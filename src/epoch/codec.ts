@@ -197,6 +197,7 @@ function encodeLate(out: SectionWriter, late: readonly LateLine[]): object {
     windowStartMs: numbers((line) => line.windowStartMs),
     windowEndMs: numbers((line) => line.windowEndMs),
     watermarkMs: numbers((line) => line.watermarkMs),
+    isPart: out.add(Uint8Array.from(late, (line) => (line.isPart === true ? 1 : 0))),
     keys: out.add(encoder.encode(JSON.stringify(late.map((line) => line.key)))),
     sources: sources.names,
     rollups: rollups.names,
@@ -213,9 +214,10 @@ function decodeLate(sections: SectionReader, late: Record<string, any>): LateLin
     'windowEndMs',
     'watermarkMs',
   ].map((name) => sections.f64(late[name]));
+  const isPart = sections.u8(late['isPart']);
   const keys = JSON.parse(decoder.decode(sections.u8(late['keys']))) as (string | null)[][];
   const { length } = source;
-  for (const column of [rollup, offset, eventTimeMs, windowStartMs, windowEndMs, watermarkMs, keys]) {
+  for (const column of [rollup, offset, eventTimeMs, windowStartMs, windowEndMs, watermarkMs, isPart, keys]) {
     if (column?.length !== length) throw new RangeError('late lines without a value in each column');
   }
   return Array.from({ length }, (_, i) => ({
@@ -227,6 +229,7 @@ function decodeLate(sections: SectionReader, late: Record<string, any>): LateLin
     windowEndMs: windowEndMs![i]!,
     watermarkMs: watermarkMs![i]!,
     key: keys[i]!,
+    ...(isPart[i] === 1 ? { isPart: true } : {}),
   }));
 }
 

@@ -106,14 +106,18 @@ export const FATES = [
 ] as const;
 export type Fate = (typeof FATES)[number];
 
-/** A late line: it touched no row, because the window it belongs to was closed. */
+/** A late line: it touched no row, because every window it belongs to was closed. */
 export interface LateLine {
   readonly source: SourceId;
   readonly offset: number;
   readonly eventTimeMs: number;
   readonly rollup: string;
+  /** Start of the first window it missed. */
   readonly windowStartMs: number;
+  /** End of the last one. */
   readonly windowEndMs: number;
+  /** Other windows, later ones, have taken it: its fate is `rolled_up`. */
+  readonly isPart?: boolean;
   /** The watermark just before the line. */
   readonly watermarkMs: number;
   /** The key's values as text, one a key field; null is NULL. */

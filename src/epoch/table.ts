@@ -53,6 +53,11 @@ export interface RowSchema {
   readonly closesBy: string | null;
   /** Of the table and of every one that it is made of. */
   readonly allowedLatenessMs: number;
+  /**
+   * Its rows are final when they are made; what is open is a query over another table, of panes: every window of `sizeMs` that starts at a multiple
+   * of `slideMs`, from the `first_window` of a pane on, has what is in the panes that begin in it.
+   */
+  readonly openFrom?: { readonly table: string; readonly sizeMs: number; readonly slideMs: number };
   /** `drop`: sinks forget a row that is final. */
   readonly whenFinal: 'keep' | 'drop';
   /** Whether there is a view of it for users. */

@@ -37,6 +37,8 @@ export const MUTANTS = [
   'chain.rows_before_timers',
   /** Raw is trimmed without asking the agents' last full beats and the sinks' cursors. */
   'trim.past_readers',
+  /** A line is counted for windows of its pane that were closed when it came. */
+  'sliding.late_in_closed',
 ] as const;
 export type Mutant = (typeof MUTANTS)[number];
 

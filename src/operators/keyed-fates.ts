@@ -39,10 +39,13 @@ export class KeyedFates {
     this.#out = undefined;
   }
 
-  /** The line came when its window, or what would be its own session, was over. */
-  late(admitted: AdmittedBatch, line: number, windowStartMs: number, windowEndMs: number): void {
+  /**
+   * The line came when its windows, or what would be its own session, were over: the first begins and the last ends there. Where it is only a
+   * part of them, it is listed, and no late line.
+   */
+  late(admitted: AdmittedBatch, line: number, windowStartMs: number, windowEndMs: number, isPart = false): void {
     const { batch } = admitted;
-    countLine(this.#late, admitted, line);
+    if (!isPart) countLine(this.#late, admitted, line);
     this.#out!.late({
       source: admitted.source,
       offset: batch.lineOffset[line]!,
@@ -52,6 +55,7 @@ export class KeyedFates {
       windowEndMs,
       watermarkMs: admitted.watermarkBeforeMs[line]!,
       key: this.#keyText(batch, line),
+      ...(isPart ? { isPart } : {}),
     });
   }
 

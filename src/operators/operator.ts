@@ -94,6 +94,8 @@ export interface Operator {
   restore(upserts: readonly RowSet[], removes: readonly RowSet[], state: OperatorState | undefined): void;
   /** The rows of its visible table that became final since the last call, whole, in any order: where another table reads them. */
   takeFinal?(): RowSet | undefined;
+  /** Gives rows of its visible table for what is open, as it is: the table leaves the pipeline. Absent where those rows are in epochs already. */
+  close?(draft: EpochDraft): void;
   /** Says the fates that were still open when `process` returned. Behind it, every line has one. */
   takeFates?(out: LaterOutput): void;
 }

@@ -79,7 +79,8 @@ const ENGINE_TOPIC = /\.epochs\.[^.]+\.[^.]+$/;
  */
 export async function readTables(query: Query, hasDocuments = false): Promise<AuditTables> {
   const rollups = await query(
-    "SELECT rollup, stream, generation, definition ->> '$.input' FROM tailrace.rollups WHERE is_current ORDER BY rollup",
+    `SELECT rollup, stream, generation, definition ->> '$.input' FROM tailrace.rollups
+      WHERE is_current AND (definition ->> '$.isVisible') = 'true' ORDER BY rollup`,
   );
   const sources =
     await query(`SELECT DISTINCT source FROM (SELECT source FROM tailrace.late UNION ALL SELECT source FROM tailrace.dead_letters)
@@ -213,7 +214,7 @@ function snapshotSql(rollups: readonly string[], sources: readonly string[], has
     asJson('ledger', 'SELECT stream, source, consumer, fate, reason, lines, sum_a, sum_b FROM tailrace.ledger'),
     asJson('refusals', 'SELECT reason, count(*) AS count FROM tailrace.refusals GROUP BY ALL'),
     asJson('cursors', 'SELECT topic, stream, first_n, history_from FROM tailrace.cursors'),
-    asJson('late', listedSql('rollup', 'late')),
+    asJson('late', listedSql('rollup', 'late', 'WHERE is_whole')),
     asJson('dead_letters', listedSql(DEAD_LETTER_GROUP, 'dead_letters')),
   ];
   // A file that no warehouse has opened since there are documents lacks the table.
@@ -228,12 +229,12 @@ function snapshotSql(rollups: readonly string[], sources: readonly string[], has
 }
 
 /** Entries, distinct lines and line-id hash sums of a table that lists lines: the formula of record/line-id.ts, written again in SQL. */
-function listedSql(group: string, name: string): string {
+function listedSql(group: string, name: string, where = ''): string {
   const mix = (
     lane: string,
   ): string => `xor(${lane}0, ${lane}0 >> 16) AS ${lane}1, (${lane}1 * 2246822507) & ${MASK} AS ${lane}2,
     xor(${lane}2, ${lane}2 >> 13) AS ${lane}3, (${lane}3 * 3266489909) & ${MASK} AS ${lane}4, xor(${lane}4, ${lane}4 >> 16) AS ${lane}`;
-  const lines = `SELECT ${group} AS name, source, "offset", count(*) AS times FROM tailrace.${name} GROUP BY ALL`;
+  const lines = `SELECT ${group} AS name, source, "offset", count(*) AS times FROM tailrace.${name} ${where} GROUP BY ALL`;
   const hashed = `SELECT l.name, l.times, s.seed_a,
       CAST(l."offset" & ${MASK} AS UBIGINT) AS low, CAST(l."offset" >> 32 AS UBIGINT) AS high,
       xor(xor(low, CAST(s.seed_a AS UBIGINT)), (high * 2654435761) & ${MASK}) AS a0, ${mix('a')},

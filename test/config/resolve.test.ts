@@ -177,6 +177,18 @@ test('a key column is named as the file says', () => {
 });
 
 refuses(
+  'a window that slides over its end',
+  '{ type: tumbling, size: 1m }',
+  '{ type: sliding, size: 1m, slide: 2m }',
+  '13:47 VALUE: the slide of a window must not be more than its size — with slide: size it is a tumbling window; lines between windows would be in none',
+);
+refuses(
+  'a window of too many panes',
+  '{ type: tumbling, size: 1m }',
+  '{ type: sliding, size: 1h, slide: 7s }',
+  '13:47 VALUE: a window would have 3600 panes of 1s, and may have 1000 — choose a longer slide, best one that the size is a multiple of',
+);
+refuses(
   'an offset as long as its window',
   'size: 1m',
   'size: 1m, offset: 60s',

@@ -208,13 +208,13 @@ refuses(
   'a hopping window',
   '{ type: tumbling, size: 1m }',
   '{ type: hopping, size: 30m }',
-  '13:21 NOT_BUILT: rollups.traffic.window of type hopping is not built yet — there are tumbling, session',
+  '13:21 NOT_BUILT: rollups.traffic.window of type hopping is not built yet — there are tumbling, sliding, session',
 );
 refuses(
-  'a sliding window',
+  'a sliding window without a slide',
   'type: tumbling',
   'type: sliding',
-  '13:21 NOT_BUILT: rollups.traffic.window of type sliding is not built yet — there are tumbling, session',
+  '13:5 MISSING_KEY: "slide" is missing in rollups.traffic.window — it is a duration: a whole number and ms, s, m, h or d, such as 30s',
 );
 refuses(
   'a session without a gap',

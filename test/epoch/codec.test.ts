@@ -97,16 +97,31 @@ const bodies: fc.Arbitrary<EpochBody> = fc.record({
   removes: rowSets,
   state: fc.array(states, { maxLength: 2 }),
   late: fc.array(
-    fc.record({
-      source: name,
-      offset: count,
-      eventTimeMs: fc.integer(),
-      rollup: name,
-      windowStartMs: fc.integer(),
-      windowEndMs: fc.integer(),
-      watermarkMs: time,
-      key: fc.array(fc.option(fc.string({ unit: 'grapheme' })), { maxLength: 3 }),
-    }),
+    fc.record(
+      {
+        source: name,
+        offset: count,
+        eventTimeMs: fc.integer(),
+        rollup: name,
+        windowStartMs: fc.integer(),
+        windowEndMs: fc.integer(),
+        isPart: fc.constant(true),
+        watermarkMs: time,
+        key: fc.array(fc.option(fc.string({ unit: 'grapheme' })), { maxLength: 3 }),
+      },
+      {
+        requiredKeys: [
+          'source',
+          'offset',
+          'eventTimeMs',
+          'rollup',
+          'windowStartMs',
+          'windowEndMs',
+          'watermarkMs',
+          'key',
+        ],
+      },
+    ),
   ),
   deadLetters: fc.array(
     fc.record({

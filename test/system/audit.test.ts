@@ -147,7 +147,10 @@ test('a line that is gone from the file although it was read', () =>
   }));
 
 /** Tables of the windows that are not tumbling, and what makes them. */
-const WINDOWS: Readonly<Record<string, string>> = { visits: '{ type: session, gap: 10s }' };
+const WINDOWS: Readonly<Record<string, string>> = {
+  visits: '{ type: session, gap: 10s }',
+  recent: '{ type: sliding, size: 5m, slide: 1m }',
+};
 
 test('a row of any other window that was altered, removed or doubled', () => {
   const rollups = Object.entries(WINDOWS).map(

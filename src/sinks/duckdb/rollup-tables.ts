@@ -12,6 +12,7 @@ import { assert, present } from '../../lib/assert.ts';
 import { EXIT, OperatingError } from '../../lib/errors.ts';
 import { loadStage, stageType } from './load.ts';
 import { ROLLUP_COLUMNS, identifier } from './names.ts';
+import { openWindowsSql } from './open-windows.ts';
 import { type Aggregates, rollupViewSql } from './rollup-view.ts';
 import { sketchColumns, sketchesOf, storedSketches, valueColumn } from './sketch-columns.ts';
 
@@ -76,10 +77,15 @@ export class RollupTables {
   /** Statements that make the storage tables and the view over `partitions` partitions; harmless where they exist. */
   createSql(partitions: number): string[] {
     const columns = this.#columns.map(({ name, type }) => `${identifier(name)} ${type}`).join(', ');
-    const storage = [this.#open, this.#final].map(
-      (table) => `CREATE TABLE IF NOT EXISTS ${table} (partition INTEGER, ${columns})`,
-    );
+    const stored = this.#hasOpenRows ? [this.#open, this.#final] : [this.#final];
+    const storage = stored.map((table) => `CREATE TABLE IF NOT EXISTS ${table} (partition INTEGER, ${columns})`);
+    if (!this.#hasOpenRows) storage.push(openWindowsSql(this.schema, this.#open));
     return this.schema.isVisible ? [...storage, this.#viewSql(partitions)] : storage;
+  }
+
+  /** Else what is open is a query. */
+  get #hasOpenRows(): boolean {
+    return this.schema.openFrom === undefined;
   }
 
   async apply(connection: DuckDBConnection, change: RollupChange): Promise<void> {
@@ -90,12 +96,12 @@ export class RollupTables {
       const sketches = storedSketches(this.schema, upserts, this.#aggregates);
       const numbers = upserts.columns.filter((_, i) => this.schema.columns[i]?.type !== 'bytes');
       await this.#load(connection, { ...upserts, columns: [...numbers, ...sketches] }, this.#columns);
-      await this.#deleteStaged(connection, this.#open, partition);
+      if (this.#hasOpenRows) await this.#deleteStaged(connection, this.#open, partition);
     }
     const closed = this.#closedSql(watermarkMs);
     if (closed !== undefined) await this.#moveToFinal(connection, partition, closed);
     if (isSnapshot) {
-      await connection.run(`DELETE FROM ${this.#open} WHERE partition = ${partition}`);
+      if (this.#hasOpenRows) await connection.run(`DELETE FROM ${this.#open} WHERE partition = ${partition}`);
       // A snapshot may be applied over what a former one left: its final rows are then there already.
       if (hasRows) await this.#deleteStaged(connection, this.#final, partition);
     }
@@ -121,7 +127,7 @@ export class RollupTables {
 
   /** The rollup left the pipeline: its open rows are final as they are. */
   async close(connection: DuckDBConnection, partition: number): Promise<void> {
-    await this.#moveToFinal(connection, partition, 'true');
+    if (this.#hasOpenRows) await this.#moveToFinal(connection, partition, 'true');
   }
 
   /** Stages rows that have just these columns. */
@@ -169,8 +175,8 @@ export class RollupTables {
     watermarkMs: number,
   ): Promise<void> {
     const { closesBy, allowedLatenessMs } = this.schema;
-    let finalRows = closesBy === null ? rows.length : 0;
-    if (closesBy !== null) {
+    let finalRows = closesBy === null || !this.#hasOpenRows ? rows.length : 0;
+    if (closesBy !== null && this.#hasOpenRows) {
       for (const endMs of numbersOf(this.schema, rows, closesBy))
         if (isFinal(endMs, allowedLatenessMs, watermarkMs)) finalRows++;
     }
@@ -193,7 +199,7 @@ export class RollupTables {
   /** Which open rows are final at a watermark; undefined before the first. */
   #closedSql(watermarkMs: number): string | undefined {
     const { closesBy, allowedLatenessMs } = this.schema;
-    if (watermarkMs === -Infinity || closesBy === null) return undefined;
+    if (watermarkMs === -Infinity || closesBy === null || !this.#hasOpenRows) return undefined;
     return `${identifier(closesBy)} <= ${asTime(`CAST(${watermarkMs - allowedLatenessMs + 1} AS DOUBLE)`)}`;
   }
 

@@ -62,15 +62,24 @@ export function rollupViewSql(view: RollupView): string {
     FROM (${isMerged(view) ? mergedRowsSql(view) : storedRowsSql(view)}) AS r ${late.join}`;
 }
 
-function lateSql({ table, keys }: RowSchema): { readonly lines: string; readonly join: string } {
+function lateSql({ table, keys, openFrom }: RowSchema): { readonly lines: string; readonly join: string } {
   const lateKeys = keys.map((key, index) => `TRY_CAST(key[${index + 1}] AS ${SQL_TYPES[key.type]}) AS k${index}`);
   const matches = keys.map(({ column }, index) => ` AND late.k${index} IS NOT DISTINCT FROM r.${identifier(column)}`);
   const join = `LEFT JOIN (
       SELECT window_start AS late_start, window_end AS late_end, ${[...lateKeys, 'count(*) AS late_lines'].join(', ')}
-      FROM tailrace.late WHERE rollup = ${literal(table)} GROUP BY ALL
+      FROM ${openFrom === undefined ? 'tailrace.late' : lateWindowsSql(openFrom)} WHERE rollup = ${literal(table)} GROUP BY ALL
     ) AS late ON late.late_start = r.window_start AND late.late_end = r.window_end AND NOT r.is_other${matches.join('')}`;
   return { lines: 'coalesce(late.late_lines, 0)', join };
 }
+
+/** A line may have missed several windows, one each slide. */
+function lateWindowsSql({ sizeMs, slideMs }: Required<RowSchema>['openFrom']): string {
+  const [size, slide] = [sizeMs, slideMs].map((ms) => `to_milliseconds(${ms})`);
+  const starts = `unnest(generate_series(window_start, window_end - ${size}, ${slide})) AS window_start`;
+  return `(SELECT * REPLACE (window_start + ${size} AS window_end) FROM (SELECT rollup, key, ${starts}, window_end FROM tailrace.late))`;
+}
+
+const IS_OPEN = identifier('row.is_open');
 
 /** With one partition a stored row is the row, and so is one that only a partition can name: by the hash of a line. */
 function isMerged({ partitions, schema }: RollupView): boolean {
@@ -81,8 +90,12 @@ function columnsOf({ columns }: RowSchema, role: RowColumn['role']): readonly Ro
   return columns.filter((column) => column.role === role);
 }
 
-function storedRowsSql({ open, final }: RollupView): string {
-  return `SELECT *, CASE WHEN revision > 0 THEN 'revised' ELSE 'final' END AS status FROM ${final}
+function storedRowsSql(view: RollupView): string {
+  const { schema, open, final } = view;
+  const finalRows = `SELECT *, CASE WHEN revision > 0 THEN 'revised' ELSE 'final' END AS status FROM ${final}`;
+  if (schema.openFrom !== undefined)
+    return `${finalRows} UNION ALL BY NAME (${mergedRowsSql(view, `SELECT *, true AS ${IS_OPEN} FROM ${open}`)})`;
+  return `${finalRows}
     UNION ALL
     SELECT *, 'open' AS status FROM ${open}`;
 }
@@ -91,8 +104,10 @@ function storedRowsSql({ open, final }: RollupView): string {
  * With several, the rows of a window and key are merged. The merged row is open while one of them is, or while a partition that still has
  * something to read has not passed the window.
  */
-function mergedRowsSql({ schema, aggregates, open, final }: RollupView): string {
-  const isOpen = identifier('row.is_open');
+function mergedRowsSql(
+  { schema, aggregates, open, final }: RollupView,
+  rows = `SELECT *, false AS ${IS_OPEN} FROM ${final} UNION ALL SELECT *, true FROM ${open}`,
+): string {
   const merged = schema.measures.flatMap((measure) => {
     const columns = accumulatorColumns(measure, aggregates).map(identifier);
     const ofRow = columns.map((column) => `p.${column}`);
@@ -113,9 +128,9 @@ function mergedRowsSql({ schema, aggregates, open, final }: RollupView): string 
   const passedAt = `p.${identifier(present(schema.closesBy, 'a merged row closes'))} + to_milliseconds(${schema.allowedLatenessMs - 1})`;
   return `SELECT ${[...byKey, ...merged, ...sketches].join(', ')},
       CAST(sum(p.lines) AS BIGINT) AS lines, CAST(sum(p.revision) AS UINTEGER) AS revision,
-      CASE WHEN bool_or(p.${isOpen}) OR coalesce(${passedAt} > (${leastWatermark}), false) THEN 'open'
+      CASE WHEN bool_or(p.${IS_OPEN}) OR coalesce(${passedAt} > (${leastWatermark}), false) THEN 'open'
         WHEN sum(p.revision) > 0 THEN 'revised' ELSE 'final' END AS status
-    FROM (SELECT *, false AS ${isOpen} FROM ${final} UNION ALL SELECT *, true FROM ${open}) AS p
+    FROM (${rows}) AS p
     GROUP BY ${byKey.join(', ')}`;
 }
 

@@ -20,7 +20,7 @@ export const SYSTEM_TABLES = {
   ledger: `stream VARCHAR, partition INTEGER, source VARCHAR, consumer VARCHAR, fate VARCHAR, reason VARCHAR, lines BIGINT, sum_a UINTEGER,
     sum_b UINTEGER`,
   late: `source VARCHAR, "offset" BIGINT, event_time TIMESTAMPTZ, rollup VARCHAR, window_start TIMESTAMPTZ, window_end TIMESTAMPTZ,
-    watermark TIMESTAMPTZ, key VARCHAR[]`,
+    watermark TIMESTAMPTZ, key VARCHAR[], is_whole BOOLEAN`,
   dead_letters: `path VARCHAR, "offset" BIGINT, reason VARCHAR, detail VARCHAR, line VARCHAR, raw BLOB, is_cut BOOLEAN, length BIGINT, source VARCHAR,
     stream VARCHAR`,
   /** What a document sink knows of the sources it reads: where it stands in each, which is not where the engine does. */

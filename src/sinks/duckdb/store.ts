@@ -76,12 +76,19 @@ export class Store {
    */
   async adopt(pipeline: Pipeline, body: EpochBody, generation: number): Promise<void> {
     await this.#connection.run('BEGIN');
-    for (const [name, schema] of Object.entries(pipeline.tables)) {
+    // A view may be a query over a hidden table.
+    const hiddenFirst = Object.entries(pipeline.tables).toSorted(
+      ([, left], [, right]) => Number(left.isVisible) - Number(right.isVisible),
+    );
+    for (const [name, schema] of hiddenFirst) {
       if (this.#rollups.has(name)) continue;
       const tables = new RollupTables(schema, this.#aggregates);
       const { partitions } = present(pipeline.streams[schema.stream], `the stream of ${name}`);
       for (const sql of tables.createSql(partitions)) await this.#connection.run(sql);
-      const stated = present(body.fingerprints[name], `a snapshot states the fingerprint of ${name}`);
+      // A hidden table is its rollup's, and changes with that alone.
+      const stated = schema.isVisible
+        ? present(body.fingerprints[name], `a snapshot states the fingerprint of ${name}`)
+        : '';
       const values = [name, schema.stream, generation, true, stated, JSON.stringify(schema)];
       await this.#connection.run('INSERT INTO tailrace.rollups VALUES ($1, $2, $3, $4, $5, $6)', values);
     }
@@ -144,7 +151,8 @@ export class Store {
       });
     }
     const unknown = [...new Set([...upserts.keys(), ...removes.keys()])].filter((name) => !this.#rollups.has(name));
-    if (unknown.length > 0) {
+    // A snapshot that switches may hold the last rows of a table that this warehouse, which begins with it, never had.
+    if (unknown.length > 0 && body.pipeline === null) {
       throw new OperatingError(
         `${from.topic}/${from.partition}: epoch ${envelope.n} has rows of ${unknown.join(', ')}, which no snapshot defined`,
         {

@@ -128,6 +128,7 @@ export class SystemRows {
       appendTime(row, line.windowEndMs);
       appendTime(row, line.watermarkMs);
       row.appendList(line.key, TEXTS);
+      row.appendBoolean(line.isPart !== true);
     });
   }
 
