@@ -1,5 +1,4 @@
 import type { SketchResult } from '../aggregates/sketch.ts';
-import { mergeRow } from '../epoch/merge.ts';
 import {
   type ColumnData,
   type MeasureSpec,
@@ -13,11 +12,11 @@ import {
   textColumn,
 } from '../epoch/table.ts';
 import { assert, present } from '../lib/assert.ts';
-import { fmix32 } from '../lib/hash.ts';
 import { Batch, type Field, type NumberColumn, type StringColumn } from '../record/batch.ts';
 import { lineHashSeeds } from '../record/source.ts';
 import { OTHER_LENGTH, numberCell } from './key-cells.ts';
 import type { Aggregates } from './operator.ts';
+import { rowHashes, rowOrder } from './row-identity.ts';
 
 /**
  * Final rows of a table as a batch of lines: in the order of their ends, those that end together in the order of their identity (NULL first,
@@ -25,8 +24,8 @@ import type { Aggregates } from './operator.ts';
  */
 export class RowBatch {
   readonly batch: Batch;
-  hashA = new Uint32Array(0);
-  hashB = new Uint32Array(0);
+  hashA: Uint32Array = new Uint32Array(0);
+  hashB: Uint32Array = new Uint32Array(0);
   /** One of the rows is that of all keys without one of their own. */
   hasOthers = false;
   readonly #schema: RowSchema;
@@ -52,9 +51,7 @@ export class RowBatch {
     const schema = this.#schema;
     const ends = numbersOf(schema, rows, this.#closesBy);
     const identity = schema.identity.map((name) => rows.columns[columnIndex(schema, name)]!);
-    const order = Uint32Array.from({ length: rows.length }, (_, row) => row).sort(
-      (left, right) => ends[left]! - ends[right]! || compareRows(identity, left, right),
-    );
+    const order = rowOrder(ends, identity, rows.length);
     const isOther = numbersOf(schema, rows, 'is_other');
     this.hasOthers = isOther.includes(1);
     batch.reset(new Uint8Array(0), rows.length);
@@ -62,7 +59,7 @@ export class RowBatch {
     order.forEach((row, i) => (batch.eventTimeMs[i] = ends[row]! - 1));
     this.#fields.forEach(({ name }, c) => this.#fill(name, c, { rows, order, isOther }));
     batch.length = rows.length;
-    this.#hash(identity, order);
+    [this.hashA, this.hashB] = rowHashes(this.#seeds, identity, order);
   }
 
   #fill(name: string, c: number, from: Ordered): void {
@@ -118,28 +115,12 @@ export class RowBatch {
       .accumulators(fieldType)
       .map(({ suffix }) => numbersIn(rows.columns[columnIndex(this.#schema, stateColumn(measure.name, suffix))]!)!);
     const lines = numbersOf(this.#schema, rows, 'lines');
+    const acc = state.map(() => 0);
     order.forEach((row, i) => {
-      const part = { revision: 0, lines: lines[row]!, accumulators: state.map((values) => values[row]!) };
-      const { values, hasOverflown } = mergeRow([part], [measure], this.#aggregates);
-      setNumber(column, i, hasOverflown ? Infinity : ((values[0] ?? Number.NaN) as number | bigint));
+      for (let a = 0; a < acc.length; a++) acc[a] = state[a]![row]!;
+      const isBeyond = definition.hasOverflown?.(acc, fieldType) === true;
+      setNumber(column, i, isBeyond ? Infinity : (definition.result(acc, lines[row]!, fieldType) ?? Number.NaN));
     });
-  }
-
-  #hash(identity: readonly ColumnData[], order: Uint32Array): void {
-    const { length } = order;
-    this.hashA = new Uint32Array(length);
-    this.hashB = new Uint32Array(length);
-    for (let i = 0; i < length; i++) {
-      let [a, b] = this.#seeds;
-      for (const word of words(identity, order[i]!)) {
-        a = Math.imul(a ^ word, 0x85ebca6b);
-        a ^= a >>> 15;
-        b = Math.imul((b + word) | 0, 0xc2b2ae35);
-        b ^= b >>> 13;
-      }
-      this.hashA[i] = fmix32(a);
-      this.hashB[i] = fmix32(b);
-    }
   }
 }
 
@@ -151,66 +132,14 @@ interface Ordered {
 
 function fillNumbers(column: NumberColumn, cells: ColumnData, { order, isOther }: Ordered, isKey: boolean): void {
   assert(cells.kind !== 'string', 'a number is in a column of numbers');
-  const rest = cells.kind === 'number' ? cells.rest : undefined;
   order.forEach((row, i) => {
+    const value = cells.kind === 'number' ? numberCell(cells, row) : cells.values[row]!;
     // No row of its own: as a number that is too large to tell which.
-    setNumber(
-      column,
-      i,
-      isKey && isOther[row] === 1
-        ? Infinity
-        : rest === undefined
-          ? cells.values[row]!
-          : numberCell({ values: rest, rest }, row),
-    );
+    setNumber(column, i, isKey && isOther[row] === 1 ? Infinity : value);
   });
 }
 
 function setNumber(column: NumberColumn, i: number, value: number | bigint): void {
   if (typeof value === 'bigint') Batch.setLarge(column, i, value);
   else column.values[i] = value;
-}
-
-function compareRows(identity: readonly ColumnData[], left: number, right: number): number {
-  for (const column of identity) {
-    const order = compareCells(column, left, right);
-    if (order !== 0) return order;
-  }
-  return 0;
-}
-
-function compareCells(column: ColumnData, left: number, right: number): number {
-  if (column.kind === 'string') {
-    const { nulls, offsets, bytes } = column;
-    if (nulls[left] === 1 || nulls[right] === 1) return nulls[right]! - nulls[left]!;
-    return Buffer.compare(
-      bytes.subarray(offsets[left], offsets[left + 1]),
-      bytes.subarray(offsets[right], offsets[right + 1]),
-    );
-  }
-  const [a, b] = [column.values[left]!, column.values[right]!];
-  if (Number.isNaN(a) || Number.isNaN(b)) return Number(Number.isNaN(b)) - Number(Number.isNaN(a));
-  const rest = column.kind === 'number' ? column.rest : undefined;
-  return a - b || (rest?.[left] ?? 0) - (rest?.[right] ?? 0);
-}
-
-const NUMBER = new Float64Array(1);
-const WORDS = new Uint32Array(NUMBER.buffer);
-
-/** What names a row, as 32-bit words. */
-function* words(identity: readonly ColumnData[], row: number): Generator<number> {
-  for (const column of identity) {
-    if (column.kind !== 'string') {
-      // One zero, one NULL.
-      NUMBER[0] = column.values[row]! + 0;
-      const [low, high] = [WORDS[0]!, WORDS[1]!];
-      yield low;
-      yield high;
-      if (column.kind === 'number') yield column.rest?.[row] ?? 0;
-      continue;
-    }
-    const [from, to] = [column.offsets[row]!, column.offsets[row + 1]!];
-    yield column.nulls[row] === 1 ? 0 : to - from + 1;
-    for (let at = from; at < to; at++) yield column.bytes[at]!;
-  }
 }

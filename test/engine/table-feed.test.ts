@@ -1,300 +1,25 @@
 // Tables that read tables, in a task: against plain code, for any blocks, epochs and lives.
 import { afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { COMPONENTS } from '../../src/components.ts';
-import { buildState } from '../../src/engine/build-state.ts';
-import type { TaskState } from '../../src/engine/state.ts';
-import { mergeRow } from '../../src/epoch/merge.ts';
-import type { EpochBody, EpochEnvelope } from '../../src/epoch/epoch.ts';
-import type { Pipeline, RollupSpec } from '../../src/epoch/pipeline.ts';
-import { type Cell, cellOf } from '../../src/epoch/table.ts';
+import type { RollupSpec } from '../../src/epoch/pipeline.ts';
 import { setMutant } from '../../src/lib/mutant.ts';
-import { type LineSum, addSum, emptySum } from '../../src/record/line-id.ts';
-import { type LogEntry, PlainChain, type PlainTable } from '../support/plain-chain.ts';
-import { CODECS, Feed, RAW_LOG, TASK, TestFile, plainPipeline } from '../support/raw-stream.ts';
+import { addSum, emptySum } from '../../src/record/line-id.ts';
+import {
+  Sink,
+  TOUCHING,
+  differenceIn,
+  pipelineIn,
+  plainOf,
+  runTask,
+  stateOf,
+  tablesIn,
+  worlds,
+} from '../support/chain-worlds.ts';
+import { Feed, TestFile, plainPipeline } from '../support/raw-stream.ts';
 
 const RUNS = process.env['TAILRACE_SOAK'] === '1' ? 20_000 : 160;
 
 afterEach(() => setMutant(undefined));
-
-/** Numbers that are sums of halves are exact in any order. */
-const worlds = fc.record({
-  // The clock then stands where a session ends and the next row touches it.
-  beginMs: fc.constantFrom<number>(99_999, 99_999, 100_000),
-  boundMs: fc.constantFrom(0, 3_000),
-  latenessMs: fc.constantFrom(0, 0, 4_000, 30_000),
-  gapMs: fc.constantFrom(2_000, 5_000),
-  wideGapMs: fc.constantFrom(10_000, 20_000),
-  isKeyed: fc.boolean(),
-  log: fc.array(
-    fc.record({
-      step: fc.constantFrom<number>(0, 0, 1, 1_000, 2_000, 5_000, 9_000, 10_000, 25_000),
-      back: fc.constantFrom<number>(0, 0, 0, 1, 1_000, 5_000, 14_000),
-      key: fc.constantFrom<string | null>('a', 'b', null),
-      value: fc.integer({ min: 0, max: 9 }),
-      idleFor: fc.constantFrom<number | null>(null, null, null, null, null, null, null, 1_000, 20_000, 500_000),
-    }),
-    { minLength: 1, maxLength: 50, size: 'max' },
-  ),
-  cuts: fc.array(fc.constantFrom('none', 'none', 'block', 'epoch', 'snapshot', 'restart'), {
-    minLength: 1,
-    maxLength: 30,
-  }),
-});
-type World = typeof worlds extends fc.Arbitrary<infer T> ? T : never;
-
-/** The second row of `minute` touches the session of the first, which ends a step before it comes, in the same block. */
-const TOUCHING: World = {
-  beginMs: 95_000,
-  boundMs: 0,
-  latenessMs: 0,
-  gapMs: 2_000,
-  wideGapMs: 10_000,
-  isKeyed: true,
-  log: [0, 14_999, 1].map((step) => ({ step, back: 0, key: 'a', value: 1, idleFor: null })),
-  cuts: ['none'],
-};
-
-function tablesIn({ latenessMs, gapMs, wideGapMs, isKeyed }: World): PlainTable[] {
-  return [
-    {
-      name: 'minute',
-      from: 'lines',
-      window: { sizeMs: 10_000 },
-      isKeyed: true,
-      latenessMs,
-      measures: { requests: ['count'], total: ['sum', 'value'] },
-    },
-    {
-      name: 'visits',
-      from: 'lines',
-      window: { gapMs },
-      isKeyed: true,
-      latenessMs: latenessMs / 2,
-      measures: { top: ['max', 'value'] },
-    },
-    {
-      name: 'hour',
-      from: 'minute',
-      window: { sizeMs: 40_000 },
-      isKeyed,
-      latenessMs: 0,
-      measures: { requests: ['sum', 'requests'], total: ['sum', 'total'], mean: ['avg', 'total'] },
-    },
-    {
-      name: 'spells',
-      from: 'minute',
-      window: { gapMs: wideGapMs },
-      isKeyed: true,
-      latenessMs: 0,
-      measures: { requests: ['sum', 'requests'], minutes: ['count'] },
-    },
-    {
-      name: 'visits_per_day',
-      from: 'visits',
-      window: { sizeMs: 30_000 },
-      isKeyed,
-      latenessMs: 0,
-      measures: { visits: ['count'], mean: ['avg', 'duration_ms'], pages: ['sum', 'lines'], top: ['max', 'top'] },
-    },
-    {
-      name: 'bursts',
-      from: 'visits',
-      window: { gapMs: wideGapMs },
-      isKeyed: true,
-      latenessMs: 0,
-      measures: { visits: ['count'] },
-    },
-    {
-      name: 'day',
-      from: 'hour',
-      window: { sizeMs: 120_000 },
-      isKeyed: false,
-      latenessMs: 0,
-      measures: { requests: ['sum', 'requests'], peak: ['max', 'mean'] },
-    },
-    {
-      name: 'spells_per_day',
-      from: 'spells',
-      window: { sizeMs: 120_000 },
-      isKeyed: false,
-      latenessMs: 0,
-      measures: { longest: ['max', 'duration_ms'], spells: ['count'] },
-    },
-  ];
-}
-
-/** The same as a pipeline; readers stand before what they read. */
-function pipelineIn(world: World): Pipeline {
-  const tables = tablesIn(world);
-  const typeOf = (from: string, of: string): 'long' | 'double' => {
-    const [how, inner] = tables.find(({ name }) => name === from)?.measures[of] ?? ['sum'];
-    return how === 'avg' ||
-      (how === 'max' && typeOf(tables.find(({ name }) => name === from)!.from, inner!) === 'double')
-      ? 'double'
-      : 'long';
-  };
-  const rollups = tables.map(({ name, from, window, isKeyed, latenessMs, measures }): [string, RollupSpec] => [
-    name,
-    {
-      from: from === 'lines' ? 'access' : from,
-      by: isKeyed ? [{ field: 'key', type: 'keyword', column: 'key' }] : [],
-      window:
-        'gapMs' in window
-          ? { type: 'session', gapMs: window.gapMs, lengthMsMax: null }
-          : { type: 'tumbling', sizeMs: window.sizeMs, offsetMs: 0 },
-      allowedLatenessMs: latenessMs,
-      rowsMax: 1000,
-      measures: Object.entries(measures).map(([measure, [aggregate, field]]) =>
-        field === undefined
-          ? { name: measure, aggregate }
-          : { name: measure, aggregate, field, fieldType: typeOf(from, field) },
-      ),
-    },
-  ]);
-  return plainPipeline(Object.fromEntries(rollups.toReversed()), { outOfOrdernessMs: world.boundMs, idleTimeoutMs: 0 });
-}
-
-function logOf({ log, beginMs }: World): LogEntry[] {
-  let now = beginMs;
-  return log.flatMap(({ step, back, key, value, idleFor }): LogEntry[] => {
-    now += step;
-    const line: LogEntry = { type: 'line', time: now - back, key, value };
-    return idleFor === null ? [line] : [line, { type: 'idle', time: now + idleFor }];
-  });
-}
-
-type Row = Readonly<Record<string, Cell>>;
-
-/** What a sink has of a task's epochs. */
-class Sink {
-  readonly rows = new Map<string, { readonly table: string; readonly row: Row; isFinal: boolean }>();
-  readonly ledger = new Map<string, LineSum>();
-  readonly #pipeline: Pipeline;
-
-  constructor(pipeline: Pipeline) {
-    this.#pipeline = pipeline;
-  }
-
-  fold({ upserts, removes, ledger, watermarkMs }: EpochBody): void {
-    for (const { table, columns, length } of removes) {
-      for (let i = 0; i < length; i++)
-        this.rows.delete(JSON.stringify([table, columns.map((column) => cellOf(column, i))]));
-    }
-    for (const { table, columns, length } of upserts) {
-      const schema = this.#pipeline.tables[table]!;
-      for (let i = 0; i < length; i++) {
-        const row = Object.fromEntries(schema.columns.map(({ name }, c) => [name, cellOf(columns[c]!, i)]));
-        const name = JSON.stringify([table, schema.identity.map((column) => row[column])]);
-        if (this.rows.get(name)?.isFinal === true) throw new Error(`${name} was final, and comes again`);
-        this.rows.set(name, { table, row, isFinal: false });
-      }
-    }
-    for (const one of this.rows.values())
-      one.isFinal ||=
-        Number(one.row['window_end']) - 1 + this.#pipeline.tables[one.table]!.allowedLatenessMs <= watermarkMs;
-    for (const { consumer, fate, source, sum } of ledger) this.ledger.set(`${consumer} ${fate} ${source}`, sum);
-  }
-
-  shown(): string[] {
-    return [...this.rows.values()].map((one) => JSON.stringify(one)).sort();
-  }
-}
-
-function stateOf(pipeline: Pipeline): TaskState {
-  const parts = { codecs: CODECS, aggregates: COMPONENTS.aggregates, operators: COMPONENTS.operators };
-  return buildState({ task: TASK, pipeline, rawLog: RAW_LOG, rollupSinceMs: {}, ...parts });
-}
-
-/** Runs a task over the log, cut as given, and folds what it says. */
-function runTask(world: World, cuts: readonly string[]): Sink {
-  const pipeline = pipelineIn(world);
-  const log = logOf(world);
-  const file = new TestFile(
-    'a/1',
-    log.flatMap((entry) => (entry.type === 'line' ? [`${entry.time} ${entry.key ?? '-'} ${entry.value}`] : [])),
-  );
-  const sink = new Sink(pipeline);
-  let feed = new Feed(stateOf(pipeline)).beat(0, [file.report('announced')]);
-  let epochs: EpochBody[] = [];
-  const checkpoint = (cut: string): void => {
-    const body = feed.state.takeBody(cut === 'snapshot');
-    if (cut === 'snapshot') epochs = [];
-    epochs.push(body);
-    sink.fold(body);
-    if (cut !== 'restart') return;
-    const envelope = {
-      rawLog: RAW_LOG,
-      to: feed.state.to,
-      rawId: feed.state.rawId,
-      generation: 1,
-      otherLines: {},
-    } as EpochEnvelope;
-    const state = stateOf(pipeline);
-    for (const held of epochs) state.restore(envelope, held);
-    const { appendedAtMs } = feed;
-    feed = new Feed(state);
-    feed.appendedAtMs = appendedAtMs;
-  };
-  let [taken, lines] = [0, 0];
-  const send = (): void => {
-    if (lines > taken) feed.send(file.block(file.at(taken), file.at(lines)));
-    taken = lines;
-  };
-  for (const [i, entry] of log.entries()) {
-    if (entry.type === 'line') lines++;
-    else {
-      send();
-      feed.beat(entry.time, [file.report('caught_up', file.at(taken), { quietSinceMs: 0 })]);
-    }
-    const cut = cuts[i % cuts.length]!;
-    if (cut === 'none') continue;
-    send();
-    if (cut !== 'block') checkpoint(cut);
-  }
-  send();
-  checkpoint('epoch');
-  return sink;
-}
-
-function plainOf(world: World): PlainChain {
-  const plain = new PlainChain(tablesIn(world), world.boundMs);
-  for (const entry of logOf(world)) plain.take(entry);
-  return plain;
-}
-
-/** A row by what it says, without what only names it. */
-function shownRow({ table, row, isFinal }: { table: string; row: Row; isFinal: boolean }, pipeline: Pipeline): string {
-  const { measures, columns } = pipeline.tables[table]!;
-  const accumulators = columns
-    .filter(({ role }) => role === 'state')
-    .map(({ name }) => Number(row[name] ?? Number.NaN));
-  const { values } = mergeRow(
-    [{ revision: 0, lines: Number(row['lines']), accumulators }],
-    measures,
-    COMPONENTS.aggregates,
-  );
-  const own = [row['window_start'], row['window_end'], row['lines'], row['duration_ms'] ?? null];
-  return JSON.stringify([table, isFinal, row['key'] ?? null, own, values]);
-}
-
-function shownPlain(plain: PlainChain, world: World): string[] {
-  return plain.rows.map((row) => {
-    const results = plain.results(row);
-    const { measures } = tablesIn(world).find(({ name }) => name === row.table)!;
-    const own = [row.startMs, row.endMs, row.members.length, results['duration_ms'] ?? null];
-    return JSON.stringify([row.table, row.isFinal, row.key, own, Object.keys(measures).map((name) => results[name])]);
-  });
-}
-
-/** Undefined where the task and plain code say the same. */
-function differenceIn(world: World): unknown {
-  const sink = runTask(world, world.cuts);
-  const pipeline = pipelineIn(world);
-  const found = [...sink.rows.values()].map((row) => shownRow(row, pipeline)).sort();
-  const wanted = shownPlain(plainOf(world), world).sort();
-  return JSON.stringify(found) === JSON.stringify(wanted) ? undefined : { found, wanted };
-}
 
 describe('tables that read tables', () => {
   test('say what plain code makes of the same lines and beats, and are final when it says so', () => {
@@ -385,4 +110,45 @@ test('lines that are ahead of their time, and not believed yet, end no session',
     ['a', 2, 0],
     ['b', 2, 0],
   ]);
+});
+
+test('the row of keys that have none of their own goes into that of the table that reads it, and is told once', () => {
+  const by = [{ field: 'key', type: 'keyword', column: 'key' }] as const;
+  const minute: RollupSpec = {
+    from: 'access',
+    by,
+    window: { type: 'tumbling', sizeMs: 10_000, offsetMs: 0 },
+    allowedLatenessMs: 0,
+    rowsMax: 1,
+    measures: [{ name: 'requests', aggregate: 'count' }],
+  };
+  const requests = { name: 'requests', aggregate: 'sum', field: 'requests', fieldType: 'long' } as const;
+  const hour: RollupSpec = {
+    ...minute,
+    from: 'minute',
+    window: { ...minute.window, sizeMs: 40_000 },
+    rowsMax: 9,
+    measures: [requests],
+  };
+  const pipeline = plainPipeline({ minute, hour }, { outOfOrdernessMs: 0 });
+  // In the first window b has no row of its own, in the second a has none; NULL is a key like others.
+  const lines = ['0 a', '1 b', '2 -', '10000 -', '10001 a', '20000 b', '40000 a', '50000 a'];
+  const file = new TestFile(
+    'a/1',
+    lines.map((line) => `${line} 1`),
+  );
+  const feed = new Feed(stateOf(pipeline)).beat(0, [file.report('announced')]).send(file.block());
+  const sink = new Sink(pipeline);
+  sink.fold(feed.state.takeBody(true));
+  const shown = [...sink.rows.values()].flatMap(({ table, row, isFinal }) =>
+    table === 'hour' && isFinal ? [[row['key'], row['is_other'], row['lines'], row['requests.sum']]] : [],
+  );
+  expect(shown).toEqual([
+    ['a', 0, 1, 1],
+    [null, 1, 2, 3],
+    [null, 0, 1, 1],
+    ['b', 0, 1, 1],
+  ]);
+  expect(feed.state.otherLines.byTable).toEqual({ minute: 3, hour: 2 });
+  expect(feed.state.otherLines.takeUnsaid().map(([table]) => table)).toEqual(['minute']);
 });
