@@ -107,7 +107,7 @@ export interface OpenStore {
 }
 
 /** A kind of sink: what the configuration must know of it, and what it does. `Event` is what it tells of itself. */
-export interface SinkDefinition<Sink extends SinkConfig = SinkConfig, Event = never> extends SinkSection {
+export interface SinkDefinition<Sink extends SinkConfig = SinkConfig, Event = unknown> extends SinkSection {
   /** Whether hosts that share a pipeline share its store: it then works on one of them at a time. */
   readonly isShared: boolean;
   /** Whether a run without end has caught up only when this sink has stored everything. A run with an end waits for every sink. */

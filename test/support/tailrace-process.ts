@@ -20,6 +20,8 @@ export interface StartOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** What `ulimit -n` sets. */
   readonly openFilesMax?: number;
+  /** In place of the program that was built. */
+  readonly program?: string;
 }
 
 /** A running `tailrace`, as built in dist. */
@@ -29,12 +31,12 @@ export class Tailrace {
   stdout = '';
   stderr = '';
 
-  constructor(args: readonly string[], { cwd, environment = {}, openFilesMax }: StartOptions) {
-    if (!existsSync(PROGRAM)) throw new Error(`there is no ${PROGRAM}: run make build`);
-    const command = [process.execPath, ...NODE_FLAGS, PROGRAM, ...args];
+  constructor(args: readonly string[], { cwd, environment = {}, openFilesMax, program = PROGRAM }: StartOptions) {
+    if (!existsSync(program)) throw new Error(`there is no ${program}: run make build`);
+    const command = [process.execPath, ...NODE_FLAGS, program, ...args];
     const limited = ['sh', '-c', `ulimit -n ${openFilesMax}; exec "$0" "$@"`, ...command];
-    const [program = '', ...rest] = openFilesMax === undefined ? command : limited;
-    this.child = spawn(program, rest, {
+    const [executable = '', ...rest] = openFilesMax === undefined ? command : limited;
+    this.child = spawn(executable, rest, {
       cwd,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...environment },
