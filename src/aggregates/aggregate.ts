@@ -64,3 +64,6 @@ export const NO_NUMBERS: Pick<
   resultSql: () => 'NULL',
   result: () => null,
 };
+
+/** Those that there are, by name. */
+export type Aggregates = Readonly<Record<string, AggregateDefinition>>;

@@ -4,7 +4,8 @@ import { type Pipeline, inReadingOrder, inputTable } from '../epoch/pipeline.ts'
 import { present } from '../lib/assert.ts';
 import type { FieldType } from '../record/batch.ts';
 import { BLOCK_BYTES_MAX } from '../record/block.ts';
-import type { Aggregates, Operator, OperatorDefinition } from '../operators/operator.ts';
+import type { Aggregates } from '../aggregates/aggregate.ts';
+import type { Operator, OperatorDefinition } from '../operators/operator.ts';
 import { TableFeed } from './table-feed.ts';
 
 export interface OperatorsRequest {

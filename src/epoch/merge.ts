@@ -1,4 +1,4 @@
-import type { AggregateDefinition } from '../aggregates/aggregate.ts';
+import type { Aggregates } from '../aggregates/aggregate.ts';
 import { type SketchResult, mergeStates } from '../aggregates/sketch.ts';
 import { present } from '../lib/assert.ts';
 import { exactJson } from '../lib/exact-integer.ts';
@@ -24,8 +24,6 @@ export interface MergedRow {
 }
 
 const NO_BYTES = new Uint8Array(0);
-
-export type Aggregates = Readonly<Record<string, AggregateDefinition>>;
 
 /**
  * The one function that merges the rows of a window and key in different partitions. (DuckDB's view says the same in SQL, from the same

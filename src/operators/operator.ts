@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { AggregateDefinition } from '../aggregates/aggregate.ts';
+import type { Aggregates } from '../aggregates/aggregate.ts';
 import type { DeadLetter, Fate, LateLine } from '../epoch/epoch.ts';
 import type { RollupSpec, WindowSpec } from '../epoch/pipeline.ts';
 import type { OperatorState, RowSchema, RowSet } from '../epoch/table.ts';
@@ -99,8 +99,6 @@ export interface Operator {
   /** Says the fates that were still open when `process` returned. Behind it, every line has one. */
   takeFates?(out: LaterOutput): void;
 }
-
-export type Aggregates = Readonly<Record<string, AggregateDefinition>>;
 
 export interface OperatorContext {
   readonly name: string;

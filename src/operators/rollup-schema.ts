@@ -1,7 +1,7 @@
 import type { RollupSpec } from '../epoch/pipeline.ts';
 import { type ColumnType, type RowColumn, type RowSchema, columnTypeOf, stateColumn } from '../epoch/table.ts';
 import { present } from '../lib/assert.ts';
-import type { Aggregates } from './operator.ts';
+import type { Aggregates } from '../aggregates/aggregate.ts';
 
 /** Where the columns stand that every rollup has; its keys follow, then what its measures keep. */
 export const ROLLUP_AT = { start: 0, end: 1, revision: 2, lines: 3, sumA: 4, sumB: 5, isOther: 6, keys: 7 } as const;

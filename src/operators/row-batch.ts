@@ -15,8 +15,8 @@ import { assert, present } from '../lib/assert.ts';
 import { Batch, type Field, type NumberColumn, type StringColumn } from '../record/batch.ts';
 import { lineHashSeeds } from '../record/source.ts';
 import { OTHER_LENGTH, numberCell } from './key-cells.ts';
-import type { Aggregates } from './operator.ts';
 import { rowHashes, rowOrder } from './row-identity.ts';
+import type { Aggregates } from '../aggregates/aggregate.ts';
 
 /**
  * Final rows of a table as a batch of lines: in the order of their ends, those that end together in the order of their identity (NULL first,

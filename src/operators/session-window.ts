@@ -7,9 +7,9 @@ import { restoredCell } from './key-cells.ts';
 import { KeyedFates } from './keyed-fates.ts';
 import { type KeyedSpec, type RolledUp, initialOf, keyedSpecOf, loopsOf, sketchesOf } from './keyed-loop.ts';
 import type { Batch } from '../record/batch.ts';
+import type { Aggregates } from '../aggregates/aggregate.ts';
 import type {
   AdmittedBatch,
-  Aggregates,
   EpochDraft,
   Operator,
   OperatorContext,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Aggregates } from '../aggregates/aggregate.ts';
 import { deadlineMs, windowStart } from '../epoch/finality.ts';
 import type { RollupSpec, WindowSpec } from '../epoch/pipeline.ts';
 import { type RowSchema, type RowSet, numbersIn } from '../epoch/table.ts';
@@ -10,7 +11,6 @@ import { KeyedFates } from './keyed-fates.ts';
 import { type KeyedSpec, type RolledUp, initialOf, keyedSpecOf, loopsOf, sketchesOf } from './keyed-loop.ts';
 import type {
   AdmittedBatch,
-  Aggregates,
   EpochDraft,
   Operator,
   OperatorContext,

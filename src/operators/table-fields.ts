@@ -1,7 +1,7 @@
 import { present } from '../lib/assert.ts';
 import type { ColumnType, RowSchema } from '../epoch/table.ts';
 import type { Field, FieldType, Fields } from '../record/batch.ts';
-import type { Aggregates } from './operator.ts';
+import type { Aggregates } from '../aggregates/aggregate.ts';
 
 /** Of the columns that are there whatever the keys and the measures: what else there is of a row is no field. */
 const PLAIN_TYPES: Readonly<Partial<Record<ColumnType, FieldType>>> = { time: 'date', long: 'long', word: 'long' };

@@ -41,7 +41,7 @@ function rowsOfFile(): unknown[] {
   return lines
     .map((line) => (JSON.parse(line) as [string, Record<string, unknown>])[1])
     .map((row) => [Number(row['window_start']) / 60_000, row['key'], row['n'], row['p'], row['s']])
-    .toSorted();
+    .toSorted((left, right) => (String(left) < String(right) ? -1 : 1));
 }
 
 async function expectAll(): Promise<void> {

@@ -13,7 +13,8 @@ import { EXIT, OperatingError } from '../../lib/errors.ts';
 import { loadStage, stageType } from './load.ts';
 import { ROLLUP_COLUMNS, identifier } from './names.ts';
 import { openWindowsSql } from './open-windows.ts';
-import { type Aggregates, rollupViewSql } from './rollup-view.ts';
+import type { Aggregates } from '../../aggregates/aggregate.ts';
+import { rollupViewSql } from './rollup-view.ts';
 import { sketchColumns, sketchesOf, storedSketches, valueColumn } from './sketch-columns.ts';
 
 interface StoredColumn {

@@ -1,11 +1,9 @@
-import type { AggregateDefinition } from '../../aggregates/aggregate.ts';
+import type { AggregateDefinition, Aggregates } from '../../aggregates/aggregate.ts';
 import { type MeasureSpec, type RowColumn, type RowSchema, stateColumn } from '../../epoch/table.ts';
 import { present } from '../../lib/assert.ts';
 import type { FieldType } from '../../record/batch.ts';
 import { identifier, literal } from './names.ts';
 import { sketchColumns, sketchesOf, valueColumn } from './sketch-columns.ts';
-
-export type Aggregates = Readonly<Record<string, AggregateDefinition>>;
 
 export const SQL_TYPES: Readonly<Record<FieldType, string>> = {
   keyword: 'VARCHAR',

@@ -1,4 +1,5 @@
-import { type Aggregates, isInfinite } from '../../epoch/merge.ts';
+import type { Aggregates } from '../../aggregates/aggregate.ts';
+import { isInfinite } from '../../epoch/merge.ts';
 import type { SketchResult, SketchRules } from '../../aggregates/sketch.ts';
 import {
   type ColumnData,

@@ -9,7 +9,7 @@ import { isMutant } from '../../lib/mutant.ts';
 import { type EpochPartition, type IncomingEpoch, type StoredCursor, lastOfEach } from '../epoch-reader.ts';
 import { textCell } from './names.ts';
 import { RollupTables } from './rollup-tables.ts';
-import type { Aggregates } from './rollup-view.ts';
+import type { Aggregates } from '../../aggregates/aggregate.ts';
 import { SystemRows } from './system-rows.ts';
 
 interface KnownRollup {

@@ -11,7 +11,7 @@ import { type EpochPartition, EpochReader, type IncomingEpoch, lastOfEach } from
 import { readEpochs } from '../read-epochs.ts';
 import type { RunningQuery } from './query-journal.ts';
 import { ProcessWatch } from './query-watch.ts';
-import type { Aggregates } from './rollup-view.ts';
+import type { Aggregates } from '../../aggregates/aggregate.ts';
 import { SqlSocket } from './socket.ts';
 import { SqlRunner } from './sql-runner.ts';
 import { Store } from './store.ts';

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
-import { type Aggregates, mergeRow, resultJson } from '../../epoch/merge.ts';
+import type { Aggregates } from '../../aggregates/aggregate.ts';
+import { mergeRow, resultJson } from '../../epoch/merge.ts';
 import { exactJson } from '../../lib/exact-integer.ts';
 import type { FieldType } from '../../record/batch.ts';
 import { ECS_VERSION } from './document-writer.ts';

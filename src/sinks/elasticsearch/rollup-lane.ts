@@ -1,5 +1,6 @@
 import type { Cursor, Log } from '../../broker/broker.ts';
 import type { EpochQueue } from '../epoch-queue.ts';
+import { nameOf } from '../../epoch/walk.ts';
 import { type EpochPartition, EpochReader, type IncomingEpoch, type ReaderWords } from '../epoch-reader.ts';
 import { readEpochs } from '../read-epochs.ts';
 import type { Sink } from '../sink.ts';
@@ -141,8 +142,4 @@ export class RollupLane implements Sink {
     this.#moved.clear();
     return true;
   }
-}
-
-function nameOf({ topic, partition }: EpochPartition): string {
-  return `${topic}/${partition}`;
 }

@@ -1,4 +1,4 @@
-import type { Aggregates } from '../../epoch/merge.ts';
+import type { Aggregates } from '../../aggregates/aggregate.ts';
 import { Backoff } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { OperatingError } from '../../lib/errors.ts';

@@ -1,5 +1,5 @@
 import { canonicalJson } from '../../epoch/fingerprint.ts';
-import type { Aggregates } from '../../epoch/merge.ts';
+import type { Aggregates } from '../../aggregates/aggregate.ts';
 import type { Pipeline } from '../../epoch/pipeline.ts';
 import type { MeasureSpec, RowSchema } from '../../epoch/table.ts';
 import { present } from '../../lib/assert.ts';

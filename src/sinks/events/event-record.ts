@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { KafkaRecord } from '../../broker/kafka/record-batch.ts';
-import { type Aggregates, mergeRow, resultJson } from '../../epoch/merge.ts';
+import type { Aggregates } from '../../aggregates/aggregate.ts';
+import { mergeRow, resultJson } from '../../epoch/merge.ts';
 import { exactJson } from '../../lib/exact-integer.ts';
 import type { Cell } from '../../epoch/table.ts';
 import type { FieldType } from '../../record/batch.ts';

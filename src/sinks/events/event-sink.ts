@@ -2,7 +2,7 @@ import type { Log } from '../../broker/broker.ts';
 import { pastTrims } from '../../broker/past-trims.ts';
 import type { KafkaRecord } from '../../broker/kafka/record-batch.ts';
 import { foldableEnds } from '../../epoch/fold-start.ts';
-import type { Aggregates } from '../../epoch/merge.ts';
+import type { Aggregates } from '../../aggregates/aggregate.ts';
 import type { Pipeline } from '../../epoch/pipeline.ts';
 import { EpochWalk, nameOf } from '../../epoch/walk.ts';
 import { present } from '../../lib/assert.ts';
