@@ -265,18 +265,12 @@ export const DDSKETCH_COLUMNS: readonly SketchColumn[] = [
   {
     suffix: '_places',
     type: 'INTEGER[]',
-    of: (state) =>
-      `[${inOrder(state)
-        .map(([place]) => place)
-        .join(',')}]`,
+    of: { kind: 'numbers', of: (state) => inOrder(state).map(([place]) => place) },
   },
   {
     suffix: '_counts',
     type: 'BIGINT[]',
-    of: (state) =>
-      `[${inOrder(state)
-        .map(([, count]) => count)
-        .join(',')}]`,
+    of: { kind: 'numbers', of: (state) => inOrder(state).map(([, count]) => count) },
   },
 ];
 

@@ -261,18 +261,18 @@ const ALPHA = REGISTERS ** 2 / (2 * Math.LN2);
 /** Of σ and τ: the next would be below 2^−50. */
 const TERMS = 50;
 
-/** What SQL merges: one of the two is there. */
+/** What SQL merges: the registers, or the hashes. */
 export const HYPERLOGLOG_COLUMNS: readonly SketchColumn[] = [
   {
     suffix: '_hashes',
     type: 'UINTEGER[]',
-    of: (state) => (state.length === DENSE_BYTES ? null : `[${wordsOf(state).join(',')}]`),
+    of: { kind: 'numbers', of: (state) => (state.length === DENSE_BYTES ? [] : wordsOf(state)) },
   },
   {
     suffix: '_planes',
     type: 'BLOB',
-    fromText: (text) => `unhex(${text})`,
-    of: (state) => (state.length === DENSE_BYTES ? Buffer.from(state).toString('hex') : null),
+    fromStage: (text) => `unhex(${text})`,
+    of: { kind: 'text', of: (state) => (state.length === DENSE_BYTES ? Buffer.from(state).toString('hex') : null) },
   },
 ];
 
@@ -294,9 +294,7 @@ export function mergedEstimateSql({ value, columns: [hashes, planes] }: MergedNa
   const estimated = bound('t', `[${atLeast.join(', ')}]`, `CAST(round(${ALPHA} / ${z}) AS BIGINT)`);
   const isExact = `len(s.planes) = 0 AND len(hashes) <= ${HASHES_MAX}`;
   const result = `CASE WHEN ${isExact} THEN len(hashes) ELSE ${estimated} END`;
-  const there = (column: string | undefined): string =>
-    `coalesce(list(${column}) FILTER (WHERE ${column} IS NOT NULL), [])`;
-  const parts = `{ 'hashes': ${there(hashes)}, 'planes': ${there(planes)} }`;
+  const parts = `{ 'hashes': list(${hashes}), 'planes': coalesce(list(${planes}) FILTER (WHERE ${planes} IS NOT NULL), []) }`;
   const merged = bound('s', parts, bound('hashes', 'list_distinct(flatten(s.hashes))', result));
   return `CASE WHEN count(*) = 1 THEN any_value(${value}) ELSE ${merged} END`;
 }

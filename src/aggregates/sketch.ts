@@ -27,12 +27,20 @@ export interface SketchRows {
   grow(capacity: number): void;
 }
 
-/** A column that DuckDB keeps of a state, so that SQL can merge states: written as text, and cast. */
+/** A column that DuckDB keeps of a state, so that SQL can merge states: made of a list of numbers, or of a text. */
 export interface SketchColumn {
   readonly suffix: string;
   readonly type: string;
-  /** SQL that makes the value of the staged text. Default: a cast. */
-  readonly fromText?: (text: string) => string;
+  /** SQL that makes the value of the staged one. Default: a cast. */
+  readonly fromStage?: (staged: string) => string;
+  readonly of: SketchNumbers | SketchText;
+}
+interface SketchNumbers {
+  readonly kind: 'numbers';
+  of(state: Uint8Array): ArrayLike<number>;
+}
+interface SketchText {
+  readonly kind: 'text';
   of(state: Uint8Array): string | null;
 }
 

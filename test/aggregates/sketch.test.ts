@@ -72,8 +72,13 @@ async function merged(
   const rows = states.map((state, partition) => {
     const value = literal(rules.result(state, type, parameter), valueType);
     const columns = rules.sqlColumns.map((column) => {
-      const text = literal(column.of(state), 'VARCHAR');
-      return column.fromText?.(text) ?? `CAST(${text} AS ${column.type})`;
+      const { kind } = column.of;
+      const made = column.of.of(state);
+      const staged =
+        kind === 'text'
+          ? literal(made as string | null, 'VARCHAR')
+          : `[${Array.from(made as ArrayLike<number>).join(', ')}]`;
+      return column.fromStage?.(staged) ?? `CAST(${staged} AS ${column.type})`;
     });
     return `(${[partition, value, ...columns].join(', ')})`;
   });
@@ -168,7 +173,7 @@ describe.each(SKETCHES.map((sketch) => [sketch.name, sketch] as const))(
           if (type === 'keyword' && argument === 'number') return;
           isDamaged(() => rules.result(state, type, rules.parameter?.default ?? 0.5));
           isDamaged(() => mergeStates(rules, type, [state, state]));
-          isDamaged(() => rules.sqlColumns.map((column) => column.of(state)));
+          isDamaged(() => rules.sqlColumns.map((column) => column.of.of(state)));
         }),
         { seed: 45, numRuns: 2000 },
       );

@@ -5,6 +5,7 @@ import {
   type DuckDBType,
   BOOLEAN,
   DOUBLE,
+  LIST,
   UINTEGER,
   VARCHAR,
 } from '@duckdb/node-api';
@@ -19,15 +20,25 @@ const encoder = new TextEncoder();
 
 type Texts = Extract<ColumnData, { kind: 'string' }>;
 
-const STAGE_TYPES: Readonly<Record<ColumnData['kind'], DuckDBType>> = {
+/** Numbers of rows: those of row i are `values[offsets[i] … offsets[i+1])`. */
+export interface StagedLists {
+  readonly kind: 'list';
+  readonly offsets: Uint32Array;
+  readonly values: Float64Array;
+}
+
+export type StagedColumn = ColumnData | StagedLists;
+
+const STAGE_TYPES: Readonly<Record<StagedColumn['kind'], DuckDBType>> = {
   number: DOUBLE,
   word: UINTEGER,
   flag: BOOLEAN,
   string: VARCHAR,
+  list: LIST(DOUBLE),
 };
 
 /** How SQL calls the type of a staged column. */
-export function stageType({ kind }: ColumnData): string {
+export function stageType({ kind }: StagedColumn): string {
   return STAGE_TYPES[kind].toString();
 }
 
@@ -40,7 +51,7 @@ export async function loadStage(
   connection: DuckDBConnection,
   table: string,
   length: number,
-  columns: readonly ColumnData[],
+  columns: readonly StagedColumn[],
 ): Promise<void> {
   const types = columns.map(({ kind }) => STAGE_TYPES[kind]);
   const writers = columns.map(columnWriter);
@@ -60,10 +71,11 @@ export async function loadStage(
 
 type ColumnWriter = (vector: duckdb.Vector, start: number, rows: number) => void;
 
-function columnWriter(column: ColumnData): ColumnWriter {
+function columnWriter(column: StagedColumn): ColumnWriter {
   if (column.kind === 'string') return stringWriter(column);
-  const { buffer, byteOffset, BYTES_PER_ELEMENT: width } = column.values;
-  assert(!(buffer instanceof SharedArrayBuffer), 'a column of an epoch is not in shared memory');
+  if (column.kind === 'list') return listWriter(column);
+  const { byteOffset, BYTES_PER_ELEMENT: width } = column.values;
+  const buffer = bufferOf(column.values);
   return (vector, start, rows) => {
     duckdb.copy_data_to_vector(vector, 0, buffer, byteOffset + start * width, rows * width);
   };
@@ -92,4 +104,28 @@ function stringWriter({ offsets, bytes, nulls }: Texts): ColumnWriter {
     duckdb.vector_ensure_validity_writable(vector);
     duckdb.copy_data_to_vector_validity(vector, 0, mask.buffer, mask.byteOffset, mask.byteLength);
   };
+}
+
+/** Where each list begins among the numbers of the chunk and how long it is, in 64 bits each; then the numbers. */
+function listWriter({ offsets, values }: StagedLists): ColumnWriter {
+  return (vector, start, rows) => {
+    const [from, to] = [offsets[start]!, offsets[start + rows]!];
+    const places = new Uint32Array(rows * 4);
+    for (let row = 0; row < rows; row++) {
+      places[row * 4] = offsets[start + row]! - from;
+      places[row * 4 + 2] = offsets[start + row + 1]! - offsets[start + row]!;
+    }
+    duckdb.copy_data_to_vector(vector, 0, bufferOf(places), places.byteOffset, places.byteLength);
+    duckdb.list_vector_reserve(vector, to - from);
+    duckdb.list_vector_set_size(vector, to - from);
+    if (to === from) return;
+    const numbers = duckdb.list_vector_get_child(vector);
+    const width = values.BYTES_PER_ELEMENT;
+    duckdb.copy_data_to_vector(numbers, 0, bufferOf(values), values.byteOffset + from * width, (to - from) * width);
+  };
+}
+
+function bufferOf({ buffer }: Float64Array | Uint32Array | Uint8Array): ArrayBuffer {
+  assert(!(buffer instanceof SharedArrayBuffer), 'a column of an epoch is not in shared memory');
+  return buffer;
 }

@@ -10,7 +10,7 @@ import {
 } from '../../epoch/table.ts';
 import { assert, present } from '../../lib/assert.ts';
 import { EXIT, OperatingError } from '../../lib/errors.ts';
-import { loadStage, stageType } from './load.ts';
+import { type StagedColumn, loadStage, stageType } from './load.ts';
 import { ROLLUP_COLUMNS, identifier } from './names.ts';
 import { openWindowsSql } from './open-windows.ts';
 import type { Aggregates } from '../../aggregates/aggregate.ts';
@@ -96,7 +96,7 @@ export class RollupTables {
     if (hasRows) {
       const sketches = storedSketches(this.schema, upserts, this.#aggregates);
       const numbers = upserts.columns.filter((_, i) => this.schema.columns[i]?.type !== 'bytes');
-      await this.#load(connection, { ...upserts, columns: [...numbers, ...sketches] }, this.#columns);
+      await this.#load(connection, upserts.length, [...numbers, ...sketches], this.#columns);
       if (this.#hasOpenRows) await this.#deleteStaged(connection, this.#open, partition);
     }
     const closed = this.#closedSql(watermarkMs);
@@ -112,7 +112,7 @@ export class RollupTables {
   /** A row that is removed was never final: it is among the open ones, or was never told of. */
   async #remove(connection: DuckDBConnection, { partition, removes, isSnapshot }: RollupChange): Promise<void> {
     if (removes === undefined || removes.length === 0) return;
-    await this.#load(connection, removes, this.#identity);
+    await this.#load(connection, removes.length, removes.columns, this.#identity);
     const gone = await this.#deleteStaged(connection, this.#open, partition);
     // A warehouse may begin with a snapshot: what that removes was never in it.
     if (gone === removes.length || isSnapshot) return;
@@ -132,8 +132,12 @@ export class RollupTables {
   }
 
   /** Stages rows that have just these columns. */
-  async #load(connection: DuckDBConnection, rows: RowSet, stored: readonly StoredColumn[]): Promise<void> {
-    const { columns } = rows;
+  async #load(
+    connection: DuckDBConnection,
+    length: number,
+    columns: readonly StagedColumn[],
+    stored: readonly StoredColumn[],
+  ): Promise<void> {
     assert(
       columns.length === stored.length,
       `${this.name} has ${stored.length} columns, the epoch brings ${columns.length}`,
@@ -146,7 +150,7 @@ export class RollupTables {
     });
     definitions.push(...large.map(({ name }) => `${identifier(restColumn(name))} DOUBLE`));
     await connection.run(`CREATE OR REPLACE TEMP TABLE ${identifier(this.#stage)} (${definitions.join(', ')})`);
-    await loadStage(connection, this.#stage, rows.length, [...columns, ...large.map(({ rest }) => rest)]);
+    await loadStage(connection, this.#stage, length, [...columns, ...large.map(({ rest }) => rest)]);
     this.#large = new Set(large.map(({ name }) => name));
   }
 
@@ -252,11 +256,11 @@ function storedColumns(schema: RowSchema, aggregates: Aggregates): StoredColumn[
   const states = sketches
     .filter(({ measure }) => measure.sketchOf === undefined)
     .flatMap((sketch) =>
-      sketch.rules.sqlColumns.map(({ type, fromText = (text) => `CAST(${text} AS ${type})` }, i) => ({
+      sketch.rules.sqlColumns.map(({ type, fromStage = (staged) => `CAST(${staged} AS ${type})` }, i) => ({
         name: sketchColumns(sketch)[i]!,
         type,
         isNullable: true,
-        fromStage: fromText,
+        fromStage,
       })),
     );
   return [...schema.columns.filter(({ type }) => type !== 'bytes').map(storedColumn), ...values, ...states];

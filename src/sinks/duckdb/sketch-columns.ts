@@ -15,6 +15,7 @@ import {
 } from '../../epoch/table.ts';
 import { restOf } from '../../lib/exact-integer.ts';
 import type { FieldType } from '../../record/batch.ts';
+import type { StagedColumn } from './load.ts';
 
 /** A measure whose state is bytes. */
 interface SketchMeasure {
@@ -45,7 +46,7 @@ export function sketchColumns({ measure, rules }: SketchMeasure): string[] {
  * What the warehouse stores in place of the bytes of a table's sketches: of every measure the value, and of every state what SQL needs to merge it
  * with those of other partitions. So a query over one partition decodes nothing.
  */
-export function storedSketches(schema: RowSchema, rows: RowSet, aggregates: Aggregates): ColumnData[] {
+export function storedSketches(schema: RowSchema, rows: RowSet, aggregates: Aggregates): StagedColumn[] {
   const sketches = sketchesOf(schema, aggregates);
   const statesOf = ({ name, sketchOf }: MeasureSpec): Uint8Array[] => {
     const column = rows.columns[columnIndex(schema, stateColumn(sketchOf ?? name, '_sketch'))];
@@ -62,7 +63,9 @@ export function storedSketches(schema: RowSchema, rows: RowSet, aggregates: Aggr
     .filter(({ measure }) => measure.sketchOf === undefined)
     .flatMap(({ measure, rules }) => {
       const of = statesOf(measure);
-      return rules.sqlColumns.map((column) => textColumn(of.map((state) => column.of(state))));
+      return rules.sqlColumns.map(({ of: made }) =>
+        made.kind === 'text' ? textColumn(of.map((state) => made.of(state))) : lists(of.map((state) => made.of(state))),
+      );
     });
   return [...values, ...states];
 }
@@ -71,4 +74,12 @@ function numberColumn(values: readonly SketchResult[]): ColumnData {
   const column = { kind: 'number', values: Float64Array.from(values, (value) => Number(value ?? Number.NaN)) } as const;
   if (!values.some((value) => typeof value === 'bigint')) return column;
   return { ...column, rest: Float64Array.from(values, (value) => (typeof value === 'bigint' ? restOf(value) : 0)) };
+}
+
+function lists(all: readonly ArrayLike<number>[]): StagedColumn {
+  const offsets = new Uint32Array(all.length + 1);
+  for (const [i, one] of all.entries()) offsets[i + 1] = offsets[i]! + one.length;
+  const values = new Float64Array(offsets.at(-1)!);
+  for (const [i, one] of all.entries()) values.set(one, offsets[i]);
+  return { kind: 'list', offsets, values };
 }
