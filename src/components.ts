@@ -5,6 +5,8 @@
 import { avg } from './aggregates/avg.ts';
 import { count } from './aggregates/count.ts';
 import { distinct } from './aggregates/distinct.ts';
+import { first } from './aggregates/first.ts';
+import { last } from './aggregates/last.ts';
 import { max } from './aggregates/max.ts';
 import { min } from './aggregates/min.ts';
 import { quantile } from './aggregates/quantile.ts';
@@ -32,7 +34,10 @@ export const COMPONENTS: Components = {
   transforms: byType([rename, keep, drop]),
   operators: byType([tumbling, sliding, session]),
   aggregates: Object.fromEntries(
-    [count, sum, min, max, avg, stddev, distinct, quantile].map((aggregate) => [aggregate.name, aggregate]),
+    [count, sum, min, max, avg, stddev, distinct, quantile, first, last].map((aggregate) => [
+      aggregate.name,
+      aggregate,
+    ]),
   ),
   sinks: byType([duckdbSink, elasticsearchSink, eventsSink]),
 };

@@ -42,11 +42,24 @@ export const PLAIN: Readonly<Record<string, PlainMeasure>> = {
     spec: { aggregate: 'quantile', ...TOOK, parameter: 0.5, sketchOf: 'low' },
     of: (lines) => quantileOf(lines, 0.5),
   },
+  first_page: {
+    spec: { aggregate: 'first', ...PAGE },
+    of: (lines) => byTime(lines.filter(({ page }) => page !== null))[0]?.page ?? null,
+  },
+  last_took: {
+    spec: { aggregate: 'last', ...TOOK },
+    of: (lines) => byTime(lines.filter(({ took }) => took !== null)).at(-1)?.took ?? null,
+  },
   times: {
     spec: { aggregate: 'distinct', ...TOOK },
     of: (lines) => new Set(there(lines.map(({ took }) => took))).size,
   },
 };
+
+/** Of one time: in the order of the log. */
+function byTime(lines: readonly SketchLine[]): SketchLine[] {
+  return lines.toSorted((a, b) => a.timeMs - b.timeMs);
+}
 
 /** As a sketch says it: what the bucket of the value is taken for. */
 function quantileOf(lines: readonly SketchLine[], q: number): number | null {
