@@ -299,7 +299,7 @@ test(
     };
     const sample = {
       items: [item, item],
-      docs: [{ found: true, _source: { tailrace: { status: 'open', parts: [] } } }],
+      docs: [{ found: true, _source: { tailrace: { status: 'open', cells: {}, parts: [] } } }],
       hits: { total: { value: 1 }, hits: [{ _index: 'i', sort: [1] }] },
     };
     const known = [

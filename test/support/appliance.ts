@@ -174,6 +174,16 @@ export class Appliance {
     return pid > 0 ? pid : undefined;
   }
 
+  /** Kills who holds a role's lock. False where there is no such process: a role that ended leaves its number behind. */
+  kill(role: LockedRole): boolean {
+    const pid = this.pidOf(role);
+    try {
+      return pid !== undefined && process.kill(pid, 'SIGKILL');
+    } catch {
+      return false;
+    }
+  }
+
   /** Ends every process that still runs, the quiet way. */
   async stop(): Promise<void> {
     const running = this.#started.filter(({ process }) => process.child.exitCode === null);

@@ -7,6 +7,7 @@ import { accessLine } from '../support/access-lines.ts';
 import { type Appliance, type LockedRole, withAppliance } from '../support/appliance.ts';
 import { Random } from '../support/random.ts';
 import { Warehouse } from '../support/row-oracle.ts';
+import { foundSql, islandsSql } from '../support/session-islands.ts';
 import { until } from '../support/tailrace-process.ts';
 
 const IS_SOAK = process.env['TAILRACE_SOAK'] === '1';
@@ -32,7 +33,7 @@ test(`sessions with three gaps are those of SQL, with ${KILLS} kills on the way`
       const role = ROLES[piece % ROLES.length]!;
       await systemClock.sleep(200 + random.below(800));
       await until(
-        () => killed(appliance.pidOf(role)),
+        () => appliance.kill(role),
         120_000,
         () => `${role} does not run: ${appliance.report()}`,
       );
@@ -43,9 +44,10 @@ test(`sessions with three gaps are those of SQL, with ${KILLS} kills on the way`
     const warehouse = await Warehouse.open(join(appliance.dataDir, 'warehouse.duckdb'));
     try {
       await warehouse.run(`SET TimeZone = 'UTC'`);
+      const logs = readdirSync(appliance.logs).map((name) => join(appliance.logs, name));
       for (const [name, gap] of Object.entries(GAPS)) {
         const found = await warehouse.run(foundSql(name));
-        expect(found).toEqual(await warehouse.run(islandsSql(appliance.logs, gap)));
+        expect(found).toEqual(await warehouse.run(islandsSql(logs, gap)));
         expect(found.length).toBeGreaterThan(100);
       }
     } finally {
@@ -53,15 +55,6 @@ test(`sessions with three gaps are those of SQL, with ${KILLS} kills on the way`
     }
   });
 });
-
-/** False where there is no such process: a role that ended leaves its number behind. */
-function killed(pid: number | undefined): boolean {
-  try {
-    return pid !== undefined && process.kill(pid, 'SIGKILL');
-  } catch {
-    return false;
-  }
-}
 
 /** Some clients come often, most rarely; each line is in its file up to DISORDER_S later than it should be. */
 function appendPiece(appliance: Appliance, piece: number, random: Random): void {
@@ -75,30 +68,4 @@ function appendPiece(appliance: Appliance, piece: number, random: Random): void 
     const own = lines.filter((_, i) => i % FILES === file);
     appendFileSync(appliance.log(`${file}.log`), `${own.join('\n')}\n`);
   }
-}
-
-const COLUMNS = 'source_address, first_event, last_event, requests, bytes, most';
-
-function foundSql(table: string): string {
-  const times = 'epoch_ms(first_event) AS first_event, epoch_ms(last_event) AS last_event';
-  return `SELECT source_address, ${times}, requests, bytes, most, duration_ms = epoch_ms(last_event) - epoch_ms(first_event),
-      epoch_ms(window_start) = epoch_ms(first_event), status
-    FROM ${table} ORDER BY ${COLUMNS}`;
-}
-
-function islandsSql(logs: string, gapS: number): string {
-  const files = readdirSync(logs).map((name) => `'${join(logs, name)}'`);
-  return `WITH lines AS (
-      SELECT regexp_extract(line, '^([0-9.]+) .*\\[(.*)\\] ".*" [0-9]+ ([0-9]+) ', ['address', 'time', 'bytes']) AS p
-      FROM read_csv([${files.join(', ')}], columns = { line: 'VARCHAR' }, header = false, auto_detect = false, delim = '\x01', quote = '', escape = '')
-    ), events AS (
-      SELECT p.address AS address, epoch_ms(strptime(p.time, '%d/%b/%Y:%H:%M:%S %z')) AS t, CAST(p.bytes AS BIGINT) AS bytes FROM lines
-    ), begun AS (
-      SELECT *, coalesce(t - lag(t) OVER (PARTITION BY address ORDER BY t) > ${gapS * 1000}, true) AS begins FROM events
-    ), islands AS (
-      SELECT *, sum(begins::INTEGER) OVER (PARTITION BY address ORDER BY t ROWS UNBOUNDED PRECEDING) AS island FROM begun
-    )
-    SELECT address AS source_address, min(t) AS first_event, max(t) AS last_event, count(*) AS requests, sum(bytes) AS bytes, max(bytes) AS most,
-      true, true, 'final'
-    FROM islands GROUP BY address, island ORDER BY ${COLUMNS}`;
 }

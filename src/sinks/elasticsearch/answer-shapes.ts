@@ -55,12 +55,10 @@ const PART = z.object({
 });
 export const KEPT_ROW = z.object({
   status: z.enum(['open', 'final', 'revised', 'superseded']),
+  cells: z.record(z.string(), z.union([z.string(), z.number(), z.null()])),
   parts: z.array(PART),
 });
-export const STORED_ROW = KEPT_ROW.extend({
-  rollup: z.string(),
-  cells: z.record(z.string(), z.union([z.string(), z.number(), z.null()])),
-});
+export const STORED_ROW = KEPT_ROW.extend({ rollup: z.string() });
 
 /** A bulk's item: the name of the action, and what became of it. */
 const BULK_ITEM = z.object({

@@ -137,13 +137,13 @@ export function storedRow({ rollup, cells, parts }: StoredRow): StoredFoldedRow 
 
 /**
  * Brings together what this writer knows of a row and what the stored document says: of each partition the later part, which goes into
- * `row`. True when the document has to be written: it lacks something, or it calls open what is final. So no writer takes back what
+ * `row` with the cells it was told with: a session moves at both ends. True when the document has to be written: it lacks something, or it calls open what is final. So no writer takes back what
  * another has told, in whatever order they come.
  */
 export function joinStored(
   row: FoldedRow,
   status: RowStatus,
-  stored: Pick<StoredRow, 'status' | 'parts'>,
+  stored: Pick<StoredRow, 'status' | 'cells' | 'parts'>,
   logOf: (partition: number) => string | undefined,
 ): boolean {
   const mine = new Map(row.parts);
@@ -157,6 +157,7 @@ export function joinStored(
       isNews = true;
     } else if (known === undefined || known.log !== log || known.n < n) {
       row.parts.set(partition, foldedPart(part));
+      row.cells = { ...row.cells, ...stored.cells };
     } else if (known.n > n) {
       isNews = true;
     }

@@ -122,7 +122,7 @@ export class RollupWriter {
     const docs = conflicts.map(({ row }) => ({
       _index: this.#index(row),
       _id: this.#id(row),
-      _source: ['tailrace.status', 'tailrace.parts'],
+      _source: ['tailrace.status', 'tailrace.cells', 'tailrace.parts'],
     }));
     const answer = await withElasticsearch(this.#parts.client, 'rollup documents', () =>
       this.#parts.client.transport.request({ method: 'POST', path: '/_mget', body: { docs } }, { signal }),

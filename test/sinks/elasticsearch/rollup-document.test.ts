@@ -2,7 +2,12 @@ import { expect, test } from '@jest/globals';
 import { COMPONENTS } from '../../../src/components.ts';
 import type { RollupSpec } from '../../../src/epoch/pipeline.ts';
 import type { Cell } from '../../../src/epoch/table.ts';
-import { type StoredRow, rowDocument, storedRow } from '../../../src/sinks/elasticsearch/rollup-document.ts';
+import {
+  type StoredRow,
+  joinStored,
+  rowDocument,
+  storedRow,
+} from '../../../src/sinks/elasticsearch/rollup-document.ts';
 import type { FoldedRow } from '../../../src/sinks/row-fold.ts';
 import { templatesOf } from '../../../src/sinks/elasticsearch/templates.ts';
 import { pipelineOf } from '../../support/epochs.ts';
@@ -63,4 +68,23 @@ test('a key is a field under the name it was given, in documents and in their ma
     url: { properties: { path: { type: 'keyword' } } },
   });
   expect(properties).not.toHaveProperty('status');
+});
+
+test('what another writer has told comes with its cells: a session has moved at both ends', () => {
+  const schema = pipelineOf({ visits: { ...SPEC, window: { type: 'session', gapMs: 5000 } } }).tables['visits']!;
+  const part = (n: number, lines: number) => ({ n, log: 'l', revision: 0, lines, accumulators: [lines] });
+  const cellsOf = (from: number, to: number) => ({ first_event: from, last_event: to, window_end: to + 5000, id_a: 1 });
+  const mine = { schema, cells: cellsOf(10, 20), parts: new Map([[0, part(3, 2)]]) };
+  const stored = (n: number): Pick<StoredRow, 'status' | 'cells' | 'parts'> => ({
+    status: 'open',
+    cells: cellsOf(5, 30),
+    parts: [{ ...part(n, 4), partition: 0, accumulators: Buffer.alloc(8).toString('base64') }],
+  });
+  // What is stored is older: it is written over.
+  expect(joinStored(mine, 'open', stored(2), () => 'l')).toBe(true);
+  expect(mine.cells).toEqual(cellsOf(10, 20));
+  expect(joinStored(mine, 'open', stored(4), () => 'l')).toBe(false);
+  expect([mine.cells, mine.parts.get(0)?.lines]).toEqual([cellsOf(5, 30), 4]);
+  // Closed here and open there, it is written with what was told last.
+  expect(joinStored(mine, 'final', stored(4), () => 'l')).toBe(true);
 });
