@@ -308,6 +308,7 @@ function assemble(
     ),
     rollups,
     tables: tablesOf(rollups, components),
+    ...zoneDataOf(rollups),
   };
   const broker = brokerOf(file.broker, folder);
   return {
@@ -343,4 +344,9 @@ type Sectioned = Readonly<Record<string, Section>>;
 /** Of a section that the schema lets through. */
 function definitionOf<Definition>(kinds: Readonly<Record<string, Definition>>, { type }: Section): Definition {
   return present(kinds[String(type)], `the type ${String(type)} is known`);
+}
+
+function zoneDataOf(rollups: Pipeline['rollups']): Pick<Pipeline, 'timeZoneData'> {
+  const hasZone = Object.values(rollups).some(({ window }) => window['timeZone'] !== undefined);
+  return hasZone ? { timeZoneData: process.versions['tz'] ?? '' } : {};
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isZone } from '../codecs/times/local-zone.ts';
+import { zoneName } from '../lib/zone-clock.ts';
 import { duration, size } from '../lib/units.ts';
 import type { ConfigComponents } from './definitions.ts';
 import { kafkaBrokerSection } from './kafka-broker.ts';
@@ -60,19 +60,13 @@ export const agentSection = z.strictObject({
     ),
 });
 
-const ZONE_FORM = 'expects a name of the time zone data, such as Europe/Berlin';
-
 export const eventTimeSection = z.strictObject({
   field: text
     .optional()
     .describe("The field that is event time, or `read_at` for the moment of reading. The codec's own by default."),
-  time_zone: z
-    .string({ error: () => ZONE_FORM })
-    .refine(isZone, { error: () => ZONE_FORM })
-    .prefault('UTC')
-    .describe(
-      'The zone of times that are written without one, as `Europe/Berlin`. A time that comes twice (clocks set back) is its first; one that is left out (set forward) is read as if they had not been set yet.',
-    ),
+  time_zone: zoneName.describe(
+    'The zone of times that are written without one, as `Europe/Berlin`. A time that comes twice (clocks set back) is its first; one that is left out (set forward) is read as if they had not been set yet.',
+  ),
   out_of_orderness: duration({ min: '0s', max: '30d' })
     .prefault('60s')
     .describe('How far a line may lie behind the newest before it and still count.'),

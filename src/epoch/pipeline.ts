@@ -10,6 +10,8 @@ export interface Pipeline {
   readonly name: string;
   readonly streams: Readonly<Record<string, StreamSpec>>;
   readonly rollups: Readonly<Record<string, RollupSpec>>;
+  /** Version of the time zone data that windows go by; left out where none does. Another version is another pipeline, and the same rollups. */
+  readonly timeZoneData?: string;
   /** Table → what its rows look like: of every rollup, and what operators keep beside. */
   readonly tables: Readonly<Record<string, RowSchema>>;
 }

@@ -7,16 +7,19 @@ export interface LoopHost {
   readonly rolledUp: RolledUp;
   /** Start of the window of an event time. */
   startOf(eventTimeMs: number): number;
+  /** End of the window that starts there: asked where windows are not of one length. */
+  endOf(startMs: number): number;
   /** The open table of the window that starts there; makes it if need be. */
-  tableAt(startMs: number): WindowTable;
-  late(admitted: AdmittedBatch, line: number, startMs: number): void;
+  tableAt(startMs: number, endMs: number): WindowTable;
+  late(admitted: AdmittedBatch, line: number, startMs: number, endMs: number): void;
   insert(table: WindowTable, admitted: AdmittedBatch, line: number, hash: number): number;
   /** A line before the rollup's first window. */
   beforeRollup(admitted: AdmittedBatch, line: number): void;
 }
 
 export interface LoopSpec extends KeyedSpec {
-  readonly sizeMs: number;
+  /** Null: windows are not of one length. */
+  readonly sizeMs: number | null;
   readonly allowedLatenessMs: number;
   readonly sinceMs: number;
 }
@@ -39,10 +42,10 @@ let start = NaN, end = NaN, table = null;
 for (let i = 0; i < n; i++) {
   if (verdict[i] !== 0) continue;
   const t = time[i];
-  if (!(t >= start && t < end)) { start = host.startOf(t); end = start + ${spec.sizeMs}; table = null; }
+  if (!(t >= start && t < end)) { start = host.startOf(t); end = ${spec.sizeMs === null ? 'host.endOf(start)' : `start + ${spec.sizeMs}`}; table = null; }
   ${spec.sinceMs === -Infinity ? '' : `if (start < ${spec.sinceMs}) { host.beforeRollup(admitted, i); continue; }`}
-  if (end - 1 + ${spec.allowedLatenessMs} <= before[i]) { host.late(admitted, i, start); continue; }
-  if (table === null) { table = host.tableAt(start); ${keyed.takeTable} }
+  if (end - 1 + ${spec.allowedLatenessMs} <= before[i]) { host.late(admitted, i, start, end); continue; }
+  if (table === null) { table = host.tableAt(start, end); ${keyed.takeTable} }
   ${keyed.hash}
   ${keyed.probe}
   if (row < 0) { row = host.insert(table, admitted, i, h); ${keyed.takeTable} }

@@ -17,13 +17,21 @@ import type {
 } from './operator.ts';
 import { ROLLUP_AT, rollupSchema } from './rollup-schema.ts';
 import { RowCollector } from './row-collector.ts';
+import { zoneName } from '../lib/zone-clock.ts';
 import { type Loop, type LoopHost, type LoopSpec, compileLoop } from './tumbling-source.ts';
 import { WindowTable } from './window-table.ts';
+import { type WindowEdges, ZoneWindows } from './zone-windows.ts';
 
-export type TumblingSpec = WindowSpec & { readonly sizeMs: number; readonly offsetMs: number };
+export type TumblingSpec = WindowSpec & {
+  readonly sizeMs: number;
+  readonly offsetMs: number;
+  /** Windows by the clocks of this zone. */
+  readonly timeZone?: string;
+};
 
 /** Windows from a tenth of a second, so that a window holds more than its own bookkeeping, to a month. */
 const WINDOW_RANGE = { min: '100ms', max: '31d' };
+const DAY_MS = 86_400_000;
 
 export const tumbling: OperatorDefinition<TumblingSpec> = {
   type: 'tumbling',
@@ -34,22 +42,49 @@ export const tumbling: OperatorDefinition<TumblingSpec> = {
     size: duration(WINDOW_RANGE).describe('Length of a window.'),
     offset: duration({ min: '0ms', max: WINDOW_RANGE.max })
       .prefault('0ms')
-      .describe('Moves every window: an offset of 8h begins days of `1d` at 08:00 UTC. Less than `size`.'),
+      .describe('Moves every window: an offset of 8h begins days of `1d` at 08:00. Less than `size`.'),
+    time_zone: zoneName.describe(
+      'Days and hours by the clocks of a place, as `Europe/Berlin`: a day has 23, 24 or 25 hours, an hour that comes twice is one window of two. A day must be a multiple of `size`.',
+    ),
   }),
   resolve(options) {
-    const { size, offset } = options as { readonly size: number; readonly offset: number };
+    const { size, offset, time_zone: timeZone } = options as unknown as TumblingOptions;
     if (offset >= size) {
       const message = 'the offset of a window must be less than its size';
       return { problem: { option: 'offset', message } };
     }
-    return { window: { type: 'tumbling', sizeMs: size, offsetMs: offset } };
+    if (timeZone === 'UTC') return { window: { type: 'tumbling', sizeMs: size, offsetMs: offset } };
+    if (DAY_MS % size !== 0) {
+      const message = `with a time_zone a day must be a multiple of the window's size, and ${formatDuration(size)} does not divide it`;
+      return { problem: { option: 'size', message, hint: 'write 1h, 6h or 1d' } };
+    }
+    return { window: { type: 'tumbling', sizeMs: size, offsetMs: offset, timeZone } };
   },
   tables: (name, spec, aggregates) => [rollupSchema(name, spec, aggregates)],
-  sinceMs: ({ sizeMs, offsetMs }, eventTimeMsMax) => windowStart(eventTimeMsMax, sizeMs, offsetMs) + sizeMs,
+  sinceMs: (window, eventTimeMsMax) => edgesOf(window)(eventTimeMsMax).endMs,
   lastMissingMs: (_window, sinceMs) => sinceMs - 1,
-  describe: ({ sizeMs }) => `windows of ${formatDuration(sizeMs)}`,
+  describe: ({ sizeMs, timeZone }) =>
+    `windows of ${formatDuration(sizeMs)}${timeZone === undefined ? '' : ` by the clocks of ${timeZone}`}`,
   create: (context) => new TumblingWindow(context),
 };
+
+interface TumblingOptions {
+  readonly size: number;
+  readonly offset: number;
+  readonly time_zone: string;
+}
+
+/** The window of a moment. */
+function edgesOf({ sizeMs, offsetMs, timeZone }: TumblingSpec): (timeMs: number) => WindowEdges {
+  if (timeZone !== undefined) {
+    const windows = new ZoneWindows({ timeZone, sizeMs, offsetMs });
+    return (timeMs) => windows.at(timeMs);
+  }
+  return (timeMs) => {
+    const startMs = windowStart(timeMs, sizeMs, offsetMs);
+    return { startMs, endMs: startMs + sizeMs };
+  };
+}
 
 /**
  * Measures by key over windows [start, end) of equal size that touch one another. A line belongs to one window; it is
@@ -60,7 +95,7 @@ export class TumblingWindow implements Operator, LoopHost {
   readonly tables: readonly string[];
   readonly rolledUp: RolledUp = { lines: 0, a: 0, b: 0 };
   readonly #spec: RollupSpec;
-  readonly #window: TumblingSpec;
+  readonly #edgesOf: (timeMs: number) => WindowEdges;
   readonly #schema: RowSchema;
   /** Filled again for every row that is collected. */
   readonly #fixed: number[] = Array.from({ length: ROLLUP_AT.keys }, () => 0);
@@ -83,15 +118,15 @@ export class TumblingWindow implements Operator, LoopHost {
     this.name = name;
     this.tables = [name];
     this.#spec = spec;
-    this.#window = spec.window as TumblingSpec;
+    const window = spec.window as TumblingSpec;
+    this.#edgesOf = edgesOf(window);
     this.#schema = rollupSchema(name, spec, aggregates);
     const keyed = keyedSpecOf(context);
     this.#keyed = keyed;
     this.#initial = initialOf(keyed);
     this.#fates = new KeyedFates(name, keyed.keys, spec.rowsMax);
-    const { sizeMs } = this.#window;
     const loop: LoopSpec = {
-      sizeMs,
+      sizeMs: window.timeZone === undefined ? window.sizeMs : null,
       allowedLatenessMs: spec.allowedLatenessMs,
       sinceMs,
       ...keyed,
@@ -159,10 +194,10 @@ export class TumblingWindow implements Operator, LoopHost {
 
   #restore({ columns, length }: RowSet): void {
     const keys = columns.slice(ROLLUP_AT.keys, ROLLUP_AT.keys + this.#keyed.keys.length);
-    const [start, , revision, lines, sumA, sumB, isOther] = columns.map(numbersIn);
+    const [start, end, revision, lines, sumA, sumB, isOther] = columns.map(numbersIn);
     const state = columns.slice(ROLLUP_AT.keys + this.#keyed.keys.length);
     for (let i = 0; i < length; i++) {
-      const table = this.tableAt(start![i]!);
+      const table = this.tableAt(start![i]!, end![i]!);
       const row = isOther![i] === 1 ? table.other() : table.upsert(keys.map((key) => restoredCell(key, i)));
       table.lines[row] = lines![i]!;
       table.sumA[row] = sumA![i]!;
@@ -175,15 +210,19 @@ export class TumblingWindow implements Operator, LoopHost {
   // What the generated loop calls.
 
   startOf(eventTimeMs: number): number {
-    return windowStart(eventTimeMs, this.#window.sizeMs, this.#window.offsetMs);
+    return this.#edgesOf(eventTimeMs).startMs;
   }
 
-  tableAt(startMs: number): WindowTable {
+  endOf(startMs: number): number {
+    return this.#edgesOf(startMs).endMs;
+  }
+
+  tableAt(startMs: number, endMs: number): WindowTable {
     let table = this.#tables.get(startMs);
     if (table === undefined) {
       table = new WindowTable({
         startMs,
-        endMs: startMs + this.#window.sizeMs,
+        endMs,
         keyKinds: this.#keyed.keys.map((key) => key.kind),
         initial: this.#initial,
         sketches: sketchesOf(this.#keyed),
@@ -202,8 +241,8 @@ export class TumblingWindow implements Operator, LoopHost {
     return row;
   }
 
-  late(admitted: AdmittedBatch, line: number, startMs: number): void {
-    this.#fates.late(admitted, line, startMs, startMs + this.#window.sizeMs);
+  late(admitted: AdmittedBatch, line: number, startMs: number, endMs: number): void {
+    this.#fates.late(admitted, line, startMs, endMs);
   }
 
   beforeRollup(admitted: AdmittedBatch, line: number): void {

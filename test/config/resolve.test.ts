@@ -177,6 +177,18 @@ test('a key column is named as the file says', () => {
 });
 
 refuses(
+  'a window by the clock that no day is a multiple of',
+  'size: 1m',
+  'size: 5h, time_zone: Europe/Berlin',
+  "13:37 VALUE: with a time_zone a day must be a multiple of the window's size, and 5h does not divide it — write 1h, 6h or 1d",
+);
+refuses(
+  'a window of a zone that is none',
+  'size: 1m',
+  'size: 1h, time_zone: Europe/Berlim',
+  '13:52 VALUE: rollups.traffic.window.time_zone is "Europe/Berlim" — expects a name of the time zone data, such as Europe/Berlin',
+);
+refuses(
   'a window that slides over its end',
   '{ type: tumbling, size: 1m }',
   '{ type: sliding, size: 1m, slide: 2m }',

@@ -1,7 +1,6 @@
+import { ZoneClock, isZone } from '../../lib/zone-clock.ts';
 import { DAY_MS } from './calendar.ts';
 
-/** Before it no zone had a change of its clock: the time zone data's first is of 1835. */
-const FIRST_CHANGE_MS = Date.UTC(1800, 0);
 /** Two changes that undo each other are never nearer than this: between two looks so far apart none is missed. */
 const LOOK_MS = 2 * DAY_MS;
 /** Years of changes that are kept for a zone: more than a log has, and what is forgotten is found again. */
@@ -20,7 +19,7 @@ interface Stretch {
  */
 export class LocalZone {
   readonly name: string;
-  readonly #format: Intl.DateTimeFormat | undefined;
+  readonly #clock: ZoneClock | undefined;
   readonly #years = new Map<number, readonly Stretch[]>();
   #fromMs = 0;
   #toMs = 0;
@@ -34,16 +33,7 @@ export class LocalZone {
       this.#toMs = Infinity;
       return;
     }
-    this.#format = new Intl.DateTimeFormat('en-US', {
-      timeZone: name,
-      hourCycle: 'h23',
-      year: 'numeric',
-      month: 'numeric',
-      day: 'numeric',
-      hour: 'numeric',
-      minute: 'numeric',
-      second: 'numeric',
-    });
+    this.#clock = new ZoneClock(name);
   }
 
   /** The moment of a local time, both in milliseconds since 1970; NaN for NaN. */
@@ -70,17 +60,18 @@ export class LocalZone {
 
   /** The stretches of a year by its clocks; the first begins with it. */
   #stretchesOf(year: number): Stretch[] {
+    const clock = this.#clock!;
     const start = startOfYear(year);
     const end = startOfYear(year + 1);
     let fromMs = start - LOOK_MS;
-    let offsetMs = this.#offsetAt(fromMs);
+    let offsetMs = clock.offsetAt(fromMs);
     const stretches: Stretch[] = [{ fromMs: start, offsetMs }];
     while (fromMs < end + LOOK_MS) {
       const toMs = fromMs + LOOK_MS;
-      const after = this.#offsetAt(toMs);
+      const after = clock.offsetAt(toMs);
       if (after !== offsetMs) {
         // Set forward or back: until then the former offset counts, by the clock that shows more.
-        const edgeMs = this.#changeBetween(fromMs, toMs, offsetMs) + Math.max(offsetMs, after);
+        const edgeMs = clock.changeBetween(fromMs, toMs, offsetMs) + Math.max(offsetMs, after);
         if (edgeMs <= start) stretches.length = 0;
         if (edgeMs < end) stretches.push({ fromMs: Math.max(edgeMs, start), offsetMs: after });
         offsetMs = after;
@@ -89,27 +80,7 @@ export class LocalZone {
     }
     return stretches;
   }
-
-  /** The moment at which the offset stops being `offsetMs`: clocks change at whole seconds. */
-  #changeBetween(fromMs: number, toMs: number, offsetMs: number): number {
-    let [low, high] = [fromMs / 1000, toMs / 1000];
-    while (high - low > 1) {
-      const middle = Math.floor((low + high) / 2);
-      if (this.#offsetAt(middle * 1000) === offsetMs) low = middle;
-      else high = middle;
-    }
-    return high * 1000;
-  }
-
-  #offsetAt(timeMs: number): number {
-    const at = Math.max(timeMs, FIRST_CHANGE_MS);
-    const [, month, day, year, hour, minute, second] = CLOCK.exec(this.#format!.format(at))!.map(Number);
-    return Date.UTC(year!, month! - 1, day, hour, minute, second) - at;
-  }
 }
-
-/** As `en-US` writes it: `5/17/2015, 12:05:03`. */
-const CLOCK = /^(\d+)\/(\d+)\/(\d+), (\d+):(\d+):(\d+)$/;
 
 function startOfYear(year: number): number {
   return new Date(0).setUTCFullYear(year, 0, 1);
@@ -130,17 +101,4 @@ export function zoneNamed(name: string): LocalZone | undefined {
   const zone = isZone(name) ? new LocalZone(name) : undefined;
   named.set(key, zone);
   return zone;
-}
-
-/** Whether the time zone data has it. Offsets, which `Intl` takes as well, are not places. */
-export function isZone(name: string): boolean {
-  if (name === 'UTC') return true;
-  if (!/^[A-Za-z]/.test(name)) return false;
-  try {
-    new Intl.DateTimeFormat('en-US', { timeZone: name });
-    return true;
-  } catch (error) {
-    if (error instanceof RangeError) return false;
-    throw error;
-  }
 }

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { LocalZone, UTC, isZone, zoneNamed } from '../../../src/codecs/times/local-zone.ts';
+import { LocalZone, UTC, zoneNamed } from '../../../src/codecs/times/local-zone.ts';
+import { isZone } from '../../../src/lib/zone-clock.ts';
 
 const HOUR_MS = 3_600_000;
 const ZONES = [
