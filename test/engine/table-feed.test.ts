@@ -61,7 +61,7 @@ describe('tables that read tables', () => {
           for (const { table, row } of rows.values())
             if (table === name)
               addSum(held, { lines: Number(row['lines']), a: Number(row['sum_a']), b: Number(row['sum_b']) });
-          expect(held).toEqual(came);
+          if (rollups[name]!.window.type !== 'sliding') expect(held).toEqual(came);
           expect(ledger.get(`${name} rolled_up ${from}`) ?? emptySum()).toEqual(came);
           expect(tables[name]!.stream).toBe('access');
         }

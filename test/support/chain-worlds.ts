@@ -5,7 +5,7 @@ import { buildState } from '../../src/engine/build-state.ts';
 import type { TaskState } from '../../src/engine/state.ts';
 import { mergeRow } from '../../src/epoch/merge.ts';
 import type { EpochBody, EpochEnvelope } from '../../src/epoch/epoch.ts';
-import type { Pipeline, RollupSpec } from '../../src/epoch/pipeline.ts';
+import type { Pipeline, RollupSpec, WindowSpec } from '../../src/epoch/pipeline.ts';
 import { type Cell, cellOf } from '../../src/epoch/table.ts';
 import type { LineSum } from '../../src/record/line-id.ts';
 import { type LogEntry, PlainChain, type PlainTable } from './plain-chain.ts';
@@ -50,72 +50,53 @@ export const TOUCHING: World = {
 };
 
 export function tablesIn({ latenessMs, gapMs, wideGapMs, isKeyed }: World): PlainTable[] {
+  const table = (
+    name: string,
+    from: string,
+    window: PlainTable['window'],
+    measures: PlainTable['measures'],
+    more: Partial<PlainTable> = {},
+  ): PlainTable => ({ name, from, window, measures, isKeyed: true, latenessMs: 0, ...more });
+  const [any, none] = [{ isKeyed }, { isKeyed: false }];
+  const requests = { requests: ['sum', 'requests'] } as const;
+  const total = { total: ['sum', 'total'] } as const;
+  const visits = {
+    visits: ['count'],
+    mean: ['avg', 'duration_ms'],
+    pages: ['sum', 'lines'],
+    top: ['max', 'top'],
+  } as const;
   return [
-    {
-      name: 'minute',
-      from: 'lines',
-      window: { sizeMs: 10_000 },
-      isKeyed: true,
-      latenessMs,
-      measures: { requests: ['count'], total: ['sum', 'value'] },
-    },
-    {
-      name: 'visits',
-      from: 'lines',
-      window: { gapMs },
-      isKeyed: true,
-      latenessMs: latenessMs / 2,
-      measures: { top: ['max', 'value'] },
-    },
-    {
-      name: 'hour',
-      from: 'minute',
-      window: { sizeMs: 40_000 },
-      isKeyed,
-      latenessMs: 0,
-      measures: { requests: ['sum', 'requests'], total: ['sum', 'total'], mean: ['avg', 'total'] },
-    },
-    {
-      name: 'spells',
-      from: 'minute',
-      window: { gapMs: wideGapMs },
-      isKeyed: true,
-      latenessMs: 0,
-      measures: { requests: ['sum', 'requests'], minutes: ['count'] },
-    },
-    {
-      name: 'visits_per_day',
-      from: 'visits',
-      window: { sizeMs: 30_000 },
-      isKeyed,
-      latenessMs: 0,
-      measures: { visits: ['count'], mean: ['avg', 'duration_ms'], pages: ['sum', 'lines'], top: ['max', 'top'] },
-    },
-    {
-      name: 'bursts',
-      from: 'visits',
-      window: { gapMs: wideGapMs },
-      isKeyed: true,
-      latenessMs: 0,
-      measures: { visits: ['count'] },
-    },
-    {
-      name: 'day',
-      from: 'hour',
-      window: { sizeMs: 120_000 },
-      isKeyed: false,
-      latenessMs: 0,
-      measures: { requests: ['sum', 'requests'], peak: ['max', 'mean'] },
-    },
-    {
-      name: 'spells_per_day',
-      from: 'spells',
-      window: { sizeMs: 120_000 },
-      isKeyed: false,
-      latenessMs: 0,
-      measures: { longest: ['max', 'duration_ms'], spells: ['count'] },
-    },
+    table('minute', 'lines', { sizeMs: 10_000 }, { requests: ['count'], total: ['sum', 'value'] }, { latenessMs }),
+    table('visits', 'lines', { gapMs }, { top: ['max', 'value'] }, { latenessMs: latenessMs / 2 }),
+    table('live', 'lines', { sizeMs: 12_000, slideMs: 4_000 }, { requests: ['count'] }, { latenessMs }),
+    table('hour', 'minute', { sizeMs: 40_000 }, { ...requests, ...total, mean: ['avg', 'total'] }, any),
+    table('spells', 'minute', { gapMs: wideGapMs }, { ...requests, minutes: ['count'] }),
+    table('rolling', 'minute', { sizeMs: 30_000, slideMs: 10_000 }, { ...requests, total: ['max', 'total'] }),
+    table('visits_per_day', 'visits', { sizeMs: 30_000 }, visits, any),
+    table('bursts', 'visits', { gapMs: wideGapMs }, { visits: ['count'] }),
+    table('windows', 'live', { sizeMs: 40_000 }, { ...requests, windows: ['count'] }, none),
+    table('day', 'hour', { sizeMs: 120_000 }, { ...requests, peak: ['max', 'mean'] }, none),
+    table(
+      'spells_per_day',
+      'spells',
+      { sizeMs: 120_000 },
+      { longest: ['max', 'duration_ms'], spells: ['count'] },
+      none,
+    ),
+    table('peaks', 'rolling', { gapMs: wideGapMs }, { peak: ['max', 'requests'], windows: ['count'] }),
   ];
+}
+
+export function isSliding({ window }: PlainTable): boolean {
+  return 'sizeMs' in window && window.slideMs !== undefined;
+}
+
+/** As the configuration has it. */
+function windowSpec(window: PlainTable['window']): WindowSpec {
+  if ('gapMs' in window) return { type: 'session', gapMs: window.gapMs, lengthMsMax: null };
+  const { sizeMs, slideMs } = window;
+  return slideMs === undefined ? { type: 'tumbling', sizeMs, offsetMs: 0 } : { type: 'sliding', sizeMs, slideMs };
 }
 
 /** The same as a pipeline; readers stand before what they read. */
@@ -133,10 +114,7 @@ export function pipelineIn(world: World): Pipeline {
     {
       from: from === 'lines' ? 'access' : from,
       by: isKeyed ? [{ field: 'key', type: 'keyword', column: 'key' }] : [],
-      window:
-        'gapMs' in window
-          ? { type: 'session', gapMs: window.gapMs, lengthMsMax: null }
-          : { type: 'tumbling', sizeMs: window.sizeMs, offsetMs: 0 },
+      window: windowSpec(window),
       allowedLatenessMs: latenessMs,
       rowsMax: 1000,
       measures: Object.entries(measures).map(([measure, [aggregate, field]]) =>
@@ -184,9 +162,11 @@ export class Sink {
         this.rows.set(name, { table, row, isFinal: false });
       }
     }
-    for (const one of this.rows.values())
-      one.isFinal ||=
-        Number(one.row['window_end']) - 1 + this.#pipeline.tables[one.table]!.allowedLatenessMs <= watermarkMs;
+    for (const [name, one] of this.rows) {
+      const { closesBy, allowedLatenessMs, whenFinal } = this.#pipeline.tables[one.table]!;
+      one.isFinal ||= Number(one.row[closesBy!]) - 1 + allowedLatenessMs <= watermarkMs;
+      if (one.isFinal && whenFinal === 'drop') this.rows.delete(name);
+    }
     for (const { consumer, fate, source, sum } of ledger) this.ledger.set(`${consumer} ${fate} ${source}`, sum);
   }
 
@@ -273,7 +253,10 @@ function shownRow({ table, row, isFinal }: { table: string; row: Row; isFinal: b
 }
 
 function shownPlain(plain: PlainChain, world: World): string[] {
-  return plain.rows.map((row) => {
+  // An open window that slides is no row yet.
+  const windows = new Set(tablesIn(world).flatMap((table) => (isSliding(table) ? [table.name] : [])));
+  const rows = plain.rows.filter(({ table, isFinal }) => isFinal || !windows.has(table));
+  return rows.map((row) => {
     const results = plain.results(row);
     const { measures } = tablesIn(world).find(({ name }) => name === row.table)!;
     const own = [row.startMs, row.endMs, row.members.length, results['duration_ms'] ?? null];
@@ -285,7 +268,8 @@ function shownPlain(plain: PlainChain, world: World): string[] {
 export function differenceIn(world: World): unknown {
   const sink = runTask(world, world.cuts);
   const pipeline = pipelineIn(world);
-  const found = [...sink.rows.values()].map((row) => shownRow(row, pipeline)).sort();
+  const visible = [...sink.rows.values()].filter(({ table }) => pipeline.tables[table]!.isVisible);
+  const found = visible.map((row) => shownRow(row, pipeline)).sort();
   const wanted = shownPlain(plainOf(world), world).sort();
   return JSON.stringify(found) === JSON.stringify(wanted) ? undefined : { found, wanted };
 }

@@ -4,8 +4,8 @@ export interface PlainTable {
   readonly name: string;
   /** `lines`, or the name of a table before it. */
   readonly from: string;
-  /** Size of a tumbling window, or gap of a session. */
-  readonly window: { readonly sizeMs: number } | { readonly gapMs: number };
+  /** Size of a tumbling or sliding window, or gap of a session. */
+  readonly window: { readonly sizeMs: number; readonly slideMs?: number } | { readonly gapMs: number };
   readonly isKeyed: boolean;
   readonly latenessMs: number;
   /** Name → what is taken of the members, and how. */
@@ -82,19 +82,20 @@ export class PlainChain {
 
   /** `beforeMs`: the partition's watermark just before. */
   #put(table: PlainTable, member: Member, beforeMs: number): void {
-    const key = table.isKeyed ? member.key : null;
+    const alone = this.#alone(table, member).filter((row) => this.#join(table, row, beforeMs));
+    if (alone.length === 0) this.late.set(table.name, (this.late.get(table.name) ?? 0) + 1);
+  }
+
+  /** False where its window has ended. */
+  #join(table: PlainTable, own: PlainRow, beforeMs: number): boolean {
     const open = this.rows.filter(
-      (row) => row.table === table.name && row.key === key && this.#finalAt(row) > beforeMs,
+      (row) => row.table === table.name && row.key === own.key && this.#finalAt(row) > beforeMs,
     );
-    const own = this.#alone(table, member);
     const isSession = 'gapMs' in table.window;
     const near = open.filter((row) =>
       isSession ? row.startMs <= own.endMs && own.startMs <= row.endMs : row.startMs === own.startMs,
     );
-    if (near.length === 0 && this.#finalAt(own) <= beforeMs) {
-      this.late.set(table.name, (this.late.get(table.name) ?? 0) + 1);
-      return;
-    }
+    if (near.length === 0 && this.#finalAt(own) <= beforeMs) return false;
     for (const row of near) this.rows.splice(this.rows.indexOf(row), 1);
     const all = [own, ...near];
     this.rows.push({
@@ -103,13 +104,18 @@ export class PlainChain {
       endMs: Math.max(...all.map(({ endMs }) => endMs)),
       members: all.flatMap(({ members }) => members),
     });
+    return true;
   }
 
-  #alone({ name, window, isKeyed }: PlainTable, member: Member): PlainRow {
+  /** The rows that it would make if nothing else were there. */
+  #alone({ name, window, isKeyed }: PlainTable, member: Member): PlainRow[] {
     const row = { table: name, key: isKeyed ? member.key : null, members: [member], isFinal: false };
-    if ('gapMs' in window) return { ...row, startMs: member.time, endMs: member.time + window.gapMs };
-    const startMs = Math.floor(member.time / window.sizeMs) * window.sizeMs;
-    return { ...row, startMs, endMs: startMs + window.sizeMs };
+    if ('gapMs' in window) return [{ ...row, startMs: member.time, endMs: member.time + window.gapMs }];
+    const { sizeMs, slideMs = sizeMs } = window;
+    const rows: PlainRow[] = [];
+    for (let startMs = Math.floor(member.time / slideMs) * slideMs; startMs > member.time - sizeMs; startMs -= slideMs)
+      rows.push({ ...row, startMs, endMs: startMs + sizeMs });
+    return rows;
   }
 
   #finalAt({ table, endMs }: PlainRow): number {
