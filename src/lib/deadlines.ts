@@ -1,3 +1,5 @@
+import { TimerHeap } from './timer-heap.ts';
+
 /**
  * Things that wait for a moment, each for one: a heap of the moments, and per moment those that wait for it. Adding, moving and taking what is
  * due cost the logarithm of the number of different moments; what is not due is never looked at.
@@ -6,12 +8,12 @@ export class Deadlines<T> {
   readonly #waiting = new Map<number, Set<T>>();
   readonly #atMs = new Map<T, number>();
   /** The moments with somebody waiting, and some that nobody waits for any more: the least first. */
-  readonly #heap: number[] = [];
+  readonly #heap = new TimerHeap();
 
   /** The least moment that somebody waits for, Infinity if nobody waits. */
   get nextMs(): number {
-    while (this.#heap.length > 0 && !this.#waiting.has(this.#heap[0]!)) this.#pop();
-    return this.#heap[0] ?? Infinity;
+    while (this.#heap.nextMs < Infinity && !this.#waiting.has(this.#heap.nextMs)) this.#heap.pop();
+    return this.#heap.nextMs;
   }
 
   /** It waits for `atMs` from now on, whatever it waited for before. */
@@ -26,7 +28,7 @@ export class Deadlines<T> {
       return;
     }
     this.#waiting.set(atMs, new Set([item]));
-    this.#push(atMs);
+    this.#heap.set(0, 0, atMs);
   }
 
   delete(item: T): void {
@@ -42,7 +44,8 @@ export class Deadlines<T> {
   takeDue(nowMs: number): T[] {
     const due: T[] = [];
     while (this.nextMs <= nowMs) {
-      const atMs = this.#pop();
+      const atMs = this.#heap.nextMs;
+      this.#heap.pop();
       for (const item of this.#waiting.get(atMs)!) {
         this.#atMs.delete(item);
         due.push(item);
@@ -50,35 +53,5 @@ export class Deadlines<T> {
       this.#waiting.delete(atMs);
     }
     return due;
-  }
-
-  #push(atMs: number): void {
-    const heap = this.#heap;
-    let at = heap.push(atMs) - 1;
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if (heap[parent]! <= atMs) break;
-      heap[at] = heap[parent]!;
-      at = parent;
-    }
-    heap[at] = atMs;
-  }
-
-  #pop(): number {
-    const heap = this.#heap;
-    const least = heap[0]!;
-    const last = heap.pop()!;
-    if (heap.length === 0) return least;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && heap[child + 1]! < heap[child]!) child++;
-      if (heap[child]! >= last) break;
-      heap[at] = heap[child]!;
-      at = child;
-    }
-    heap[at] = last;
-    return least;
   }
 }

@@ -19,7 +19,7 @@ import type {
 import { ROLLUP_AT, rollupSchema } from './rollup-schema.ts';
 import { RowCollector } from './row-collector.ts';
 import { type SessionHost, type SessionLoop, compileSessionLoop } from './session-source.ts';
-import { SessionTimers } from './session-timers.ts';
+import { TimerHeap } from '../lib/timer-heap.ts';
 import { SessionTable } from './session-table.ts';
 import { EMPTY } from './window-table.ts';
 
@@ -92,7 +92,7 @@ export class SessionWindow implements Operator, SessionHost {
   readonly #schema: RowSchema;
   readonly #keyed: KeyedSpec;
   readonly #loopOf: (batch: Batch) => SessionLoop;
-  readonly #timers = new SessionTimers();
+  readonly #timers = new TimerHeap();
   readonly #fates: KeyedFates;
   /** Filled again for every row that is collected. */
   readonly #fixed: number[] = Array.from({ length: SESSION_AT.keys }, () => 0);

@@ -311,6 +311,13 @@ describe('a session', () => {
     });
   });
 
+  test('that ends between two lines of a batch is told, once, also where another one has begun', () => {
+    const { operator } = of({});
+    const out = { late: () => undefined, fate: () => undefined, others: () => undefined };
+    operator.process(admittedBatch([plainLine(0), plainLine(5000, 4000, 'b')], FIELDS), out);
+    expect([operator.onWatermark(4000), operator.onWatermark(4000)]).toEqual([true, false]);
+  });
+
   test('gives its place and its text back: memory goes with what is open', () => {
     const run = of({});
     const { operator } = run;

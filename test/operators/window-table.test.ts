@@ -34,6 +34,18 @@ describe('a window table', () => {
     expect(table.arenaLength).toBe(6);
   });
 
+  test('has room again for a row and for its text where one was removed', () => {
+    const options = { startMs: 0, endMs: 1, keyKinds: ['string'], initial: [], rowsMax: 2, keyBytesMax: 10 } as const;
+    const table = new WindowTable(options);
+    const [first] = [table.upsert([Buffer.from('aaaa')]), table.upsert([Buffer.from('bbbbb')])];
+    const lines = [{ timeMs: 0, cells: ['dddd'], watermarkMs: -Infinity }];
+    const { batch } = admittedBatch(lines, FIELDS);
+    expect(table.lookup(batch, batch.columns, 0)).toBe(EMPTY);
+    table.remove(first, EMPTY);
+    const row = table.insert(batch, batch.columns, 0, 0);
+    expect([row === table.otherRow, textsOf(table)[row]]).toEqual([false, 'dddd']);
+  });
+
   test('with all its rows still knows a key by the text that its bytes are shown as', () => {
     const table = insertAll([String.raw`a\xff`, Uint8Array.of(0x61, 0xff), Uint8Array.of(0x62, 0xff)], { rowsMax: 1 });
     expect([textsOf(table), table.otherRow]).toEqual([[String.raw`a\xff`, undefined], 1]);

@@ -1,8 +1,8 @@
 /**
- * One timer a session: a heap by time, in arrays without an object an entry. A timer may be early, since a session that goes on does not move it;
- * it is never late.
+ * Timers of rows: a heap by time, in arrays without an object an entry. A timer may be early, where a row that goes on does not move it; it is
+ * never late.
  */
-export class SessionTimers {
+export class TimerHeap {
   readonly #atMs: number[] = [];
   readonly #rows: number[] = [];
   readonly #born: number[] = [];
@@ -12,7 +12,7 @@ export class SessionTimers {
     return this.#atMs[0] ?? Infinity;
   }
 
-  /** `born` tells the session from a later one in the same place. */
+  /** `born` tells the row from a later one in the same place. */
   set(row: number, born: number, atMs: number): void {
     let at = this.#atMs.length;
     while (at > 0) {
@@ -30,12 +30,13 @@ export class SessionTimers {
     while (this.nextMs <= nowMs) {
       const row = this.#rows[0]!;
       if (isThere(row, this.#born[0]!)) rows.push(row);
-      this.#pop();
+      this.pop();
     }
     return rows;
   }
 
-  #pop(): void {
+  /** Takes out the first; there is one. */
+  pop(): void {
     const atMs = this.#atMs.pop()!;
     const row = this.#rows.pop()!;
     const born = this.#born.pop()!;
