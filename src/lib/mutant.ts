@@ -37,6 +37,20 @@ export const MUTANTS = [
   'chain.rows_before_timers',
   /** Raw is trimmed without asking the agents' last full beats and the sinks' cursors. */
   'trim.past_readers',
+  /** Timers fire behind a batch, wherever in it they were due. */
+  'timers.after_batch',
+  /** Within a batch only those timers fire that were set before it. */
+  'timers.known_before_batch',
+  /** A line is judged late before it is known which sessions it joins. */
+  'session.judge_first',
+  /** Sessions that are joined to another one stay in the tables. */
+  'session.no_remove',
+  /** Of sessions that are joined the one at the first place is taken for the oldest. */
+  'session.order_by_cut',
+  /** A snapshot leaves out what ended since the last epoch. */
+  'snapshot.only_open',
+  /** The warehouse calls rows final before it removes those that were joined. */
+  'fold.removes_last',
   /** A line is counted for windows of its pane that were closed when it came. */
   'sliding.late_in_closed',
 ] as const;

@@ -1,4 +1,5 @@
 import { type KeyedSpec, LOOP_BEGIN, LOOP_END, type RolledUp, keyedText } from './keyed-loop.ts';
+import { isMutant } from '../lib/mutant.ts';
 import type { AdmittedBatch } from './operator.ts';
 import type { WindowTable } from './window-table.ts';
 
@@ -43,6 +44,9 @@ export function compileSessionLoop(spec: SessionLoopSpec, hasLarge = false): Ses
   const keyed = keyedText(spec, hasLarge);
   const take = `${keyed.takeTable}
 first = table.accumulators[${at.first}]; last = table.accumulators[${at.last}]; next = table.accumulators[${at.next}]; nextMs = host.nextMs;`;
+  const isDue = isMutant('timers.after_batch')
+    ? 'false'
+    : `clock[i] >= ${isMutant('timers.known_before_batch') ? 'known' : 'nextMs'}`;
   const isShort =
     lengthMsMax === Infinity
       ? ''
@@ -53,11 +57,12 @@ ${keyed.columns}
 const table = host.table, clock = admitted.clockBeforeMs;
 let ${keyed.locals}, first, last, next, nextMs, born = host.born;
 ${take}
+const known = nextMs;
 for (let i = 0; i < n; i++) {
   if (verdict[i] !== 0) continue;
   const t = time[i];
   born++;
-  if (clock[i] >= nextMs) { host.fire(clock[i]); ${take} }
+  if (${isDue}) { host.fire(clock[i]); ${take} }
   ${sinceMs === -Infinity ? '' : `if (t < ${sinceMs}) { host.beforeRollup(admitted, i); continue; }`}
   ${keyed.hash}
   ${keyed.probe}

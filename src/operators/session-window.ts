@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { deadlineMs, isFinal } from '../epoch/finality.ts';
 import type { RollupSpec, WindowSpec } from '../epoch/pipeline.ts';
 import { type OperatorState, type RowSchema, type RowSet, numbersIn } from '../epoch/table.ts';
+import { isMutant } from '../lib/mutant.ts';
 import { duration, formatDuration } from '../lib/units.ts';
 import { restoredCell } from './key-cells.ts';
 import { KeyedFates } from './keyed-fates.ts';
@@ -166,7 +167,8 @@ export class SessionWindow implements Operator, SessionHost {
 
   take(isSnapshot: boolean, draft: EpochDraft): void {
     const { table } = this;
-    const [upserts, removes] = [this.#closed, this.#removed];
+    const closed = isSnapshot && isMutant('snapshot.only_open') ? new RowCollector(this.#schema) : this.#closed;
+    const [upserts, removes] = [closed, this.#removed];
     if (isSnapshot) for (let row = 0; row < table.size; row++) this.#collect(upserts, row);
     else for (let i = 0; i < table.changedCount; i++) this.#collect(upserts, table.changed[i]!);
     table.clearChanged();
@@ -223,7 +225,8 @@ export class SessionWindow implements Operator, SessionHost {
     const timeMs = batch.eventTimeMs[line]!;
     const beforeMs = admitted.watermarkBeforeMs[line]!;
     const head = found >= 0 ? found : table.lookup(batch, columns, line);
-    const touched = this.#touched(head, timeMs);
+    const touched =
+      isMutant('session.judge_first') && this.#deadlineOf(timeMs) <= beforeMs ? [] : this.#touched(head, timeMs);
     if (touched.length === 0 && this.#deadlineOf(timeMs) <= beforeMs) {
       this.#fates.late(admitted, line, timeMs, timeMs + this.#gapMs);
       return EMPTY;
@@ -245,7 +248,7 @@ export class SessionWindow implements Operator, SessionHost {
     const near: number[] = [];
     for (let row = head; row >= 0; row = next[row]!)
       if (timeMs >= first[row]! - this.#gapMs && timeMs <= last[row]! + this.#gapMs) near.push(row);
-    near.sort((a, b) => born[a]! - born[b]!);
+    near.sort(isMutant('session.order_by_cut') ? (a, b) => a - b : (a, b) => born[a]! - born[b]!);
     let [firstMs, lastMs] = [timeMs, timeMs];
     return near.filter((row) => {
       const [fromMs, toMs] = [Math.min(firstMs, first[row]!), Math.max(lastMs, last[row]!)];
@@ -270,7 +273,8 @@ export class SessionWindow implements Operator, SessionHost {
       first[into] = Math.min(first[into]!, first[other]!);
       last[into] = Math.max(last[into]!, last[other]!);
       this.#mergeMeasures(into, other);
-      if (table.isChanged[other] !== UNTOLD) this.#removed.add(table, other, this.#identityOf(other));
+      const isTold = table.isChanged[other] !== UNTOLD && !isMutant('session.no_remove');
+      if (isTold) this.#removed.add(table, other, this.#identityOf(other));
       this.table.end(other);
     }
     first[into] = Math.min(first[into]!, timeMs);

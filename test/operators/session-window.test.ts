@@ -1,10 +1,11 @@
-import { describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { COMPONENTS } from '../../src/components.ts';
 import type { LateLine } from '../../src/epoch/epoch.ts';
 import type { RollupSpec } from '../../src/epoch/pipeline.ts';
 import { type OperatorState, type RowSchema, type RowSet, cellOf } from '../../src/epoch/table.ts';
 import type { EpochDraft, Operator, OperatorOutput, OtherKey } from '../../src/operators/operator.ts';
+import { type Mutant, setMutant } from '../../src/lib/mutant.ts';
 import { session } from '../../src/operators/session-window.ts';
 import { type LineSum, addSum, emptySum, laneA, laneB } from '../../src/record/line-id.ts';
 import { lineHashSeeds } from '../../src/record/source.ts';
@@ -149,7 +150,27 @@ const sumOf = (lines: readonly number[]): LineSum => {
   return sum;
 };
 
+afterEach(() => setMutant(undefined));
+
 test('is what plain code makes of the same lines, however they are cut into batches, epochs and lives', () => {
+  const { joined, revised } = comparedWithPlain();
+  expect(Math.min(joined, revised)).toBeGreaterThan(RUNS / 4);
+});
+
+test.each<Mutant>([
+  'timers.after_batch',
+  'timers.known_before_batch',
+  'session.judge_first',
+  'session.no_remove',
+  'session.order_by_cut',
+  'snapshot.only_open',
+])('the mutant %s is seen', (mutant) => {
+  setMutant(mutant);
+  expect(comparedWithPlain).toThrow('Property failed');
+});
+
+/** How many sessions were made of several lines, and how many were told again. */
+function comparedWithPlain(): { readonly joined: number; readonly revised: number } {
   let joined = 0;
   let revised = 0;
   fc.assert(
@@ -205,10 +226,10 @@ test('is what plain code makes of the same lines, however they are cut into batc
       joined += plain.sessions.filter((one) => one.lines.length > 2).length;
       revised += plain.sessions.filter((one) => one.revision > 0).length;
     }),
-    { seed: 10, numRuns: RUNS },
+    { seed: 10, numRuns: RUNS, endOnFailure: true },
   );
-  expect(Math.min(joined, revised)).toBeGreaterThan(RUNS / 4);
-});
+  return { joined, revised };
+}
 
 function shownPlain(one: PlainSession, lines: readonly PlainLine[], gapMs: number): string {
   const { lines: count, a, b } = sumOf(one.lines);

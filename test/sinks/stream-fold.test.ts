@@ -1,12 +1,11 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { EpochBody, EpochEnvelope, SourceMark } from '../../src/epoch/epoch.ts';
-import type { RollupSpec } from '../../src/epoch/pipeline.ts';
-import type { ColumnData, RowSet } from '../../src/epoch/table.ts';
 import { COMPONENTS } from '../../src/components.ts';
 import { type StoredRow, rowDocument, rowId, storedRow } from '../../src/sinks/elasticsearch/rollup-document.ts';
 import { type FoldedRow, keyOf } from '../../src/sinks/row-fold.ts';
 import { StreamFold } from '../../src/sinks/stream-fold.ts';
 import { type TestRow, TRAFFIC, bodyOf, pipelineOf, rowsOf } from '../support/epochs.ts';
+import { SESSIONS, sessionIdentities, sessionRows } from '../support/session-rows.ts';
 
 const MINUTE = 60_000;
 
@@ -83,28 +82,6 @@ const shown = (changed: readonly FoldedRow[]): unknown[] =>
     [...one.parts].map(([partition, { n, lines }]) => [partition, n, lines]),
   ]);
 
-interface TestSession {
-  readonly id: number;
-  readonly lastMs: number;
-}
-const number = (value: number): ColumnData => ({ kind: 'number', values: Float64Array.of(value) });
-const word = (value: number): ColumnData => ({ kind: 'word', values: Uint32Array.of(value) });
-const other: ColumnData = { kind: 'flag', values: Uint8Array.of(0) };
-const keys: readonly ColumnData[] = [
-  { kind: 'string', offsets: Uint32Array.of(0, 2), bytes: Buffer.from('/a'), nulls: Uint8Array.of(0) },
-  number(200),
-];
-
-function rowSet({ id, lastMs }: TestSession): RowSet {
-  const begin = [number(0), number(lastMs + 1000), word(0), number(1), word(0), word(0), other, word(id), word(0)];
-  const columns = [...begin, number(id), number(0), number(lastMs), number(lastMs), ...keys, ...[1, 1, 0].map(number)];
-  return { table: 'traffic', length: 1, columns };
-}
-
-function identitySet({ id }: TestSession): RowSet {
-  return { table: 'traffic', length: 1, columns: [word(id), word(0), other, ...keys] };
-}
-
 describe('rows of one partition', () => {
   test('are handed out when they change, and once when they are final', () => {
     expect(shown(apply(0, { ...snapshot, ...rows(row(1)) }))).toEqual([[['/a', 200], 'open', [[0, 1, 1]]]]);
@@ -147,13 +124,12 @@ describe('rows of one partition', () => {
 });
 
 describe('rows that are removed', () => {
-  const sessions: RollupSpec = { ...TRAFFIC, window: { type: 'session', gapMs: 1000, lengthMsMax: null } };
-  const pipeline = pipelineOf({ traffic: sessions });
-  const [a, b] = [1, 2].map((id) => ({ id, lastMs: 500 }));
+  const pipeline = pipelineOf({ traffic: SESSIONS });
+  const both = [1, 2].map((id) => ({ id, lastMs: 500 }));
 
   test('go before what is new comes, and are told of as superseded, with the number of the epoch', () => {
-    apply(0, { pipeline, upserts: [rowSet(a!), rowSet(b!)] });
-    const changed = apply(0, { removes: [identitySet(b!)], upserts: [rowSet({ id: 1, lastMs: 900 })] });
+    apply(0, { pipeline, upserts: [sessionRows(...both)] });
+    const changed = apply(0, { removes: [sessionIdentities(2)], upserts: [sessionRows({ id: 1, lastMs: 900 })] });
     expect(changed.map((one) => [one.cells['id_a'], one.cells['last_event'], fold.statusOf(one)])).toEqual([
       [2, 500, 'superseded'],
       [1, 900, 'open'],
@@ -166,8 +142,8 @@ describe('rows that are removed', () => {
     const from = { stream: 'access', topic: 't', partition: 0 };
     const take = (n: number, body: Partial<EpochBody>): void =>
       fold.apply({ from, epoch: { envelope: envelopeOf(0, n, body), body: bodyOf(body) }, nextOffset: n + 1 });
-    take(1, { pipeline, upserts: [rowSet(a!), rowSet(b!)] });
-    take(2, { removes: [identitySet(b!)], watermarkMs: 0 });
+    take(1, { pipeline, upserts: [sessionRows(...both)] });
+    take(2, { removes: [sessionIdentities(2)], watermarkMs: 0 });
     expect(fold.takeChanged().map((one) => [one.cells['id_a'], fold.statusOf(one)])).toEqual([
       [1, 'open'],
       [2, 'superseded'],
@@ -175,8 +151,8 @@ describe('rows that are removed', () => {
   });
 
   test('and never came are damage, but in a snapshot, where a reader may begin', () => {
-    expect(apply(0, { pipeline, removes: [identitySet(a!)] })).toEqual([]);
-    expect(() => apply(0, { removes: [identitySet(a!)] })).toThrow('removes a row of traffic that is not there');
+    expect(apply(0, { pipeline, removes: [sessionIdentities(1)] })).toEqual([]);
+    expect(() => apply(0, { removes: [sessionIdentities(1)] })).toThrow('removes a row of traffic that is not there');
   });
 });
 

@@ -8,6 +8,7 @@ import {
   columnTypeOf,
   numbersOf,
 } from '../../epoch/table.ts';
+import { isMutant } from '../../lib/mutant.ts';
 import { assert, present } from '../../lib/assert.ts';
 import { EXIT, OperatingError } from '../../lib/errors.ts';
 import { type StagedColumn, loadStage, stageType } from './load.ts';
@@ -91,7 +92,7 @@ export class RollupTables {
 
   async apply(connection: DuckDBConnection, change: RollupChange): Promise<void> {
     const { partition, upserts, watermarkMs, isSnapshot } = change;
-    await this.#remove(connection, change);
+    if (!isMutant('fold.removes_last')) await this.#remove(connection, change);
     const hasRows = upserts !== undefined && upserts.length > 0;
     if (hasRows) {
       const sketches = storedSketches(this.schema, upserts, this.#aggregates);
@@ -107,6 +108,7 @@ export class RollupTables {
       if (hasRows) await this.#deleteStaged(connection, this.#final, partition);
     }
     if (hasRows) await this.#insertStaged(connection, upserts, partition, watermarkMs);
+    if (isMutant('fold.removes_last')) await this.#remove(connection, change);
   }
 
   /** A row that is removed was never final: it is among the open ones, or was never told of. */

@@ -2,8 +2,10 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Log } from '../../../src/broker/broker.ts';
 import type { SourceMark } from '../../../src/epoch/epoch.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
+import { type Mutant, setMutant } from '../../../src/lib/mutant.ts';
 import { EpochChain, TRAFFIC, type TestRow, pipelineOf, rowsOf } from '../../support/epochs.ts';
 import { MemoryStore } from '../../support/memory-log.ts';
+import { SESSIONS, sessionIdentities, sessionRows } from '../../support/session-rows.ts';
 import { rollupRows } from '../../support/rollup-rows.ts';
 import { WarehouseHarness } from '../../support/warehouse-harness.ts';
 
@@ -21,7 +23,10 @@ beforeEach(async () => {
   log = new MemoryStore({ clock: systemClock }).open();
   chain = await EpochChain.begin(log);
 });
-afterEach(() => harness.remove());
+afterEach(() => {
+  setMutant(undefined);
+  harness.remove();
+});
 
 const row = (key: TestRow['key'], lines: number, minute = 0, rest: Partial<TestRow> = {}): TestRow => ({
   startMs: minute * MINUTE,
@@ -52,6 +57,28 @@ function mark(source: string, rest: Partial<SourceMark> = {}): SourceMark {
     ...rest,
   };
 }
+
+describe('sessions that are joined', () => {
+  /** The second is over by the watermark of the epoch that removes it. */
+  const joined = async (): Promise<unknown> => {
+    const both = [1, 2].map((id) => ({ id, lastMs: 500 }));
+    const pipeline = pipelineOf({ traffic: SESSIONS });
+    await chain.append({ pipeline, fingerprints: { traffic: 'a' }, upserts: [sessionRows(...both)] });
+    const upserts = [sessionRows({ id: 1, lastMs: 900 })];
+    await chain.append({ removes: [sessionIdentities(2)], upserts, watermarkMs: 1600 });
+    await harness.runToEnd(log, chain.topic);
+    return harness.query('SELECT epoch_ms(last_event), status FROM traffic ORDER BY ALL');
+  };
+
+  test('are one row, and the other is gone before anything becomes final', async () => {
+    expect(await joined()).toEqual([[900, 'open']]);
+  });
+
+  test.each<Mutant>(['fold.removes_last'])('the mutant %s is seen', async (mutant) => {
+    setMutant(mutant);
+    await expect(joined()).rejects.toMatchObject({ code: 'WAREHOUSE_ROW_UNKNOWN' });
+  });
+});
 
 describe('rows', () => {
   test('a long backlog of small epochs is folded within the memory limit, some at a time', async () => {
