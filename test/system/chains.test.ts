@@ -1,12 +1,15 @@
 // Tables over tables, with every role killed in turn, against SQL over the same files.
 import { appendFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { systemClock } from '../../src/lib/clock.ts';
+import { rollupIndex } from '../../src/sinks/elasticsearch/templates.ts';
 import { accessLine } from '../support/access-lines.ts';
 import { type Appliance, type LockedRole, withAppliance } from '../support/appliance.ts';
 import { Random } from '../support/random.ts';
 import { Warehouse } from '../support/row-oracle.ts';
+import { type Elasticsearch, startElasticsearch } from '../support/stack/elasticsearch.ts';
+import { SERVER_START_MS, describeWith } from '../support/stack/require-stack.ts';
 import { until } from '../support/tailrace-process.ts';
 
 const IS_SOAK = process.env['TAILRACE_SOAK'] === '1';
@@ -24,10 +27,62 @@ const ROLLUPS = `
     measures: { requests: sum(requests), bytes: sum(bytes), peak: max(requests), mean: avg(bytes) } }
   per_minute: { from: access, by: [source.address], window: { type: tumbling, size: 1m }, allowed_lateness: 2m,
     measures: { requests: count, bytes: sum(http.response.body.bytes) } }
+  rolling: { from: per_minute, by: [source.address], window: { type: sliding, size: 5m, slide: 1m }, measures: { requests: sum(requests), minutes: count } }
   visits: { from: access, by: [source.address], window: { type: session, gap: 60s }, measures: { pages: count } }
   visits_per_ten_minutes: { from: visits, window: { type: tumbling, size: 10m },
     measures: { visits: count, mean: avg(duration_ms), pages: sum(pages), longest: max(duration_ms) } }
   returns: { from: visits, by: [source.address], window: { type: session, gap: 5m }, measures: { visits: count, pages: sum(pages) } }`;
+
+/** Tables as they are in the warehouse, and in Elasticsearch. */
+const COMPARED = {
+  per_ten_minutes: ['requests', 'bytes', 'peak'],
+  visits_per_ten_minutes: ['visits', 'pages', 'longest'],
+};
+
+describeWith('elasticsearch')('in a real Elasticsearch', () => {
+  let elasticsearch: Elasticsearch;
+
+  beforeAll(async () => {
+    elasticsearch = await startElasticsearch({ heapMiB: 512 });
+  }, SERVER_START_MS);
+  afterAll(async () => {
+    await elasticsearch?.stop();
+  });
+
+  test('tables over tables are documents as others are', async () => {
+    const search = `{ type: elasticsearch, nodes: ['${elasticsearch.url}'], index_prefix: chains, replicas: 0, documents: [] }`;
+    const sinks = `\n  warehouse: { type: duckdb }\n  search: ${search}`;
+    await withAppliance({ outOfOrderness: '10m', rollups: ROLLUPS, sinks }, async (appliance) => {
+      appendPiece(appliance, 0, new Random(28));
+      expect(await appliance.drain()).toMatchObject({ sent: LINES_EACH, lost: 0, doubled: 0, isBalanced: true });
+      const warehouse = await Warehouse.open(join(appliance.dataDir, 'warehouse.duckdb'));
+      try {
+        for (const [table, measures] of Object.entries(COMPARED)) {
+          const columns = measures.map((name) => `CAST(${name} AS INTEGER)`).join(', ');
+          const rows = await warehouse.run(
+            `SELECT epoch_ms(window_start)::VARCHAR, ${columns}, status FROM main.${table}`,
+          );
+          const found = await documentsOf(table, measures);
+          expect([table, found.toSorted()]).toEqual([table, rows.map((row) => JSON.stringify(row)).toSorted()]);
+          expect(rows.length).toBeGreaterThan(1);
+        }
+      } finally {
+        warehouse.close();
+      }
+    });
+  });
+
+  async function documentsOf(table: string, measures: readonly string[]): Promise<string[]> {
+    const index = rollupIndex('chains', table);
+    await elasticsearch.ask(`/${index}/_refresh`, 'POST');
+    const { body } = await elasticsearch.ask(`/${index}/_search?size=10000`, 'POST', {});
+    const { hits } = (body as { hits: { hits: { _source: { tailrace: any } }[] } }).hits;
+    return hits.map(({ _source: { tailrace } }) => {
+      const values = measures.map((name) => tailrace.measures[name]);
+      return JSON.stringify([String(Date.parse(tailrace.window.start)), ...values, tailrace.status]);
+    });
+  }
+});
 
 test(`tables over tables are those of SQL, with ${KILLS} kills on the way`, async () => {
   await withAppliance({ outOfOrderness: '10m', rollups: ROLLUPS }, async (appliance) => {
@@ -64,6 +119,7 @@ test(`tables over tables are those of SQL, with ${KILLS} kills on the way`, asyn
         ['per_half_hour', 'per_ten_minutes', await rowsOf('per_ten_minutes')],
         ['per_ten_minutes', 'per_minute', await rowsOf('per_minute')],
         ['returns', 'visits', await rowsOf('visits')],
+        ['rolling', 'per_minute', await rowsOf('per_minute')],
         ['visits_per_ten_minutes', 'visits', await rowsOf('visits')],
       ]);
     } finally {
@@ -131,6 +187,12 @@ const WANTED: Readonly<Record<string, { readonly columns: string; readonly sql: 
   per_half_hour: {
     columns: 'requests, clients, peak',
     sql: `SELECT ${windowOf('(h.e - 1)', 30)}, sum(h.requests), count(*), max(h.peak) FROM (${perTenMinutes}) AS h GROUP BY ALL`,
+  },
+  rolling: {
+    columns: 'source_address, requests, minutes',
+    sql: `SELECT s, s + ${5 * MINUTE}, address, sum(requests), count(*) FROM (
+        SELECT address, requests, unnest(range(w - ${4 * MINUTE}, w + 1, ${MINUTE})) AS s
+        FROM (SELECT address, requests, s AS w FROM (${perMinute}))) GROUP BY ALL`,
   },
   visits: {
     columns: 'source_address, pages, duration_ms',
