@@ -33,6 +33,47 @@ const ROLLUPS = `
     measures: { visits: count, mean: avg(duration_ms), pages: sum(pages), longest: max(duration_ms) } }
   returns: { from: visits, by: [source.address], window: { type: session, gap: 5m }, measures: { visits: count, pages: sum(pages) } }`;
 
+test('over several partitions parts of rows come together to what whole rows say', async () => {
+  const measures = 'requests: sum(requests), bytes: sum(bytes), least: min(least), most: max(most)';
+  const rollups = `
+  per_minute: { from: access, by: [url.path], window: { type: tumbling, size: 1m },
+    measures: { requests: count, bytes: sum(http.response.body.bytes), least: min(http.response.body.bytes), most: max(http.response.body.bytes) } }
+  per_hour: { from: per_minute, by: [url.path], window: { type: tumbling, size: 1h }, measures: { ${measures}, counted: sum(lines) } }
+  per_day: { from: per_hour, window: { type: tumbling, size: 1d }, measures: { ${measures} } }`;
+  await withAppliance({ outOfOrderness: '10m', rollups, partitions: 3 }, async (appliance) => {
+    // So many that they are not all in one partition.
+    appendPiece(appliance, 0, new Random(29), 16);
+    expect(await appliance.drain()).toMatchObject({ sent: LINES_EACH, lost: 0, doubled: 0, isBalanced: true });
+    const warehouse = await Warehouse.open(join(appliance.dataDir, 'warehouse.duckdb'));
+    try {
+      await warehouse.run(`SET TimeZone = 'UTC'`);
+      const all = 'sum(requests), sum(bytes), min(least), max(most)';
+      for (const [table, from, size, keys, values, wanted] of [
+        [
+          'per_hour',
+          'per_minute',
+          'hour',
+          'url_path',
+          'requests, bytes, least, most, counted',
+          `${all}, sum(requests)`,
+        ],
+        ['per_day', 'per_hour', 'day', `''`, 'requests, bytes, least, most', all],
+      ] as const) {
+        const start = `date_trunc('${size}', window_end - INTERVAL 1 millisecond)`;
+        const found = await warehouse.run(
+          `SELECT epoch_ms(window_start), ${keys}, ${values}, status FROM main.${table} ORDER BY ALL`,
+        );
+        const sql = `SELECT epoch_ms(${start}), ${keys}, ${wanted}, 'final' FROM main.${from} GROUP BY ${start}, ${keys} ORDER BY ALL`;
+        expect(found).toEqual(await warehouse.run(sql));
+        expect(found.length).toBeGreaterThan(1);
+      }
+      expect(await warehouse.count('SELECT count(DISTINCT partition) FROM tailrace.per_hour_final')).toBeGreaterThan(1);
+    } finally {
+      warehouse.close();
+    }
+  });
+});
+
 /** Tables as they are in the warehouse, and in Elasticsearch. */
 const COMPARED = {
   per_ten_minutes: ['requests', 'bytes', 'peak'],
@@ -137,14 +178,14 @@ function killed(pid: number | undefined): boolean {
   }
 }
 
-function appendPiece(appliance: Appliance, piece: number, random: Random): void {
+function appendPiece(appliance: Appliance, piece: number, random: Random, files = FILES): void {
   const lines = Array.from({ length: LINES_EACH }, (_, i) => {
     const second = Math.floor((piece * LINES_EACH + i) / 2);
     const client = random.chance(0.3) ? random.below(5) : random.below(100);
     return accessLine(client, START_MS + (second - random.below(DISORDER_S)) * 1000);
   });
-  for (let file = 0; file < FILES; file++) {
-    const own = lines.filter((_, i) => i % FILES === file);
+  for (let file = 0; file < files; file++) {
+    const own = lines.filter((_, i) => i % files === file);
     appendFileSync(appliance.log(`${file}.log`), `${own.join('\n')}\n`);
   }
 }
