@@ -12,6 +12,7 @@ import { min } from './aggregates/min.ts';
 import { quantile } from './aggregates/quantile.ts';
 import { stddev } from './aggregates/stddev.ts';
 import { sum } from './aggregates/sum.ts';
+import { top } from './aggregates/top.ts';
 import { combined } from './codecs/combined.ts';
 import { common } from './codecs/common.ts';
 import { json } from './codecs/json.ts';
@@ -34,7 +35,7 @@ export const COMPONENTS: Components = {
   transforms: byType([rename, keep, drop]),
   operators: byType([tumbling, sliding, session]),
   aggregates: Object.fromEntries(
-    [count, sum, min, max, avg, stddev, distinct, quantile, first, last].map((aggregate) => [
+    [count, sum, min, max, avg, stddev, distinct, quantile, first, last, top].map((aggregate) => [
       aggregate.name,
       aggregate,
     ]),

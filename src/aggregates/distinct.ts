@@ -12,7 +12,7 @@ export const distinct: AggregateDefinition = {
     rows: () => new HyperLogLogRows(),
     result: estimate,
     valueType: () => 'long',
-    sqlColumns: HYPERLOGLOG_COLUMNS,
+    sqlColumns: () => HYPERLOGLOG_COLUMNS,
     mergedSql: mergedEstimateSql,
   },
   examples: [

@@ -4,7 +4,7 @@ import type { FieldType } from '../record/batch.ts';
 import { isStringType } from '../record/batch.ts';
 import { type AggregateDefinition, NO_NUMBERS } from './aggregate.ts';
 import { RowSlots, UNIT_BYTES } from './row-slots.ts';
-import { type SketchResult, type SketchRows, damagedSketch } from './sketch.ts';
+import { type SketchResult, type SketchRows, damagedSketch, keptLength } from './sketch.ts';
 
 /** Of longer texts the beginning is kept: a row must not grow with what a visitor sends. */
 export const TEXT_BYTES_MAX = 1024;
@@ -34,7 +34,9 @@ export function edge(
       rows: (type) => new EdgeRows(name, isStringType(type)),
       result: (state, type) => resultOf(name, state, type),
       valueType: (type) => type,
-      sqlColumns: [{ suffix: '_time', type: 'DOUBLE', of: { kind: 'text', of: (state) => timeText(name, state) } }],
+      sqlColumns: () => [
+        { suffix: '_time', type: 'DOUBLE', of: { kind: 'text', of: (state) => timeText(name, state) } },
+      ],
       mergedSql: ({ value, columns: [time], partition }) =>
         `${of}(${value}, { 't': ${time}, 'p': ${partition} }) FILTER (WHERE ${time} IS NOT NULL)`,
     },
@@ -77,9 +79,7 @@ class EdgeRows implements SketchRows {
 
   addText(row: number, bytes: Uint8Array, _view: DataView, at: number, length: number, timeMs: number): void {
     if (!this.#isNext(row, timeMs)) return;
-    let kept = Math.min(length, TEXT_BYTES_MAX);
-    // Not within a character.
-    if (kept < length) while (kept > 0 && (bytes[at + kept]! & 0xc0) === 0x80) kept--;
+    const kept = keptLength(bytes, at, length, TEXT_BYTES_MAX);
     const start = this.#room(row, TIME_BYTES + kept);
     const { doubles, bytes: room } = this.#slots;
     doubles[start / UNIT_BYTES] = timeMs;

@@ -15,7 +15,7 @@ export const quantile: AggregateDefinition = {
     rows: () => new DDSketchRows(),
     result: (state, _type, q) => quantileOf(state, q!),
     valueType: () => 'double',
-    sqlColumns: DDSKETCH_COLUMNS,
+    sqlColumns: () => DDSKETCH_COLUMNS,
     mergedSql: (names, q) => mergedQuantileSql(names, q!),
     parameter: {
       what: 'a share between 0 and 1, such as 0.99',

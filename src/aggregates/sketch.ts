@@ -9,7 +9,7 @@ import type { FieldType } from '../record/batch.ts';
 export interface SketchRows {
   /** Memory of all states. */
   readonly roomBytes: number;
-  /** Bytes of `encode` by which states grew, summed up until somebody sets it back. */
+  /** Bytes of `encode` by which states grew, summed up until somebody sets it back; less what some of them lost. */
   grownBytes: number;
   /** A number that is not NaN, and what it lacks of a whole number beyond 2^53; ±Infinity is one that is too large for its type. */
   addNumber(row: number, value: number, rest: number, timeMs: number): void;
@@ -51,7 +51,9 @@ export interface SketchRules {
   result(state: Uint8Array, type: FieldType, parameter?: number): SketchResult;
   /** What type that is. */
   valueType(type: FieldType): FieldType;
-  readonly sqlColumns: readonly SketchColumn[];
+  /** The result is a JSON text: documents and events have what it says. */
+  readonly isJson?: boolean;
+  sqlColumns(type: FieldType): readonly SketchColumn[];
   /**
    * The user's value in SQL: an aggregate expression over the rows of one key and window in different partitions. `value` is the column of the
    * values of the rows themselves, `columns` are those of `sqlColumns`, `partition` orders the rows.
@@ -107,4 +109,12 @@ export function damagedSketch(aggregate: string, what: string): OperatingError {
 /** SQL that calls a value by a name in an expression, and finds it once. */
 export function bound(name: string, value: string, expression: string): string {
   return `list_transform([${value}], lambda ${name}: ${expression})[1]`;
+}
+
+/** How much of a text is kept where no more than so many bytes may be: never half a character. */
+export function keptLength(bytes: Uint8Array, at: number, length: number, bytesMax: number): number {
+  if (length <= bytesMax) return length;
+  let kept = bytesMax;
+  while (kept > 0 && (bytes[at + kept]! & 0xc0) === 0x80) kept--;
+  return kept;
 }

@@ -19,4 +19,4 @@ export const UNBUILT_TYPES: Readonly<Record<string, readonly string[]>> = {
   'sinks.*': ['alerts', 'webhook', 'relay'],
 };
 
-export const UNBUILT_AGGREGATES: readonly string[] = ['top', 'histogram'];
+export const UNBUILT_AGGREGATES: readonly string[] = ['histogram'];

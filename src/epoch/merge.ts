@@ -1,7 +1,7 @@
 import type { Aggregates } from '../aggregates/aggregate.ts';
 import { type SketchResult, mergeStates } from '../aggregates/sketch.ts';
 import { present } from '../lib/assert.ts';
-import { exactJson } from '../lib/exact-integer.ts';
+import { exactJson, parseExactJson } from '../lib/exact-integer.ts';
 import type { MeasureSpec } from './table.ts';
 
 /** What one partition says of a row of a window and key. */
@@ -80,6 +80,7 @@ export function resultJson(
 ): unknown {
   const sketch = aggregates[aggregate]?.sketch;
   const type = fieldType === undefined ? undefined : sketch?.valueType(fieldType);
+  if (sketch?.isJson === true && typeof value === 'string') return parseExactJson(value);
   if (typeof value === 'string' || value === null) return value;
   if (type === 'boolean') return value === 1;
   return type === 'date' ? new Date(Number(value)).toISOString() : exactJson(value);

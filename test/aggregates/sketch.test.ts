@@ -71,7 +71,7 @@ async function merged(
   };
   const rows = states.map((state, partition) => {
     const value = literal(rules.result(state, type, parameter), valueType);
-    const columns = rules.sqlColumns.map((column) => {
+    const columns = rules.sqlColumns(type).map((column) => {
       const { kind } = column.of;
       const made = column.of.of(state);
       const staged =
@@ -82,7 +82,7 @@ async function merged(
     });
     return `(${[partition, value, ...columns].join(', ')})`;
   });
-  const names = rules.sqlColumns.map((_, i) => `c${i}`);
+  const names = rules.sqlColumns(type).map((_, i) => `c${i}`);
   const sql = rules.mergedSql({ value: 't.v', columns: names.map((name) => `t.${name}`), partition: 't.p' }, parameter);
   const from = `(VALUES ${rows.join(', ')}) AS t(${['p', 'v', ...names].join(', ')})`;
   const reader = await connection.runAndReadAll(`SELECT CAST(${sql} AS ${valueType}) FROM ${from}`);
@@ -114,69 +114,69 @@ const BY_TYPE: Readonly<Partial<Record<FieldType, fc.Arbitrary<Timed[]>>>> = {
   date: timed(fc.integer({ min: -1e12, max: 4e12 })),
 };
 
-describe.each(SKETCHES.map((sketch) => [sketch.name, sketch] as const))(
-  '%s',
-  (_name, { rules, examples, argument }) => {
-    test.each(examples.map((example) => [JSON.stringify(example.values), example] as const))(
-      'of %s',
-      (_text, { values, result }) => {
-        const state = stateOf(
-          rules,
-          'long',
-          values.map((value, timeMs) => ({ value, timeMs })),
-        );
-        expect(rules.result(state, 'long', rules.parameter?.default ?? 0.5)).toEqual(result);
-      },
-    );
-
-    test.each(argument === 'number' ? (['long', 'double'] as const) : (Object.keys(BY_TYPE) as FieldType[]))(
-      'of a %s: the parts of partitions merged in SQL and here are what the values are as a whole',
-      async (type) => {
-        const values = BY_TYPE[type]!;
-        const parameter =
-          rules.parameter === undefined ? fc.constant(undefined) : fc.constantFrom(...rules.parameter.examples);
-        await fc.assert(
-          fc.asyncProperty(fc.array(values, { minLength: 1, maxLength: 3 }), parameter, async (parts, given) => {
-            const states = parts.map((part) => stateOf(rules, type, part));
-            const whole = stateOf(rules, type, parts.flat());
-            const state = mergeStates(rules, type, states);
-            expect(Buffer.compare(state, whole)).toBe(0);
-            const result = rules.result(state, type, given);
-            expect(shownOf(await merged(rules, type, states, given))).toEqual(shownOf(result));
-          }),
-          { seed: 44, numRuns: 60 },
-        );
-      },
-    );
-
-    test('damaged bytes are a result or an error that says so, never anything else', () => {
-      const damaged = expect.objectContaining({ code: 'LOG_DAMAGED' });
-      const isDamaged = (run: () => unknown): void => {
-        try {
-          run();
-        } catch (error) {
-          expect(error).toEqual(damaged);
-        }
-      };
-      const good = stateOf(
+describe.each(SKETCHES.map((sketch) => [sketch.name, sketch] as const))('%s', (name, { rules, examples, argument }) => {
+  test.each(examples.map((example) => [JSON.stringify(example.values), example] as const))(
+    'of %s',
+    (_text, { values, result }) => {
+      const state = stateOf(
         rules,
         'long',
-        [1, 5, 2 ** 40, -3].map((value, timeMs) => ({ value, timeMs })),
+        values.map((value, timeMs) => ({ value, timeMs })),
       );
-      const bytes = fc.oneof(
-        fc.uint8Array({ maxLength: 60 }),
-        fc.tuple(fc.nat(), fc.nat(255)).map(([at, byte]) => good.with(at % good.length, byte)),
-        fc.nat(good.length - 1).map((length) => good.subarray(0, length)),
-      );
-      fc.assert(
-        fc.property(bytes, fc.constantFrom<FieldType>('long', 'keyword'), (state, type) => {
-          if (type === 'keyword' && argument === 'number') return;
-          isDamaged(() => rules.result(state, type, rules.parameter?.default ?? 0.5));
-          isDamaged(() => mergeStates(rules, type, [state, state]));
-          isDamaged(() => rules.sqlColumns.map((column) => column.of.of(state)));
+      expect(rules.result(state, 'long', rules.parameter?.default ?? 0.5)).toEqual(result);
+    },
+  );
+
+  test.each(argument === 'number' ? (['long', 'double'] as const) : (Object.keys(BY_TYPE) as FieldType[]))(
+    'of a %s: the parts of partitions merged in SQL and here are what the values are as a whole',
+    async (type) => {
+      const values = BY_TYPE[type]!;
+      const parameter =
+        rules.parameter === undefined ? fc.constant(undefined) : fc.constantFrom(...rules.parameter.examples);
+      await fc.assert(
+        fc.asyncProperty(fc.array(values, { minLength: 1, maxLength: 3 }), parameter, async (parts, given) => {
+          const states = parts.map((part) => stateOf(rules, type, part));
+          const whole = stateOf(rules, type, parts.flat());
+          const state = mergeStates(rules, type, states);
+          // The most frequent of more values than are kept depend on where they were cut; of two parts SQL says the same.
+          const isExact = name !== 'top' || new Set(parts.flat().map(({ value }) => value)).size <= 1000;
+          if (isExact) expect(Buffer.compare(state, whole)).toBe(0);
+          else if (parts.length > 2) return;
+          const result = rules.result(state, type, given);
+          expect(shownOf(await merged(rules, type, states, given))).toEqual(shownOf(result));
         }),
-        { seed: 45, numRuns: 2000 },
+        { seed: 44, numRuns: 60 },
       );
-    });
-  },
-);
+    },
+  );
+
+  test('damaged bytes are a result or an error that says so, never anything else', () => {
+    const damaged = expect.objectContaining({ code: 'LOG_DAMAGED' });
+    const isDamaged = (run: () => unknown): void => {
+      try {
+        run();
+      } catch (error) {
+        expect(error).toEqual(damaged);
+      }
+    };
+    const good = stateOf(
+      rules,
+      'long',
+      [1, 5, 2 ** 40, -3].map((value, timeMs) => ({ value, timeMs })),
+    );
+    const bytes = fc.oneof(
+      fc.uint8Array({ maxLength: 60 }),
+      fc.tuple(fc.nat(), fc.nat(255)).map(([at, byte]) => good.with(at % good.length, byte)),
+      fc.nat(good.length - 1).map((length) => good.subarray(0, length)),
+    );
+    fc.assert(
+      fc.property(bytes, fc.constantFrom<FieldType>('long', 'keyword'), (state, type) => {
+        if (type === 'keyword' && argument === 'number') return;
+        isDamaged(() => rules.result(state, type, rules.parameter?.default ?? 0.5));
+        isDamaged(() => mergeStates(rules, type, [state, state]));
+        isDamaged(() => rules.sqlColumns(type).map((column) => column.of.of(state)));
+      }),
+      { seed: 45, numRuns: 2000 },
+    );
+  });
+});

@@ -8,7 +8,7 @@ refuses(
   'a measure of the future',
   'requests: count',
   'visitors: histogram(http.response.body.bytes)',
-  '14:27 NOT_BUILT: the aggregate histogram is not built yet — there are count, sum, min, max, avg, stddev, distinct, quantile, first, last',
+  '14:27 NOT_BUILT: the aggregate histogram is not built yet — there are count, sum, min, max, avg, stddev, distinct, quantile, first, last, top',
 );
 refuses(
   'an unknown aggregate',

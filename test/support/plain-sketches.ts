@@ -46,6 +46,18 @@ export const PLAIN: Readonly<Record<string, PlainMeasure>> = {
     spec: { aggregate: 'first', ...PAGE },
     of: (lines) => byTime(lines.filter(({ page }) => page !== null))[0]?.page ?? null,
   },
+  top_pages: {
+    spec: { aggregate: 'top', ...PAGE, parameter: 2 },
+    of: (lines) => {
+      const groups = Map.groupBy(there(lines.map(({ page }) => page)), (page) => JSON.stringify(page));
+      const counts = [...groups].map(([json, all]): [string, number] => [json, all.length]);
+      counts.sort(([a, n], [b, m]) => m - n || Buffer.compare(Buffer.from(a), Buffer.from(b)));
+      return `[${counts
+        .slice(0, 2)
+        .map(([json, count]) => `{"value":${json},"count":${count}}`)
+        .join(',')}]`;
+    },
+  },
   last_took: {
     spec: { aggregate: 'last', ...TOOK },
     of: (lines) => byTime(lines.filter(({ took }) => took !== null)).at(-1)?.took ?? null,

@@ -258,7 +258,7 @@ function storedColumns(schema: RowSchema, aggregates: Aggregates): StoredColumn[
   const states = sketches
     .filter(({ measure }) => measure.sketchOf === undefined)
     .flatMap((sketch) =>
-      sketch.rules.sqlColumns.map(({ type, fromStage = (staged) => `CAST(${staged} AS ${type})` }, i) => ({
+      sketch.rules.sqlColumns(sketch.type).map(({ type, fromStage = (staged) => `CAST(${staged} AS ${type})` }, i) => ({
         name: sketchColumns(sketch)[i]!,
         type,
         isNullable: true,

@@ -38,8 +38,8 @@ export function valueColumn({ name }: Pick<MeasureSpec, 'name'>): string {
 }
 
 /** The storage columns of its state. */
-export function sketchColumns({ measure, rules }: SketchMeasure): string[] {
-  return rules.sqlColumns.map(({ suffix }) => stateColumn(measure.sketchOf ?? measure.name, suffix));
+export function sketchColumns({ measure, rules, type }: SketchMeasure): string[] {
+  return rules.sqlColumns(type).map(({ suffix }) => stateColumn(measure.sketchOf ?? measure.name, suffix));
 }
 
 /**
@@ -61,11 +61,15 @@ export function storedSketches(schema: RowSchema, rows: RowSet, aggregates: Aggr
   });
   const states = sketches
     .filter(({ measure }) => measure.sketchOf === undefined)
-    .flatMap(({ measure, rules }) => {
+    .flatMap(({ measure, rules, type }) => {
       const of = statesOf(measure);
-      return rules.sqlColumns.map(({ of: made }) =>
-        made.kind === 'text' ? textColumn(of.map((state) => made.of(state))) : lists(of.map((state) => made.of(state))),
-      );
+      return rules
+        .sqlColumns(type)
+        .map(({ of: made }) =>
+          made.kind === 'text'
+            ? textColumn(of.map((state) => made.of(state)))
+            : lists(of.map((state) => made.of(state))),
+        );
     });
   return [...values, ...states];
 }

@@ -102,6 +102,9 @@ function mappingsOf(fields: Readonly<Record<string, FieldType>>): Mappings {
   return Object.fromEntries(Object.entries(fields).map(([name, type]) => [name, FIELD_MAPPINGS[type]]));
 }
 
+/** Fields of each value that a measure lists. */
+const COUNTED_VALUE = { value: 'keyword', count: 'long', count_max: 'long' } as const;
+
 /** Keys under their own names, which are ECS, or the names they were given; measures under `tailrace.measures`, so that none can be a key's parent. */
 function rollupMappings({ columns, keys, measures }: RowSchema, aggregates: Aggregates): Mappings {
   const typeOf = ({ aggregate, fieldType }: MeasureSpec): FieldType =>
@@ -115,7 +118,16 @@ function rollupMappings({ columns, keys, measures }: RowSchema, aggregates: Aggr
         .filter(({ name, role }) => role === 'window' && !/^window_(start|end)$/.test(name))
         .map(({ name, type }) => [`tailrace.window.${name}`, FIELD_MAPPINGS[type === 'time' ? 'date' : 'long']]),
     ),
-    ...Object.fromEntries(measures.map((measure) => [measureField(measure.name), FIELD_MAPPINGS[typeOf(measure)]])),
+    ...Object.fromEntries(
+      measures.flatMap((measure) =>
+        aggregates[measure.aggregate]?.sketch?.isJson === true
+          ? Object.entries(COUNTED_VALUE).map(([name, type]) => [
+              `${measureField(measure.name)}.${name}`,
+              FIELD_MAPPINGS[type],
+            ])
+          : [[measureField(measure.name), FIELD_MAPPINGS[typeOf(measure)]]],
+      ),
+    ),
   };
 }
 

@@ -88,3 +88,70 @@ test('what another writer has told comes with its cells: a session has moved at 
   // Closed here and open there, it is written with what was told last.
   expect(joinStored(mine, 'final', stored(4), () => 'l')).toBe(true);
 });
+
+test('sketches of two partitions are plain values in a document, whole in what other writers read, and mapped by their type', () => {
+  const { aggregates } = COMPONENTS;
+  const measures: RollupSpec['measures'] = [
+    { name: 'users', aggregate: 'distinct', field: 'user', fieldType: 'keyword' },
+    { name: 'low', aggregate: 'quantile', field: 'took', fieldType: 'long', parameter: 0.1 },
+    { name: 'high', aggregate: 'quantile', field: 'took', fieldType: 'long', parameter: 0.9, sketchOf: 'low' },
+    { name: 'first_seen', aggregate: 'first', field: 'seen', fieldType: 'date' },
+    { name: 'last_user', aggregate: 'last', field: 'user', fieldType: 'keyword' },
+    { name: 'top_users', aggregate: 'top', field: 'user', fieldType: 'keyword', parameter: 1 },
+  ];
+  const kept = measures.filter(({ sketchOf }) => sketchOf === undefined);
+  const partOf = (users: readonly string[], firstMs: number) => {
+    const sketches = kept.map(({ aggregate, fieldType }) => {
+      const rows = aggregates[aggregate]!.sketch!.rows(fieldType!);
+      rows.grow(1);
+      for (const [i, user] of users.entries()) {
+        const bytes = Buffer.from(user);
+        const timeMs = firstMs + i;
+        if (fieldType !== 'keyword') rows.addNumber(0, fieldType === 'date' ? timeMs : i, 0, timeMs);
+        else
+          rows.addText(0, bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length, timeMs);
+      }
+      return rows.encode(0).slice();
+    });
+    return { n: 1, log: 'l', revision: 0, lines: users.length, accumulators: [], sketches };
+  };
+  const parts = new Map([
+    [1, partOf(['a', 'b'], 1000)],
+    [0, partOf(['b', 'c'], 3000)],
+  ]);
+  const row = { ...rowOf({ ...SPEC, measures }, [200, '/']), parts };
+  const document = rowDocument(row, 'final', { pipeline: 'web', aggregates });
+  expect(document).toMatchObject({
+    tailrace: {
+      measures: {
+        users: 3,
+        low: 0,
+        high: expect.closeTo(1, 1),
+        first_seen: '1970-01-01T00:00:01.000Z',
+        last_user: 'c',
+        top_users: [{ value: 'b', count: 2 }],
+      },
+    },
+  });
+  const stored = storedRow((JSON.parse(JSON.stringify(document)) as { tailrace: StoredRow }).tailrace);
+  expect(rowDocument({ ...row, parts: stored.parts }, 'final', { pipeline: 'web', aggregates })).toEqual(document);
+
+  const pipeline = pipelineOf({ traffic: { ...SPEC, measures } });
+  const options = { prefix: 'p', shards: 1, replicas: 0, pipeline, documents: {}, rollups: ['traffic'], aggregates };
+  const { properties } = templatesOf(options)[0]!.body.template.mappings;
+  expect(properties).toMatchObject({
+    tailrace: {
+      properties: {
+        measures: {
+          properties: {
+            users: { type: 'long' },
+            high: { type: 'double' },
+            first_seen: { type: 'date' },
+            last_user: { type: 'keyword' },
+            top_users: { properties: { value: { type: 'keyword' }, count: { type: 'long' } } },
+          },
+        },
+      },
+    },
+  });
+});
