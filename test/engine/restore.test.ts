@@ -279,6 +279,15 @@ describe('another pipeline', () => {
     await log.append(EPOCHS, 0, encodeEpoch({ envelope, body }));
   }
 
+  test('gives the open windows of a table that leaves, once', async () => {
+    writer = new Writer(two({ ...BY_KEY, window: { type: 'sliding', sizeMs: 4 * MINUTE, slideMs: 2 * MINUTE } }));
+    await writer.epoch(true);
+    const { state } = await restore({ pipeline: plainPipeline(), maySwitch: true });
+    const left = () => state.takeBody(true).upserts.filter(({ table }) => table === 'other');
+    expect(left().map((rows) => rollupRows(rows, 1).lines)).toEqual([Float64Array.of(3, 1)]);
+    expect(left()).toEqual([]);
+  });
+
   test('that only reads otherwise is the same', async () => {
     await writer.epoch(true);
     const turned = Object.fromEntries(Object.entries(plainPipeline()).reverse()) as unknown as Pipeline;

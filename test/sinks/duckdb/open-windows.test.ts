@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { Log } from '../../../src/broker/broker.ts';
 import type { RollupSpec } from '../../../src/epoch/pipeline.ts';
+import type { RowSet } from '../../../src/epoch/table.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
 import { sliding } from '../../../src/operators/sliding-window.ts';
 import { EpochChain, pipelineOf } from '../../support/epochs.ts';
@@ -92,6 +93,31 @@ test.each([1, 2])('with %d partitions', async (partitions) => {
     ),
   );
   expect(stored).toEqual([[0, true]]);
+});
+
+test('of a table that leaves the pipeline are final as they are, and its panes are gone', async () => {
+  const chain = await EpochChain.begin(log);
+  const run = new TableRun(sliding, { name: 'recent', spec: SPEC, fields: FIELDS });
+  const lines = linesOf(new Random(3), 40);
+  const { watermarkMs } = lines.at(-1)!;
+  run.process(lines, 0);
+  run.operator.onWatermark(watermarkMs);
+  const { upserts } = run.checkpoint(true, watermarkMs, false);
+  await chain.append({ pipeline: pipelineOf({ recent: SPEC }), fingerprints: { recent: 'a' }, upserts, watermarkMs });
+  await harness.runToEnd(log, chain.topic);
+  const before = await harness.query(VIEW);
+  const left: RowSet[] = [];
+  run.operator.close?.({
+    upsert: (rows) => void left.push(rows),
+    remove: () => undefined,
+    state: () => undefined,
+  });
+  const body = { pipeline: pipelineOf(), fingerprints: { traffic: 'b' }, upserts: left, watermarkMs };
+  await chain.append(body, { generation: 2 });
+  await harness.runToEnd(log, chain.topic);
+  expect(before.some((row) => row[7] === 'open')).toBe(true);
+  expect(await harness.query(VIEW)).toEqual(before.map((row) => row.with(7, 'final')));
+  expect(await harness.query('SELECT count(*) FROM tailrace."recent.panes_open"')).toEqual([[0]]);
 });
 
 function expectedRows(parts: readonly { readonly lines: readonly RunLine[]; readonly told: number }[]): unknown[][] {
