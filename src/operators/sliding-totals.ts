@@ -30,9 +30,9 @@ export class SlidingTotals {
 
   constructor(keyed: KeyedSpec, sizeMs: number, rowsMax: number) {
     const initial = initialOf(keyed);
-    this.#measures = keyed.measures.map((measure) => {
+    this.#measures = keyed.measures.flatMap((measure) => {
       const state = measure.aggregate.accumulators(measure.fieldType).map((accumulator) => accumulator.initial);
-      return { ...measure, state, other: [...state] };
+      return state.length === 0 ? [] : [{ ...measure, state, other: [...state] }];
     });
     this.#initial = initial;
     this.#sizeMs = sizeMs;
@@ -66,7 +66,7 @@ export class SlidingTotals {
 
   /** Place of a line's key: that of all others where there is no room for one more. */
   keyOf(batch: Batch, columns: readonly Column[], line: number, hash: number): number {
-    const known = this.keys.lookup(batch, columns, line);
+    const known = this.keys.lookup(batch, columns, line, hash);
     if (known !== EMPTY) return known;
     return this.isFull ? this.keys.other() : this.keys.insert(batch, columns, line, hash);
   }
@@ -92,23 +92,27 @@ export class SlidingTotals {
 
   /**
    * Slides to the window that starts there, over the panes that are there, in order; `each` is called for every key with lines in it. Behind it, the
-   * panes before `nextMs` are given back: they are in no later window.
+   * panes that are in no later window are to leave.
    */
   slide(panes: readonly PaneTable[], startMs: number, each: (key: number) => void): void {
     const endMs = startMs + this.#sizeMs;
+    const [result, front, back] = [this.#columns(0), this.#columns(1), this.#columns(2)];
     const block = Math.floor(startMs / this.#sizeMs);
-    const inside = panes.filter((pane) => pane.startMs >= startMs && pane.startMs < endMs);
-    for (const pane of inside) if (pane.startMs >= this.#mergedMs) this.#enter(pane, block);
+    const inside = panes
+      .filter((pane) => pane.startMs >= startMs && pane.startMs < endMs)
+      .map((pane) => ({ pane, own: pane.own, behind: pane.behind }));
+    const slide: Slide = { inside, front, back, block, blockEndMs: (block + 1) * this.#sizeMs };
+    for (const one of inside) if (one.pane.startMs >= this.#mergedMs) this.#enter(one, slide);
     this.#mergedMs = endMs;
     const { lines, size, sketches } = this.keys;
-    const [result, front, back] = [this.#columns(0), this.#columns(1), this.#columns(2)];
+    const [count, blocks] = [this.#panes, this.#block];
     for (let key = 0; key < size; key++) {
-      if (this.#panes[key] === 0) continue;
-      if (this.#block[key] !== block) this.#make(key, inside, block);
+      if (count[key] === 0) continue;
+      if (blocks[key] !== block) this.#make(key, slide);
       if (lines[key] === 0) continue;
       this.#merge(result, key, { columns: front, row: key }, { columns: back, row: key });
       for (const [s, sketch] of sketches.entries()) {
-        for (const pane of inside) {
+        for (const { pane } of inside) {
           const row = this.#rowIn(pane, key);
           if (row !== EMPTY) sketch.merge(key, pane.sketches[s]!.encode(row));
         }
@@ -123,53 +127,54 @@ export class SlidingTotals {
   leave(pane: PaneTable): void {
     const { keys } = this;
     const front = this.#columns(1);
+    const count = this.#panes;
     const { behind, key: keyOf, size } = pane;
+    const isInside = pane.startMs < this.#mergedMs;
     for (let row = 0; row < size; row++) {
       const key = keyOf[row]!;
-      if ((this.#panes[key]! -= 1) === 0) {
+      if ((count[key]! -= 1) === 0) {
         keys.remove(key, EMPTY);
-        continue;
+      } else if (isInside) {
+        keys.lines[key]! -= pane.lines[row]!;
+        keys.sumA[key]! -= pane.sumA[row]!;
+        keys.sumB[key]! -= pane.sumB[row]!;
+        for (let i = 0; i < front.length; i++) front[i]![key] = behind[i]![row]!;
       }
-      if (pane.startMs >= this.#mergedMs) continue;
-      keys.lines[key]! -= pane.lines[row]!;
-      keys.sumA[key]! -= pane.sumA[row]!;
-      keys.sumB[key]! -= pane.sumB[row]!;
-      front.forEach((values, i) => (values[key] = behind[i]![row]!));
     }
     // Nobody lists what changed: their places are free at once.
     keys.clearChanged();
   }
 
-  #enter(pane: PaneTable, block: number): void {
-    const back = this.#columns(2);
-    const { own, key: keyOf, size } = pane;
+  #enter({ pane, own }: Inside, { back, block }: Slide): void {
+    const { key: keyOf, size } = pane;
+    const blocks = this.#block;
     for (let row = 0; row < size; row++) {
       const key = keyOf[row]!;
-      if (this.#block[key] !== block) continue;
+      if (blocks[key] !== block) continue;
       this.#count(key, pane, row);
       this.#merge(back, key, { columns: back, row: key }, { columns: own, row });
     }
   }
 
-  #make(key: number, inside: readonly PaneTable[], block: number): void {
+  #make(key: number, { inside, front, back, block, blockEndMs }: Slide): void {
     const { keys } = this;
-    const [front, back] = [this.#columns(1), this.#columns(2)];
-    const blockEndMs = (block + 1) * this.#sizeMs;
     keys.lines[key] = keys.sumA[key] = keys.sumB[key] = 0;
     this.#initial.forEach((value, i) => (front[i]![key] = back[i]![key] = value));
-    for (const pane of inside.toReversed()) {
+    for (let at = inside.length - 1; at >= 0; at--) {
+      const { pane, own, behind } = inside[at]!;
+      if (pane.startMs >= blockEndMs) continue;
       const row = this.#rowIn(pane, key);
-      if (row === EMPTY || pane.startMs >= blockEndMs) continue;
-      const { own, behind } = pane;
-      behind.forEach((values, i) => (values[row] = front[i]![key]!));
+      if (row === EMPTY) continue;
+      for (let i = 0; i < behind.length; i++) behind[i]![row] = front[i]![key]!;
       this.#count(key, pane, row);
       this.#merge(front, key, { columns: own, row }, { columns: front, row: key });
     }
-    for (const pane of inside) {
+    for (const { pane, own } of inside) {
+      if (pane.startMs < blockEndMs) continue;
       const row = this.#rowIn(pane, key);
-      if (row === EMPTY || pane.startMs < blockEndMs) continue;
+      if (row === EMPTY) continue;
       this.#count(key, pane, row);
-      this.#merge(back, key, { columns: back, row: key }, { columns: pane.own, row });
+      this.#merge(back, key, { columns: back, row: key }, { columns: own, row });
     }
     this.#block[key] = block;
   }
@@ -198,6 +203,21 @@ export class SlidingTotals {
       at += state.length;
     }
   }
+}
+
+interface Inside {
+  readonly pane: PaneTable;
+  readonly own: Columns;
+  readonly behind: Columns;
+}
+
+/** A window, with the columns of its panes and keys. */
+interface Slide {
+  readonly inside: readonly Inside[];
+  readonly front: Columns;
+  readonly back: Columns;
+  readonly block: number;
+  readonly blockEndMs: number;
 }
 
 interface StateAt {

@@ -136,9 +136,9 @@ export class WindowTable {
     return row === EMPTY ? this.#addOrOther(key.cells, key.hash) : row;
   }
 
-  /** The row that `insert` would return if it made none, or EMPTY. */
-  lookup(batch: Batch, columns: readonly Column[], line: number): number {
-    const { cells, hash, isOther } = keyOfLine(batch, columns, line);
+  /** The row that `insert` would return if it made none, or EMPTY. `known` is the hash of the line's key. */
+  lookup(batch: Batch, columns: readonly Column[], line: number, known?: number): number {
+    const { cells, hash, isOther } = keyOfLine(batch, columns, line, known);
     if (isOther) return this.otherRow;
     const row = this.#find(cells, hash);
     return row === EMPTY && !this.#hasRoom(cells) ? this.otherRow : row;

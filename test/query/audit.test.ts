@@ -117,7 +117,7 @@ function whole(rest: Partial<EpochBody> = {}): Partial<EpochBody> {
       account('dead_letter', [bad]),
     ],
     ...rowsIn(rowOf('/a', [a1, a2]), rowOf('/b', [b1, b2], 120_000)),
-    late: [lateLine(late)],
+    late: [lateLine(late), { ...lateLine(b1), isPart: true }],
     deadLetters: [deadLetter(bad)],
     ...rest,
   };

@@ -93,6 +93,7 @@ test.each([1, 2])('with %d partitions', async (partitions) => {
     ),
   );
   expect(stored).toEqual([[0, true]]);
+  expect(await harness.query('SELECT count(*) FROM tailrace."recent.panes_final"')).toEqual([[0]]);
 });
 
 test('of a table that leaves the pipeline are final as they are, and its panes are gone', async () => {
