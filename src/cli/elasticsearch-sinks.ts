@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts';
-import { type ElasticsearchSinkConfig, elasticsearchSinks } from '../roles/sinks/elasticsearch.ts';
+import { type NamedElasticsearchSink, elasticsearchSinks } from '../roles/sinks/elasticsearch.ts';
 import { suggestion } from '../config/nearest.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 
@@ -9,14 +9,9 @@ import { EXIT, OperatingError } from '../lib/errors.ts';
  */
 export const COMMAND_WAIT_MS = 1000;
 
-export interface NamedElasticsearchSink {
-  readonly name: string;
-  readonly sink: ElasticsearchSinkConfig;
-}
-
 /** The Elasticsearch sink that a command means: the one it names, or the only one there is. */
 export function elasticsearchSinkNamed(config: Config, named: string | undefined): NamedElasticsearchSink {
-  const sinks = elasticsearchSinks(config).map(([name, sink]) => ({ name, sink }));
+  const sinks = elasticsearchSinks(config);
   const refuse = (message: string, hint: string): OperatingError =>
     new OperatingError(message, { code: 'SINK_UNKNOWN', exitCode: EXIT.usage, hint });
   const [first, second] = sinks;

@@ -183,6 +183,6 @@ export function questionFor(config: Config): string | undefined {
   const where = file === null ? `--data-dir ${shownPath(dataDir)}` : `-c ${shownPath(file)}`;
   if (table !== undefined && hasWarehouse(config))
     return `sql ${where} ${shellWord(`from ${readableIdentifier(table)} order by window_start desc limit 10`)}`;
-  const hasDocuments = elasticsearchSinks(config).some(([, { documents }]) => documents.length > 0);
+  const hasDocuments = elasticsearchSinks(config).some(({ sink }) => sink.documents.length > 0);
   return hasDocuments ? `search ${where}` : undefined;
 }

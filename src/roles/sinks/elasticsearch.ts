@@ -260,9 +260,14 @@ export const elasticsearchSink: SinkDefinition<ElasticsearchSinkConfig, Elastics
     (await import('./elasticsearch-role.ts')).runElasticsearch(context, name, sink, given),
 };
 
+export interface NamedElasticsearchSink {
+  readonly name: string;
+  readonly sink: ElasticsearchSinkConfig;
+}
+
 /** The sinks of this kind in a configuration. */
-export function elasticsearchSinks({ sinks }: Pick<Config, 'sinks'>): (readonly [string, ElasticsearchSinkConfig])[] {
+export function elasticsearchSinks({ sinks }: Pick<Config, 'sinks'>): NamedElasticsearchSink[] {
   return Object.entries(sinks).flatMap(([name, sink]) =>
-    sink.type === elasticsearchSink.type ? [[name, sink as ElasticsearchSinkConfig] as const] : [],
+    sink.type === elasticsearchSink.type ? [{ name, sink: sink as ElasticsearchSinkConfig }] : [],
   );
 }
