@@ -42,7 +42,7 @@ rollups:
     from: access
     by: [source.address]
     window: { type: session, gap: 3s }
-    measures: { requests: count, bytes: sum(http.response.body.bytes) }
+    measures: { requests: count, bytes: sum(http.response.body.bytes), entry: first(url.path), exit: last(url.path) }
 engine: { checkpoint: { interval: 500ms } }
 `;
 
@@ -69,7 +69,7 @@ export const WINDOWS_SQL = `
 /** The longest visits: what one client asked for, with less than the gap between two requests. */
 export const VISITS_SQL = `
   SELECT source_address AS client, strftime(first_event AT TIME ZONE 'UTC', '%H:%M:%S') AS began,
-    round(duration_ms / 1000, 1) AS seconds, requests, bytes
+    round(duration_ms / 1000, 1) AS seconds, requests, entry, exit
   FROM main.visits ORDER BY duration_ms DESC, client LIMIT 5`;
 
 export const LATE_SQL = `

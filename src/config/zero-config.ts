@@ -110,7 +110,12 @@ function ofAccessLog(codec: string): Guess {
     stream: { codec: { type: codec } },
     rollups: {
       requests: { from: codec, by: ['url.path', 'http.response.status_code'], window: MINUTE, measures },
-      visits: { from: codec, by: ['source.address'], window: { type: 'session', gap: '30m' }, measures },
+      visits: {
+        from: codec,
+        by: ['source.address'],
+        window: { type: 'session', gap: '30m' },
+        measures: { ...measures, entry: 'first(url.path)', exit: 'last(url.path)' },
+      },
       clients: { from: codec, by: ['source.address'], window: { type: 'tumbling', size: '1h' }, measures },
     },
     notes: [],

@@ -11,7 +11,9 @@ test('the demonstration survives its deaths and proves that nothing was lost', a
     expect(stdout).toMatch(/kill -9 \d+: the engine dies/);
     expect(stdout).toMatch(/the engine works again after \d+\.\d s/);
     expect(stdout).toMatch(/kill -9 \d+: the sink warehouse dies/);
-    expect(stdout).toMatch(/the longest of them:\nclient +began +seconds +requests +bytes\n.*\n\d+\.\d+\.\d+\.\d+ /);
+    expect(stdout).toMatch(
+      /the longest of them:\nclient +began +seconds +requests +entry +exit\n.*\n\d+\.\d+\.\d+\.\d+ /,
+    );
     expect(stdout).toContain('sent 3,200 = stored 3,200, lost 0, doubled 0');
     expect(code).toBe(0);
     expect(processesOf(folder)).toEqual([]);
