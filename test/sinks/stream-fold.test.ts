@@ -2,9 +2,11 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { EpochBody, EpochEnvelope, SourceMark } from '../../src/epoch/epoch.ts';
 import { COMPONENTS } from '../../src/components.ts';
 import { type StoredRow, rowDocument, rowId, storedRow } from '../../src/sinks/elasticsearch/rollup-document.ts';
+import { sliding } from '../../src/operators/sliding-window.ts';
 import { type FoldedRow, keyOf } from '../../src/sinks/row-fold.ts';
 import { StreamFold } from '../../src/sinks/stream-fold.ts';
 import { type TestRow, TRAFFIC, bodyOf, pipelineOf, rowsOf } from '../support/epochs.ts';
+import { TableRun } from '../support/table-run.ts';
 import { SESSIONS, sessionIdentities, sessionRows } from '../support/session-rows.ts';
 
 const MINUTE = 60_000;
@@ -208,4 +210,19 @@ describe('rows that the store has', () => {
     expect(shown(apply(0, { ...snapshot, ...rows(row(1)) }))).toEqual([[['/a', 200], 'open', [[0, 7, 3]]]]);
     expect(shown(apply(0, rows(row(2)), 'new'))).toEqual([[['/a', 200], 'open', [[0, 2, 2]]]]);
   });
+});
+
+test('windows that overlap are final when they come, and their panes are nothing to tell of', () => {
+  const window = { type: 'sliding', sizeMs: 5 * MINUTE, slideMs: MINUTE };
+  const spec = { ...TRAFFIC, window, by: [], measures: [{ name: 'requests', aggregate: 'count' }] };
+  const run = new TableRun(sliding, { name: 'recent', spec, fields: [] });
+  const line = { timeMs: 0, watermarkMs: -1, cells: [] };
+  run.process([line, { ...line, timeMs: 2 * MINUTE }], 0);
+  run.operator.onWatermark(MINUTE - 1);
+  const { upserts } = run.checkpoint(true, MINUTE - 1, false);
+  expect(upserts.map(({ table }) => table)).toEqual(['recent', 'recent.panes']);
+  fold = new StreamFold(['recent']);
+  const body = { pipeline: pipelineOf({ recent: spec }), upserts, watermarkMs: MINUTE - 1 };
+  const told = apply(0, body).map((one) => [one.schema.table, one.cells['window_end'], fold.statusOf(one)]);
+  expect(told).toEqual([['recent', MINUTE, 'final']]);
 });
