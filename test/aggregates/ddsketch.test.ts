@@ -79,6 +79,15 @@ test('keeps as many buckets as it may, and then those of the largest values', ()
   expect(rows.roomBytes).toBe(small);
 });
 
+test('counts what lies below the lowest bucket that is kept in just that one', () => {
+  const gamma = 1.01 / 0.99;
+  for (const sign of [1, -1]) {
+    const state = stateOf(Array.from({ length: 3000 }, (_, i) => sign * gamma ** (i - 1000.5)));
+    const nearest = quantileOf(state, sign > 0 ? 1e-9 : 1 - 1e-9)!;
+    expect(nearest / (sign * gamma ** (3000 - BUCKETS_MAX - 1000.5))).toBeCloseTo(1, 3);
+  }
+});
+
 test('of a value that is too large for its type is beyond all numbers', () => {
   const state = stateOf([1, 2, 3, Infinity, Infinity, -Infinity]);
   expect([0.01, 0.5, 0.99].map((q) => quantileOf(state, q))).toEqual([
