@@ -2,15 +2,14 @@
 import { appendFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { systemClock } from '../../src/lib/clock.ts';
 import { rollupIndex } from '../../src/sinks/elasticsearch/templates.ts';
 import { accessLine } from '../support/access-lines.ts';
 import { type Appliance, type LockedRole, withAppliance } from '../support/appliance.ts';
+import { killInTurn } from '../support/killed-roles.ts';
 import { Random } from '../support/random.ts';
 import { Warehouse } from '../support/row-oracle.ts';
 import { type Elasticsearch, startElasticsearch } from '../support/stack/elasticsearch.ts';
 import { SERVER_START_MS, describeWith } from '../support/stack/require-stack.ts';
-import { until } from '../support/tailrace-process.ts';
 
 const IS_SOAK = process.env['TAILRACE_SOAK'] === '1';
 const KILLS = IS_SOAK ? 120 : 6;
@@ -128,19 +127,8 @@ describeWith('elasticsearch')('in a real Elasticsearch', () => {
 test(`tables over tables are those of SQL, with ${KILLS} kills on the way`, async () => {
   await withAppliance({ outOfOrderness: '10m', rollups: ROLLUPS }, async (appliance) => {
     const random = new Random(27);
-    const run = appliance.supervised();
-    for (let piece = 0; piece < KILLS; piece++) {
-      appendPiece(appliance, piece, random);
-      const role = ROLES[piece % ROLES.length]!;
-      await systemClock.sleep(200 + random.below(800));
-      await until(
-        () => killed(appliance.pidOf(role)),
-        120_000,
-        () => `${role} does not run: ${appliance.report()}`,
-      );
-    }
-    run.child.kill('SIGTERM');
-    await run.ended;
+    const kills = { count: KILLS, roles: ROLES, random, pauseMsMax: 1000 };
+    await killInTurn(appliance, kills, (piece) => appendPiece(appliance, piece, random));
     const audit = await appliance.drain();
     expect(audit).toMatchObject({ sent: KILLS * LINES_EACH, lost: 0, doubled: 0, isBalanced: true });
     const warehouse = await Warehouse.open(join(appliance.dataDir, 'warehouse.duckdb'));
@@ -168,15 +156,6 @@ test(`tables over tables are those of SQL, with ${KILLS} kills on the way`, asyn
     }
   });
 });
-
-/** False where there is no such process: a role that ended leaves its number behind. */
-function killed(pid: number | undefined): boolean {
-  try {
-    return pid !== undefined && process.kill(pid, 'SIGKILL');
-  } catch {
-    return false;
-  }
-}
 
 function appendPiece(appliance: Appliance, piece: number, random: Random, files = FILES): void {
   const lines = Array.from({ length: LINES_EACH }, (_, i) => {

@@ -7,6 +7,7 @@ import { Kafka as Client, logLevel } from 'kafkajs';
 import { systemClock } from '../../src/lib/clock.ts';
 import { accessLine } from '../support/access-lines.ts';
 import { type Appliance, type LockedRole, spreadAgent, withAppliance } from '../support/appliance.ts';
+import { killInTurn } from '../support/killed-roles.ts';
 import { KafkaProbe } from '../support/kafka-probe.ts';
 import { Random } from '../support/random.ts';
 import { Warehouse } from '../support/row-oracle.ts';
@@ -67,22 +68,13 @@ describeWith('kafka', 'elasticsearch')('sessions that are told of and then joine
       await withAppliance(options, async (appliance) => {
         const random = new Random(11);
         const lines: string[] = [];
-        const run = appliance.supervised();
         const stale = appliance.start(['sink', 'search', '-c', secondHost(appliance)]);
-        for (let piece = 0; piece < KILLS; piece++) {
+        const kills = { count: KILLS, roles: ROLES, random, pauseMsMax: 500 };
+        await killInTurn(appliance, kills, async (piece) => {
           await writePiece(writers, lines, random);
-          const role = ROLES[piece % ROLES.length]!;
-          await systemClock.sleep(random.below(500));
-          await until(
-            () => appliance.kill(role),
-            120_000,
-            () => `${role} does not run: ${appliance.report()}`,
-          );
           // It has told of sessions that are joined while it is frozen.
           if (piece === KILLS >> 1) stale.child.kill('SIGSTOP');
-        }
-        run.child.kill('SIGTERM');
-        await run.ended;
+        });
         const audit = await appliance.drain();
         expect(audit).toMatchObject({ sent: lines.length, lost: 0, doubled: 0, isBalanced: true });
         const { rows, want, told } = await rowsOf(appliance, lines);

@@ -2,13 +2,12 @@
 import { appendFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { systemClock } from '../../src/lib/clock.ts';
 import { accessLine } from '../support/access-lines.ts';
 import { type Appliance, type LockedRole, withAppliance } from '../support/appliance.ts';
+import { killInTurn } from '../support/killed-roles.ts';
 import { Random } from '../support/random.ts';
 import { Warehouse } from '../support/row-oracle.ts';
 import { foundSql, islandsSql } from '../support/session-islands.ts';
-import { until } from '../support/tailrace-process.ts';
 
 const IS_SOAK = process.env['TAILRACE_SOAK'] === '1';
 const KILLS = IS_SOAK ? 120 : 9;
@@ -27,19 +26,8 @@ test(`sessions with three gaps are those of SQL, with ${KILLS} kills on the way`
   const options = { outOfOrderness: '10m', rollups: Object.entries(GAPS).map(rollup).join('') };
   await withAppliance(options, async (appliance) => {
     const random = new Random(10);
-    const run = appliance.supervised();
-    for (let piece = 0; piece < KILLS; piece++) {
-      appendPiece(appliance, piece, random);
-      const role = ROLES[piece % ROLES.length]!;
-      await systemClock.sleep(200 + random.below(800));
-      await until(
-        () => appliance.kill(role),
-        120_000,
-        () => `${role} does not run: ${appliance.report()}`,
-      );
-    }
-    run.child.kill('SIGTERM');
-    await run.ended;
+    const kills = { count: KILLS, roles: ROLES, random, pauseMsMax: 1000 };
+    await killInTurn(appliance, kills, (piece) => appendPiece(appliance, piece, random));
     expect(await appliance.drain()).toMatchObject({ sent: KILLS * LINES_EACH, lost: 0, doubled: 0, isBalanced: true });
     const warehouse = await Warehouse.open(join(appliance.dataDir, 'warehouse.duckdb'));
     try {

@@ -2,12 +2,11 @@
 import { appendFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { systemClock } from '../../src/lib/clock.ts';
 import { accessLine } from '../support/access-lines.ts';
 import { type Appliance, type LockedRole, withAppliance } from '../support/appliance.ts';
+import { killInTurn } from '../support/killed-roles.ts';
 import { Random } from '../support/random.ts';
 import { Warehouse } from '../support/row-oracle.ts';
-import { until } from '../support/tailrace-process.ts';
 
 const IS_SOAK = process.env['TAILRACE_SOAK'] === '1';
 const KILLS = IS_SOAK ? 120 : 6;
@@ -27,19 +26,8 @@ test(`windows that overlap are those of SQL, with ${KILLS} kills on the way`, as
   const options = { outOfOrderness: '10m', rollups: Object.entries(WINDOWS).map(rollup).join('') };
   await withAppliance(options, async (appliance) => {
     const random = new Random(26);
-    const run = appliance.supervised();
-    for (let piece = 0; piece < KILLS; piece++) {
-      appendPiece(appliance, piece, random);
-      const role = ROLES[piece % ROLES.length]!;
-      await systemClock.sleep(200 + random.below(800));
-      await until(
-        () => killed(appliance.pidOf(role)),
-        120_000,
-        () => `${role} does not run: ${appliance.report()}`,
-      );
-    }
-    run.child.kill('SIGTERM');
-    await run.ended;
+    const kills = { count: KILLS, roles: ROLES, random, pauseMsMax: 1000 };
+    await killInTurn(appliance, kills, (piece) => appendPiece(appliance, piece, random));
     // Open windows are told of, and counted, like those that are final.
     expect(await appliance.drain()).toMatchObject({ sent: KILLS * LINES_EACH, lost: 0, doubled: 0, isBalanced: true });
     const warehouse = await Warehouse.open(join(appliance.dataDir, 'warehouse.duckdb'));
@@ -55,15 +43,6 @@ test(`windows that overlap are those of SQL, with ${KILLS} kills on the way`, as
     }
   });
 });
-
-/** False where there is no such process: a role that ended leaves its number behind. */
-function killed(pid: number | undefined): boolean {
-  try {
-    return pid !== undefined && process.kill(pid, 'SIGKILL');
-  } catch {
-    return false;
-  }
-}
 
 function appendPiece(appliance: Appliance, piece: number, random: Random): void {
   const lines = Array.from({ length: LINES_EACH }, (_, i) => {
