@@ -61,14 +61,14 @@ export class ParquetSpool implements RowTaker {
 
 /**
  * The value as it was, of what `jsonValue` has made of it (sql-values.ts). Parquet has no whole numbers of 128 bits, and DuckDB would make
- * doubles of them; of a map its pairs stay JSON.
+ * doubles of them. Of a map its pairs stay JSON, and so does a list or struct with bytes or such numbers in it.
  */
 function valueSql(type: string, index: number): string {
   const text = `row->>${index}`;
-  if (type === 'VARCHAR' || type.includes('MAP(')) return text;
   if (type === 'BLOB') return `from_base64(${text})`;
   // By way of its own type: DuckDB takes 40 µs to make a decimal of so many digits from a text.
   if (type === 'HUGEINT' || type === 'UHUGEINT') return `CAST(CAST(${text} AS ${type}) AS DECIMAL(38, 0))`;
+  if (type === 'VARCHAR' || /MAP\(|BLOB|HUGEINT/.test(type)) return text;
   const isNested = /[[(]/.test(type) && !/^(DECIMAL|ENUM)\([^)]*\)$/.test(type);
   return isNested ? `CAST(row->${index} AS ${type})` : `CAST(${text} AS ${type})`;
 }

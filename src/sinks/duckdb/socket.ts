@@ -74,13 +74,15 @@ export class SqlSocket {
       if (request.method === 'POST' && request.url === '/sql') {
         const { sql, lane, isAgain, rowsMax } = (JSON.parse(await readBody(request)) ?? {}) as Record<string, unknown>;
         if (typeof sql !== 'string') throw new OperatingError('the body is {"sql": "…"}', { code: 'SQL_INVALID' });
+        if (rowsMax !== undefined && !isRowCount(rowsMax))
+          throw new OperatingError('rowsMax is a whole number of rows, 0 for all', { code: 'SQL_INVALID' });
         const question = {
           sql,
           lane: lane === 'own' ? 'own' : 'people',
           isAgain: isAgain === true,
           signal: gone.signal,
         } as const;
-        if (typeof rowsMax === 'number') await this.#stream({ ...question, rowsMax }, response);
+        if (rowsMax !== undefined) await this.#stream({ ...question, rowsMax }, response);
         else await this.#runner.query({ ...question, deliver: (result) => send(response, 200, result) });
       } else if (request.method === 'GET' && request.url === '/status') {
         const sql = 'FROM tailrace.cursors ORDER BY topic, partition';
@@ -109,6 +111,10 @@ export class SqlSocket {
     });
     response.end(frame({ truncated }));
   }
+}
+
+function isRowCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function frame(content: SqlFrame): string {

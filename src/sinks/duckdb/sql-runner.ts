@@ -213,9 +213,13 @@ export class SqlRunner {
   /** Waits until a part is taken, or the query is to end. */
   async #hand(running: Running, take: () => Promise<void>): Promise<void> {
     if (running.ending.signal.aborted) return;
+    const { signal } = running.ending;
+    const ended = Promise.withResolvers<void>();
+    signal.addEventListener('abort', ended.resolve as () => void, { once: true });
     this.#progressed(running, true);
-    await Promise.race([take(), onceAborted(running.ending.signal)]);
+    await Promise.race([take(), ended.promise]);
     this.#progressed(running, false);
+    signal.removeEventListener('abort', ended.resolve as () => void);
   }
 
   #progressed(running: Running, isHanding: boolean): void {

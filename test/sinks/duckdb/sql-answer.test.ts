@@ -166,6 +166,13 @@ describe('over the socket', () => {
     });
   });
 
+  test('what is not a number of rows is refused', async () => {
+    await served(60_000, async (path) => {
+      for (const rowsMax of [-1, 1.5, 2 ** 60])
+        await expect(ask(path, 'SELECT 1', rowsMax, new Taken())).rejects.toMatchObject({ code: 'SQL_INVALID' });
+    });
+  });
+
   test('an error before the columns and one behind them keep their codes', async () => {
     await served(60_000, async (path) => {
       await expect(ask(path, 'DROP TABLE x', 0, new Taken())).rejects.toMatchObject({ code: 'SQL_REFUSED' });
@@ -232,12 +239,20 @@ describe('a Parquet file', () => {
     stamps: `[TIMESTAMP '2026-01-01 01:02:03']`,
     decimals: `[1.5::DECIMAL(5, 2)]`,
   };
+  /** What Parquet, or JSON, cannot hold is the nearest thing that loses nothing. */
+  const OTHERS: Readonly<Record<string, readonly [sql: string, type: string, value: string]>> = {
+    huge: ['9007199254740993::HUGEINT * 9007199254740993', 'DECIMAL(38,0)', String(9007199254740993n ** 2n)],
+    map: [`MAP {'k': 1}`, 'VARCHAR', '[["k",1]]'],
+    blobs: [`['\\xFF'::BLOB]`, 'VARCHAR', '["/w=="]'],
+    hugeInside: [`{'n': 9007199254740993::HUGEINT}`, 'VARCHAR', '{"n":"9007199254740993"}'],
+  };
 
   test('has every value with the type that it had, and 128 bits as a decimal', async () => {
     const connection = await instance.connect();
     const spool = new ParquetSpool();
-    const select = Object.entries(COLUMNS).map(([name, sql]) => `${sql} AS "${name}"`);
-    const sql = `SELECT ${select.join(', ')}, 9007199254740993::HUGEINT * 9007199254740993 AS huge, MAP {'k': 1} AS map FROM range(3)`;
+    const others = Object.values(OTHERS);
+    const all = [...Object.entries(COLUMNS), ...Object.entries(OTHERS).map(([name, [of]]) => [name, of] as const)];
+    const sql = `SELECT ${all.map(([name, of]) => `${of} AS "${name}"`).join(', ')} FROM range(3)`;
     const reader = await DuckDBInstance.create(':memory:');
     const reading = await reader.connect();
     try {
@@ -257,16 +272,15 @@ describe('a Parquet file', () => {
       await spool.finish(names);
       const file = await reading.runAndReadAll(`FROM '${spool.path}'`);
       const want = await connection.runAndReadAll(sql);
-      const own = names.length - 2;
+      const own = names.length - others.length;
       expect(file.columnNames()).toEqual(want.columnNames());
       expect(file.columnTypes().map(String).slice(0, own)).toEqual(want.columnTypes().map(String).slice(0, own));
-      expect(file.columnTypes().map(String).slice(own)).toEqual(['DECIMAL(38,0)', 'VARCHAR']);
+      expect(file.columnTypes().map(String).slice(own)).toEqual(others.map(([, type]) => type));
       expect(file.getRowsJson().map((row) => row.slice(0, own))).toEqual(
         want.getRowsJson().map((row) => row.slice(0, own)),
       );
-      expect(file.getRowsJson().map((row) => row.slice(own))).toEqual(
-        Array.from({ length: 3 }, () => [String(9007199254740993n ** 2n), '[["k",1]]']),
-      );
+      const last = others.map(([, , value]) => value);
+      expect(file.getRowsJson().map((row) => row.slice(own))).toEqual([last, last, last]);
     } finally {
       connection.closeSync();
       reading.closeSync();
