@@ -277,19 +277,19 @@ export const DDSKETCH_COLUMNS: readonly SketchColumn[] = [
 /** The same in SQL: the counts of all parts in order, and how far they come. */
 export function mergedQuantileSql({ value, columns: [places, counts] }: MergedNames, q: number): string {
   const pairs = `list_zip(flatten(list(${places})), flatten(list(${counts})))`;
-  const sorted = `list_sort(list_transform(${pairs}, lambda x: { 'place': x[1], 'before': x[2] }))`;
-  const rank = `${q} * (list_sum(list_transform(s, lambda x: x.before)) - 1)`;
-  const step = `CASE WHEN a.before > r THEN a ELSE { 'place': b.place, 'before': a.before + b.before } END`;
-  const found = bound('r', rank, `list_reduce(s, lambda a, b: ${step}).place`);
-  const isFinite = `abs(x.place) < ${INFINITE}`;
+  const sorted = `list_sort(list_transform(${pairs}, lambda ".x": { 'place': ".x"[1], 'before': ".x"[2] }))`;
+  const rank = `${q}::DOUBLE * (list_sum(list_transform(".s", lambda ".x": ".x".before)) - 1)`;
+  const step = `CASE WHEN ".a".before > ".r" THEN ".a" ELSE { 'place': ".b".place, 'before': ".a".before + ".b".before } END`;
+  const found = bound('r', rank, `list_reduce(".s", lambda ".a", ".b": ${step}).place`);
+  const isFinite = `abs(".x".place) < ${INFINITE}`;
   const furthest = (aggregate: 'min' | 'max'): string =>
-    `list_${aggregate}(list_transform(list_filter(s, lambda x: ${isFinite}), lambda x: x.place))`;
+    `list_${aggregate}(list_transform(list_filter(".s", lambda ".x": ${isFinite}), lambda ".x": ".x".place))`;
   // Of parts that reach further, the buckets that are nearer to zero than those that are kept count in the lowest of them.
-  const kept = `CASE WHEN abs(f) >= ${INFINITE} THEN f WHEN f > 0 THEN greatest(f, ${furthest('max')} - ${BUCKETS_MAX - 1})
-    WHEN f < 0 THEN least(f, ${furthest('min')} + ${BUCKETS_MAX - 1}) ELSE 0 END`;
-  const result = `CASE WHEN abs(k) >= ${INFINITE} THEN sign(k) * 'Infinity'::DOUBLE
-    WHEN k = 0 THEN 0
-    ELSE sign(k) * least(${MIDDLE} * pow(${GAMMA}, abs(k) - ${APART_FROM_ZERO + 1}), ${Number.MAX_VALUE}) END`;
-  const ofParts = bound('s', sorted, `CASE WHEN len(s) > 0 THEN ${bound('f', found, bound('k', kept, result))} END`);
+  const kept = `CASE WHEN abs(".f") >= ${INFINITE} THEN ".f" WHEN ".f" > 0 THEN greatest(".f", ${furthest('max')} - ${BUCKETS_MAX - 1})
+    WHEN ".f" < 0 THEN least(".f", ${furthest('min')} + ${BUCKETS_MAX - 1}) ELSE 0 END`;
+  const result = `CASE WHEN abs(".k") >= ${INFINITE} THEN sign(".k") * 'Infinity'::DOUBLE
+    WHEN ".k" = 0 THEN 0
+    ELSE sign(".k") * least(${MIDDLE} * pow(${GAMMA}, abs(".k") - ${APART_FROM_ZERO + 1}), ${Number.MAX_VALUE}) END`;
+  const ofParts = bound('s', sorted, `CASE WHEN len(".s") > 0 THEN ${bound('f', found, bound('k', kept, result))} END`);
   return `CASE WHEN count(*) = 1 THEN any_value(${value}) ELSE ${ofParts} END`;
 }

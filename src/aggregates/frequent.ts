@@ -283,12 +283,12 @@ export const frequentColumns = (type: FieldType): readonly SketchColumn[] => [
 /** The same in SQL. Each part has a value once: those that are alike stand side by side, no more of them than there are parts. */
 export function mergedFrequentSql({ value, columns: [values, offset] }: MergedNames, k: number): string {
   const sorted = `list_sort(flatten(list(${values})))`;
-  const sum = `list_sum(list_transform(list_filter(s.all[i:i + s.parts - 1], lambda y: y.v = s.all[i].v), lambda y: y.n))`;
-  const firsts = `list_filter(range(1, len(s.all) + 1), lambda i: i = 1 OR s.all[i].v <> s.all[i - 1].v)`;
-  const summed = `list_sort(list_transform(${firsts}, lambda i: { 'n': -${sum}, 'v': s.all[i].v }))`;
-  const less = `CASE WHEN len(t) > ${VALUES_MAX} THEN -t[${VALUES_KEPT + 1}].n ELSE 0 END`;
-  const counts = `',"count":' || CAST(-x.n - c AS BIGINT) || CASE WHEN s.offset + c > 0 THEN ',"count_max":' || CAST(-x.n + s.offset AS BIGINT) ELSE '' END`;
-  const shown = `list_transform(list_filter(t[1:${k}], lambda x: -x.n > c), lambda x: '{"value":' || x.v || ${counts} || '}')`;
+  const sum = `list_sum(list_transform(list_filter(".s".all[".i":".i" + ".s".parts - 1], lambda ".y": ".y".v = ".s".all[".i"].v), lambda ".y": ".y".n))`;
+  const firsts = `list_filter(range(1, len(".s".all) + 1), lambda ".i": ".i" = 1 OR ".s".all[".i"].v <> ".s".all[".i" - 1].v)`;
+  const summed = `list_sort(list_transform(${firsts}, lambda ".i": { 'n': -${sum}, 'v': ".s".all[".i"].v }))`;
+  const less = `CASE WHEN len(".t") > ${VALUES_MAX} THEN -".t"[${VALUES_KEPT + 1}].n ELSE 0 END`;
+  const counts = `',"count":' || CAST(-".x".n - ".c" AS BIGINT) || CASE WHEN ".s".offset + ".c" > 0 THEN ',"count_max":' || CAST(-".x".n + ".s".offset AS BIGINT) ELSE '' END`;
+  const shown = `list_transform(list_filter(".t"[1:${k}], lambda ".x": -".x".n > ".c"), lambda ".x": '{"value":' || ".x".v || ${counts} || '}')`;
   const text = `'[' || array_to_string(${shown}, ',') || ']'`;
   const parts = `{ 'all': ${sorted}, 'parts': count(*), 'offset': sum(${offset}) }`;
   return `CASE WHEN count(*) = 1 THEN any_value(${value}) ELSE ${bound('s', parts, bound('t', summed, bound('c', less, text)))} END`;

@@ -280,22 +280,22 @@ export const HYPERLOGLOG_COLUMNS: readonly SketchColumn[] = [
 export function mergedEstimateSql({ value, columns: [hashes, planes] }: MergedNames): string {
   const none = `bitstring('0', ${REGISTERS})`;
   const atLeast = Array.from({ length: RANK_MAX }, (_, i) => {
-    const ofPlanes = `list_aggregate(list_transform(s.planes, lambda x: ${planesAtLeast('x', i + 1)}), 'bit_or')`;
-    const chosen = `list_filter(hashes, lambda h: ((h >> 4) & ${REGISTERS - 1}) < ${2 ** (RANK_MAX - 1 - i)})`;
-    const ofHashes = `list_aggregate(list_transform(${chosen}, lambda h: h >> 18), 'bitstring_agg', 0, ${REGISTERS - 1})`;
+    const ofPlanes = `list_aggregate(list_transform(".s".planes, lambda ".x": ${planesAtLeast('".x"', i + 1)}), 'bit_or')`;
+    const chosen = `list_filter(".hashes", lambda ".h": ((".h" >> 4) & ${REGISTERS - 1}) < ${2 ** (RANK_MAX - 1 - i)})`;
+    const ofHashes = `list_aggregate(list_transform(${chosen}, lambda ".h": ".h" >> 18), 'bitstring_agg', 0, ${REGISTERS - 1})`;
     return `bit_count(coalesce(${ofPlanes}, ${none}) | coalesce(${ofHashes}, ${none}))`;
   });
-  const empty = `(1 - t[1] / ${REGISTERS})`;
-  const full = `(t[${RANK_MAX}] / ${REGISTERS})`;
-  const sum = (to: number, term: string): string => `list_sum(list_transform(range(1, ${to}), lambda k: ${term}))`;
-  const sigma = `(${empty} + ${sum(TERMS + 1, `pow(${empty}, pow(2, k)) * pow(2, k - 1)`)})`;
-  const tau = `(${full} - ${sum(TERMS + 1, `pow(1 - pow(1 - ${full}, pow(2, -k)), 2) * pow(2, -k)`)})`;
-  const z = `(${REGISTERS} * (${sigma} + ${tau} / 3 / ${2 ** (RANK_MAX - 1)}) + ${sum(RANK_MAX, '(t[k] - t[k + 1]) * pow(2, -k)')})`;
+  const empty = `(1 - ".t"[1] / ${REGISTERS})`;
+  const full = `(".t"[${RANK_MAX}] / ${REGISTERS})`;
+  const sum = (to: number, term: string): string => `list_sum(list_transform(range(1, ${to}), lambda ".k": ${term}))`;
+  const sigma = `(${empty} + ${sum(TERMS + 1, `pow(${empty}, pow(2, ".k")) * pow(2, ".k" - 1)`)})`;
+  const tau = `(${full} - ${sum(TERMS + 1, `pow(1 - pow(1 - ${full}, pow(2, -".k")), 2) * pow(2, -".k")`)})`;
+  const z = `(${REGISTERS} * (${sigma} + ${tau} / 3 / ${2 ** (RANK_MAX - 1)}) + ${sum(RANK_MAX, '(".t"[".k"] - ".t"[".k" + 1]) * pow(2, -".k")')})`;
   const estimated = bound('t', `[${atLeast.join(', ')}]`, `CAST(round(${ALPHA} / ${z}) AS BIGINT)`);
-  const isExact = `len(s.planes) = 0 AND len(hashes) <= ${HASHES_MAX}`;
-  const result = `CASE WHEN ${isExact} THEN len(hashes) ELSE ${estimated} END`;
+  const isExact = `len(".s".planes) = 0 AND len(".hashes") <= ${HASHES_MAX}`;
+  const result = `CASE WHEN ${isExact} THEN len(".hashes") ELSE ${estimated} END`;
   const parts = `{ 'hashes': list(${hashes}), 'planes': coalesce(list(${planes}) FILTER (WHERE ${planes} IS NOT NULL), []) }`;
-  const merged = bound('s', parts, bound('hashes', 'list_distinct(flatten(s.hashes))', result));
+  const merged = bound('s', parts, bound('hashes', 'list_distinct(flatten(".s".hashes))', result));
   return `CASE WHEN count(*) = 1 THEN any_value(${value}) ELSE ${merged} END`;
 }
 

@@ -106,9 +106,12 @@ export function damagedSketch(aggregate: string, what: string): OperatingError {
   });
 }
 
-/** SQL that calls a value by a name in an expression, and finds it once. */
+/**
+ * SQL that calls a value by a name in an expression, `".name"` there, and finds it once. DuckDB takes `x.before` for a field of a column x where
+ * there is one: so the names in lambdas begin with a dot, as no key, measure or state does.
+ */
 export function bound(name: string, value: string, expression: string): string {
-  return `list_transform([${value}], lambda ${name}: ${expression})[1]`;
+  return `list_transform([${value}], lambda ".${name}": ${expression})[1]`;
 }
 
 /** How much of a text is kept where no more than so many bytes may be: never half a character. */

@@ -32,8 +32,8 @@ export const stddev: AggregateDefinition = {
   },
   mergeSql([n, mean, squares], _type, partition) {
     const parts = `list({ 'n': ${n}, 'm': ${mean}, 's': ${squares} } ORDER BY ${partition}) FILTER (WHERE ${n} > 0)`;
-    const join = `lambda a, b: { 'n': a.n + b.n, 'm': a.m + (b.m - a.m) * b.n / (a.n + b.n),
-      's': a.s + b.s + (b.m - a.m) * (b.m - a.m) * a.n * b.n / (a.n + b.n) }`;
+    const join = `lambda ".a", ".b": { 'n': ".a".n + ".b".n, 'm': ".a".m + (".b".m - ".a".m) * ".b".n / (".a".n + ".b".n),
+      's': ".a".s + ".b".s + (".b".m - ".a".m) * (".b".m - ".a".m) * ".a".n * ".b".n / (".a".n + ".b".n) }`;
     // Nothing reduces an empty list.
     const merged = `list_reduce(coalesce(${parts}, [{ 'n': 0::DOUBLE, 'm': 0::DOUBLE, 's': 0::DOUBLE }]), ${join})`;
     return ['n', 'm', 's'].map((lane) => `(${merged}).${lane}`);

@@ -180,3 +180,14 @@ describe.each(SKETCHES.map((sketch) => [sketch.name, sketch] as const))('%s', (n
     );
   });
 });
+
+test.each([0.29, 0.57])(
+  'the quantile %d of 101 values in two partitions has the rank in SQL that it has here',
+  async (q) => {
+    const { rules } = SKETCHES.find(({ name }) => name === 'quantile')!;
+    const values = Array.from({ length: 101 }, (_, i) => ({ value: (i + 1) * 1000, timeMs: 0 }));
+    const states = [values.slice(0, 40), values.slice(40)].map((part) => stateOf(rules, 'long', part));
+    const result = rules.result(mergeStates(rules, 'long', states), 'long', q);
+    expect(shownOf(await merged(rules, 'long', states, q))).toEqual(shownOf(result));
+  },
+);
