@@ -6,7 +6,7 @@ import type { StreamFields } from './measures.ts';
 import { resolveColumns } from './rollup-columns.ts';
 import { schemasOf } from './schema.ts';
 import { originsOf } from './transforms.ts';
-import { type WindowSection, operatorOf, resolveWindow } from './windows.ts';
+import { type WindowSection, operatorOf, resolveWindow, rowsMaxOf } from './windows.ts';
 
 export interface RollupSections {
   readonly rollups: Section | undefined;
@@ -70,7 +70,8 @@ function resolveRollup(
   if (!parsed.success) return undefined;
   const window = resolveWindow([...path, 'window'], parsed.data.window as WindowSection, components, report);
   if (window === undefined) return undefined;
-  const { from, allowed_lateness: allowedLatenessMs, rows_max: rowsMax } = parsed.data;
+  const { from, allowed_lateness: allowedLatenessMs, rows_max: given } = parsed.data;
+  const rowsMax = rowsMaxOf(path, given, window, components, report);
   if (input !== undefined && allowedLatenessMs > 0) {
     const message = `the rows of ${input} are never late: there is nothing to wait for`;
     const hint = 'leave it out, and say at the table that reads the stream how long lines may be late';

@@ -91,7 +91,7 @@ const KEY_FORM = 'expects the name of a field, or { field, as }';
 const keySection = z.union([text, z.strictObject({ field: text, as: sqlName.optional() })], { error: () => KEY_FORM });
 
 /** Tens of thousands of rows a second are written; a row takes 150 bytes of memory, and its key. */
-const ROWS_MAX = { usual: 1_000_000, most: 10_000_000 };
+export const ROWS_MAX = { usual: 1_000_000, most: 10_000_000 };
 const ROWS_MAX_FORM = `must be a whole number between 1 and ${ROWS_MAX.most}`;
 
 export const checkpointSection = z.strictObject({
@@ -176,9 +176,9 @@ function rollupSection({ operators }: ConfigComponents) {
       .int({ error: () => ROWS_MAX_FORM })
       .min(1, { error: () => ROWS_MAX_FORM })
       .max(ROWS_MAX.most, { error: () => ROWS_MAX_FORM })
-      .prefault(ROWS_MAX.usual)
+      .optional()
       .describe(
-        'Keys that get a row of their own, of one window in one partition. Who sends requests may choose the keys: the lines of all further ones share one row, whose key is NULL and whose `is_other` is true.',
+        'Default 1000000, less where windows overlap: 16 million in all windows of one moment. Keys that get a row of their own, of one window in one partition. Who sends requests may choose the keys: the lines of all further ones share one row, whose key is NULL and whose `is_other` is true. With windows that overlap: keys of all open windows together, and as long as their panes have fewer than 16 × `rows_max` rows together; at most 64 million rows in all windows of one moment, since a jump of the clock gives them at once.',
       ),
     measures: z.record(sqlName, text).describe('Column name → aggregate, such as `sum(http.response.body.bytes)`.'),
   });

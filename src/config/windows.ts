@@ -3,7 +3,9 @@ import { present } from '../lib/assert.ts';
 import type { OperatorDefinition } from '../operators/operator.ts';
 import type { ConfigComponents, Report } from './definitions.ts';
 import type { Path } from './document.ts';
-import type { ConfigFile } from './schema.ts';
+import { type ConfigFile, ROWS_MAX } from './schema.ts';
+
+const NUMBER = new Intl.NumberFormat('en-US');
 
 /** A window as the schema lets it through. */
 export type WindowSection = Readonly<Record<string, unknown>> & { readonly type: string };
@@ -28,6 +30,28 @@ export function resolveWindow(
   const { option, ...problem } = resolved.problem;
   report([...path, option], 'value', { code: 'CONFIG_VALUE', ...problem });
   return undefined;
+}
+
+/** Rows that a jump of the clock may give at once, in one partition: about 80 bytes each until the next epoch. */
+const ROWS_AT_ONCE_MAX = { usual: 16_000_000, most: 64_000_000 };
+
+/** What `rows_max` comes to, given or not, with windows that end all at once when the clock jumps. */
+export function rowsMaxOf(
+  path: Path,
+  given: number | undefined,
+  window: WindowSpec,
+  components: ConfigComponents,
+  report: Report,
+): number {
+  const rowsOfKey = operatorOf(window, components).rowsOfKey?.(window) ?? 1;
+  if (given === undefined) return Math.min(ROWS_MAX.usual, Math.floor(ROWS_AT_ONCE_MAX.usual / rowsOfKey));
+  if (given * rowsOfKey > ROWS_AT_ONCE_MAX.most) {
+    const most = NUMBER.format(ROWS_AT_ONCE_MAX.most);
+    const message = `${NUMBER.format(given)} keys in ${rowsOfKey} windows that overlap may give ${NUMBER.format(given * rowsOfKey)} rows at once, when the clock jumps; ${most} are the most`;
+    const hint = `say rows_max: ${Math.floor(ROWS_AT_ONCE_MAX.most / rowsOfKey)} or less, or choose a longer slide`;
+    report([...path, 'rows_max'], 'value', { code: 'CONFIG_VALUE', message, hint });
+  }
+  return given;
 }
 
 /**

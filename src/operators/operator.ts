@@ -133,6 +133,8 @@ export interface OperatorDefinition<Window extends WindowSpec = WindowSpec> {
   sinceMs(window: Window, eventTimeMsMax: number): number;
   /** Of a rollup that begins at `sinceMs`: the largest event time (its end − 1) of a row that is missing, or not whole. */
   lastMissingMs(window: Window, sinceMs: number): number;
+  /** How many rows one key may give when the clock jumps. Absent: one. */
+  rowsOfKey?(window: Window): number;
   /** In a few words: `windows of 1m`. */
   describe(window: Window): string;
   create(context: OperatorContext): Operator;

@@ -4,6 +4,9 @@ import { type KeyedSpec, initialOf, sketchesOf } from './keyed-loop.ts';
 import type { PaneTable } from './pane-table.ts';
 import { EMPTY, WindowTable } from './window-table.ts';
 
+/** Rows of all panes together, for each key that may have one: beyond that no further key gets a place. A row takes 165 bytes and its text. */
+const PANE_ROWS_OF_KEY = 16;
+
 type Columns = readonly Float64Array[];
 
 /**
@@ -25,6 +28,9 @@ export class SlidingTotals {
   readonly #sizeMs: number;
   /** No key gets a place that has none. */
   isFull = false;
+  readonly #paneRowsMax: number;
+  /** Rows of all panes. */
+  #paneRows = 0;
   /** Panes that begin before are in the window, as far as they are there. */
   #mergedMs = -Infinity;
 
@@ -36,6 +42,7 @@ export class SlidingTotals {
     });
     this.#initial = initial;
     this.#sizeMs = sizeMs;
+    this.#paneRowsMax = rowsMax * PANE_ROWS_OF_KEY;
     this.keys = new WindowTable({
       startMs: Number.NaN,
       endMs: Number.NaN,
@@ -68,7 +75,9 @@ export class SlidingTotals {
   keyOf(batch: Batch, columns: readonly Column[], line: number, hash: number): number {
     const known = this.keys.lookup(batch, columns, line, hash);
     if (known !== EMPTY) return known;
-    return this.isFull ? this.keys.other() : this.keys.insert(batch, columns, line, hash);
+    return this.isFull || this.#paneRows >= this.#paneRowsMax
+      ? this.keys.other()
+      : this.keys.insert(batch, columns, line, hash);
   }
 
   /** Place of a key that had one. */
@@ -84,6 +93,7 @@ export class SlidingTotals {
   link(pane: PaneTable, row: number, key: number): void {
     pane.key[row] = key;
     this.#panes[key]! += 1;
+    this.#paneRows++;
   }
 
   touch(pane: PaneTable, row: number): void {
@@ -130,6 +140,7 @@ export class SlidingTotals {
     const count = this.#panes;
     const { behind, key: keyOf, size } = pane;
     const isInside = pane.startMs < this.#mergedMs;
+    this.#paneRows -= size;
     for (let row = 0; row < size; row++) {
       const key = keyOf[row]!;
       if ((count[key]! -= 1) === 0) {

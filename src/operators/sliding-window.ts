@@ -59,6 +59,7 @@ export const sliding: OperatorDefinition<SlidingSpec> = {
   tables: (name, spec, aggregates) => [windowSchema(name, spec, aggregates), paneSchema(name, spec, aggregates)],
   sinceMs: ({ slideMs }, eventTimeMsMax) => windowStart(eventTimeMsMax, slideMs, 0) + slideMs,
   lastMissingMs: ({ sizeMs, slideMs }, sinceMs) => sinceMs - slideMs + sizeMs - 1,
+  rowsOfKey: ({ sizeMs, slideMs }) => Math.ceil(sizeMs / slideMs),
   describe: ({ sizeMs, slideMs }) => `windows of ${formatDuration(sizeMs)} every ${formatDuration(slideMs)}`,
   create: (context) => new SlidingWindow(context),
 };

@@ -44,7 +44,7 @@ export const tumbling: OperatorDefinition<TumblingSpec> = {
       .prefault('0ms')
       .describe('Moves every window: an offset of 8h begins days of `1d` at 08:00. Less than `size`.'),
     time_zone: zoneName.describe(
-      'Days and hours by the clocks of a place, as `Europe/Berlin`: a day has 23, 24 or 25 hours, an hour that comes twice is one window of two. A day must be a multiple of `size`.',
+      'Days and hours by the clocks of a place, as `Europe/Berlin`: a day has 23, 24 or 25 hours, an hour that comes twice is one window of two, but shorter windows in it come twice. A day must be a multiple of `size`.',
     ),
   }),
   resolve(options) {

@@ -16,8 +16,9 @@ export interface ZoneWindowsOptions {
 }
 
 /**
- * Windows by clocks on the wall: all moments that have one local day and one part of it. So a day has 23, 24 or 25 hours, an hour that comes twice when
- * clocks are set back is one window of two, and what a clock skips is in none. `Intl` is asked where a window begins, not for every line.
+ * Windows by clocks on the wall: all moments, without a gap, in which a clock shows one part of one local day. So a day has 23, 24 or 25 hours, an
+ * hour that comes twice when clocks are set back is one window of two (parts shorter than that shift come twice, as two windows), and what a clock
+ * skips is in none. `Intl` is asked where a window begins, not for every line.
  */
 export class ZoneWindows {
   readonly #clock: ZoneClock;

@@ -201,6 +201,12 @@ refuses(
   '13:47 VALUE: a window would have 3600 panes of 1s, and may have 1000 — choose a longer slide, best one that the size is a multiple of',
 );
 refuses(
+  'more rows than a jump of the clock may give at once',
+  '{ type: tumbling, size: 1m }',
+  '{ type: sliding, size: 24h, slide: 2m }\n    rows_max: 100000',
+  '14:15 VALUE: 100,000 keys in 720 windows that overlap may give 72,000,000 rows at once, when the clock jumps; 64,000,000 are the most — say rows_max: 88888 or less, or choose a longer slide',
+);
+refuses(
   'an offset as long as its window',
   'size: 1m',
   'size: 1m, offset: 60s',
@@ -218,6 +224,16 @@ refuses(
   'status: count',
   "14:17 COLUMN_CLASH: the measure status and every table's own status would both be the column status — choose another name",
 );
+
+test.each([
+  ['{ type: tumbling, size: 1d }', 1_000_000],
+  ['{ type: sliding, size: 5m, slide: 1m }', 1_000_000],
+  ['{ type: sliding, size: 24h, slide: 2m }', 22_222],
+  ['{ type: sliding, size: 24h, slide: 2m }\n    rows_max: 88888', 88_888],
+])('%s has at most %d keys', (window, rowsMax) => {
+  const { config } = resolveText(changed('{ type: tumbling, size: 1m }', window), 'tailrace.yaml', {});
+  expect(config.pipeline.rollups['traffic']!.rowsMax).toBe(rowsMax);
+});
 
 test('problems of all sections are shown at once, in the order of the file', () => {
   const text = changed('60s', '60', changed('[url.path]', '[url.pth]', changed('name: web', 'nam: web')));

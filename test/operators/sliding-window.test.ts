@@ -236,6 +236,29 @@ describe('a sliding window', () => {
     expect(run.others).toEqual({ lines: 2, first: { windowStartMs: 100, key: ['b'], rowsMax: 1, isFull: true } });
   });
 
+  test('has no row for a further key while the panes have 16 for each that may have one', () => {
+    const run = of({ rowsMax: 2, window: { type: 'sliding', sizeMs: 3200, slideMs: 100 } });
+    run.process(
+      Array.from({ length: 31 }, (_, i) => plainLine(i * 100)),
+      0,
+    );
+    run.process([plainLine(3100)], 31);
+    run.checkpoint(true, -Infinity, true);
+    run.process([plainLine(3100, -Infinity, 'b'), plainLine(3100)], 32);
+    run.operator.onWatermark(3299);
+    run.process([plainLine(3210, 3299, 'c')], 34);
+    run.operator.onWatermark(3399);
+    run.checkpoint(false, 3399, false);
+    expect(rows(run).filter(([start]: any) => start === 0 || start === 200)).toEqual([
+      [0, 'a', 0, 33],
+      [0, null, 1, 1],
+      [200, 'a', 0, 31],
+      [200, null, 1, 1],
+      [200, 'c', 0, 1],
+    ]);
+    expect(run.others).toMatchObject({ lines: 1, first: { key: ['b'], isFull: true } });
+  });
+
   test('that leaves the pipeline gives its open windows as they are', () => {
     const run = of();
     run.process([plainLine(150), plainLine(250)], 0);
