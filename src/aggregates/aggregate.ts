@@ -22,7 +22,8 @@ export interface AggregateDefinition {
   accumulators(type: FieldType | undefined): readonly Accumulator[];
   /**
    * JavaScript statements that add one value. `acc` are assignable expressions, `value` a local name that may be NaN, `rest` one of what it
-   * lacks of a whole number beyond 2^53 (lib/exact-integer.ts); without it, `value` is exact. A number that is too large for its type is ±Infinity.
+   * lacks of a whole number beyond 2^53 (lib/exact-integer.ts); without it, `value` is exact. A number that is too large for its type is ±Infinity, and
+   * `rest` is NaN where even its sign is unknown.
    * Generated once per pipeline into the hot loop; `add` is the same rule in plain code and the oracle of this text.
    */
   updateSource(acc: readonly string[], value: string, type: FieldType | undefined, rest?: string): string;

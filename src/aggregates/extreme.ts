@@ -11,6 +11,8 @@ export function extreme(
   examples: AggregateDefinition['examples'],
 ): AggregateDefinition {
   const is = name === 'max' ? '>' : '<';
+  // What stands for a value of which not even the sign is known: no other one is the result.
+  const unknown = name === 'max' ? Infinity : -Infinity;
   const isBetter = (value: number, rest: number, [best, bestRest]: readonly number[]): boolean =>
     name === 'max'
       ? value > best! || (value === best && rest > bestRest!)
@@ -26,13 +28,15 @@ export function extreme(
     ],
     sqlType: (type) => (type === 'double' ? 'DOUBLE' : 'BIGINT'),
     updateSource: ([best, bestRest], value, type, rest) => {
-      if (type === 'double') return `if (${value} ${is} ${best} || ${best} !== ${best}) ${best} = ${value};`;
+      const first = rest === undefined ? '' : `if (${rest} !== ${rest}) ${best} = ${unknown}; else `;
+      if (type === 'double') return `${first}if (${value} ${is} ${best} || ${best} !== ${best}) ${best} = ${value};`;
       // Equal doubles: without a `rest` both are within 2^53, and so the same number.
       const isNearer = rest === undefined ? '' : ` || (${value} === ${best} && ${rest} ${is} ${bestRest})`;
-      return `if (${value} ${is} ${best} || ${best} !== ${best}${isNearer}) { ${best} = ${value}; ${bestRest} = ${rest ?? 0}; }`;
+      return `${first}if (${value} ${is} ${best} || ${best} !== ${best}${isNearer}) { ${best} = ${value}; ${bestRest} = ${rest ?? 0}; }`;
     },
     add(acc, value, type, rest = 0) {
-      if (Number.isNaN(value) || !(Number.isNaN(acc[0]!) || isBetter(value, rest, acc))) return;
+      if (Number.isNaN(rest)) acc[0] = unknown;
+      if (Number.isNaN(rest + value) || !(Number.isNaN(acc[0]!) || isBetter(value, rest, acc))) return;
       acc[0] = value;
       if (type !== 'double') acc[1] = rest;
     },

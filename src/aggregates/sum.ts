@@ -4,7 +4,7 @@ import type { AggregateDefinition } from './aggregate.ts';
 
 /**
  * Integer sums are kept in two lanes, `high` × 2^53 + `low`, both whole numbers within ±2^53: exact to 2^106, more than 2^43 lines of 64-bit
- * numbers can come to. A value that no `long` can hold (±Infinity) makes the sum unknown: `low` is NaN then, and NaN plus anything stays NaN.
+ * numbers can come to. A value that no `long` can hold (±Infinity) makes the sum unknown: `low` is that then, and NaN after one of either sign.
  */
 const LANE = 2 ** 53;
 const MAX = Number.MAX_SAFE_INTEGER;
@@ -12,8 +12,7 @@ const MAX = Number.MAX_SAFE_INTEGER;
 /** Adds a whole number within ±(2^53 − 1). */
 function addToLanes(acc: number[], value: number): void {
   const low = acc[0]! + value;
-  if (low <= MAX && low >= -MAX) acc[0] = low;
-  else if (!Number.isFinite(low)) acc[0] = Number.NaN;
+  if ((low <= MAX && low >= -MAX) || !Number.isFinite(low)) acc[0] = low;
   else {
     // Both have its sign, so one of them takes the step back without loss.
     const step = low > 0 ? 1 : -1;
@@ -23,7 +22,7 @@ function addToLanes(acc: number[], value: number): void {
 }
 
 function addToLanesSource([low, , high]: readonly string[], value: string): string {
-  return `{ const s = ${low} + ${value}; if (s <= ${MAX} && s >= -${MAX}) ${low} = s; else if (s - s !== 0) ${low} = NaN; else { const c = s > 0 ? 1 : -1; ${high} += c; ${low} = ${low} - c * ${LANE} + ${value}; } }`;
+  return `{ const s = ${low} + ${value}; if ((s <= ${MAX} && s >= -${MAX}) || s - s !== 0) ${low} = s; else { const c = s > 0 ? 1 : -1; ${high} += c; ${low} = ${low} - c * ${LANE} + ${value}; } }`;
 }
 
 /** The text of adding `value` to a sum and a count of values: shared by `sum` and `avg`, whose state is the same. */
@@ -34,10 +33,12 @@ export function addToSumSource(
   rest?: string,
 ): string {
   const [sum, n, high] = acc;
-  if (type === 'double') return `if (${value} === ${value}) { ${sum} += ${value}; ${n} += 1; }`;
+  // Of what has no sign `rest` is NaN.
+  const whole = rest === undefined ? value : `${value} + ${rest}`;
+  if (type === 'double') return `if (${value} === ${value}) { ${sum} += ${whole}; ${n} += 1; }`;
   if (rest === undefined) return `if (${value} === ${value}) { ${n} += 1; ${addToLanesSource(acc, value)} }`;
   return `if (${value} === ${value}) { ${n} += 1;
-    if (${value} - ${value} !== 0) ${sum} = NaN;
+    if (${value} - ${value} !== 0) ${sum} += ${whole};
     else { const steps = Math.trunc(${value} / ${LANE}), left = ${value} - steps * ${LANE}; ${high} += steps; ${addToLanesSource(acc, 'left')} ${addToLanesSource(acc, rest)} }
   }`;
 }
@@ -45,8 +46,7 @@ export function addToSumSource(
 export function addToSum(acc: number[], value: number, type: FieldType | undefined, rest = 0): void {
   if (Number.isNaN(value)) return;
   acc[1]! += 1;
-  if (type === 'double') acc[0]! += value;
-  else if (!Number.isFinite(value)) acc[0] = Number.NaN;
+  if (type === 'double' || !Number.isFinite(value)) acc[0]! += value + rest;
   else {
     const steps = Math.trunc(value / LANE);
     acc[2]! += steps;
@@ -66,10 +66,10 @@ export function mergeSums(into: number[], other: readonly number[], type: FieldT
 
 export function mergeSumsSql([sum, n, high]: readonly string[], type: FieldType | undefined): readonly string[] {
   if (type === 'double') return [`sum(${sum})`, `sum(${n})`];
-  // Summed as integers, which are exact; NaN is none and must not be skipped.
+  // Summed as integers, which are exact; what is beyond all numbers is none and must not be skipped.
   const total = `(sum(CAST(${high} AS HUGEINT)) * ${LANE} + sum(TRY_CAST(${sum} AS HUGEINT)))`;
   return [
-    `CASE WHEN bool_or(isnan(${sum})) THEN 'NaN'::DOUBLE ELSE CAST(${total} % ${LANE} AS DOUBLE) END`,
+    `CASE WHEN bool_or(NOT isfinite(${sum})) THEN 'NaN'::DOUBLE ELSE CAST(${total} % ${LANE} AS DOUBLE) END`,
     `sum(${n})`,
     `coalesce(CAST(${total} // ${LANE} AS DOUBLE), 0)`,
   ];

@@ -197,7 +197,7 @@ function measuresText(spec: KeyedSpec, hasLarge: boolean): string {
       }
       // Of a text only its being there reaches an aggregate: 1, or NaN for NULL.
       const value = isText(measure) ? `cl${measure.column}[i] < 0 ? NaN : 1` : `cv${measure.column}[i]`;
-      if (!hasLarge || measure.fieldType !== 'long')
+      if (!hasLarge || (measure.fieldType !== 'long' && measure.fieldType !== 'double'))
         return `const v${m} = ${value}; ${measure.aggregate.updateSource(acc, `v${m}`, measure.fieldType)}`;
       const update = measure.aggregate.updateSource(acc, `v${m}`, measure.fieldType, `r${m}`);
       return `const v${m} = ${value}, r${m} = ${restText(measure.column)}; ${update}`;

@@ -93,7 +93,7 @@ export class RowBatch {
     });
   }
 
-  /** What is beyond all numbers stays so: what is made of it is unknown, too. */
+  /** What is beyond all numbers, or too large for a `long`, stays so: what is made of it is unknown, too. */
   #fillMeasure(column: NumberColumn | StringColumn, measure: MeasureSpec, from: Ordered): void {
     const { rows, order } = from;
     const { name, aggregate, fieldType, sketchOf = name } = measure;
@@ -119,7 +119,10 @@ export class RowBatch {
     order.forEach((row, i) => {
       for (let a = 0; a < acc.length; a++) acc[a] = state[a]![row]!;
       const isBeyond = definition.hasOverflown?.(acc, fieldType) === true;
-      setNumber(column, i, isBeyond ? Infinity : (definition.result(acc, lines[row]!, fieldType) ?? Number.NaN));
+      if (!isBeyond) setNumber(column, i, definition.result(acc, lines[row]!, fieldType) ?? Number.NaN);
+      else if (Math.abs(acc[0]!) === Infinity) setNumber(column, i, acc[0]!);
+      // Of what lies beyond all numbers on both sides.
+      else Batch.setUnknown(column, i);
     });
   }
 }
@@ -140,6 +143,7 @@ function fillNumbers(column: NumberColumn, cells: ColumnData, { order, isOther }
 }
 
 function setNumber(column: NumberColumn, i: number, value: number | bigint): void {
-  if (typeof value === 'bigint') Batch.setLarge(column, i, value);
-  else column.values[i] = value;
+  if (typeof value === 'number') column.values[i] = value;
+  else if (BigInt.asIntN(64, value) === value) Batch.setLarge(column, i, value);
+  else column.values[i] = value < 0n ? -Infinity : Infinity;
 }

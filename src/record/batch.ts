@@ -45,7 +45,7 @@ export const VERDICT_FUTURE = 3;
 export interface NumberColumn {
   readonly kind: 'number';
   values: Float64Array;
-  /** What `values` lacks of whole numbers beyond 2^53 (lib/exact-integer.ts); undefined in a batch without them. */
+  /** What `values` lacks of whole numbers beyond 2^53 (lib/exact-integer.ts), NaN for an infinity of unknown sign; undefined in a batch without. */
   rest: Float64Array | undefined;
 }
 
@@ -135,9 +135,18 @@ export class Batch {
 
   /** Sets a whole number beyond 2^53. Rare: the lane is made when it is needed. */
   static setLarge(column: NumberColumn, row: number, exact: bigint): void {
-    column.values[row] = Number(exact);
+    Batch.#setBoth(column, row, Number(exact), restOf(exact));
+  }
+
+  /** Sets what is beyond all numbers, nobody knows on which side. */
+  static setUnknown(column: NumberColumn, row: number): void {
+    Batch.#setBoth(column, row, Infinity, Number.NaN);
+  }
+
+  static #setBoth(column: NumberColumn, row: number, value: number, rest: number): void {
+    column.values[row] = value;
     column.rest ??= new Float64Array(column.values.length);
-    column.rest[row] = restOf(exact);
+    column.rest[row] = rest;
   }
 
   /** The bytes of a line without its newline. */
