@@ -79,7 +79,7 @@ export class RowFold {
     if (body.pipeline !== null) onDefined?.();
     const removed: FoldedRow[] = [];
     const said = { n: envelope.n, log: envelope.rawLog };
-    for (const rows of this.#ours(body.removes, partition, envelope.n)) {
+    for (const rows of this.#ours(body.removes, partition, envelope.n, body.pipeline !== null)) {
       for (let at = 0; at < rows.length; at++) {
         const row = this.#remove(rows, at, partition, said);
         if (row !== undefined) removed.push(row);
@@ -88,7 +88,7 @@ export class RowFold {
       }
     }
     const changed: FoldedRow[] = [];
-    for (const rows of this.#ours(body.upserts, partition, envelope.n)) {
+    for (const rows of this.#ours(body.upserts, partition, envelope.n, body.pipeline !== null)) {
       for (let at = 0; at < rows.length; at++) {
         const row = this.#upsert(rows, at, partition, said);
         if (row !== undefined) changed.push(row);
@@ -174,13 +174,16 @@ export class RowFold {
     }
   }
 
-  /** Those of the tables that are wanted. */
-  *#ours(all: readonly RowSet[], partition: number, n: number): Generator<RowSet> {
+  /**
+   * Those of the tables that are wanted. A snapshot that switches may hold the last rows of a table that left the pipeline: a reader that
+   * begins with it never had that one, and passes over them.
+   */
+  *#ours(all: readonly RowSet[], partition: number, n: number, isSwitch: boolean): Generator<RowSet> {
     for (const rows of all) {
       if (!this.#wanted.has(rows.table)) continue;
       if (this.#tables.has(rows.table)) {
         yield rows;
-      } else {
+      } else if (!isSwitch) {
         const message = `partition ${partition}: epoch ${n} has rows of ${rows.table}, which no snapshot defined`;
         throw new OperatingError(message, { code: 'ROLLUP_UNKNOWN' });
       }

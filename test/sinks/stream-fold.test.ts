@@ -119,6 +119,15 @@ describe('rows of one partition', () => {
     expect(() => apply(0, rows(row(1)))).toThrow('which no snapshot defined');
   });
 
+  test('of a table that left are passed over by a reader that begins with the snapshot that says so', () => {
+    fold = new StreamFold(['traffic', 'gone']);
+    const gone = rowsOf('gone', [row(1)], TRAFFIC);
+    expect(shown(apply(0, { ...snapshot, upserts: [gone, rowsOf('traffic', [row(2)])] }))).toEqual([
+      [['/a', 200], 'open', [[0, 1, 2]]],
+    ]);
+    expect(() => apply(0, { upserts: [gone] })).toThrow('epoch 2 has rows of gone, which no snapshot defined');
+  });
+
   test('of a rollup that left the pipeline are final as they are', () => {
     apply(0, { ...snapshot, ...rows(row(1)) });
     expect(shown(apply(0, { pipeline: pipelineOf({}) }))).toEqual([[['/a', 200], 'final', [[0, 1, 1]]]]);
