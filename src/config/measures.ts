@@ -28,13 +28,7 @@ export type StreamFields = Pick<StreamPlan, 'fields'> &
 /** Reads `count`, `count(field)`, `sum(field)`, `p99(field)`, `quantile(field, 0.99)`, …; says what is wrong where it cannot. */
 export function parseMeasure(name: string, text: string, context: MeasureContext): MeasureSpec | MeasureError {
   const match = MEASURE.exec(text.trim());
-  if (match === null) {
-    return {
-      code: 'CONFIG_MEASURE',
-      message: `"${text}" is not a measure`,
-      hint: 'write count, count(field) or sum(field)',
-    };
-  }
+  if (match === null) return noMeasure(text);
   const [, written = '', field, behind] = match;
   const definition = context.aggregates.find(
     ({ name: own, sketch }) => own === written || sketch?.parameter?.ofAlias?.(written) !== undefined,
@@ -42,6 +36,7 @@ export function parseMeasure(name: string, text: string, context: MeasureContext
   if (definition === undefined) return unknownAggregate(written, context);
   const aggregate = definition.name;
   if (field === undefined || field === '') {
+    if (behind !== undefined) return noMeasure(text);
     return definition.argument === 'number' || definition.argument === 'any'
       ? { code: 'CONFIG_MEASURE', message: `${written} needs a field`, hint: `write ${written}(field)` }
       : { name, aggregate };
@@ -62,6 +57,14 @@ export function parseMeasure(name: string, text: string, context: MeasureContext
   const parameter = parameterOf(definition, written, behind);
   if (typeof parameter === 'object') return parameter;
   return { name, aggregate, field, fieldType, ...(parameter === undefined ? {} : { parameter }) };
+}
+
+function noMeasure(text: string): MeasureError {
+  return {
+    code: 'CONFIG_MEASURE',
+    message: `"${text}" is not a measure`,
+    hint: 'write count, count(field) or sum(field)',
+  };
 }
 
 /** What stands behind the field, or the short name says; or what is wrong with it. */

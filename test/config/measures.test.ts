@@ -41,6 +41,12 @@ refuses(
   '14:27 MEASURE: "count + 1" is not a measure — write count, count(field) or sum(field)',
 );
 refuses(
+  'a parameter without a field',
+  'requests: count',
+  "requests: 'count(,3)'",
+  '14:27 MEASURE: "count(,3)" is not a measure — write count, count(field) or sum(field)',
+);
+refuses(
   'a quantile of a text',
   'requests: count',
   'requests: p99(url.path)',
