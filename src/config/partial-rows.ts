@@ -50,7 +50,7 @@ function checkParts({ name, spec, input, where }: Reading, { aggregates }: Confi
     const hint = 'take keys of that table, or say partitions: 1';
     report(['rollups', name, 'by', i], 'value', {
       code: 'CONFIG_VALUE',
-      message: `${field} is no key here: ${why}`,
+      message: `${field} cannot be a key here: ${why}`,
       hint,
     });
   }

@@ -131,7 +131,10 @@ export interface OperatorDefinition<Window extends WindowSpec = WindowSpec> {
   tables(name: string, spec: RollupSpec, aggregates: Aggregates): readonly RowSchema[];
   /** Where a rollup begins that is added when lines up to `eventTimeMsMax` were seen: its first row is whole. */
   sinceMs(window: Window, eventTimeMsMax: number): number;
-  /** Of a rollup that begins at `sinceMs`: the largest event time (its end − 1) of a row that is missing, or not whole. */
+  /**
+   * Of a rollup that begins at `sinceMs`: the largest event time (its end − 1) of a row that is missing, or not whole. Of sessions, of one that
+   * had its last line before: one that went on has lost its beginning, and may end at any time.
+   */
   lastMissingMs(window: Window, sinceMs: number): number;
   /** How many rows one key may give when the clock jumps. Absent: one. */
   rowsOfKey?(window: Window): number;

@@ -165,7 +165,7 @@ describe('over several partitions', () => {
 
   test('a key that is a result of parts is refused', () => {
     expect(partial(`by: [url.path, requests], window: ${DAY}, measures: { n: sum(lines) }`)).toEqual([
-      '7:41 VALUE: requests is no key here: rows of per_minute are parts, of which each of the 3 partitions of access has its own — take keys of that table, or say partitions: 1',
+      '7:41 VALUE: requests cannot be a key here: rows of per_minute are parts, of which each of the 3 partitions of access has its own — take keys of that table, or say partitions: 1',
     ]);
   });
 
