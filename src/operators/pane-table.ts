@@ -8,7 +8,8 @@ export class PaneTable extends WindowTable {
 
   constructor({ initial, ...options }: PaneOptions) {
     // How many keys there may be is judged over all panes.
-    super({ ...options, rowsMax: Infinity, keyBytesMax: Infinity, initial: [...initial, ...initial, EMPTY] });
+    const most = { rowsMax: Infinity, keyBytesMax: Infinity, sketchBytesMax: Infinity };
+    super({ ...options, ...most, initial: [...initial, ...initial, EMPTY] });
     this.#width = initial.length;
   }
 

@@ -27,14 +27,14 @@ export class SlidingTotals {
   readonly #initial: readonly number[];
   readonly #sizeMs: number;
   /** No key gets a place that has none. */
-  isFull = false;
+  readonly #isFull: () => boolean;
   readonly #paneRowsMax: number;
   /** Rows of all panes. */
   #paneRows = 0;
   /** Panes that begin before are in the window, as far as they are there. */
   #mergedMs = -Infinity;
 
-  constructor(keyed: KeyedSpec, sizeMs: number, rowsMax: number) {
+  constructor(keyed: KeyedSpec, sizeMs: number, rowsMax: number, isFull: () => boolean) {
     const initial = initialOf(keyed);
     this.#measures = keyed.measures.flatMap((measure) => {
       const state = measure.aggregate.accumulators(measure.fieldType).map((accumulator) => accumulator.initial);
@@ -42,6 +42,7 @@ export class SlidingTotals {
     });
     this.#initial = initial;
     this.#sizeMs = sizeMs;
+    this.#isFull = isFull;
     this.#paneRowsMax = rowsMax * PANE_ROWS_OF_KEY;
     this.keys = new WindowTable({
       startMs: Number.NaN,
@@ -75,7 +76,7 @@ export class SlidingTotals {
   keyOf(batch: Batch, columns: readonly Column[], line: number, hash: number): number {
     const known = this.keys.lookup(batch, columns, line, hash);
     if (known !== EMPTY) return known;
-    return this.isFull || this.#paneRows >= this.#paneRowsMax
+    return this.#isFull() || this.#paneRows >= this.#paneRowsMax
       ? this.keys.other()
       : this.keys.insert(batch, columns, line, hash);
   }

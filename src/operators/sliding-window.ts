@@ -29,7 +29,7 @@ export type SlidingSpec = WindowSpec & { readonly sizeMs: number; readonly slide
 const WINDOW_RANGE = { min: '100ms', max: '31d' };
 /** Every window goes through so many panes, and a key may have a row in each. */
 const PANES_MAX = 1000;
-/** Sketches of all panes: while a pane begins with more, no key gets a row that has none. */
+/** Sketches of all panes: while they have more, no key gets a row that has none. */
 const SKETCH_BYTES_MAX = 512 * 1024 * 1024;
 
 export const sliding: OperatorDefinition<SlidingSpec> = {
@@ -127,7 +127,7 @@ export class SlidingWindow implements Operator, SlidingHost {
   #final: RowCollector | undefined;
   #hasFired = false;
 
-  constructor(context: OperatorContext) {
+  constructor(context: OperatorContext, sketchBytesMax = SKETCH_BYTES_MAX) {
     const { name, spec, aggregates, sinceMs } = context;
     const { sizeMs, slideMs } = spec.window as SlidingSpec;
     const keyed = keyedSpecOf(context);
@@ -142,7 +142,7 @@ export class SlidingWindow implements Operator, SlidingHost {
     this.#schema = windowSchema(name, spec, aggregates);
     this.#paneSchema = paneSchema(name, spec, aggregates);
     this.#fates = new KeyedFates(name, keyed.keys, spec.rowsMax);
-    this.#totals = new SlidingTotals(keyed, sizeMs, spec.rowsMax);
+    this.#totals = new SlidingTotals(keyed, sizeMs, spec.rowsMax, () => this.#sketchBytes() > sketchBytesMax);
     const { allowedLatenessMs } = spec;
     const loop = { ...keyed, paneMs: this.#paneMs, sizeMs, slideMs, allowedLatenessMs, sinceMs };
     this.#loopOf = loopsOf((hasLarge) => compileSlidingLoop(loop, hasLarge));
@@ -287,10 +287,9 @@ export class SlidingWindow implements Operator, SlidingHost {
     const { batch } = admitted;
     const columns = this.#keyed.keys.map(({ column }) => batch.columns[column]!);
     const key = this.#totals.keyOf(batch, columns, line, hash);
-    const row = this.#totals.isOther(key) ? pane.other() : pane.insert(batch, columns, line, hash);
-    // The pane itself may have no room.
-    const isOther = row === pane.otherRow;
-    if (pane.key[row] === EMPTY) this.#totals.link(pane, row, isOther ? this.#totals.restored(null) : key);
+    const isOther = this.#totals.isOther(key);
+    const row = isOther ? pane.other() : pane.insert(batch, columns, line, hash);
+    if (pane.key[row] === EMPTY) this.#totals.link(pane, row, key);
     if (isOther) this.#fates.other(admitted, line, pane.startMs);
     return row;
   }
@@ -344,14 +343,14 @@ export class SlidingWindow implements Operator, SlidingHost {
         expectedRows: this.#expectedRows,
       });
       this.#panes.set(startMs, pane);
-      this.#totals.isFull = this.#sketchBytes() > SKETCH_BYTES_MAX;
     }
     return pane;
   }
 
   #sketchBytes(): number {
     let bytes = 0;
-    for (const { sketches } of this.#panes.values()) for (const { roomBytes } of sketches) bytes += roomBytes;
+    if (this.#totals.keys.sketches.length > 0)
+      for (const { sketches } of this.#panes.values()) for (const { roomBytes } of sketches) bytes += roomBytes;
     return bytes;
   }
 

@@ -42,6 +42,8 @@ export interface WindowTableOptions {
   readonly rowsMax: number;
   /** Bytes of text that these keys may have together. Default 256 MiB. */
   readonly keyBytesMax?: number;
+  /** Bytes of sketches beyond which no key gets a row. Default 512 MiB. */
+  readonly sketchBytesMax?: number;
   /** What the window before had: most tables never grow. */
   readonly expectedRows?: number;
 }
@@ -88,6 +90,7 @@ export class WindowTable {
   /** Text of removed rows in the arena. */
   #deadBytes = 0;
   readonly #keyBytesMax: number;
+  readonly #sketchBytesMax: number;
 
   constructor(options: WindowTableOptions) {
     const { startMs, endMs, keyKinds, initial, rowsMax, keyBytesMax = KEY_BYTES_MAX, expectedRows = 0 } = options;
@@ -113,6 +116,7 @@ export class WindowTable {
     this.#initial = initial;
     this.#rowsMax = rowsMax;
     this.#keyBytesMax = keyBytesMax;
+    this.#sketchBytesMax = options.sketchBytesMax ?? SKETCH_BYTES_MAX;
     this.accumulators = initial.map((value) => new Float64Array(capacity).fill(value));
     this.sketches = options.sketches ?? [];
     for (const sketch of this.sketches) sketch.grow(capacity);
@@ -245,7 +249,7 @@ export class WindowTable {
   #hasRoom(cells: readonly KeyCell[]): boolean {
     const rows = this.otherRow === EMPTY ? this.live : this.live - 1;
     const keyBytes = cells.reduce<number>((sum, cell) => (cell instanceof Uint8Array ? sum + cell.length : sum), 0);
-    if (this.sketches.reduce((sum, { roomBytes }) => sum + roomBytes, 0) > SKETCH_BYTES_MAX) return false;
+    if (this.sketches.reduce((sum, { roomBytes }) => sum + roomBytes, 0) > this.#sketchBytesMax) return false;
     return rows < this.#rowsMax && this.arenaLength - this.#deadBytes + keyBytes <= this.#keyBytesMax;
   }
 

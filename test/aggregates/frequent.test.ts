@@ -83,6 +83,16 @@ test('goes on from its bytes as if it had never stopped', () => {
   }
 });
 
+test('counts the memory of rows with one value each, and the same whatever the order of values', () => {
+  const rows = new FrequentRows(true);
+  rows.grow(1000);
+  const one = Buffer.from('one');
+  for (let row = 0; row < 1000; row++) rows.addText(row, one, new DataView(one.buffer, one.byteOffset), 0, 3);
+  expect(rows.roomBytes).toBeGreaterThan(2_000_000);
+  const texts = ['a'.repeat(200), ...Array.from({ length: 300 }, (_, i) => `${i} ${'b'.repeat(i % 50)}`)];
+  expect(rowsWith(texts).roomBytes).toBe(rowsWith(texts.toReversed()).roomBytes);
+});
+
 test('a row is bounded: values are cut, and no more than a thousand are kept', () => {
   const rows = rowsWith(Array.from({ length: 5000 }, (_, i) => `${i} ${'ü'.repeat(1000)}`));
   expect(rows.encode(0).length).toBeLessThanOrEqual(300 * 1024);

@@ -1,11 +1,15 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { FrequentRows } from '../../src/aggregates/frequent.ts';
 import type { RollupSpec } from '../../src/epoch/pipeline.ts';
 import { setMutant } from '../../src/lib/mutant.ts';
-import { sliding } from '../../src/operators/sliding-window.ts';
+import type { OperatorContext } from '../../src/operators/operator.ts';
+import { PaneTable } from '../../src/operators/pane-table.ts';
+import { SlidingWindow, sliding } from '../../src/operators/sliding-window.ts';
+import { EMPTY } from '../../src/operators/window-table.ts';
 import { type LineSum, addSum, emptySum, laneA, laneB } from '../../src/record/line-id.ts';
 import { lineHashSeeds } from '../../src/record/source.ts';
-import { CUTS, type Cut, RUN_SOURCE, offsetOf } from '../support/operator-runs.ts';
+import { CUTS, type Cut, RUN_SOURCE, admittedBatch, offsetOf } from '../support/operator-runs.ts';
 import { type PlainLine, type PlainOutcome, plainSliding } from '../support/plain-sliding.ts';
 import { type Row, TableRun, bytesOf } from '../support/table-run.ts';
 
@@ -74,9 +78,16 @@ function linesOf({ rules: { keys }, lines }: World, hasRough: boolean): RunLine[
 }
 
 /** Runs the lines with the cuts; after every checkpoint the panes that a sink has are those of the operator. */
-function runOf(world: World, lines: readonly RunLine[], cuts: readonly Cut[]): TableRun {
+function runOf(
+  world: World,
+  lines: readonly RunLine[],
+  cuts: readonly Cut[],
+  definition = sliding,
+  given: Partial<RollupSpec> = {},
+): TableRun {
   const { window, sinceSlides } = world.rules;
-  const run = new TableRun(sliding, { spec: specOf(world.rules), fields: FIELDS, sinceMs: sinceSlides * window[1] });
+  const spec = { ...specOf(world.rules), ...given };
+  const run = new TableRun(definition, { spec, fields: FIELDS, sinceMs: sinceSlides * window[1] });
   let from = 0;
   for (const i of lines.keys()) {
     const cut = cuts[i % cuts.length]!;
@@ -187,6 +198,40 @@ test('rows are the same to the last bit, whatever the cuts: doubles are added in
     }),
     { seed: 27, numRuns: RUNS / 2 },
   );
+});
+
+const TOP: RollupSpec['measures'] = [
+  { name: 'top', aggregate: 'top', field: 'user', fieldType: 'keyword', parameter: 2 },
+];
+
+test.each<[string, Partial<RollupSpec>, number]>([
+  ['sketches', { measures: TOP }, 8000],
+  ['rows of panes', { rowsMax: 2 }, Infinity],
+])('the same keys have rows whatever the cuts, where there is no room for more %s', (_what, given, sketchBytesMax) => {
+  const small = { ...sliding, create: (context: OperatorContext) => new SlidingWindow(context, sketchBytesMax) };
+  let [withOthers, without] = [0, 0];
+  fc.assert(
+    fc.property(worlds, (world) => {
+      const lines = linesOf(world, false);
+      const rowsOf = (cuts: readonly Cut[]): string[] => {
+        const run = runOf(world, lines, cuts, small, given);
+        if (run.others.lines > 0) withOthers++;
+        else without++;
+        return run.rowsOf('table').map(shownRow).toSorted();
+      };
+      expect(rowsOf(world.cuts)).toEqual(rowsOf(['none']));
+    }),
+    { seed: 28, numRuns: RUNS / 2 },
+  );
+  expect(Math.min(withOthers, without)).toBeGreaterThan(RUNS / 20);
+});
+
+test('a pane has a row for every key that has a place, however large its sketches are', () => {
+  const large = new FrequentRows(true);
+  large.roomBytes = 2 ** 40;
+  const pane = new PaneTable({ startMs: 0, endMs: 100, keyKinds: ['string'], initial: [], sketches: [large] });
+  const { batch } = admittedBatch([{ timeMs: 0, cells: ['a'], watermarkMs: 0 }], FIELDS.slice(0, 1));
+  expect([pane.insert(batch, batch.columns, 0, 0), pane.otherRow]).toEqual([0, EMPTY]);
 });
 
 describe('a sliding window', () => {
