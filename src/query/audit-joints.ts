@@ -117,7 +117,7 @@ export class Joints {
   }
 
   /** `from` must arrive whole at `to`. */
-  compare(fromText: string, from: LineSum, toText: string, to: LineSum, mayHaveLess: boolean): void {
+  compare(fromText: string, from: LineSum, toText: string, to: LineSum, mayHaveLess: boolean, unit = 'lines'): void {
     if (sumsEqual(from, to)) return;
     const missing = from.lines - to.lines;
     if (mayHaveLess && missing > 0) return;
@@ -125,13 +125,13 @@ export class Joints {
       // As many, but not the same: at least one is missing and at least one is there that should not be.
       this.lost += 1;
       this.doubled += 1;
-      this.#differences.push(`${this.#rollup}: ${fromText} ${from.lines} lines, ${toText} as many, but other lines`);
+      this.#differences.push(`${this.#rollup}: ${fromText} ${from.lines} ${unit}, ${toText} as many, but other lines`);
       return;
     }
     this.lost += Math.max(0, missing);
     this.doubled += Math.max(0, -missing);
     this.#differences.push(
-      `${this.#rollup}: ${fromText} ${from.lines} lines, ${toText} ${to.lines}: ${Math.abs(missing)} ${missing > 0 ? 'lost' : 'doubled'}`,
+      `${this.#rollup}: ${fromText} ${from.lines} ${unit}, ${toText} ${to.lines}: ${Math.abs(missing)} ${missing > 0 ? 'lost' : 'doubled'}`,
     );
   }
 

@@ -38,6 +38,8 @@ export interface AuditRollup {
   readonly generation: number;
   /** The table whose final rows it reads; null where it reads the lines of its stream. */
   readonly input: string | null;
+  /** A line is in several of its rows: `placed` counts lines times windows. */
+  readonly isOverlapping: boolean;
   readonly rows: LineSum;
   readonly finalRows: number;
   /** Late lines in `tailrace.late`: how often they are listed, and their sum, each counted once. */
@@ -79,8 +81,8 @@ const ENGINE_TOPIC = /\.epochs\.[^.]+\.[^.]+$/;
  */
 export async function readTables(query: Query, hasDocuments = false): Promise<AuditTables> {
   const rollups = await query(
-    `SELECT rollup, stream, generation, definition ->> '$.input' FROM tailrace.rollups
-      WHERE is_current AND (definition ->> '$.isVisible') = 'true' ORDER BY rollup`,
+    `SELECT rollup, stream, generation, definition ->> '$.input', (definition ->> '$.openFrom') IS NOT NULL
+      FROM tailrace.rollups WHERE is_current AND is_visible ORDER BY rollup`,
   );
   const sources =
     await query(`SELECT DISTINCT source FROM (SELECT source FROM tailrace.late UNION ALL SELECT source FROM tailrace.dead_letters)
@@ -120,7 +122,7 @@ export async function readTables(query: Query, hasDocuments = false): Promise<Au
       ...account,
       sum: { lines: Number(lines), a, b },
     })),
-    rollups: rollups.map(([name, stream, generation, input]) => {
+    rollups: rollups.map(([name, stream, generation, input, isOverlapping]) => {
       const sum = sums.find((row) => row.name === name);
       const rows = { lines: Number(sum?.lines ?? 0), a: Number(sum?.a ?? 0), b: Number(sum?.b ?? 0) };
       return {
@@ -128,6 +130,7 @@ export async function readTables(query: Query, hasDocuments = false): Promise<Au
         stream: String(stream),
         generation: Number(generation),
         input: typeof input === 'string' ? input : null,
+        isOverlapping: isOverlapping === true,
         rows,
         finalRows: Number(sum?.final_rows ?? 0),
         late: listed(late, String(name)),

@@ -27,7 +27,10 @@ export interface AuditedRollup {
   readonly late: number;
   readonly deadLetters: number;
   readonly filtered: number;
-  /** What is accounted for in tables: `sent` less what is lost, and more what is doubled. */
+  /**
+   * What is accounted for in tables: `sent` less what is lost, and more what is doubled. Where windows overlap, those count placements, of which
+   * a line has several: then it is an estimate, and not below 0.
+   */
   readonly stored: number;
   readonly lost: number;
   readonly doubled: number;
@@ -188,7 +191,10 @@ function auditRollup(audited: RollupAudit): AuditedRollup {
   const ledgerOf = (fate: string): LineSum => ledger.sum(stream, name, [fate]);
   // A warehouse that began with a snapshot has rows and lists from there on only: less than the ledger is then no loss.
   const mayHaveLess = tables.streamsBegunLater.has(stream);
-  joints.compare('the ledger has placed', ledgerOf('placed'), 'its rows hold', rollup.rows, mayHaveLess);
+  const [has, unit] = rollup.isOverlapping
+    ? ['the ledger has', 'placements (lines times windows)']
+    : ['the ledger has placed', 'lines'];
+  joints.compare(has!, ledgerOf('placed'), 'its rows hold', rollup.rows, mayHaveLess, unit);
   compareListed(joints, 'late lines', ledgerOf('late'), rollup.late, mayHaveLess);
   // Dead letters are listed once for all rollups: one that came later does not answer for those before it.
   if (rollup.generation === 1 && rollup.input === null) {
@@ -210,7 +216,7 @@ function auditRollup(audited: RollupAudit): AuditedRollup {
     late: ledgerOf('late').lines,
     deadLetters: ledgerOf('dead_letter').lines,
     filtered: ledgerOf('filtered').lines,
-    stored: sent - lost + doubled,
+    stored: Math.max(0, sent - lost + doubled),
     lost,
     doubled,
   };

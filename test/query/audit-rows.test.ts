@@ -85,3 +85,19 @@ test('what was final before it came was not for it', async () => {
   const result = await auditOf([], 2);
   expect(result.differences).toEqual([]);
 });
+
+test('where windows overlap, what is missing is counted in placements, and no more is missing than was sent', async () => {
+  const recent: RollupSpec = { ...TRAFFIC, window: { type: 'sliding', sizeMs: 600_000, slideMs: 60_000 } };
+  const log = new MemoryStore({ clock: systemClock }).open();
+  const chain = await EpochChain.begin(log);
+  const sums = accounts('recent', 'agent/1', ['in', 'rolled_up', 'placed']);
+  const ledger = sums.map((one) => (one.fate === 'placed' ? { ...one, sum: { lines: 20, a: 70, b: 80 } } : one));
+  await chain.append({ pipeline: pipelineOf({ recent }), fingerprints: { recent: 'x' }, watermarkMs: 60_000, ledger });
+  await harness.runToEnd(log, chain.topic);
+  const result = await audit({ query: (sql) => harness.query(sql) });
+  expect(result.differences).toEqual([
+    'recent: the ledger has 20 placements (lines times windows), its rows hold 0: 20 lost',
+  ]);
+  expect(auditSentence(result)).toBe('sent 2 ≠ stored 0, lost 20, doubled 0');
+  expect(await harness.query('SELECT rollup FROM tailrace.rollups WHERE is_visible')).toEqual([['recent']]);
+});

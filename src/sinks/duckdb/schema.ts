@@ -10,8 +10,9 @@ export const SYSTEM_TABLES = {
   /** Where this warehouse stands in each epoch partition; written in the transaction of the rows. */
   cursors: `topic VARCHAR, partition INTEGER, stream VARCHAR, "offset" BIGINT, id VARCHAR, n BIGINT, raw_to BIGINT, raw_log VARCHAR,
     watermark TIMESTAMPTZ, generation INTEGER, first_n BIGINT, history_from BIGINT, updated_at TIMESTAMPTZ`,
-  rollups:
-    'rollup VARCHAR, stream VARCHAR, generation INTEGER, is_current BOOLEAN, fingerprint VARCHAR, definition VARCHAR',
+  /** Those that are not visible hold the state of one that is. */
+  rollups: `rollup VARCHAR, stream VARCHAR, generation INTEGER, is_current BOOLEAN, is_visible BOOLEAN, fingerprint VARCHAR,
+    definition VARCHAR`,
   sources: `stream VARCHAR, partition INTEGER, source VARCHAR, identity VARCHAR, path VARCHAR, origin BIGINT, position BIGINT, tail VARCHAR,
     state VARCHAR, event_time_max TIMESTAMPTZ, quiet_since TIMESTAMPTZ, gap_end BIGINT, agent_lines BIGINT, agent_sum_a UINTEGER,
     agent_sum_b UINTEGER, possible_loss_bytes BIGINT, possible_double_bytes BIGINT`,

@@ -89,8 +89,8 @@ export class Store {
       const stated = schema.isVisible
         ? present(body.fingerprints[name], `a snapshot states the fingerprint of ${name}`)
         : '';
-      const values = [name, schema.stream, generation, true, stated, JSON.stringify(schema)];
-      await this.#connection.run('INSERT INTO tailrace.rollups VALUES ($1, $2, $3, $4, $5, $6)', values);
+      const values = [name, schema.stream, generation, true, schema.isVisible, stated, JSON.stringify(schema)];
+      await this.#connection.run('INSERT INTO tailrace.rollups VALUES ($1, $2, $3, $4, $5, $6, $7)', values);
     }
     await this.#connection.run('COMMIT');
     await this.#connection.run('CHECKPOINT');
