@@ -66,6 +66,14 @@ describe.each(PLACES)('windows by the clocks of %s from %s', (zone, from, days) 
   });
 });
 
+test('windows shorter than what clocks are set back by come twice', () => {
+  const halves = new ZoneWindows({ timeZone: 'Europe/Berlin', sizeMs: HOUR_MS / 2, offsetMs: 0 });
+  const starts = Array.from({ length: 4 }, (_, i) => halves.at(Date.parse('2026-10-25T00:10:00Z') + (i * HOUR_MS) / 2));
+  expect(starts.map(({ startMs, endMs }) => [new Date(startMs).toISOString().slice(11, 16), endMs - startMs])).toEqual(
+    ['00:00', '00:30', '01:00', '01:30'].map((at) => [at, HOUR_MS / 2]),
+  );
+});
+
 test('an hour that comes twice is one window of two, and a day that begins at 08:00 by the clock is as long as it is', () => {
   const hours = new ZoneWindows({ timeZone: 'Europe/Berlin', sizeMs: HOUR_MS, offsetMs: 0 });
   const { startMs, endMs } = hours.at(Date.parse('2026-10-25T00:30:00Z'));
