@@ -36,7 +36,9 @@ export const sliding: OperatorDefinition<SlidingSpec> = {
   type: 'sliding',
   needsKeyInOnePartition: false,
   ownColumns: ['first_window', 'closes_at'],
-  summary: 'Windows of one size that overlap, one each `slide`: a line is in all that are open.',
+  summary:
+    'Windows of one size that overlap, one each `slide`: a line is in all that are open. ' +
+    'In the warehouse `distinct`, `quantile`, `top`, `first` and `last` of an open window are NULL until it is final.',
   options: z.strictObject({
     size: duration(WINDOW_RANGE).describe('Length of a window.'),
     slide: duration(WINDOW_RANGE).describe(

@@ -39,16 +39,21 @@ export function rollupViewSql(view: RollupView): string {
   const { table } = schema;
   const keys = schema.keys.map((key) => identifier(key.column));
   const windows = columnsOf(schema, 'window').map(({ name }) => `r.${identifier(name)}`);
+  // A window made of panes has sketches when it is whole.
+  const valueOf = (measure: MeasureSpec): string =>
+    schema.openFrom === undefined
+      ? identifier(valueColumn(measure))
+      : `CASE WHEN r.status <> 'open' THEN ${identifier(valueColumn(measure))} END`;
   const measures = schema.measures.map((measure) => {
+    const value = valueOf(measure);
     if (isDouble(measure, aggregates))
-      return `CASE WHEN isfinite(${identifier(valueColumn(measure))}) THEN ${identifier(valueColumn(measure))} END AS ${identifier(measure.name)}`;
-    if (definitionOf(measure, aggregates).sketch !== undefined)
-      return `${identifier(valueColumn(measure))} AS ${identifier(measure.name)}`;
+      return `CASE WHEN isfinite(${value}) THEN ${value} END AS ${identifier(measure.name)}`;
+    if (definitionOf(measure, aggregates).sketch !== undefined) return `${value} AS ${identifier(measure.name)}`;
     const columns = accumulatorColumns(measure, aggregates).map(identifier);
     return `${definitionOf(measure, aggregates).resultSql(columns, measure.fieldType)} AS ${identifier(measure.name)}`;
   });
   const overflows = schema.measures.flatMap((measure) => {
-    if (isDouble(measure, aggregates)) return `coalesce(isinf(${identifier(valueColumn(measure))}), false)`;
+    if (isDouble(measure, aggregates)) return `coalesce(isinf(${valueOf(measure)}), false)`;
     const columns = accumulatorColumns(measure, aggregates).map(identifier);
     return definitionOf(measure, aggregates).overflowSql?.(columns, measure.fieldType) ?? [];
   });
@@ -63,18 +68,19 @@ export function rollupViewSql(view: RollupView): string {
 function lateSql({ table, keys, openFrom }: RowSchema): { readonly lines: string; readonly join: string } {
   const lateKeys = keys.map((key, index) => `TRY_CAST(key[${index + 1}] AS ${SQL_TYPES[key.type]}) AS k${index}`);
   const matches = keys.map(({ column }, index) => ` AND late.k${index} IS NOT DISTINCT FROM r.${identifier(column)}`);
+  const missed = `SELECT window_start, window_end, key, count(*) AS missed FROM tailrace.late WHERE rollup = ${literal(table)} GROUP BY ALL`;
   const join = `LEFT JOIN (
-      SELECT window_start AS late_start, window_end AS late_end, ${[...lateKeys, 'count(*) AS late_lines'].join(', ')}
-      FROM ${openFrom === undefined ? 'tailrace.late' : lateWindowsSql(openFrom)} WHERE rollup = ${literal(table)} GROUP BY ALL
+      SELECT window_start AS late_start, window_end AS late_end, ${[...lateKeys, 'CAST(sum(missed) AS BIGINT) AS late_lines'].join(', ')}
+      FROM (${openFrom === undefined ? missed : missedWindowsSql(missed, openFrom)}) GROUP BY ALL
     ) AS late ON late.late_start = r.window_start AND late.late_end = r.window_end AND NOT r.is_other${matches.join('')}`;
   return { lines: 'coalesce(late.late_lines, 0)', join };
 }
 
-/** A line may have missed several windows, one each slide. */
-function lateWindowsSql({ sizeMs, slideMs }: Required<RowSchema>['openFrom']): string {
+/** A line may have missed several windows, one each slide: they are told apart when lines are counted. */
+function missedWindowsSql(missed: string, { sizeMs, slideMs }: Required<RowSchema>['openFrom']): string {
   const [size, slide] = [sizeMs, slideMs].map((ms) => `to_milliseconds(${ms})`);
   const starts = `unnest(generate_series(window_start, window_end - ${size}, ${slide})) AS window_start`;
-  return `(SELECT * REPLACE (window_start + ${size} AS window_end) FROM (SELECT rollup, key, ${starts}, window_end FROM tailrace.late))`;
+  return `SELECT * REPLACE (window_start + ${size} AS window_end) FROM (SELECT ${starts}, window_end, key, missed FROM (${missed}))`;
 }
 
 const IS_OPEN = identifier('row.is_open');
@@ -89,29 +95,35 @@ function columnsOf({ columns }: RowSchema, role: RowColumn['role']): readonly Ro
 }
 
 function storedRowsSql(view: RollupView): string {
-  const { schema, open, final } = view;
-  const finalRows = `SELECT *, CASE WHEN revision > 0 THEN 'revised' ELSE 'final' END AS status FROM ${final}`;
-  if (schema.openFrom !== undefined)
-    return `${finalRows} UNION ALL BY NAME (${mergedRowsSql(view, `SELECT *, true AS ${IS_OPEN} FROM ${open}`)})`;
-  return `${finalRows}
-    UNION ALL
-    SELECT *, 'open' AS status FROM ${open}`;
+  return `SELECT *, CASE WHEN revision > 0 THEN 'revised' ELSE 'final' END AS status FROM ${view.final}
+    UNION ALL BY NAME
+    SELECT *, 'open' AS status FROM (${openRowsSql(view)})`;
+}
+
+/** Of panes, what each window has in each partition: all but sketches, which would be merged anew by every query (open-windows.ts). */
+function openRowsSql({ schema, aggregates, open }: RollupView): string {
+  if (schema.openFrom === undefined) return `FROM ${open}`;
+  const byKey = ['partition', ...schema.identity].map((column) => `p.${identifier(column)}`);
+  return `SELECT ${[...byKey, ...mergedStates(schema, aggregates)].join(', ')}, ${COUNTS} FROM ${open} AS p GROUP BY ${byKey.join(', ')}`;
+}
+
+const COUNTS = 'CAST(sum(p.lines) AS BIGINT) AS lines, CAST(sum(p.revision) AS UINTEGER) AS revision';
+
+function mergedStates({ measures }: RowSchema, aggregates: Aggregates): string[] {
+  return measures.flatMap((measure) => {
+    const columns = accumulatorColumns(measure, aggregates).map(identifier);
+    const ofRow = columns.map((column) => `p.${column}`);
+    const sql = definitionOf(measure, aggregates).mergeSql(ofRow, measure.fieldType, 'p.partition');
+    return columns.map((column, index) => `${present(sql[index], `an expression for ${column}`)} AS ${column}`);
+  });
 }
 
 /**
  * With several, the rows of a window and key are merged. The merged row is open while one of them is, or while a partition that still has
  * something to read has not passed the window.
  */
-function mergedRowsSql(
-  { schema, aggregates, open, final }: RollupView,
-  rows = `SELECT *, false AS ${IS_OPEN} FROM ${final} UNION ALL SELECT *, true FROM ${open}`,
-): string {
-  const merged = schema.measures.flatMap((measure) => {
-    const columns = accumulatorColumns(measure, aggregates).map(identifier);
-    const ofRow = columns.map((column) => `p.${column}`);
-    const sql = definitionOf(measure, aggregates).mergeSql(ofRow, measure.fieldType, 'p.partition');
-    return columns.map((column, index) => `${present(sql[index], `an expression for ${column}`)} AS ${column}`);
-  });
+function mergedRowsSql(view: RollupView): string {
+  const { schema, aggregates } = view;
   const sketches = sketchesOf(schema, aggregates).map((sketch) => {
     const value = identifier(valueColumn(sketch.measure));
     const columns = sketchColumns(sketch).map((column) => `p.${identifier(column)}`);
@@ -124,11 +136,11 @@ function mergedRowsSql(
     WHERE c.stream = ${literal(schema.stream)} AND EXISTS (FROM tailrace.sources AS s WHERE s.stream = c.stream
       AND s.partition = c.partition AND s.state IN ('announced', 'reading', 'gap', 'unreadable'))`;
   const passedAt = `p.${identifier(present(schema.closesBy, 'a merged row closes'))} + to_milliseconds(${schema.allowedLatenessMs - 1})`;
-  return `SELECT ${[...byKey, ...merged, ...sketches].join(', ')},
-      CAST(sum(p.lines) AS BIGINT) AS lines, CAST(sum(p.revision) AS UINTEGER) AS revision,
+  return `SELECT ${[...byKey, ...mergedStates(schema, aggregates), ...sketches].join(', ')},
+      ${COUNTS},
       CASE WHEN bool_or(p.${IS_OPEN}) OR coalesce(${passedAt} > (${leastWatermark}), false) THEN 'open'
         WHEN sum(p.revision) > 0 THEN 'revised' ELSE 'final' END AS status
-    FROM (${rows}) AS p
+    FROM (SELECT *, false AS ${IS_OPEN} FROM ${view.final} UNION ALL BY NAME SELECT *, true AS ${IS_OPEN} FROM (${openRowsSql(view)})) AS p
     GROUP BY ${byKey.join(', ')}`;
 }
 

@@ -24,7 +24,9 @@ interface SketchMeasure {
   readonly type: FieldType;
 }
 
-export function sketchesOf({ measures }: Pick<RowSchema, 'measures'>, aggregates: Aggregates): SketchMeasure[] {
+/** Of a hidden table none: no query reads its sketches. */
+export function sketchesOf({ measures, isVisible }: RowSchema, aggregates: Aggregates): SketchMeasure[] {
+  if (!isVisible) return [];
   return measures.flatMap((measure) => {
     const rules = aggregates[measure.aggregate]?.sketch;
     const { fieldType: type } = measure;

@@ -69,16 +69,14 @@ const BULK_ITEM = z.object({
 });
 export type BulkItem = z.infer<typeof BULK_ITEM>;
 export const BULK = z.object({ items: z.array(z.record(z.string(), BULK_ITEM)) });
-export const DOCUMENTS = z.object({
-  docs: z.array(
-    z.object({
-      found: z.boolean().optional(),
-      _seq_no: z.number().optional(),
-      _primary_term: z.number().optional(),
-      _source: z.object({ tailrace: KEPT_ROW.optional() }).optional(),
-    }),
-  ),
+const DOCUMENT = z.object({
+  found: z.boolean().optional(),
+  _seq_no: z.number().optional(),
+  _primary_term: z.number().optional(),
+  _source: z.object({ tailrace: KEPT_ROW.optional() }).optional(),
 });
+export type StoredDocument = z.infer<typeof DOCUMENT>;
+export const DOCUMENTS = z.object({ docs: z.array(DOCUMENT) });
 
 /** The answer in its shape; throws `ES_ANSWER`, which is retryable: the same address may be right in a moment. `what` was asked about. */
 export function checked<T>(shape: z.ZodType<T>, answer: unknown, what: string): T {
@@ -88,9 +86,15 @@ export function checked<T>(shape: z.ZodType<T>, answer: unknown, what: string): 
   throw badAnswerError(`${what}: the answer is none of Elasticsearch's: at ${issue!.path.join('.') || 'its top'}`);
 }
 
-export function badAnswerError(message: string): OperatingError {
+export const ANSWER_TOO_LONG = 'ES_ANSWER_TOO_LONG';
+
+export function longAnswerError(message: string): OperatingError {
+  return badAnswerError(message, ANSWER_TOO_LONG);
+}
+
+export function badAnswerError(message: string, code = 'ES_ANSWER'): OperatingError {
   return new OperatingError(message, {
-    code: 'ES_ANSWER',
+    code,
     isRetryable: true,
     hint: 'see that nodes names an Elasticsearch, and what stands in between; it is asked again',
   });

@@ -20,7 +20,12 @@ const unzipped = promisify<Buffer, { maxOutputLength: number }, Buffer>(unzip);
 
 /** What came is not an answer of an Elasticsearch. The message goes on after "answered ". */
 export class BadAnswer extends Error {
-  override readonly name = 'BadAnswer';
+  override readonly name: string = 'BadAnswer';
+}
+
+/** Longer than the client takes: whoever asks for less gets it. */
+export class LongAnswer extends BadAnswer {
+  override readonly name = 'LongAnswer';
 }
 
 /**
@@ -65,8 +70,8 @@ function judged(error: unknown, bytesMax: number): unknown {
   return new BadAnswer(`what its client cannot read: ${error.message}`);
 }
 
-function tooLong(bytesMax: number): BadAnswer {
-  return new BadAnswer(`more than ${bytesMax} bytes`);
+function tooLong(bytesMax: number): LongAnswer {
+  return new LongAnswer(`more than ${bytesMax} bytes`);
 }
 
 async function bounded(answer: ConnectionRequestResponse, bytesMax: number): Promise<ConnectionRequestResponse> {

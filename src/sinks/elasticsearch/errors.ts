@@ -1,8 +1,8 @@
 import { errors } from '@elastic/elasticsearch';
 import { EXIT, OperatingError } from '../../lib/errors.ts';
 import { escapeText } from '../../lib/escape.ts';
-import { badAnswerError } from './answer-shapes.ts';
-import { BadAnswer } from './bounded-connection.ts';
+import { badAnswerError, longAnswerError } from './answer-shapes.ts';
+import { BadAnswer, LongAnswer } from './bounded-connection.ts';
 
 /** Reasons quote what was sent: enough to recognise it, and no more. */
 const REASON_CHARACTERS_MAX = 300;
@@ -81,6 +81,7 @@ export function requestError(error: unknown, what: string, where: string): unkno
     const hint = 'start it, or look at nodes';
     return new OperatingError(`${what}: ${where} cannot be reached: ${reason}`, { ...unreachable, hint });
   }
+  if (error instanceof LongAnswer) return longAnswerError(`${what}: ${where} answered ${error.message}`);
   if (error instanceof BadAnswer) return badAnswerError(`${what}: ${where} answered ${escapeText(error.message)}`);
   if (error instanceof errors.DeserializationError) {
     const hint = 'look at what stands between here and Elasticsearch';

@@ -6,7 +6,15 @@ import type { Random } from '../../lib/random.ts';
 import type { FoldedRow } from '../row-fold.ts';
 import type { StreamFold } from '../stream-fold.ts';
 import { TOO_LARGE, busyError, isRefused, isStored, reasonsOf } from './bulk-answer.ts';
-import { BULK, type BulkItem, DOCUMENTS, badAnswerError, checked } from './answer-shapes.ts';
+import {
+  ANSWER_TOO_LONG,
+  BULK,
+  type BulkItem,
+  DOCUMENTS,
+  type StoredDocument,
+  badAnswerError,
+  checked,
+} from './answer-shapes.ts';
 import { type ElasticsearchClient, type ElasticsearchEvent, withElasticsearch } from './client.ts';
 import { reasonOf } from './errors.ts';
 import { joinStored, rowDocument, rowId } from './rollup-document.ts';
@@ -119,16 +127,7 @@ export class RollupWriter {
 
   /** Reads documents that others have written; returns the rows that they do not hold yet. */
   async #join(conflicts: readonly OutgoingRow[], signal: AbortSignal): Promise<OutgoingRow[]> {
-    const docs = conflicts.map(({ row }) => ({
-      _index: this.#index(row),
-      _id: this.#id(row),
-      _source: ['tailrace.status', 'tailrace.cells', 'tailrace.parts'],
-    }));
-    const answer = await withElasticsearch(this.#parts.client, 'rollup documents', () =>
-      this.#parts.client.transport.request({ method: 'POST', path: '/_mget', body: { docs } }, { signal }),
-    );
-    const stored = checked(DOCUMENTS, answer, 'rollup documents').docs;
-    if (stored.length !== conflicts.length) throw cutAnswer();
+    const stored = await this.#stored(conflicts, signal);
     return conflicts.filter(({ row, fold }, index) => {
       const found = stored[index]!;
       if (found.found !== true || found._source?.tailrace === undefined) {
@@ -138,6 +137,28 @@ export class RollupWriter {
       this.#remember(row, found);
       return joinStored(row, fold.statusOf(row), found._source.tailrace, (partition) => fold.logOf(partition));
     });
+  }
+
+  /** Documents hold sketches: an answer that is longer than the client takes is asked for in halves. */
+  async #stored(rows: readonly OutgoingRow[], signal: AbortSignal): Promise<readonly StoredDocument[]> {
+    const docs = rows.map(({ row }) => ({
+      _index: this.#index(row),
+      _id: this.#id(row),
+      _source: ['tailrace.status', 'tailrace.cells', 'tailrace.parts'],
+    }));
+    try {
+      const answer = await withElasticsearch(this.#parts.client, 'rollup documents', () =>
+        this.#parts.client.transport.request({ method: 'POST', path: '/_mget', body: { docs } }, { signal }),
+      );
+      const stored = checked(DOCUMENTS, answer, 'rollup documents').docs;
+      if (stored.length !== rows.length) throw cutAnswer();
+      return stored;
+    } catch (error) {
+      if (!(error instanceof OperatingError && error.code === ANSWER_TOO_LONG) || rows.length === 1) throw error;
+      const middle = Math.ceil(rows.length / 2);
+      const first = await this.#stored(rows.slice(0, middle), signal);
+      return [...first, ...(await this.#stored(rows.slice(middle), signal))];
+    }
   }
 
   /** Fails when the server could take none of them now; a request that is too large for it is cut in halves. */

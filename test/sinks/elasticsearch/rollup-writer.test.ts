@@ -148,6 +148,21 @@ test('a request that is too large for the server is cut until it is not', async 
   expect(server.requests.map(({ body }) => linesOf(body) / 2)).toEqual([8, 4, 2, 2, 4, 2, 2]);
 });
 
+test('documents whose answer is longer than the client takes are asked for in halves', async () => {
+  const asked: number[] = [];
+  let bulks = 0;
+  const { events, write } = await begin(({ path, body }) => {
+    if (path !== '/_mget') return answerOf(body, ++bulks === 1 ? { status: 409 } : STORED);
+    const { docs } = JSON.parse(gunzipSync(body).toString('utf8')) as { docs: unknown[] };
+    asked.push(docs.length);
+    const length = docs.length > 2 ? 17 * 1024 * 1024 : 1;
+    return { status: 200, body: { docs: docs.map(() => ({ found: false })), pad: 'x'.repeat(length) } };
+  });
+  expect(await write(8)).toBe(true);
+  expect(asked).toEqual([8, 4, 2, 2, 4, 2, 2]);
+  expect(events).toEqual([]);
+});
+
 test('a server that takes the request and answers nothing holds nobody up at the stop', async () => {
   const stop = new AbortController();
   const { events, write } = await begin(() => {
