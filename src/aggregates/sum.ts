@@ -22,7 +22,7 @@ function addToLanes(acc: number[], value: number): void {
 }
 
 function addToLanesSource([low, , high]: readonly string[], value: string): string {
-  return `{ const s = ${low} + ${value}; if ((s <= ${MAX} && s >= -${MAX}) || s - s !== 0) ${low} = s; else { const c = s > 0 ? 1 : -1; ${high} += c; ${low} = ${low} - c * ${LANE} + ${value}; } }`;
+  return `{ const s = ${low} + ${value}; if (s <= ${MAX} && s >= -${MAX}) ${low} = s; else if (s - s !== 0) ${low} = s; else { const c = s > 0 ? 1 : -1; ${high} += c; ${low} = ${low} - c * ${LANE} + ${value}; } }`;
 }
 
 /** The text of adding `value` to a sum and a count of values: shared by `sum` and `avg`, whose state is the same. */
