@@ -72,8 +72,9 @@ function lateSql({ table, keys, openFrom }: RowSchema): { readonly lines: string
   const join = `LEFT JOIN (
       SELECT window_start AS late_start, window_end AS late_end, ${[...lateKeys, 'CAST(sum(missed) AS BIGINT) AS late_lines'].join(', ')}
       FROM (${openFrom === undefined ? missed : missedWindowsSql(missed, openFrom)}) GROUP BY ALL
-    ) AS late ON late.late_start = r.window_start AND late.late_end = r.window_end AND NOT r.is_other${matches.join('')}`;
-  return { lines: 'coalesce(late.late_lines, 0)', join };
+    ) AS late ON late.late_start = r.window_start AND late.late_end = r.window_end${matches.join('')}`;
+  // In the condition of the join it would keep DuckDB from joining by hash.
+  return { lines: 'CASE WHEN r.is_other THEN 0 ELSE coalesce(late.late_lines, 0) END', join };
 }
 
 /** A line may have missed several windows, one each slide: they are told apart when lines are counted. */
