@@ -6,10 +6,10 @@ import { hashText } from './hyperloglog.ts';
 import { type MergedNames, type SketchColumn, type SketchRows, bound, damagedSketch, keptLength } from './sketch.ts';
 
 /**
- * Counts of the most frequent values, each exact as long as there are no more than 1,000. Beyond that the smaller half goes, and what the largest
- * of it counted is taken from all and kept as `offset`: so a value occurred at least `count` and at most `count + offset` times (Misra, Gries, "Finding
+ * Counts of the most frequent values, exact for up to 1,000 of them. With more, the less frequent half is dropped: its largest count is
+ * subtracted from all that stay and added to `offset`. So a value occurred at least `count` and at most `count + offset` times (Misra, Gries, "Finding
  * repeated elements", 1982, which is Space-Saving of Metwally et al., 2005, seen from below; merged as by Agarwal et al., "Mergeable Summaries", 2012).
- * It goes by counts alone, never by the order of values that are alike.
+ * Only counts decide what is dropped, never the order in which equal ones came.
  */
 export const VALUES_MAX = 1000;
 const VALUES_KEPT = 500;

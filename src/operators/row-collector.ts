@@ -105,3 +105,26 @@ function wider<T extends Numbers>(from: Numbers, to: T): T {
   to.set(from);
   return to;
 }
+
+/** Rows that became final, gathered until the table's readers take them. */
+export class FinalRows {
+  readonly #schema: Pick<RowSchema, 'table' | 'columns'>;
+  #rows: RowCollector;
+
+  constructor(schema: Pick<RowSchema, 'table' | 'columns'>) {
+    this.#schema = schema;
+    this.#rows = new RowCollector(schema);
+  }
+
+  /** Where they are gathered until the next `take`. */
+  get rows(): RowCollector {
+    return this.#rows;
+  }
+
+  take(): RowSet | undefined {
+    if (this.#rows.length === 0) return undefined;
+    const rows = this.#rows.finish();
+    this.#rows = new RowCollector(this.#schema);
+    return rows;
+  }
+}

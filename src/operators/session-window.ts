@@ -18,7 +18,7 @@ import type {
   OperatorOutput,
 } from './operator.ts';
 import { ROLLUP_AT, rollupSchema } from './rollup-schema.ts';
-import { RowCollector } from './row-collector.ts';
+import { FinalRows, RowCollector } from './row-collector.ts';
 import { type SessionHost, type SessionLoop, compileSessionLoop } from './session-source.ts';
 import { TimerHeap } from '../lib/timer-heap.ts';
 import { SessionTable } from './session-table.ts';
@@ -103,7 +103,7 @@ export class SessionWindow implements Operator, SessionHost {
   /** Those that were joined to others, and that an epoch has told of. */
   #removed: RowCollector;
   /** Those that ended since another table read them; undefined where none does. */
-  #final: RowCollector | undefined;
+  readonly #final: FinalRows | undefined;
   #toldBorn = 0;
   /** A session ended since `onWatermark` last said so. */
   #hasFired = false;
@@ -133,7 +133,7 @@ export class SessionWindow implements Operator, SessionHost {
     this.#rowBytes = 90 + keyed.keys.length * 8 + initial.length * 8;
     this.#closed = new RowCollector(this.#schema);
     this.#removed = this.#identities();
-    this.#final = context.isRead === true ? new RowCollector(this.#schema) : undefined;
+    this.#final = context.isRead === true ? new FinalRows(this.#schema) : undefined;
   }
 
   get nextMs(): number {
@@ -182,10 +182,7 @@ export class SessionWindow implements Operator, SessionHost {
   }
 
   takeFinal(): RowSet | undefined {
-    if (this.#final === undefined || this.#final.length === 0) return undefined;
-    const rows = this.#final.finish();
-    this.#final = new RowCollector(this.#schema);
-    return rows;
+    return this.#final?.take();
   }
 
   restore(upserts: readonly RowSet[], removes: readonly RowSet[], state: OperatorState | undefined): void {
@@ -207,7 +204,7 @@ export class SessionWindow implements Operator, SessionHost {
         continue;
       }
       if (table.isChanged[row] !== 0) this.#collect(this.#closed, row);
-      if (this.#final !== undefined) this.#collect(this.#final, row);
+      if (this.#final !== undefined) this.#collect(this.#final.rows, row);
       this.table.end(row);
       this.#hasFired = true;
     }

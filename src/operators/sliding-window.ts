@@ -19,7 +19,7 @@ import type {
 } from './operator.ts';
 import { PaneTable } from './pane-table.ts';
 import { ROLLUP_AT, rollupSchema } from './rollup-schema.ts';
-import { RowCollector } from './row-collector.ts';
+import { FinalRows, RowCollector } from './row-collector.ts';
 import { type SlidingHost, type SlidingLoop, compileSlidingLoop } from './sliding-source.ts';
 import { SlidingTotals } from './sliding-totals.ts';
 import { EMPTY } from './window-table.ts';
@@ -126,7 +126,7 @@ export class SlidingWindow implements Operator, SlidingHost {
   readonly #rowBytes: number;
   #closed: RowCollector;
   /** Rows since another table read them; undefined where none does. */
-  #final: RowCollector | undefined;
+  readonly #final: FinalRows | undefined;
   #hasFired = false;
 
   constructor(context: OperatorContext, sketchBytesMax = SKETCH_BYTES_MAX) {
@@ -150,7 +150,7 @@ export class SlidingWindow implements Operator, SlidingHost {
     this.#loopOf = loopsOf((hasLarge) => compileSlidingLoop(loop, hasLarge));
     this.#rowBytes = 40 + keyed.keys.length * 8 + initialOf(keyed).length * 8;
     this.#closed = new RowCollector(this.#schema);
-    this.#final = context.isRead === true ? new RowCollector(this.#schema) : undefined;
+    this.#final = context.isRead === true ? new FinalRows(this.#schema) : undefined;
   }
 
   process(admitted: AdmittedBatch, out: OperatorOutput): void {
@@ -194,10 +194,7 @@ export class SlidingWindow implements Operator, SlidingHost {
   }
 
   takeFinal(): RowSet | undefined {
-    if (this.#final === undefined || this.#final.length === 0) return undefined;
-    const rows = this.#final.finish();
-    this.#final = new RowCollector(this.#schema);
-    return rows;
+    return this.#final?.take();
   }
 
   /** The open windows as they are. */
@@ -368,7 +365,7 @@ export class SlidingWindow implements Operator, SlidingHost {
     const fixed = [startMs, startMs + this.#sizeMs, 0, keys.lines[key]!, keys.sumA[key]!, keys.sumB[key]!];
     fixed.push(this.#totals.isOther(key) ? 1 : 0);
     this.#closed.add(keys, key, fixed);
-    this.#final?.add(keys, key, fixed);
+    this.#final?.rows.add(keys, key, fixed);
   }
 
   #collectPane(collector: RowCollector, pane: PaneTable, row: number): void {

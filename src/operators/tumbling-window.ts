@@ -16,7 +16,7 @@ import type {
   OperatorOutput,
 } from './operator.ts';
 import { ROLLUP_AT, rollupSchema } from './rollup-schema.ts';
-import { RowCollector } from './row-collector.ts';
+import { FinalRows, RowCollector } from './row-collector.ts';
 import { zoneName } from '../lib/zone-clock.ts';
 import { type Loop, type LoopHost, type LoopSpec, compileLoop } from './tumbling-source.ts';
 import { WindowTable } from './window-table.ts';
@@ -106,7 +106,7 @@ export class TumblingWindow implements Operator, LoopHost {
   /** Rows of windows that closed since the last checkpoint. */
   #closed: RowCollector;
   /** All rows of those that closed since another table read them; undefined where none does. */
-  #final: RowCollector | undefined;
+  readonly #final: FinalRows | undefined;
   readonly #fates: KeyedFates;
   /** Rows of the window that closed last: what the next table is made for. */
   #expectedRows = 0;
@@ -134,7 +134,7 @@ export class TumblingWindow implements Operator, LoopHost {
     this.#loopOf = loopsOf((hasLarge) => compileLoop(loop, hasLarge));
     this.#rowBytes = 40 + this.#keyed.keys.length * 8 + this.#initial.length * 8;
     this.#closed = new RowCollector(this.#schema);
-    this.#final = context.isRead === true ? new RowCollector(this.#schema) : undefined;
+    this.#final = context.isRead === true ? new FinalRows(this.#schema) : undefined;
   }
 
   process(admitted: AdmittedBatch, out: OperatorOutput): void {
@@ -148,7 +148,7 @@ export class TumblingWindow implements Operator, LoopHost {
     for (const [startMs, table] of this.#tables) {
       if (!isFinal(table.endMs, this.#spec.allowedLatenessMs, watermarkMs)) continue;
       for (let i = 0; i < table.changedCount; i++) this.#collect(this.#closed, table, table.changed[i]!);
-      if (this.#final !== undefined) for (let row = 0; row < table.size; row++) this.#collect(this.#final, table, row);
+      if (this.#final !== undefined) for (let row = 0; row < table.size; row++) this.#collect(this.#final.rows, table, row);
       this.#tables.delete(startMs);
       this.#expectedRows = table.size;
       hasFired = true;
@@ -182,10 +182,7 @@ export class TumblingWindow implements Operator, LoopHost {
   }
 
   takeFinal(): RowSet | undefined {
-    if (this.#final === undefined || this.#final.length === 0) return undefined;
-    const rows = this.#final.finish();
-    this.#final = new RowCollector(this.#schema);
-    return rows;
+    return this.#final?.take();
   }
 
   restore(upserts: readonly RowSet[]): void {
