@@ -26,7 +26,7 @@ export function readResolvedConfig(path: string): Config {
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as Config;
   } catch (error) {
-    throw new OperatingError(`${path} is no configuration that run has written: ${String(error)}`, {
+    throw new OperatingError(`${path} is not a configuration that run has written: ${String(error)}`, {
       code: 'CONFIG_FILE',
       hint: 'use -c with a YAML file',
       cause: error,

@@ -151,6 +151,6 @@ class JsonWalk {
   #badEscape(open: number, at: number): false {
     // The line ends within the escape.
     if (/^(?:u[0-9a-fA-F]{0,3})?$/.test(this.line.slice(at + 1))) return this.#fail(open, 'no closing quote');
-    return this.#fail(at, `'${cutBytes(this.line.slice(at, at + 2), 2)}' is no escape`);
+    return this.#fail(at, `'${cutBytes(this.line.slice(at, at + 2), 2)}' is not an escape`);
   }
 }

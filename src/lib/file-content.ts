@@ -55,7 +55,7 @@ export function foreignContent(begin: Uint8Array): ForeignContent | undefined {
   const wide = named(WIDE_MARKS, latin1) ?? wideWithoutMark(begin);
   if (wide !== undefined) return wideText(wide);
   const text = latin1.replace(/^(?:\xef\xbb\xbf|\x00)+/, '');
-  const binary = named(BINARY, latin1) ?? (hasBytesOfNoText(text) ? 'bytes that are no text' : undefined);
+  const binary = named(BINARY, latin1) ?? (hasBytesOfNoText(text) ? 'bytes that are not text' : undefined);
   if (binary !== undefined)
     return { reason: `holds ${binary}, not lines`, hint: 'name it in exclude', isCompressed: false };
   return jsonOverLines(text);

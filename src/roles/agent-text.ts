@@ -20,7 +20,7 @@ function textOf(event: AgentEvent, held: HeldPartitions): string | undefined {
     case 'lines_cut':
       return `${event.path} has lines longer than ${event.lineBytesMax} bytes: they are cut there (raise line_bytes_max)`;
     case 'hole_skipped':
-      return `${event.path}: ${event.holeBytes} zero bytes from byte ${event.start} on are no text: they are passed over, and the lines behind them are read (a crash, or a truncation while a writer kept its offset: let it open the log with O_APPEND)`;
+      return `${event.path}: ${event.holeBytes} zero bytes from byte ${event.start} on are not text: they are passed over, and the lines behind them are read (a crash, or a truncation while a writer kept its offset: let it open the log with O_APPEND)`;
     case 'records_missed':
       return `${event.records > 0 ? 'ALARM ' : ''}${event.path}: ${event.reason}${event.records > 0 ? `: ${event.records} records may be lost` : ''} (${event.hint})`;
     case 'copy_held':

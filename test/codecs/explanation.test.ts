@@ -93,7 +93,7 @@ const JSON_CASES: Case[] = [
   ['a key without an end', '{"a":1,"b', '', 8, 'no closing quote'],
   ['a value without an end', '{"é":"b}', 'é', 7, 'no closing quote'],
   ['a line that ends in an escape', '{"a":"b\\u12', 'a', 6, 'no closing quote'],
-  ['no escape', '{"a":"b\\x"}', 'a', 8, `'\\x' is no escape`],
+  ['no escape', '{"a":"b\\x"}', 'a', 8, `'\\x' is not an escape`],
   ['a control character', '{"a":"b\tc"}', 'a', 8, 'a control character in a text'],
   ['an array without an end', '{"a":[1,{"b":2}', 'a', 16, `expected ',' or ']', found the end of the line`],
   ['an object without an end', '{"a":{"b":2}', '', 13, `expected ',' or '}', found the end of the line`],

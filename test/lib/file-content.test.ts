@@ -36,10 +36,10 @@ test.each<[string, Buffer]>([
   ['holds an SQLite database, not lines', latin1(`SQLite format 3\x00\x10\x00`)],
   ['holds a program, not lines', latin1('\x7fELF\x02\x01')],
   ['holds a tar archive, not lines', latin1(`${'x'.repeat(257)}ustar\x00`)],
-  ['holds bytes that are no text, not lines', noise],
+  ['holds bytes that are not text, not lines', noise],
   // A login record of wtmp: short texts in fields of fixed width.
   [
-    'holds bytes that are no text, not lines',
+    'holds bytes that are not text, not lines',
     Buffer.concat(
       Array.from({ length: 10 }, () =>
         Buffer.concat([latin1('\x07\x00\x00\x00\x39\x05\x00\x00pts/0'), hole(27), latin1('ts/0root'), hole(28)]),
