@@ -18,7 +18,7 @@ export interface AggregateDefinition {
   readonly argument: 'none' | 'optional' | 'number' | 'any';
   /** Where its state is bytes: then it keeps no numbers (`NO_NUMBERS`), and these are its rules. */
   readonly sketch?: SketchRules;
-  /** The accumulators of one measure. None: the row's own line count is the result. */
+  /** The accumulators of one measure. None: its state is a sketch, or the row's own line count is the result. */
   accumulators(type: FieldType | undefined): readonly Accumulator[];
   /**
    * JavaScript statements that add one value. `acc` are assignable expressions, `value` a local name that may be NaN, `rest` one of what it

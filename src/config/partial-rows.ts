@@ -20,7 +20,7 @@ export function checkPartialRows(
     const isWhole = operatorOf(rollups[input]!.window, components).needsKeyInOnePartition;
     const where = `each of the ${partitions} partitions of ${stream} has its own`;
     if (operatorOf(spec.window, components).needsKeyInOnePartition) {
-      const message = `a ${spec.window.type} window needs all rows of a key in one partition, and of those of ${input} ${where}`;
+      const message = `a ${spec.window.type} window needs all rows of a key in one partition, but ${where} rows of ${input}`;
       const missing = tables[input]!.keys.filter(({ field, as = field }) => !spec.by.some((key) => key.field === as));
       const keys = missing.map(({ field, as = field }) => as).join(', ');
       const hint = isWhole
@@ -44,7 +44,7 @@ interface Reading {
 }
 
 function checkParts({ name, spec, input, where }: Reading, { aggregates }: ConfigComponents, report: Report): void {
-  const why = `rows of ${input.table} are parts, of which ${where}`;
+  const why = `rows of ${input.table} are partial: ${where}`;
   for (const [i, { field }] of spec.by.entries()) {
     if (aggregateOf(input, field) === undefined) continue;
     const hint = 'take keys of that table, or say partitions: 1';

@@ -178,7 +178,7 @@ function rollupSection({ operators }: ConfigComponents) {
       .max(ROWS_MAX.most, { error: () => ROWS_MAX_FORM })
       .optional()
       .describe(
-        'Default 1000000, less where windows overlap: 16 million in all windows of one moment. Keys that get a row of their own, of one window in one partition. Who sends requests may choose the keys: the lines of all further ones share one row, whose key is NULL and whose `is_other` is true. With windows that overlap: keys of all open windows together, and as long as their panes have fewer than 16 × `rows_max` rows together; at most 64 million rows in all windows of one moment, since a jump of the clock gives them at once.',
+        'How many keys get a row of their own, per window and partition. Whoever sends requests may choose the keys: all further keys share one row, whose key is NULL and whose `is_other` is true. Default 1000000. Sliding windows count the keys of all open windows together, while their panes hold fewer than 16 × `rows_max` rows: the default is then 16 million divided by the number of windows that a line is in, and `check` refuses more than 64 million, since a jump of the clock gives all windows at once.',
       ),
     measures: z.record(sqlName, text).describe('Column name → aggregate, such as `sum(http.response.body.bytes)`.'),
   });

@@ -75,7 +75,7 @@ export interface KeyedText {
 }
 
 /**
- * What loops over keyed rows have in common: hash and probe of the key, the accumulators, with no call and no allocation. The text is
+ * What loops over keyed rows have in common: hash and probe of the key, the accumulators, with no call and no allocation but for sketches. The text is
  * made of numbers and of the aggregates' own text, never of names or values from a configuration. With `hasLarge` it is for batches with whole
  * numbers beyond 2^53, which are rare and a little slower: the other text leaves out their second lane.
  */

@@ -37,7 +37,7 @@ export type SessionLoop = (host: SessionHost, admitted: AdmittedBatch) => void;
 
 /**
  * Generates the loop that takes a batch's lines into sessions. The line that most lines are, one more of a session that is the only one of its key,
- * is handled here; every other one by `place`. test/support/interpreted-session.ts is the same rule in plain code.
+ * is handled here; every other one by `place`. test/support/plain-sessions.ts is the same rule in plain code.
  */
 export function compileSessionLoop(spec: SessionLoopSpec, hasLarge = false): SessionLoop {
   const { gapMs, lengthMsMax, allowedLatenessMs, sinceMs, at } = spec;

@@ -221,7 +221,7 @@ export class SessionWindow implements Operator, SessionHost {
     const columns = this.#keyed.keys.map(({ column }) => batch.columns[column]!);
     const timeMs = batch.eventTimeMs[line]!;
     const beforeMs = admitted.watermarkBeforeMs[line]!;
-    const head = found >= 0 ? found : table.lookup(batch, columns, line);
+    const head = found >= 0 ? found : table.lookup(batch, columns, line, hash);
     const touched =
       isMutant('session.judge_first') && this.#deadlineOf(timeMs) <= beforeMs ? [] : this.#touched(head, timeMs);
     if (touched.length === 0 && this.#deadlineOf(timeMs) <= beforeMs) {

@@ -76,7 +76,7 @@ export class SlidingTotals {
   keyOf(batch: Batch, columns: readonly Column[], line: number, hash: number): number {
     const known = this.keys.lookup(batch, columns, line, hash);
     if (known !== EMPTY) return known;
-    return this.#isFull() || this.#paneRows >= this.#paneRowsMax
+    return this.#paneRows >= this.#paneRowsMax || this.#isFull()
       ? this.keys.other()
       : this.keys.insert(batch, columns, line, hash);
   }

@@ -42,7 +42,7 @@ export const sliding: OperatorDefinition<SlidingSpec> = {
   options: z.strictObject({
     size: duration(WINDOW_RANGE).describe('Length of a window.'),
     slide: duration(WINDOW_RANGE).describe(
-      `From the start of a window to that of the next, at most \`size\`. What both are multiples of is a pane: a window has at most ${PANES_MAX}, and a key keeps up to 130 bytes, its text, and 16 more a measure and accumulator in each.`,
+      `From the start of a window to that of the next, at most \`size\`. A pane is their greatest common divisor: a window has at most ${PANES_MAX}, and a key keeps up to 130 bytes, its text, and 16 more a measure and accumulator in each.`,
     ),
   }),
   resolve(options) {

@@ -28,7 +28,7 @@ export type Loop = (host: LoopHost, admitted: AdmittedBatch) => void;
 
 /**
  * Generates the loop that takes a batch's lines into rows: window, lateness, key hash, probe, accumulators, in one pass with no
- * call and no allocation per line but for new keys and late lines. The text is made of numbers and of the aggregates' own text, never
+ * call and no allocation per line but for new keys, late lines and sketches. The text is made of numbers and of the aggregates' own text, never
  * of names or values from a configuration. With `hasLarge` it is the loop for batches with whole numbers beyond 2^53, which are rare and a
  * little slower: the other loop leaves out their second lane. test/support/interpreted-window.ts is the same rule in plain code.
  */

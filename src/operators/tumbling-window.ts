@@ -87,7 +87,7 @@ function edgesOf({ sizeMs, offsetMs, timeZone }: TumblingSpec): (timeMs: number)
 }
 
 /**
- * Measures by key over windows [start, end) of equal size that touch one another. A line belongs to one window; it is
+ * Measures by key over windows [start, end) that touch one another: of equal size, or days and hours of a time zone. A line belongs to one window; it is
  * late if that window is closed (epoch/finality.ts) by the watermark just before it, and then touches no row.
  */
 export class TumblingWindow implements Operator, LoopHost {
@@ -148,7 +148,8 @@ export class TumblingWindow implements Operator, LoopHost {
     for (const [startMs, table] of this.#tables) {
       if (!isFinal(table.endMs, this.#spec.allowedLatenessMs, watermarkMs)) continue;
       for (let i = 0; i < table.changedCount; i++) this.#collect(this.#closed, table, table.changed[i]!);
-      if (this.#final !== undefined) for (let row = 0; row < table.size; row++) this.#collect(this.#final.rows, table, row);
+      if (this.#final !== undefined)
+        for (let row = 0; row < table.size; row++) this.#collect(this.#final.rows, table, row);
       this.#tables.delete(startMs);
       this.#expectedRows = table.size;
       hasFired = true;

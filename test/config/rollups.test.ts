@@ -157,7 +157,7 @@ describe('over several partitions', () => {
       'take the sum of a count or a sum, the min of a min, the max of a max; or say partitions: 1',
     ]),
   ])('%s is refused', (measure, text, hint) => {
-    const why = 'rows of per_minute are parts, of which each of the 3 partitions of access has its own';
+    const why = 'rows of per_minute are partial: each of the 3 partitions of access has its own';
     expect(partial(`window: ${DAY}, measures: { ${measure} }`)).toEqual([
       `7:79 VALUE: ${text} would not be that of whole rows: ${why} — ${hint}`,
     ]);
@@ -165,13 +165,13 @@ describe('over several partitions', () => {
 
   test('a key that is a result of parts is refused', () => {
     expect(partial(`by: [url.path, requests], window: ${DAY}, measures: { n: sum(lines) }`)).toEqual([
-      '7:41 VALUE: requests cannot be a key here: rows of per_minute are parts, of which each of the 3 partitions of access has its own — take keys of that table, or say partitions: 1',
+      '7:41 VALUE: requests cannot be a key here: rows of per_minute are partial: each of the 3 partitions of access has its own — take keys of that table, or say partitions: 1',
     ]);
   });
 
   test('sessions of parts are refused', () => {
     expect(partial('by: [url.path], window: { type: session, gap: 1h }, measures: { n: sum(requests) }')).toEqual([
-      '7:58 VALUE: a session window needs all rows of a key in one partition, and of those of per_minute each of the 3 partitions of access has its own — say partitions: 1, or read the stream',
+      '7:58 VALUE: a session window needs all rows of a key in one partition, but each of the 3 partitions of access has its own rows of per_minute — say partitions: 1, or read the stream',
     ]);
   });
 
@@ -182,7 +182,7 @@ describe('over several partitions', () => {
     expect(fine.filter((problem) => problem.startsWith('7:'))).toEqual([]);
     const spread = of('window: { type: session, gap: 1d }, measures: { n: count }');
     expect(spread.filter((problem) => problem.startsWith('7:'))).toEqual([
-      '7:38 VALUE: a session window needs all rows of a key in one partition, and of those of visits each of the 3 partitions of access has its own — add the keys of visits: source.ip; or say partitions: 1',
+      '7:38 VALUE: a session window needs all rows of a key in one partition, but each of the 3 partitions of access has its own rows of visits — add the keys of visits: source.ip; or say partitions: 1',
     ]);
     expect(
       of('by: [source.ip], window: { type: session, gap: 1d }, measures: { n: count }').filter((problem) =>

@@ -72,11 +72,11 @@ const kafkaOptions = z.strictObject({
     ),
   discovery_interval: duration({ min: '1s', max: '1d' })
     .prefault('30s')
-    .describe('How often new topics and partitions are looked for. What they hold is then read from its begin.'),
+    .describe('How often new topics and partitions are looked for. What they hold is then read from its beginning.'),
   start: start
     .prefault('earliest')
     .describe(
-      'Where reading begins that has never begun before: `earliest`, `latest`, a time (`2026-01-31T08:00:00Z`), or offsets, `{ topic: { partition: offset } }`; a partition that is not named is read from its begin.',
+      'Where reading begins that has never begun before: `earliest`, `latest`, a time (`2026-01-31T08:00:00Z`), or offsets, `{ topic: { partition: offset } }`; a partition that is not named is read from its beginning.',
     ),
   isolation: oneOf(['read_committed', 'read_uncommitted'])
     .prefault('read_committed')
