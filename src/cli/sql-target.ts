@@ -57,6 +57,6 @@ function runsWarehouse(resolvedConfig: string): boolean {
 }
 
 /** This program's own questions, which do not wait behind those of people. */
-export function queryOf(dataDir: DataDir): Query {
-  return async (sql) => (await querySql(warehouseOf(dataDir), sql, { lane: 'own' })).rows;
+export function queryOf(dataDir: DataDir, target: SqlTarget = warehouseOf(dataDir)): Query {
+  return async (sql) => (await querySql(target, sql, { lane: 'own' })).rows;
 }

@@ -7,11 +7,15 @@ import { type UnusedLines, tablesOfFewLines } from '../query/unused-lines.ts';
 import { commandName } from './command-name.ts';
 import { say } from './output.ts';
 import { formatCount } from '../lib/units.ts';
-import { queryOf } from './sql-target.ts';
+import { queryOf, warehouseOf } from './sql-target.ts';
 
 /** What of a run's lines is in no row, where that is more than a person would take for chance; said with the command that shows it. */
-export async function sayUnusedLines(config: Config, dataDir: DataDir): Promise<readonly UnusedLines[]> {
-  const tables = await tablesOfFewLines(queryOf(dataDir), filledTables(config));
+export async function sayUnusedLines(
+  config: Config,
+  dataDir: DataDir,
+  query = queryOf(dataDir),
+): Promise<readonly UnusedLines[]> {
+  const tables = await tablesOfFewLines(query, filledTables(config));
   // Tables of one stream miss the same dead letters.
   const asked = new Set<string>();
   for (const { table, stream, lines, unused, reasons } of tables) {
@@ -31,7 +35,9 @@ export async function sayUnusedLines(config: Config, dataDir: DataDir): Promise<
 export async function sayUnusedLinesAtStop(config: Config, dataDir: DataDir): Promise<void> {
   if (!hasWarehouse(config)) return;
   try {
-    await sayUnusedLines(config, dataDir);
+    // The run still holds its lock, but its processes have ended: nobody comes back to answer.
+    const stopped = { ...warehouseOf(dataDir), isSupervised: () => false };
+    await sayUnusedLines(config, dataDir, queryOf(dataDir, stopped));
   } catch (error) {
     if (!(error instanceof OperatingError)) throw error;
   }

@@ -51,6 +51,16 @@ test('Ctrl-C drains with its own exit code', async () => {
   expect(processesOf(folder.path)).toEqual([]);
 });
 
+test('a run that is stopped asks its warehouse once more, from the file: which lines are in no row', async () => {
+  const lines = ['soon', '2015-05-17T10:00:00Z', '2015-05-17T10:01', 'never'].map((time) => `{"ts":"${time}","n":1}\n`);
+  writeFileSync(join(folder.path, 'app.json'), lines.join(''));
+  const run = new Tailrace(['run', 'app.json'], { cwd: folder.path });
+  await run.says(/following/);
+  run.child.kill('SIGTERM');
+  expect((await run.ended).code).toBe(143);
+  expect(run.stderr).toContain('2 of 4 lines are in no row of events: no_event_time 2');
+});
+
 test('a killed supervisor leaves no orphan, and the next run goes on', async () => {
   const run = await follow();
   const pids = ROLES.map(pidOf);
