@@ -1,7 +1,6 @@
 import { parseLong } from '../lib/exact-integer.ts';
 import { Batch, type FieldType, type NumberColumn } from '../record/batch.ts';
 import { hexDigit, numberEnd } from './json-scan.ts';
-import { reserveScratch } from './lines.ts';
 import type { TimeReader } from './times/reader.ts';
 
 /** Powers of ten that are exact as float64. */
@@ -97,7 +96,7 @@ export function storeLong(
 
 /** Appends the text in [start, end), which has escapes, to the batch's scratch without them, and gives its length. */
 export function unescapeToScratch(batch: Batch, bytes: Buffer, start: number, end: number): number {
-  reserveScratch(batch, end - start);
+  batch.reserveScratch(end - start);
   const length = unescapeInto(batch.scratch, batch.scratchLength, bytes, start, end);
   batch.scratchLength += length;
   return length;

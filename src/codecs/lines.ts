@@ -98,7 +98,7 @@ function setCell(batch: Batch, column: Column, row: number, cell: Cell): void {
   column.length[row] = -1;
   if (cell === null || typeof cell === 'number' || typeof cell === 'bigint') return;
   if (cell instanceof Uint8Array) {
-    column.start[row] = -1 - appendScratch(batch, cell);
+    column.start[row] = -1 - batch.appendScratch(cell);
     column.length[row] = cell.length;
   } else {
     column.start[row] = cell[0];
@@ -110,7 +110,7 @@ function setCell(batch: Batch, column: Column, row: number, cell: Cell): void {
 export function storeHost(batch: Batch, index: number, row: number, address: Address | undefined): void {
   const column = batch.columns[index] as StringColumn;
   if (address?.canonical !== undefined) {
-    column.start[row] = -1 - appendScratch(batch, address.canonical);
+    column.start[row] = -1 - batch.appendScratch(address.canonical);
     column.length[row] = address.canonical.length;
   } else {
     column.start[row] = address?.start ?? 0;
@@ -127,28 +127,10 @@ export function storeIp(batch: Batch, column: StringColumn, row: number): void {
   const address = readAddress(isScratch ? batch.scratch : batch.bytes, at, at + length);
   if (!address.isIp) column.length[row] = -1;
   else if (address.canonical !== undefined) {
-    column.start[row] = -1 - appendScratch(batch, address.canonical);
+    column.start[row] = -1 - batch.appendScratch(address.canonical);
     column.length[row] = address.canonical.length;
   } else {
     column.start[row] = isScratch ? -1 - address.start : address.start;
     column.length[row] = address.end - address.start;
   }
-}
-
-/** Copies text into the batch's scratch and gives its position there. */
-function appendScratch(batch: Batch, text: Uint8Array): number {
-  const at = batch.scratchLength;
-  reserveScratch(batch, text.length);
-  batch.scratch.set(text, at);
-  batch.scratchLength = at + text.length;
-  return at;
-}
-
-/** Makes room for `sizeBytes` more bytes of scratch; what is there stays. */
-export function reserveScratch(batch: Batch, sizeBytes: number): void {
-  const needed = batch.scratchLength + sizeBytes;
-  if (needed <= batch.scratch.length) return;
-  const grown = new Uint8Array(Math.max(needed, batch.scratch.length * 2, 4096));
-  grown.set(batch.scratch.subarray(0, batch.scratchLength));
-  batch.scratch = grown;
 }

@@ -133,6 +133,24 @@ export class Batch {
       : this.scratch.subarray(-1 - start, -1 - start + length);
   }
 
+  /** Copies text behind what is in `scratch` and gives its position there. May replace `scratch`. */
+  appendScratch(text: Uint8Array): number {
+    const at = this.scratchLength;
+    this.reserveScratch(text.length);
+    this.scratch.set(text, at);
+    this.scratchLength = at + text.length;
+    return at;
+  }
+
+  /** Makes room for `sizeBytes` more bytes of scratch; what is there stays. */
+  reserveScratch(sizeBytes: number): void {
+    const needed = this.scratchLength + sizeBytes;
+    if (needed <= this.scratch.length) return;
+    const grown = new Uint8Array(Math.max(needed, this.scratch.length * 2, 4096));
+    grown.set(this.scratch.subarray(0, this.scratchLength));
+    this.scratch = grown;
+  }
+
   /** Sets a whole number beyond 2^53. Rare: the lane is made when it is needed. */
   static setLarge(column: NumberColumn, row: number, exact: bigint): void {
     Batch.#setBoth(column, row, Number(exact), restOf(exact));

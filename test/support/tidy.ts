@@ -15,7 +15,7 @@ export type Check = (files: readonly ProjectFile[]) => string[];
 
 const MAX_FILE_LINES = 400;
 
-const SHARED = ['lib', 'record', 'metrics', 'codecs', 'transforms', 'aggregates', 'epoch', 'broker'];
+const SHARED = ['lib', 'record', 'metrics', 'codecs', 'expressions', 'transforms', 'aggregates', 'epoch', 'broker'];
 const STAGES = ['agent', 'operators', 'engine', 'sinks', 'query', 'monitor', 'supervisor'];
 
 /** Which folders and files of src one may import, itself aside. */
@@ -24,6 +24,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   record: ['lib'],
   metrics: ['lib'],
   codecs: SHARED,
+  expressions: SHARED,
   transforms: SHARED,
   aggregates: SHARED,
   epoch: SHARED,

@@ -1,0 +1,21 @@
+import { present } from '../lib/assert.ts';
+import type { Form } from './form.ts';
+import { comparisons } from './forms/comparison.ts';
+import { and, isNotNull, isNull, not, or } from './forms/logic.ts';
+import { cast, toDouble } from './forms/casts.ts';
+
+/** Every form that there is, in the order of the reference. */
+export const FORMS: readonly Form[] = [and, or, not, isNull, isNotNull, ...comparisons, cast, toDouble];
+
+const BY_NAME = new Map(FORMS.map((form) => [form.name, form]));
+const BY_CALL = new Map(FORMS.flatMap((form) => form.calls.map((called) => [called, form] as const)));
+
+/** The form of a tree. */
+export function formNamed(name: string): Form {
+  return present(BY_NAME.get(name), `the form ${name} is known`);
+}
+
+/** What DuckDB's parser calls so; undefined where it is none of ours. */
+export function formCalled(called: string): Form | undefined {
+  return BY_CALL.get(called);
+}

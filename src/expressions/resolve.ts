@@ -1,0 +1,207 @@
+import { type FormProblem, isFormProblem } from './form.ts';
+import { formCalled, formNamed } from './forms.ts';
+import { constantOf } from './interpret.ts';
+import { literalOf } from './literals.ts';
+import type { ExpressionProblem } from './problem.ts';
+import type { ParsedSql, SqlNode } from './sql-parser.ts';
+import { type Tree, call, constant, field } from './tree.ts';
+import { unsupported } from './unsupported.ts';
+import type { FieldType } from '../record/batch.ts';
+
+/** The fields that an expression may name. */
+export interface Scope {
+  typeOf(name: string): FieldType | undefined;
+  /** What to say of a name that is none. */
+  unknown(name: string): { readonly message: string; readonly hint?: string | undefined };
+}
+
+export type Resolution = { readonly tree: Tree } | { readonly problem: ExpressionProblem };
+
+/** Types an expression over the fields of `scope`, or says what is wrong with it and where. */
+export function resolveExpression(parsed: ParsedSql, scope: Scope, root: SqlNode = parsed.root): Resolution {
+  try {
+    return { tree: new Resolver(parsed, scope).resolve(root) };
+  } catch (error) {
+    if (error instanceof Refusal) return { problem: error.problem };
+    throw error;
+  }
+}
+
+/** Leaves the tree at once: what follows from a mistake is not another one. */
+class Refusal extends Error {
+  readonly problem: ExpressionProblem;
+
+  constructor(problem: ExpressionProblem) {
+    super(problem.message);
+    this.problem = problem;
+  }
+}
+
+const COMPARISONS: Readonly<Record<string, string>> = {
+  COMPARE_EQUAL: '=',
+  COMPARE_NOTEQUAL: '<>',
+  COMPARE_LESSTHAN: '<',
+  COMPARE_LESSTHANOREQUALTO: '<=',
+  COMPARE_GREATERTHAN: '>',
+  COMPARE_GREATERTHANOREQUALTO: '>=',
+  COMPARE_DISTINCT_FROM: 'is_distinct_from',
+  COMPARE_NOT_DISTINCT_FROM: 'is_not_distinct_from',
+};
+
+const OPERATORS: Readonly<Record<string, string>> = {
+  OPERATOR_NOT: 'not',
+  OPERATOR_IS_NULL: 'is_null',
+  OPERATOR_IS_NOT_NULL: 'is_not_null',
+  OPERATOR_COALESCE: 'coalesce',
+  COMPARE_IN: 'in',
+  CONJUNCTION_AND: 'and',
+  CONJUNCTION_OR: 'or',
+};
+
+/** Trees deeper than that are not written by hand, and code that walks them has a stack. */
+const DEPTH_MAX = 200;
+
+class Resolver {
+  readonly #parsed: ParsedSql;
+  readonly #scope: Scope;
+  readonly #spans = new Map<Tree, readonly [number, number]>();
+  #depth = 0;
+
+  constructor(parsed: ParsedSql, scope: Scope) {
+    this.#parsed = parsed;
+    this.#scope = scope;
+  }
+
+  resolve(node: SqlNode): Tree {
+    if (++this.#depth > DEPTH_MAX)
+      this.#refuse(node, { message: `the expression is more than ${DEPTH_MAX} levels deep` });
+    const tree = this.#resolve(node);
+    this.#depth--;
+    if (!this.#spans.has(tree)) this.#spans.set(tree, this.#spanOf(node));
+    return tree;
+  }
+
+  #resolve(node: SqlNode): Tree {
+    switch (node.class) {
+      case 'CONSTANT': {
+        const literal = literalOf(node);
+        return 'message' in literal ? this.#refuse(node, literal) : literal;
+      }
+      case 'COLUMN_REF':
+        return this.#field(node);
+      case 'COMPARISON':
+        return this.#call(node, COMPARISONS[node.type], [node['left'], node['right']]);
+      case 'CONJUNCTION':
+        return this.#call(node, OPERATORS[node.type], node['children']);
+      case 'BETWEEN':
+        return this.#call(node, 'between', [node['input'], node['lower'], node['upper']]);
+      case 'CASE':
+        return this.#case(node);
+      case 'CAST':
+        return this.#cast(node);
+      case 'OPERATOR':
+        return this.#operator(node);
+      case 'FUNCTION':
+        return this.#function(node);
+      default:
+        return this.#refuse(node, unsupported(node));
+    }
+  }
+
+  #field(node: SqlNode): Tree {
+    const name = (node['column_names'] as readonly string[]).join('.');
+    const type = this.#scope.typeOf(name);
+    if (type === undefined) {
+      const { message, hint } = this.#scope.unknown(name);
+      return this.#refuse(node, hint === undefined ? { message } : { message, hint });
+    }
+    return field(name, type);
+  }
+
+  #operator(node: SqlNode): Tree {
+    // There is nothing to try: what fails is NULL.
+    const children = node['children'] as readonly SqlNode[];
+    if (node.type === 'OPERATOR_TRY') return this.resolve(children[0]!);
+    if (node.type === 'COMPARE_NOT_IN') {
+      const inList = this.#call(node, 'in', children);
+      return this.#form(node, 'not', [inList]);
+    }
+    return this.#call(node, OPERATORS[node.type], children);
+  }
+
+  #case(node: SqlNode): Tree {
+    const checks = node['case_checks'] as readonly { readonly when_expr: SqlNode; readonly then_expr: SqlNode }[];
+    const children = checks.flatMap(({ when_expr: when, then_expr: then }) => [when, then]);
+    return this.#call(node, 'case', [...children, node['else_expr']]);
+  }
+
+  /** What is cast to is the last argument of the form, as a text. Of a constant the result is one. */
+  #cast(node: SqlNode): Tree {
+    const child = this.resolve(node['child'] as SqlNode);
+    const type = (node['cast_type'] as { readonly id: string }).id;
+    const cast = this.#form(node, 'cast', [child, constant('text', type)]);
+    if (child.kind !== 'constant') return cast;
+    const { value, isLost } = constantOf(cast);
+    const of = JSON.stringify(child.value);
+    if (isLost) this.#refuse(node['child'] as SqlNode, { message: `${of} cannot be cast to ${type.toLowerCase()}` });
+    return constant(cast.type, typeof value === 'bigint' ? String(value) : value);
+  }
+
+  #function(node: SqlNode): Tree {
+    const name = String(node['function_name']).toLowerCase();
+    const children = node['children'] as readonly SqlNode[];
+    const schema = String(node['schema']);
+    const isPlain = node['filter'] === null && node['distinct'] === false && !hasOrder(node);
+    if ((schema !== '' && schema !== 'main') || !isPlain || formCalled(name) === undefined)
+      return this.#refuse(node, unsupported(node));
+    return this.#call(node, name, children);
+  }
+
+  #call(node: SqlNode, called: string | undefined, children: unknown): Tree {
+    if (called === undefined) return this.#refuse(node, unsupported(node));
+    return this.#form(
+      node,
+      called,
+      (children as readonly SqlNode[]).map((child) => this.resolve(child)),
+    );
+  }
+
+  #form(node: SqlNode, called: string, args: readonly Tree[]): Tree {
+    const form = formCalled(called) ?? formNamed(called);
+    const resolved = form.resolve(args, called);
+    if (!isFormProblem(resolved)) return call(form.name, resolved.type, resolved.args);
+    const span = resolved.arg === undefined ? undefined : this.#spans.get(args[resolved.arg]!);
+    return this.#refuse(node, resolved, span);
+  }
+
+  #refuse(node: SqlNode, { message, hint }: FormProblem, span = this.#spanOf(node)): never {
+    const [start, end] = span;
+    throw new Refusal({ message, ...(hint === undefined ? {} : { hint }), start, end });
+  }
+
+  /** The word, the literal or the sign at the node's place; where DuckDB names none, the whole text. */
+  #spanOf(node: SqlNode): readonly [number, number] {
+    const { text } = this.#parsed;
+    const place = this.#parsed.placeOf(node) ?? this.#placeWithin(node);
+    if (place === undefined) return [0, text.length];
+    const token = /^(?:'(?:[^']|'')*'|"(?:[^"]|"")*"|[@\p{L}_][\p{L}\p{N}_@.]*|[\d.]+|[^\s\w'"()]+|.)/u.exec(
+      text.slice(place),
+    );
+    return [place, place + Math.max(1, token?.[0].length ?? 1)];
+  }
+
+  #placeWithin(node: SqlNode): number | undefined {
+    for (const value of Object.values(node)) {
+      for (const child of Array.isArray(value) ? value : [value]) {
+        if (typeof child !== 'object' || child === null || !('class' in child)) continue;
+        const place = this.#parsed.placeOf(child as SqlNode) ?? this.#placeWithin(child as SqlNode);
+        if (place !== undefined) return place;
+      }
+    }
+    return undefined;
+  }
+}
+
+function hasOrder(node: SqlNode): boolean {
+  return ((node['order_bys'] as { readonly orders?: readonly unknown[] } | null)?.orders?.length ?? 0) > 0;
+}

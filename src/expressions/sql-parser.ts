@@ -1,0 +1,144 @@
+import { DuckDBInstance } from '@duckdb/node-api';
+import { type QuotedText, quoteFieldNames } from './field-names.ts';
+import type { ExpressionProblem } from './problem.ts';
+
+/** A node of the tree that `json_serialize_sql` gives: its kind, and what that has. */
+export type SqlNode = Readonly<Record<string, unknown>> & { readonly class: string; readonly type: string };
+
+/** An expression as DuckDB reads it. */
+export interface ParsedSql {
+  readonly text: string;
+  readonly root: SqlNode;
+  /** Where a node stands in `text`, in UTF-16 units; undefined where DuckDB does not say. */
+  placeOf(node: SqlNode): number | undefined;
+}
+
+export type ParseResult = { readonly parsed: ParsedSql } | { readonly problem: ExpressionProblem };
+
+/** Longer ones are programs. */
+export const EXPRESSION_CHARACTERS_MAX = 10_000;
+
+/** What stands around an expression, so that only an expression can stand there. */
+const BEFORE = 'SELECT (';
+const AFTER = '\n)';
+
+/**
+ * Reads the texts of a configuration, each once. Whoever needs one that has not been read yet gets nothing and asks again behind `read`: reading is
+ * asynchronous, and the rest of a configuration is not.
+ */
+export class SqlParser {
+  readonly #results = new Map<string, ParseResult>();
+  readonly #wanted = new Set<string>();
+
+  /** Undefined until `read` was called. */
+  get(text: string): ParseResult | undefined {
+    const result = this.#results.get(text);
+    if (result === undefined) this.#wanted.add(text);
+    return result;
+  }
+
+  /** Reads what was asked for since; false if that was nothing. */
+  async read(): Promise<boolean> {
+    if (this.#wanted.size === 0) return false;
+    const instance = await DuckDBInstance.create(':memory:');
+    try {
+      const connection = await instance.connect();
+      try {
+        for (const text of this.#wanted) {
+          const quoted = quoteFieldNames(text);
+          const sql = `${BEFORE}${quoted.text}${AFTER}`;
+          const answer = await connection.runAndReadAll('SELECT json_serialize_sql($1::VARCHAR)', [sql]);
+          this.#results.set(text, resultOf(text, sql, quoted, String(answer.getRows()[0]![0])));
+        }
+      } finally {
+        connection.closeSync();
+      }
+    } finally {
+      instance.closeSync();
+    }
+    this.#wanted.clear();
+    return true;
+  }
+}
+
+/** What `json_serialize_sql` answers. */
+interface Serialized {
+  readonly error: boolean;
+  readonly error_message?: string;
+  readonly position?: string;
+  readonly statements?: readonly { readonly node: SelectNode }[];
+}
+
+interface SelectNode {
+  readonly select_list: readonly SqlNode[];
+  readonly [clause: string]: unknown;
+}
+
+function resultOf(text: string, sql: string, quoted: QuotedText, json: string): ParseResult {
+  /** Of a place in bytes of the whole SQL. */
+  const placeAt = (bytes: number): number => {
+    const place = Buffer.from(sql).subarray(0, bytes).toString().length - BEFORE.length;
+    return Math.min(text.length, Math.max(0, quoted.originOf(Math.max(0, place))));
+  };
+  const answer = parseAnswer(json);
+  if (answer === undefined) return problem(text, 'it has a number beyond all numbers', 0);
+  if (answer.error) return refused(text, answer, placeAt);
+  const [statement, ...others] = answer.statements ?? [];
+  const root = statement?.node.select_list[0];
+  if (root === undefined || others.length > 0 || !isOnlyExpression(statement!.node))
+    return problem(text, 'this is not one expression', 0);
+  return {
+    parsed: {
+      text,
+      root,
+      placeOf({ query_location: location }) {
+        return typeof location === 'number' && location < sql.length * 4 ? placeAt(location) : undefined;
+      },
+    },
+  };
+}
+
+function refused(
+  text: string,
+  { error_message: said = '', position }: Serialized,
+  placeAt: (bytes: number) => number,
+): ParseResult {
+  if (position === undefined) return problem(text, 'this is not one expression', 0);
+  const place = placeAt(Number(position));
+  // It sees the end where the bracket is that stands behind the text.
+  const isEnd = place >= text.trimEnd().length;
+  const message = isEnd ? 'the expression ends too early' : said.replace(/ at or near .*$/s, '');
+  const word = /^[A-Za-z_]\w*/.exec(text.slice(place))?.[0];
+  const hint = word === undefined ? undefined : `if ${word} is a field, write "${word}" in double quotes`;
+  return {
+    problem: {
+      message,
+      ...(hint === undefined ? {} : { hint }),
+      start: place,
+      end: place + Math.max(1, word?.length ?? 1),
+    },
+  };
+}
+
+function problem(text: string, message: string, start: number): ParseResult {
+  return { problem: { message, start, end: text.length } };
+}
+
+/** With every digit of its numbers; undefined where one of them is not finite, which JSON cannot say. */
+function parseAnswer(json: string): Serialized | undefined {
+  const revive = (key: string, value: unknown, { source }: { readonly source?: string }): unknown =>
+    typeof value === 'number' && key === 'value' ? source : value;
+  const withSource = JSON as unknown as { parse(text: string, reviver: typeof revive): Serialized };
+  try {
+    return withSource.parse(json, revive);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** Nothing else than an expression was read: no FROM, no WHERE, no second column. */
+function isOnlyExpression({ select_list: list, ...clauses }: SelectNode): boolean {
+  if (list.length !== 1 || (clauses['from_table'] as SqlNode | null)?.type !== 'EMPTY') return false;
+  return ['where_clause', 'having', 'qualify', 'sample'].every((clause) => clauses[clause] === null);
+}

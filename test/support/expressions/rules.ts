@@ -1,0 +1,5 @@
+import type { Rule } from './grammar.ts';
+import { LOGIC_RULES } from './logic-rules.ts';
+
+/** Every rule that there is. */
+export const RULES: readonly Rule[] = [...LOGIC_RULES];
