@@ -25,14 +25,16 @@ import { elasticsearchSink } from './roles/sinks/elasticsearch.ts';
 import { eventsSink } from './roles/sinks/events.ts';
 import { fileSource } from './roles/sources/file.ts';
 import { kafkaSource } from './roles/sources/kafka.ts';
+import { derive } from './transforms/derive.ts';
 import { drop } from './transforms/drop.ts';
+import { filter } from './transforms/filter.ts';
 import { keep } from './transforms/keep.ts';
 import { rename } from './transforms/rename.ts';
 
 export const COMPONENTS: Components = {
   sources: byType([fileSource, kafkaSource]),
   codecs: byType([combined, common, json]),
-  transforms: byType([rename, keep, drop]),
+  transforms: byType([rename, keep, drop, filter, derive]),
   operators: byType([tumbling, sliding, session]),
   aggregates: Object.fromEntries(
     [count, sum, min, max, avg, stddev, distinct, quantile, first, last, top].map((aggregate) => [

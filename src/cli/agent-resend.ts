@@ -8,7 +8,7 @@ import { type TargetOptions, queryOf, targetOf } from './sql-target.ts';
 
 /** `tailrace agent resend`: what the log lost of a source is sent again from the engine's mark on. */
 export async function resend(source: string, options: TargetOptions, components: Components): Promise<void> {
-  const target = targetOf(options, components);
+  const target = await targetOf(options, components);
   // Asked first, so that a wrong folder is not made and locked.
   requireRegistry(target.root);
   const lock = acquireRoleLock(target.run, 'agent');

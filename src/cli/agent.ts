@@ -19,10 +19,10 @@ export function registerAgent(program: Command, { components }: Launch): void {
     .description('Runs the agent alone: reads sources and appends their lines to the log.')
     .option('--once', 'read what is there, close every source, end')
     .option('--close', 'with --once: nothing will follow, so close every window')
-    .action((options: AgentCommandOptions) => {
+    .action(async (options: AgentCommandOptions) => {
       const { once: isOnce = false, close: closesAll = false } = options;
       checkEnd({ isOnce, closesAll }, 'tailrace agent --help');
-      const config = configOfRole(options, components);
+      const config = await configOfRole(options, components);
       return runRole('agent', { config, components }, saying(agentText()), (context) =>
         runAgent(context, { isOnce, closesAll }),
       );

@@ -31,12 +31,16 @@ export function registerAudit(program: Command, { components }: Launch): void {
     .option('--data-dir <folder>', 'where everything is kept, for runs without a configuration')
     .option('--json', 'the result as one JSON object')
     .action(async (options: AuditOptions) => {
-      const { stores, close } = await documentStores(configOf(options, components), components, systemClock.nowMs());
+      const { stores, close } = await documentStores(
+        await configOf(options, components),
+        components,
+        systemClock.nowMs(),
+      );
       const lookAgain = async (): Promise<void> => {
         say('there are documents that no epoch accounts for yet: looking again in 12 s');
         await systemClock.sleep(LOOK_AGAIN_MS);
       };
-      const result = await audit({ query: queryOf(targetOf(options, components)), stores, lookAgain });
+      const result = await audit({ query: queryOf(await targetOf(options, components)), stores, lookAgain });
       await close();
       if (options.json === true) printJson(result);
       else print(escapeLines(auditText(result)));

@@ -29,8 +29,8 @@ export function registerCheck(program: Command, { components }: Launch): void {
     .argument('[file]', 'the configuration')
     .option('-c, --config <file>', 'the same, as other commands have it')
     .option('--json', 'the normalised configuration, as one JSON object')
-    .action((file: string | undefined, options: { config?: string; json?: boolean }) => {
-      const config = loadNamedConfig(file ?? options.config, components, 'whole');
+    .action(async (file: string | undefined, options: { config?: string; json?: boolean }) => {
+      const config = await loadNamedConfig(file ?? options.config, components, 'whole');
       if (options.json === true) printJson(withoutSecrets(config));
       else print(describeConfig(config, components));
     });

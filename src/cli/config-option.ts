@@ -6,9 +6,13 @@ import { type ConfigUse, DEFAULT_CONFIG_FILE, loadConfig } from '../config/load.
 import { say } from './output.ts';
 
 /** The configuration a command works with: the file named, else `TAILRACE_CONFIG`, else ./tailrace.yaml. Warnings go to stderr. */
-export function loadNamedConfig(named: string | undefined, components: ConfigComponents, use?: ConfigUse): Config {
+export async function loadNamedConfig(
+  named: string | undefined,
+  components: ConfigComponents,
+  use?: ConfigUse,
+): Promise<Config> {
   const path = configPath(named);
-  const { config, warnings } = loadConfig(path, process.env, components, use);
+  const { config, warnings } = await loadConfig(path, process.env, components, use);
   for (const warning of warnings) say(`warning: ${warning}`);
   return config;
 }

@@ -31,7 +31,7 @@ export function registerDemo(program: Command, launch: Launch): void {
       const path = join(folder, 'tailrace.yaml');
       writeFileSync(path, DEMO_CONFIG);
       say(`everything is in ${folder}\n`);
-      const { config } = loadConfig(path, {}, launch.components);
+      const { config } = await loadConfig(path, {}, launch.components);
       process.exitCode = await new DemoRun(config, launch, folder, storyOf(seconds, rate)).run();
     });
   withExamples(command, EXAMPLES);

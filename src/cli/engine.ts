@@ -40,8 +40,8 @@ export function registerEngine(program: Command, { components }: Launch): void {
     .addOption(
       new Option('--generation <n>', 'set by `run`: the number of its pipeline').argParser(asGeneration).hideHelp(),
     )
-    .action((options: EngineCommandOptions) => {
-      const config = configOfRole(options, components);
+    .action(async (options: EngineCommandOptions) => {
+      const config = await configOfRole(options, components);
       const worker = workerOf(config, options);
       const { once: isOnce = false, maySwitch = false, generation } = options;
       return runRole(engineRole(worker), { config, components }, saying(engineText), (context) =>

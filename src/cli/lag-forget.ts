@@ -13,7 +13,7 @@ const AT_WORK_MS = 60_000;
 
 /** `tailrace lag forget`: a reader that does not come back holds everything that it has not read. */
 export async function forgetReader(group: string, target: LagTarget, components: Components): Promise<void> {
-  const config = configOf(target, components);
+  const config = await configOf(target, components);
   const own = [`pipeline.${config.name}`, ...sinkReaders(config, components).map((reader) => reader.group)];
   if (own.includes(group)) {
     throw refusal(`group ${group} is a reader of this configuration`, 'take its sink out, and start the run again');

@@ -21,7 +21,7 @@ export interface LagTarget {
   readonly dataDir?: string;
 }
 
-export function configOf({ config, dataDir }: LagTarget, components: Components): Config {
+export async function configOf({ config, dataDir }: LagTarget, components: Components): Promise<Config> {
   const hasConfig =
     config !== undefined || (process.env['TAILRACE_CONFIG'] ?? '') !== '' || existsSync(DEFAULT_CONFIG_FILE);
   if (dataDir === undefined && hasConfig) return loadNamedConfig(config, components);

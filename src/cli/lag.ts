@@ -89,7 +89,7 @@ async function lag(options: LagOptions, components: Components, clock: Clock): P
       exitCode: EXIT.usage,
     });
   }
-  const config = configOf(options, components);
+  const config = await configOf(options, components);
   if (options.listen !== undefined) {
     const { serveLag } = await import('./lag-exporter.ts');
     return serveLag({ ...options, listen: options.listen }, { config, components, clock, intervalMs });

@@ -61,7 +61,7 @@ function withProvisionOptions(command: Command): Command {
 }
 
 async function provisionElasticsearch(options: ProvisionOptions, components: Components): Promise<void> {
-  const config = loadNamedConfig(options.config, components);
+  const config = await loadNamedConfig(options.config, components);
   const { sink } = elasticsearchSinkNamed(config, options.sink);
   const client = openElasticsearchSink(sink);
   try {
@@ -82,7 +82,7 @@ async function provisionElasticsearch(options: ProvisionOptions, components: Com
 }
 
 async function provisionKibana(options: KibanaProvisionOptions, components: Components): Promise<void> {
-  const { sink } = elasticsearchSinkNamed(loadNamedConfig(options.config, components), options.sink);
+  const { sink } = elasticsearchSinkNamed(await loadNamedConfig(options.config, components), options.sink);
   const kibana = new Kibana({ url: options.kibana, ...accessOf(sink) });
   await kibana.waitUntilReady(systemClock, COMMAND_WAIT_MS);
   const changes: (Change & { readonly object: SavedObject })[] = [];

@@ -18,7 +18,7 @@ export function withRoleOptions(command: Command): Command {
 }
 
 /** The configuration a role works with. */
-export function configOfRole({ config, resolved }: RoleOptions, components: Components): Config {
+export async function configOfRole({ config, resolved }: RoleOptions, components: Components): Promise<Config> {
   return resolved === undefined ? loadNamedConfig(config, components) : readResolvedConfig(resolved);
 }
 

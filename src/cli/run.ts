@@ -80,7 +80,7 @@ async function run(files: readonly string[], options: RunCommandOptions, launch:
   };
   if (isJson && !runOptions.isOnce) throw usageError('--json needs --once: a run without end has no result');
   checkEnd(runOptions, 'tailrace run --help');
-  const { config, others, remember, notes } = configOf(files, options, components);
+  const { config, others, remember, notes } = await configOf(files, options, components);
   const progress = openProgress();
   try {
     return await superviseRun(config, launch, runOptions, {
@@ -114,11 +114,11 @@ function openProgress(): Progress {
   });
 }
 
-function configOf(
+async function configOf(
   files: readonly string[],
   options: RunCommandOptions,
   components: Components,
-): PlacedConfig & { readonly notes: readonly string[] } {
+): Promise<PlacedConfig & { readonly notes: readonly string[] }> {
   const [first, ...rest] = files;
   const yaml = files.find((file) => YAML_FILE.test(file));
   if (options.config !== undefined && first !== undefined)
@@ -127,7 +127,7 @@ function configOf(
     throw usageError(`${yaml} is a configuration: name it alone, or log files alone`);
   if (first === undefined || yaml !== undefined)
     return {
-      config: loadNamedConfig(options.config ?? yaml, components, 'whole'),
+      config: await loadNamedConfig(options.config ?? yaml, components, 'whole'),
       others: [],
       remember: () => undefined,
       notes: [],

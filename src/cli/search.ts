@@ -83,7 +83,7 @@ function lineCount(text: string): number {
 }
 
 async function runSearch(query: string, options: SearchCommandOptions, components: Components): Promise<void> {
-  const config = loadNamedConfig(options.config, components);
+  const config = await loadNamedConfig(options.config, components);
   const { sink } = elasticsearchSinkNamed(config, options.sink);
   const streams = streamsOf(sink, options.stream);
   const fields = searchFields(config, streams, components);

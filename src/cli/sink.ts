@@ -31,11 +31,11 @@ export function registerSink(program: Command, { components }: Launch): void {
         .default({})
         .hideHelp(),
     )
-    .action((name: string, options: SinkOptions) => {
+    .action(async (name: string, options: SinkOptions) => {
       const { replica: isReplica = false, once: isOnce = false, maySwitch = false, generation } = options;
       const documentGenerations = options.documentGeneration;
       const role = isReplica ? `sink-${name}-replica` : `sink-${name}`;
-      const config = configOfRole(options, components);
+      const config = await configOfRole(options, components);
       const sink = sinkNamed(config, components, name);
       return runRole(role, { config, components }, saying(sinkText(sink.definition.text)), (context) =>
         runSink(context, sink, { isReplica, isOnce, maySwitch, generation, documentGenerations }),

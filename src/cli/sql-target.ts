@@ -18,8 +18,8 @@ export interface TargetOptions {
 const DEFAULT_DATA_DIR = './tailrace-data';
 
 /** The folder a question is about: named, or the configuration's, or the default one of runs without a configuration. */
-export function targetOf(options: TargetOptions, components: Components): DataDir {
-  const config = configOf(options, components);
+export async function targetOf(options: TargetOptions, components: Components): Promise<DataDir> {
+  const config = await configOf(options, components);
   const target = dataDirOf(options.dataDir ?? config?.dataDir ?? DEFAULT_DATA_DIR);
   // A warehouse that an earlier configuration has filled can still be asked.
   if (config === undefined || hasWarehouse(config) || existsSync(target.warehouse)) return target;
@@ -31,7 +31,10 @@ export const NO_WAREHOUSE = 'this pipeline has no sink of type duckdb: there are
 export const NO_WAREHOUSE_HINT = 'add warehouse: { type: duckdb } to its sinks';
 
 /** The configuration a question is about; undefined where a folder is named, or there is none. */
-export function configOf({ config, dataDir }: TargetOptions, components: Components): Config | undefined {
+export async function configOf(
+  { config, dataDir }: TargetOptions,
+  components: Components,
+): Promise<Config | undefined> {
   const hasConfig =
     config !== undefined || (process.env['TAILRACE_CONFIG'] ?? '') !== '' || existsSync(DEFAULT_CONFIG_FILE);
   return hasConfig && dataDir === undefined ? loadNamedConfig(config, components) : undefined;

@@ -45,7 +45,7 @@ export function registerSql(program: Command, { components }: Launch): void {
     .option('--limit <rows>', 'at most so many rows; 0: all', rowsOf, ROWS_MAX)
     .action(async (query: string, options: SqlOptions) => {
       const output = options.json === true ? 'json' : options.output;
-      const asked = { ...options, warehouse: warehouseOf(targetOf(options, components)) };
+      const asked = { ...options, warehouse: warehouseOf(await targetOf(options, components)) };
       await (output === 'parquet' ? writeParquet(query, asked) : writeText(query, asked, output));
     });
   withExamples(command, EXAMPLES);

@@ -76,8 +76,8 @@ class Stores {
     return this.#request.fields
       .map(({ type }, i) =>
         type === 'keyword' || type === 'ip'
-          ? `const start${i} = batch.columns[${i}].start, length${i} = batch.columns[${i}].length;`
-          : `const values${i} = batch.columns[${i}].values;`,
+          ? `const start${i} = batch.decoded[${i}].start, length${i} = batch.decoded[${i}].length;`
+          : `const values${i} = batch.decoded[${i}].values;`,
       )
       .join('\n  ');
   }

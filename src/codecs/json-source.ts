@@ -24,7 +24,7 @@ export function jsonParts(times: TimeReader, request: DecodeRequest): GeneratedP
   const nodes = nodesOf(wanted.map(latin1Of));
   const numbers = new Map([...nodes.keys()].map((prefix, i) => [prefix, i]));
   const nulls = request.fields.map(({ type }, i) =>
-    isStringType(type) ? `batch.columns[${i}].length[row] = -1;` : `batch.columns[${i}].values[row] = NaN;`,
+    isStringType(type) ? `batch.decoded[${i}].length[row] = -1;` : `batch.decoded[${i}].values[row] = NaN;`,
   );
   const hasEventTime = eventTimeField !== undefined;
   return {
@@ -166,14 +166,14 @@ function storeSource(field: string, request: DecodeRequest): string {
     if (latin1Of(name) !== field) return '';
     if (type === 'long') {
       // Inline while the number is exact, and so are all before it.
-      return `{ const number = numberOfValue(bytes, value, at, isEscaped, 'long'), column = batch.columns[${i}];
+      return `{ const number = numberOfValue(bytes, value, at, isEscaped, 'long'), column = batch.decoded[${i}];
         if (number > ${Number.MAX_SAFE_INTEGER} || number < ${Number.MIN_SAFE_INTEGER} || column.rest !== undefined) storeLong(column, row, number, bytes, value, at);
         else column.values[row] = number; }`;
     }
     if (isStringType(type))
-      return `storeText(batch, batch.columns[${i}], row, bytes, value, at, isEscaped, ${type === 'ip'});`;
+      return `storeText(batch, batch.decoded[${i}], row, bytes, value, at, isEscaped, ${type === 'ip'});`;
     const number = type === 'date' ? TIME : `numberOfValue(bytes, value, at, isEscaped, ${JSON.stringify(type)})`;
-    return `batch.columns[${i}].values[row] = ${number};`;
+    return `batch.decoded[${i}].values[row] = ${number};`;
   });
   if (request.eventTimeField !== undefined && latin1Of(request.eventTimeField) === field) {
     stores.push(`batch.eventTimeMs[row] = ${TIME};`);

@@ -81,7 +81,7 @@ export function fillRow(batch: Batch, row: number, request: DecodeRequest, recor
   if (record === undefined) return;
   batch.verdict[row] = VERDICT_GOES_ON;
   for (const [i, { name }] of request.fields.entries())
-    setCell(batch, batch.columns[i]!, row, record.get(name) ?? null);
+    setCell(batch, batch.decoded[i]!, row, record.get(name) ?? null);
   if (request.eventTimeField === undefined) return;
   const time = record.get(request.eventTimeField);
   if (typeof time === 'number' && !Number.isNaN(time)) batch.eventTimeMs[row] = time;
@@ -108,7 +108,7 @@ function setCell(batch: Batch, column: Column, row: number, cell: Cell): void {
 
 /** Stores the host of an address in a column of texts, NULL for none. */
 export function storeHost(batch: Batch, index: number, row: number, address: Address | undefined): void {
-  const column = batch.columns[index] as StringColumn;
+  const column = batch.decoded[index] as StringColumn;
   if (address?.canonical !== undefined) {
     column.start[row] = -1 - batch.appendScratch(address.canonical);
     column.length[row] = address.canonical.length;

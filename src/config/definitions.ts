@@ -5,14 +5,17 @@ import type { RollupSpec } from '../epoch/pipeline.ts';
 import type { OperatorDefinition } from '../operators/operator.ts';
 import type { TransformDefinition } from '../transforms/transform.ts';
 import type { BrokerConfig, Config, InputConfig, SinkConfig } from './config.ts';
-import type { Path } from './document.ts';
+import type { Path, TextSpan } from './document.ts';
 import type { Problem } from './problem.ts';
 
 /** A part of the file as it stands there, or as the schema lets it through. */
 export type Section = Readonly<Record<string, unknown>>;
 
 /** What is wrong with a place of the file, before its position is looked up. */
-export type Report = (path: Path, part: 'key' | 'value', problem: Omit<Problem, 'position'>) => void;
+export type Report = (path: Path, part: 'key' | 'value', problem: ReportedProblem) => void;
+
+/** `within`: the part of a text that is meant, in UTF-16 units. */
+export type ReportedProblem = Omit<Problem, 'position'> & { readonly within?: TextSpan };
 
 /**
  * What a configuration may name, by its type and in the order of the documentation. A definition handles its own options only, hence `any`:
@@ -20,7 +23,7 @@ export type Report = (path: Path, part: 'key' | 'value', problem: Omit<Problem, 
  */
 export interface ConfigComponents {
   readonly codecs: Readonly<Record<string, CodecDefinition<any>>>;
-  readonly transforms: Readonly<Record<string, TransformDefinition<any>>>;
+  readonly transforms: Readonly<Record<string, TransformDefinition<any, any>>>;
   readonly aggregates: Readonly<Record<string, AggregateDefinition>>;
   readonly operators: Readonly<Record<string, OperatorDefinition<any>>>;
   readonly sources: Readonly<Record<string, SourceSection>>;

@@ -33,6 +33,12 @@ const STRUCTURE_PROBLEMS_MAX = 20;
 
 export type Path = readonly (string | number)[];
 
+/** A part of a text: from `start` to before `end`, in UTF-16 units. */
+export interface TextSpan {
+  readonly start: number;
+  readonly end: number;
+}
+
 /** A parsed YAML file: the plain values, and for each path where it stands. */
 export interface ConfigDocument {
   /** Undefined when the text is no YAML: then `problems` says why. */
@@ -40,8 +46,8 @@ export interface ConfigDocument {
   readonly problems: readonly Problem[];
   /** Where values stand that nobody should see: begin and end in the text. */
   readonly secrets: readonly (readonly [number, number])[];
-  /** Where the value of a path stands; of the nearest parent's key, when the path is not in the file. */
-  valueAt(path: Path): Position;
+  /** Where the value of a path stands, or a part of its text; of the nearest parent's key, when the path is not in the file. */
+  valueAt(path: Path, within?: TextSpan): Position;
   /** Where the last key of a path stands. */
   keyAt(path: Path): Position;
 }
@@ -69,7 +75,7 @@ export function parseConfigDocument(text: string): ConfigDocument {
     value,
     problems,
     secrets: secretSpans(root),
-    valueAt: (path) => locate(root, path, 'value', at, index),
+    valueAt: (path, within) => locate(root, path, 'value', within === undefined ? at : atPart(text, within, at), index),
     keyAt: (path) => locate(root, path, 'key', at, index),
   };
 }
@@ -257,6 +263,32 @@ function locate(root: Node | null, path: Path, part: 'key' | 'value', at: At, in
   // What belongs to the whole file is pointed at by its first character.
   const [start, end] = found?.range ?? [0, 1];
   return at(start, found === root && !isScalar(found) ? start + 1 : end);
+}
+
+/** Places in a scalar's text as places in the file: quotes, escapes, line breaks and indents of YAML are stepped over. */
+function atPart(text: string, { start, end }: TextSpan, at: At): At {
+  return (from, to) => {
+    const source = text.slice(from, to);
+    const value = scalarText(source);
+    if (value === undefined) return at(from, to);
+    let place = 0;
+    const places: number[] = [];
+    for (const letter of value) {
+      const found = source.indexOf(letter === '\n' ? '\n' : letter, place);
+      if (found < 0) return at(from, to);
+      for (let unit = 0; unit < letter.length; unit++) places.push(found + unit);
+      place = found + letter.length;
+    }
+    const first = places[start] ?? place;
+    const last = places[end - 1] ?? first;
+    return at(from + first, from + Math.max(first, last) + 1);
+  };
+}
+
+/** What a scalar says; undefined where this text alone is not one. */
+function scalarText(source: string): string | undefined {
+  const { contents } = parseDocument(source);
+  return isScalar(contents) ? String(contents.value) : undefined;
 }
 
 function isEmpty(node: Node): boolean {

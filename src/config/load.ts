@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
+import { SqlParser } from '../expressions/sql-parser.ts';
 import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
 import { formatSize } from '../lib/units.ts';
 import type { Config } from './config.ts';
@@ -23,22 +24,49 @@ export interface LoadedConfig {
 }
 
 /** Reads, checks and resolves a configuration file. Throws a ConfigError with every problem, or an OperatingError with exit code 3. */
-export function loadConfig(
+export async function loadConfig(
   path: string,
   environment: Environment,
   components: ConfigComponents,
   use?: ConfigUse,
-): LoadedConfig {
+): Promise<LoadedConfig> {
   return resolveText(readConfigFile(path), path, environment, components, use);
 }
 
 /** The same for a text that is not in a file of its own: `path` names it in messages. */
-export function resolveText(
+export async function resolveText(
   text: string,
   path: string,
   environment: Environment,
   components: ConfigComponents,
   use: ConfigUse = 'part',
+): Promise<LoadedConfig> {
+  const parser = new SqlParser();
+  // Reading SQL is asynchronous, and one expression may stand behind another: each round reads what the one before it has asked for.
+  for (;;) {
+    const outcome = attempt(() => resolveTextNow(text, path, environment, components, use, parser));
+    if (await parser.read()) continue;
+    if ('error' in outcome) throw outcome.error;
+    return outcome.value;
+  }
+}
+
+function attempt<Value>(work: () => Value): { readonly value: Value } | { readonly error: unknown } {
+  try {
+    return { value: work() };
+  } catch (error) {
+    return { error };
+  }
+}
+
+/** The same at once, with the expressions that `parser` has read; those that it has not are missing in the result. */
+export function resolveTextNow(
+  text: string,
+  path: string,
+  environment: Environment,
+  components: ConfigComponents,
+  use: ConfigUse,
+  parser: SqlParser,
 ): LoadedConfig {
   const shown = shownPath(path);
   const document = parseConfigDocument(text);
@@ -48,12 +76,8 @@ export function resolveText(
   const overridden = applyEnvironment(document.value, environment);
   const typed = withScalars(overridden.value, overridden.scalars, (raw, at) => isRightAt(raw, at, components));
   const replaced = replaceReferences(typed, { environment, folder }, document);
-  const { config, problems } = resolveConfig(replaced.value, {
-    file: resolve(path),
-    folder,
-    document,
-    components,
-  });
+  const context = { file: resolve(path), folder, document, components, parser };
+  const { config, problems } = resolveConfig(replaced.value, context);
   // A reference that cannot be read is the error, not the text that stands in its place.
   const places = new Set(replaced.problems.map(({ position }) => JSON.stringify(position)));
   const rest = problems.filter(({ position }) => !places.has(JSON.stringify(position)));

@@ -14,7 +14,7 @@ export const UNBUILT_KEYS: Readonly<Record<string, readonly string[]>> = {
 export const UNBUILT_TYPES: Readonly<Record<string, readonly string[]>> = {
   'sources.*': ['stdin', 'syslog', 'http', 'otlp', 'generator', 'journald', 'docker'],
   'streams.*.codec': ['regex', 'grok', 'syslog', 'logfmt', 'csv', 'cef', 'leef', 'raw'],
-  'streams.*.transforms.*': ['filter', 'derive', 'user_agent', 'geoip', 'lookup'],
+  'streams.*.transforms.*': ['user_agent', 'geoip', 'lookup'],
   'rollups.*.window': ['hopping'],
   'sinks.*': ['alerts', 'webhook', 'relay'],
 };

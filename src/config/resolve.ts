@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { EventTimeSpec, Pipeline, RollupSpec, StreamSpec, TransformSpec } from '../epoch/pipeline.ts';
+import type { SqlParser } from '../expressions/sql-parser.ts';
 import { present } from '../lib/assert.ts';
 import type { Fields } from '../record/batch.ts';
 import { type StreamPlan, streamPlan } from '../transforms/stream-plan.ts';
@@ -8,6 +9,7 @@ import { dataDirProblem } from './data-dir.ts';
 import type { ConfigComponents, Report, Section, SinkNeighbours, WrittenTopic } from './definitions.ts';
 import type { ConfigDocument, Path } from './document.ts';
 import { dotted, problemsOfIssues } from './issues.ts';
+import type { ExpressionReader } from './expressions.ts';
 import { TOPIC_PREFIX, checkKafkaBroker, resolveKafkaBroker } from './kafka-broker.ts';
 import { unknownField } from './measures.ts';
 import { suggestion } from './nearest.ts';
@@ -27,6 +29,8 @@ export interface ResolveContext {
   readonly folder: string;
   readonly document: Pick<ConfigDocument, 'valueAt' | 'keyAt'>;
   readonly components: ConfigComponents;
+  /** What it has not read yet is asked of it, and the configuration has problems: resolve it again behind `read`. */
+  readonly parser: SqlParser;
 }
 
 /** In place of a field: processing time. */
@@ -52,16 +56,17 @@ export function resolveConfig(
   const parsed = schema.safeParse(raw);
   const problems = parsed.success ? [] : problemsOfIssues(parsed.error.issues, schema, raw, document);
   const said = new Set<string>();
-  const report: Report = (path, part, problem) => {
+  const report: Report = (path, part, { within, ...problem }) => {
     // Two sinks may object to the same key of a rollup.
     const what = `${dotted(path)} ${part} ${problem.message}`;
     if (said.has(what)) return;
     said.add(what);
-    problems.push({ ...problem, position: part === 'key' ? document.keyAt(path) : document.valueAt(path) });
+    problems.push({ ...problem, position: part === 'key' ? document.keyAt(path) : document.valueAt(path, within) });
   };
   checkDataDir(asSection(raw)?.['data_dir'], context.folder, report);
   const sections = sectionsOf(raw);
-  const streams = resolveStreams(sections.streams, components, report);
+  const reader = { parser: context.parser, report };
+  const streams = resolveStreams(sections.streams, components, reader);
   const plans = new Map([...streams].map(([name, { plan }]) => [name, plan]));
   const rollups = resolveRollups({ ...sections, plans }, components, report);
   // Left out, there are none; where the file is wrong, they may stand under another name.
@@ -120,8 +125,9 @@ function asSection(value: unknown): Section | undefined {
 function resolveStreams(
   section: Section | undefined,
   components: ConfigComponents,
-  report: Report,
+  reader: ExpressionReader,
 ): Map<string, ResolvedStream> {
+  const { report } = reader;
   const { stream: streamSection } = schemasOf(components);
   const fieldsSection = streamSection.pick({ codec: true, transforms: true }).loose();
   const streams = new Map<string, ResolvedStream>();
@@ -140,17 +146,18 @@ function resolveStreams(
       const hint = 'leave time_zone out';
       report(['streams', name, 'event_time', 'time_zone'], 'value', { code: 'CONFIG_VALUE', message, hint });
     }
-    const plan = resolveTransforms(['streams', name, 'transforms'], { codec, transforms }, field, components, report);
-    if (plan === undefined) continue;
+    const at = ['streams', name, 'transforms'];
+    const resolved = resolveTransforms(at, { codec, transforms }, field, components, reader);
+    if (resolved === undefined) continue;
     const spec = whole.success
       ? {
           partitions: whole.data.partitions,
           codec,
-          ...(transforms.length === 0 ? {} : { transforms }),
+          ...(transforms.length === 0 ? {} : { transforms: resolved.transforms }),
           eventTime: eventTimeSpec(field ?? '', whole.data.event_time),
         }
       : undefined;
-    streams.set(name, { spec, plan });
+    streams.set(name, { spec, plan: resolved.plan });
   }
   return streams;
 }

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { literalPattern } from '../agent/sources/glob.ts';
 import type { BlockLines } from '../codecs/codec.ts';
+import { SqlParser } from '../expressions/sql-parser.ts';
 import { present } from '../lib/assert.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
@@ -64,7 +65,13 @@ export function configOfLogs(paths: readonly string[], dataDir: string, componen
       streams: { [codec]: stream },
       rollups,
     };
-    const { config } = resolveConfig(raw, { file: null, folder: process.cwd(), document: NOWHERE, components });
+    const { config } = resolveConfig(raw, {
+      file: null,
+      folder: process.cwd(),
+      document: NOWHERE,
+      components,
+      parser: NO_SQL,
+    });
     if (config !== undefined) return { config, notes: [...notes, ...others] };
   }
   throw new OperatingError(`no tables can be made of the ${codec} lines of ${paths.map(escapeText).join(', ')}`, {
@@ -77,6 +84,8 @@ export function configOfLogs(paths: readonly string[], dataDir: string, componen
 type Codecs = ConfigComponents['codecs'];
 
 const POSITION = { line: 1, column: 1, length: 1 };
+/** What is guessed has no expressions. */
+const NO_SQL = new SqlParser();
 const NOWHERE = { valueAt: () => POSITION, keyAt: () => POSITION };
 
 /** Guesses at what is wanted of the lines, the richest first. */

@@ -68,8 +68,10 @@ export interface RollupSpec {
   /** Keys that get a row of their own, of one window in one partition; the lines of all others share one row. */
   readonly rowsMax: number;
   readonly measures: readonly MeasureSpec[];
-  /** The codec's names of the fields it uses that a transform calls otherwise: another field under the same name makes another rollup. */
+  /** What the fields it uses are in the codec's terms, where a transform makes them or calls them otherwise: another field under the same name makes another rollup. */
   readonly origins?: Readonly<Record<string, string>>;
+  /** The conditions that the stream's lines have passed, in SQL over the codec's fields: behind others, it is another rollup. */
+  readonly filters?: readonly string[];
 }
 
 /** `type` names the operator, the rest is its own (operators/). */

@@ -82,11 +82,14 @@ export class Batch {
   eventTimeMs: Float64Array;
   /** 0: the line goes on. Every other byte is a place in the stream's table of verdicts (transforms/stream-plan.ts). */
   verdict: Uint8Array;
-  /** One column a projected field, in the order of the request. */
+  /** One column a field, in the order in which they are asked for. */
   readonly columns: readonly Column[];
+  /** Those that a codec fills, in the order of its request; the others are made of them. */
+  readonly decoded: readonly Column[];
   #capacity: number;
 
-  constructor(fieldTypes: readonly FieldType[], capacity = 8192) {
+  /** `decoded`: the places of the columns that a codec fills. Default: all, in order. */
+  constructor(fieldTypes: readonly FieldType[], capacity = 8192, decoded?: readonly number[]) {
     this.#capacity = capacity;
     this.lineStart = new Int32Array(capacity);
     this.lineEnd = new Int32Array(capacity);
@@ -98,6 +101,7 @@ export class Batch {
         ? { kind: 'string', start: new Int32Array(capacity), length: new Int32Array(capacity) }
         : { kind: 'number', values: new Float64Array(capacity), rest: undefined },
     );
+    this.decoded = decoded?.map((place) => this.columns[place]!) ?? this.columns;
   }
 
   /** Empties the batch and makes room for `lines` lines of `bytes`. The arrays may be replaced: take them after this call. */

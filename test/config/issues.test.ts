@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { COMPONENTS } from '../../src/components.ts';
+import { SqlParser } from '../../src/expressions/sql-parser.ts';
 import { resolveConfig } from '../../src/config/resolve.ts';
 import { problemsOf } from '../support/broken-config.ts';
 
@@ -95,6 +96,7 @@ const WRONG = [
 const NOWHERE = { line: 1, column: 1, length: 1 };
 const CONTEXT = {
   components: COMPONENTS,
+  parser: new SqlParser(),
   file: null,
   folder: '/',
   document: { valueAt: () => NOWHERE, keyAt: () => NOWHERE },

@@ -1,13 +1,13 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { describeConfig } from '../../src/cli/check.ts';
 import { documentPipeline } from '../../src/roles/sinks/document-pipeline.ts';
 import { elasticsearchTemplates } from '../../src/roles/sinks/elasticsearch-client.ts';
 import type { Config } from '../../src/config/config.ts';
 import type { ElasticsearchSinkConfig } from '../../src/roles/sinks/elasticsearch.ts';
 import { COMPONENTS } from '../../src/components.ts';
-import { resolveText } from '../support/configs.ts';
+import { resolveSqlText, resolveText } from '../support/configs.ts';
 import { fingerprints, isSamePipeline } from '../../src/epoch/fingerprint.ts';
-import { RIGHT_CONFIG, changed, problemsOf } from '../support/broken-config.ts';
+import { RIGHT_CONFIG, changed, problemsOf, problemsOfSql } from '../support/broken-config.ts';
 
 const CODEC = '    codec: { type: combined }\n';
 
@@ -86,8 +86,8 @@ test.each<[what: string, transforms: string[], ...problems: string[]]>([
   ],
   [
     'a transform that is not built',
-    ['{ type: filter, where: x }'],
-    '9:17 NOT_BUILT: streams.access.transforms[0] of type filter is not built yet — there are rename, keep, drop',
+    ['{ type: geoip, from: source.ip }'],
+    '9:17 NOT_BUILT: streams.access.transforms[0] of type geoip is not built yet — there are rename, keep, drop, filter, derive',
   ],
   [
     'a transform that is none',
@@ -95,6 +95,75 @@ test.each<[what: string, transforms: string[], ...problems: string[]]>([
     '9:17 UNKNOWN_TYPE: streams.access.transforms[0] has no type "renam" — did you mean "rename"?',
   ],
 ])('%s is refused', (_, transforms, ...problems) => expect(problemsOf(textWith(transforms))).toEqual(problems));
+
+describe('expressions', () => {
+  test.each<[what: string, transforms: string[], ...problems: string[]]>([
+    [
+      'a field that is not there',
+      ["{ type: filter, where: \"url.path <> '/' and user.nam = 'x'\" }"],
+      '9:53 EXPRESSION: the stream\'s lines have no field "user.nam" — did you mean "user.name"?',
+    ],
+    [
+      'a number that is written as a text',
+      ['{ type: filter, where: "http.response.status_code = \'500\'" }'],
+      '9:61 EXPRESSION: a whole number and text are never equal — write 500',
+    ],
+    [
+      'a condition that is none',
+      ['{ type: filter, where: http.response.status_code }'],
+      '9:32 EXPRESSION: a condition is needed here, and this is a whole number — compare it with something: … > 0, … is not null',
+    ],
+    ['SQL that is none', ['{ type: filter, where: "url.path = " }'], '9:44 EXPRESSION: the expression ends too early'],
+    [
+      'more than an expression',
+      ['{ type: filter, where: "1 = 1) from (select 1" }'],
+      '9:33 EXPRESSION: this is not one expression',
+    ],
+    [
+      'an empty one',
+      ["{ type: filter, where: '' }"],
+      '9:32 VALUE: streams.access.transforms[0].where is "" — expects an expression in SQL',
+    ],
+    [
+      'a derived field over one of the same transform',
+      ['{ type: derive, fields: { failed: http.response.status_code >= 500, bad: failed } }'],
+      '9:82 EXPRESSION: the stream\'s lines have no field "failed" — one of: destination.domain, destination.port, source.address, source.ip, source.port, apache.access.user.identity, user.name, @timestamp, … (18 in all)',
+    ],
+    [
+      'another event time',
+      ['{ type: derive, fields: { "@timestamp": "@timestamp" } }'],
+      '9:35 VALUE: event time is "@timestamp", and the derive would change it — leave it out: event time keeps its name',
+    ],
+  ])('%s is refused', async (_, transforms, ...problems) =>
+    expect(await problemsOfSql(textWith(transforms))).toEqual(problems),
+  );
+
+  test('over several lines of YAML are pointed at where they stand', async () => {
+    const text = textWith([
+      "type: filter\n        where: >-\n          url.path <> '/'\n          and user.nam is null",
+    ]);
+    expect(await problemsOfSql(text)).toEqual([
+      '12:15 EXPRESSION: the stream\'s lines have no field "user.nam" — did you mean "user.name"?',
+    ]);
+  });
+
+  test('see what the transforms before have made', async () => {
+    const { config } = await resolveSqlText(
+      textWith(
+        [
+          '{ type: derive, fields: { failed: http.response.status_code >= 500 } }',
+          '{ type: rename, fields: { failed: is_bad } }',
+          '{ type: derive, fields: { worse: is_bad and source.ip is null } }',
+          '{ type: filter, where: worse is not null }',
+        ],
+        'worse',
+      ),
+    );
+    const { traffic } = config.pipeline.rollups;
+    const made = `(((("http.response.status_code" >= CAST('500' AS BIGINT))) AND ("source.ip" IS NULL)))`;
+    expect(traffic).toMatchObject({ origins: { worse: made }, filters: [`((${made} IS NOT NULL))`] });
+  });
+});
 
 test('tables know the fields behind the transforms, and no others', () => {
   const hint = 'a transform calls it "client"';

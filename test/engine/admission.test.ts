@@ -26,7 +26,7 @@ const REQUEST: AdmitRequest = {
   isReadTime: false,
 };
 
-const READER = { verdicts: LINE_VERDICTS, explain: undefined, transform: () => undefined };
+const READER = { verdicts: LINE_VERDICTS, explain: undefined, transform: () => undefined, lostValues: new Map() };
 
 /** Lines with these event times; NaN is none, null a malformed line. */
 function admit(timesMs: readonly (number | null)[], request: Partial<AdmitRequest> = {}): Admission {

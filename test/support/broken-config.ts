@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import type { ConfigUse } from '../../src/config/load.ts';
-import { resolveText } from './configs.ts';
+import { resolveSqlText, resolveText } from './configs.ts';
 import { ConfigError } from '../../src/config/problem.ts';
 
 /** A configuration that is right; each case breaks it. */
@@ -50,12 +50,26 @@ export function problemsOf(
     resolveText(text, join(folder, 'tailrace.yaml'), environment, use);
     return [];
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    return error.problems.map(({ code, message, hint, position }) => {
-      const place = position === undefined ? '-' : `${position.line}:${position.column}`;
-      return `${place} ${code.replace('CONFIG_', '')}: ${message}${hint === undefined ? '' : ` — ${hint}`}`;
-    });
+    return linesOf(error);
   }
+}
+
+/** The same of a text that may have expressions. */
+export async function problemsOfSql(text: string): Promise<string[]> {
+  try {
+    await resolveSqlText(text);
+    return [];
+  } catch (error) {
+    return linesOf(error);
+  }
+}
+
+function linesOf(error: unknown): string[] {
+  if (!(error instanceof ConfigError)) throw error;
+  return error.problems.map(({ code, message, hint, position }) => {
+    const place = position === undefined ? '-' : `${position.line}:${position.column}`;
+    return `${place} ${code.replace('CONFIG_', '')}: ${message}${hint === undefined ? '' : ` — ${hint}`}`;
+  });
 }
 
 /** A test that the right configuration with one change has exactly these problems. */
