@@ -5,6 +5,7 @@ import { systemClock } from '../../src/lib/clock.ts';
 import type { AuditResult } from '../../src/query/audit.ts';
 import { accessLine } from './access-lines.ts';
 import { type Appliance, type ApplianceOptions } from './appliance.ts';
+import { logEnds } from './log-probe.ts';
 import { tailrace, until } from './tailrace-process.ts';
 
 /** Event time between two lines: a minute of it is 600 lines, so windows close while a test runs. */
@@ -24,11 +25,18 @@ export const SERIAL_OPTIONS: ApplianceOptions = {
 
 /** Writes lines that are all different, and knows which of them may be missing in the end: no line may be there twice. */
 export class SerialLines {
-  /** Lines written so far; the last one has this number. */
-  written = 0;
+  /** The number of the first line. Several writers on one appliance have ranges of their own. */
+  readonly first: number;
+  /** The number of the last line written so far. */
+  written: number;
   /** Lines that were in no file any more before anybody was sure to have read them. */
   readonly destroyed = new Set<number>();
   #timeMs = START_MS;
+
+  constructor(first = 1) {
+    this.first = first;
+    this.written = first - 1;
+  }
 
   /** The next `count` lines, for a writer that has files of its own. */
   take(count: number): string {
@@ -61,26 +69,37 @@ export class SerialLines {
 /** Follows the raw log of a running appliance: which lines were sent, and how often. */
 export class SentLines {
   readonly counts = new Map<number, number>();
-  readonly #log: ReturnType<typeof openEmbeddedLog>;
+  readonly #appliance: Appliance;
+  #log: ReturnType<typeof openEmbeddedLog> | undefined;
   #offset = 0;
 
   constructor(appliance: Appliance) {
-    const path = join(appliance.dataDir, 'broker.db');
-    this.#log = openEmbeddedLog({ path, clock: systemClock, diskMaxBytes: Number.MAX_SAFE_INTEGER });
-    appliance.onRemove(() => void this.#log.close());
+    this.#appliance = appliance;
   }
 
   /** Waits until a line that was just written has been sent. */
-  async has(serial: number, describe: () => string): Promise<void> {
+  async has(serial: number): Promise<void> {
     const isThere = async (): Promise<boolean> => {
       await this.#readOn();
       return this.counts.has(serial);
     };
-    await until(isThere, 120_000, () => `line ${serial} was not sent: ${describe()}`);
+    await until(isThere, 120_000, () => `line ${serial} was not sent: ${this.#appliance.report()}`);
+  }
+
+  /** Opened once there is something in it: it is others who make it. */
+  #opened(): ReturnType<typeof openEmbeddedLog> | undefined {
+    const { dataDir } = this.#appliance;
+    if (this.#log !== undefined || logEnds(dataDir).raw.end === 0) return this.#log;
+    const path = join(dataDir, 'broker.db');
+    const log = openEmbeddedLog({ path, clock: systemClock, diskMaxBytes: Number.MAX_SAFE_INTEGER });
+    this.#appliance.onRemove(() => void log.close());
+    return (this.#log = log);
   }
 
   async #readOn(): Promise<void> {
-    for await (const messages of this.#log.read('tailrace.raw.access', 0, this.#offset, { isFollowing: false })) {
+    const log = this.#opened();
+    if (log === undefined) return;
+    for await (const messages of log.read('tailrace.raw.access', 0, this.#offset, { isFollowing: false })) {
       for (const { offset, kind, value } of messages) {
         this.#offset = offset + 1;
         if (kind !== 'block') continue;
@@ -93,9 +112,10 @@ export class SentLines {
   }
 }
 
-/** Runs of consecutive lines that count equally often. */
+/** Runs of consecutive lines that count equally often, and with each of them how many lines are late or dead. */
 const ISLANDS = `
-  select min(serial) as first, max(serial) as last, any_value(n) as n
+  select min(serial) as first, max(serial) as last, any_value(n) as n,
+    (select count(*) from tailrace.late) as late, (select count(*) from tailrace.dead_letters) as dead
   from (select *, serial - row_number() over (partition by n order by serial) as island
     from (select cast(substr(url_path, 4) as bigint) as serial, cast(sum(n) as bigint) as n from lines group by url_path))
   group by island, n order by first limit 500`;
@@ -105,42 +125,61 @@ export interface Judgement {
   readonly differences: readonly string[];
   /** Lines that count more than once; none of them is a difference if the audit says that so many bytes may be double. */
   readonly doubled: number;
-  readonly audit: AuditResult;
+  readonly possibleLossBytes: number;
+}
+
+/** The lines of the log files in a folder, at any depth. */
+export interface Written {
+  readonly lines: SerialLines;
+  readonly folder: string;
 }
 
 /** Ends what runs, lets `run --once` read and store the rest, and compares the table with what was written, by SQL and by the audit. */
 export async function judge(appliance: Appliance, lines: SerialLines): Promise<Judgement> {
   await appliance.stop();
-  const audit = await appliance.drain();
-  return compare(appliance, lines, audit);
+  const [judgement] = await compare(appliance, [{ lines, folder: appliance.logs }], await appliance.drain());
+  return judgement!;
 }
 
-/** The same while everything runs on. */
-export async function compare(appliance: Appliance, lines: SerialLines, audit: AuditResult): Promise<Judgement> {
-  const differences = [...audit.differences];
-  if (audit.lost !== 0 || audit.doubled !== 0) differences.push(`lost ${audit.lost}, doubled ${audit.doubled}`);
-  const counts = new Uint8Array(lines.written + 1);
-  for (const [first, last, n] of await rowsOf(appliance, ISLANDS)) counts.fill(n!, first, last! + 1);
+/** Compares after the drain whose audit is given; a judgement for each writer, with what cannot be told apart in all of them. */
+export async function compare(
+  appliance: Appliance,
+  written: readonly Written[],
+  audit: AuditResult,
+): Promise<readonly Judgement[]> {
+  const common = [...audit.differences];
+  if (audit.lost !== 0 || audit.doubled !== 0) common.push(`lost ${audit.lost}, doubled ${audit.doubled}`);
+  const counts = new Uint8Array(Math.max(...written.map(({ lines }) => lines.written)) + 1);
+  const islands = await rowsOf(appliance, ISLANDS);
+  for (const [first, last, n] of islands) counts.fill(n!, first, last! + 1);
+  const stored = counts.reduce((sum, count) => sum + count, 0);
+  if (audit.sent !== stored) common.push(`${stored} lines in the table, the audit says ${audit.sent}`);
+  const [, , , late = 0, dead = 0] = islands[0] ?? [];
+  if (late !== 0 || dead !== 0) common.push(`${late} late lines, ${dead} dead letters`);
+  return written.map((one) => judgementOf(one, counts, audit, common));
+}
+
+function judgementOf(
+  { lines, folder }: Written,
+  counts: Uint8Array,
+  audit: AuditResult,
+  common: readonly string[],
+): Judgement {
+  const differences = [...common];
   const missing: number[] = [];
   const doubled: number[] = [];
-  let stored = 0;
-  for (let serial = 1; serial <= lines.written; serial++) {
-    stored += counts[serial]!;
+  for (let serial = lines.first; serial <= lines.written; serial++) {
     if (counts[serial]! > 1) doubled.push(serial);
     if (counts[serial] === 0 && !lines.destroyed.has(serial)) missing.push(serial);
   }
   if (missing.length > 0)
-    differences.push(`${missing.length} of ${lines.written} lines are missing: ${spans(missing)}`);
-  const saidBytes = audit.sources.reduce((sum, source) => sum + source.possibleDoubleBytes, 0);
+    differences.push(`${missing.length} of the lines up to ${lines.written} are missing: ${spans(missing)}`);
+  const sources = audit.sources.filter(({ path }) => path.startsWith(`${folder}/`));
+  const saidBytes = sources.reduce((sum, source) => sum + source.possibleDoubleBytes, 0);
   if (doubled.length * LINE_BYTES_MIN > saidBytes)
     differences.push(`${doubled.length} lines are there twice, ${saidBytes} bytes are said to be: ${spans(doubled)}`);
-  if (audit.sent !== stored) differences.push(`${stored} lines in the table, the audit says ${audit.sent}`);
-  const [[late, dead] = []] = await rowsOf(
-    appliance,
-    'select (select count(*) from tailrace.late), (select count(*) from tailrace.dead_letters)',
-  );
-  if (late !== 0 || dead !== 0) differences.push(`${late} late lines, ${dead} dead letters`);
-  return { differences, doubled: doubled.length, audit };
+  const possibleLossBytes = sources.reduce((sum, source) => sum + source.possibleLossBytes, 0);
+  return { differences, doubled: doubled.length, possibleLossBytes };
 }
 
 async function rowsOf(appliance: Appliance, query: string): Promise<number[][]> {
