@@ -40,8 +40,11 @@ export function setCell(batch: Batch, column: Column, row: number, value: Value)
   }
 }
 
-/** Evaluates line by line, node by node: what compiled columns (compile.ts) are held against. `columnOf` knows the fields of the tree. */
-export function interpretedColumn(tree: Tree, columnOf: (field: string) => number): ColumnProgram {
+/** Evaluates one line of a batch into a column, node by node; gives whether a value was lost. */
+export type LineStep = (batch: Batch, into: Column, row: number) => boolean;
+
+/** The plain meaning of an expression. `columnOf` knows the fields of the tree. */
+export function interpretedLine(tree: Tree, columnOf: (field: string) => number): LineStep {
   let isLost = false;
   const lost = (): null => {
     isLost = true;
@@ -49,19 +52,24 @@ export function interpretedColumn(tree: Tree, columnOf: (field: string) => numbe
   };
   const interpret = interpreter(tree, { lost });
   const fields = new Map(fieldsOf(tree).map(({ name, type }) => [name, { column: columnOf(name), type }]));
+  return (batch, into, row) => {
+    isLost = false;
+    const value = interpret((name) => {
+      const { column, type } = fields.get(name)!;
+      return cellAt(batch, batch.columns[column]!, row, type);
+    });
+    setCell(batch, into, row, value);
+    return isLost;
+  };
+}
+
+/** Evaluates line by line: what compiled columns (compile.ts) are held against. */
+export function interpretedColumn(tree: Tree, columnOf: (field: string) => number): ColumnProgram {
+  const line = interpretedLine(tree, columnOf);
   return {
     run(batch, into) {
       let lines = 0;
-      for (let row = 0; row < batch.length; row++) {
-        if (batch.verdict[row] !== 0) continue;
-        isLost = false;
-        const value = interpret((name) => {
-          const { column, type } = fields.get(name)!;
-          return cellAt(batch, batch.columns[column]!, row, type);
-        });
-        setCell(batch, into, row, value);
-        if (isLost) lines++;
-      }
+      for (let row = 0; row < batch.length; row++) if (batch.verdict[row] === 0 && line(batch, into, row)) lines++;
       return lines;
     },
   };

@@ -1,0 +1,219 @@
+import { textOf } from '../../lib/text.ts';
+import type { Batch } from '../../record/batch.ts';
+import { interpreter } from '../interpret.ts';
+import type { Tree, Value } from '../tree.ts';
+import { sameBytes } from './bytes.ts';
+
+const SLOTS = 4096;
+/** Paths and user agents are shorter. */
+const TEXT_BYTES_MAX = 512;
+const RESULT_BYTES_MAX = 4096;
+/** What is kept of all texts and results; where it is full, it begins anew. */
+const ARENA_BYTES_MAX = 1 << 20;
+/** Where three of four texts of so many were new, the next are not looked for. */
+const TRIAL_LINES = 4096;
+const MISSES_MAX = (TRIAL_LINES / 4) * 3;
+const PAUSE_LINES = 15 * TRIAL_LINES;
+
+/** Places behind those of the table: of a text that is not kept, and of NULL. */
+const UNKEPT = SLOTS;
+const NULL = SLOTS + 1;
+
+/**
+ * What an expression over one column of texts says of each, evaluated by the interpreter once a text: logs hold few different ones. Bounded, and
+ * where texts are mostly different it looks for them no more. The results are the same.
+ */
+export class TextMemo {
+  /** The result at a place, as columns have numbers. */
+  readonly values = new Float64Array(SLOTS + 2);
+  /** 1: a value was lost. */
+  readonly lost = new Uint8Array(SLOTS + 2);
+  /** The text that `find` found, as cells of this batch. */
+  start = 0;
+  length = -1;
+  readonly #evaluate: (text: string | null) => Value;
+  readonly #isText: boolean;
+  #batch: Batch | undefined;
+  #batches = 0;
+  #isLost = false;
+  #lookups = 0;
+  #misses = 0;
+  #isPaused = false;
+  #hasNull = false;
+  readonly #hashes = new Int32Array(SLOTS);
+  /** Where the text is in the arena; none where its length is negative. */
+  readonly #keyAt = new Int32Array(SLOTS);
+  readonly #keyLength = new Int32Array(SLOTS).fill(-1);
+  /** Place of a text's result: within the text itself (−1 − place) or in the arena. */
+  readonly #resultAt = new Int32Array(SLOTS + 2);
+  readonly #resultLength = new Int32Array(SLOTS + 2);
+  /** The batch in whose scratch the result is, and where. */
+  readonly #inBatch = new Int32Array(SLOTS + 2);
+  readonly #inScratch = new Int32Array(SLOTS + 2);
+  #arena = Buffer.alloc(1 << 16);
+  #view = viewOf(this.#arena);
+  #arenaLength = 0;
+  /** The result of a text that is not kept. */
+  #unkept: Uint8Array = new Uint8Array(0);
+  #nullResult: Uint8Array = new Uint8Array(0);
+
+  /** `tree` looks at no other field than one of texts. */
+  constructor(tree: Tree) {
+    const interpret = interpreter(tree, {
+      lost: () => {
+        this.#isLost = true;
+        return null;
+      },
+    });
+    this.#evaluate = (text) => interpret(() => text);
+    this.#isText = tree.type === 'text';
+  }
+
+  /** Before the lines of a batch. */
+  begin(batch: Batch): void {
+    this.#batch = batch;
+    this.#batches = (this.#batches + 1) | 0;
+  }
+
+  /**
+   * The place of the result for a text of `batch`, whose cell is `start` and `length`; −1 where it is beyond what generated code knows. The
+   * batch's scratch may be another one after it.
+   */
+  find(array: Uint8Array, view: DataView, at: number, start: number, length: number): number {
+    const place = this.#placeOf(array, view, at, length);
+    if (this.#isText && place >= 0) this.#takeText(place, start);
+    return place;
+  }
+
+  #placeOf(array: Uint8Array, view: DataView, at: number, length: number): number {
+    if (length < 0) return this.#placeOfNull();
+    if (++this.#lookups >= (this.#isPaused ? PAUSE_LINES : TRIAL_LINES)) this.#judge();
+    if (this.#isPaused || length > TEXT_BYTES_MAX) return this.#evaluateUnkept(array, at, length);
+    let hash = Math.imul(length + 1, 0x9e3779b1);
+    let p = at;
+    for (const end = at + length - 3; p < end; p += 4) {
+      hash = Math.imul(hash ^ view.getInt32(p, true), 0x85ebca6b);
+      hash ^= hash >>> 15;
+    }
+    for (const end = at + length; p < end; p++) hash = Math.imul(hash ^ array[p]!, 0x01000193);
+    hash ^= hash >>> 15;
+    const first = hash & (SLOTS - 1);
+    if (this.#isAt(first, hash, array, view, at, length)) return first;
+    const second = first ^ 1;
+    if (this.#isAt(second, hash, array, view, at, length)) return second;
+    this.#misses++;
+    return this.#keep(this.#keyLength[first]! < 0 ? first : second, hash, array, at, length);
+  }
+
+  #isAt(place: number, hash: number, array: Uint8Array, view: DataView, at: number, length: number): boolean {
+    return (
+      this.#hashes[place] === hash &&
+      this.#keyLength[place] === length &&
+      sameBytes(array, view, at, this.#arena, this.#view, this.#keyAt[place]!, length)
+    );
+  }
+
+  /** After so many lines: whether the next are looked for. */
+  #judge(): void {
+    this.#isPaused = !this.#isPaused && this.#misses > MISSES_MAX;
+    this.#lookups = 0;
+    this.#misses = 0;
+  }
+
+  #placeOfNull(): number {
+    if (this.#hasNull) return NULL;
+    const bytes = this.#store(NULL, null);
+    if (bytes === null) return -1;
+    this.#nullResult = bytes;
+    this.#hasNull = true;
+    return NULL;
+  }
+
+  #evaluateUnkept(array: Uint8Array, at: number, length: number): number {
+    const bytes = this.#store(UNKEPT, textOf(array.subarray(at, at + length)));
+    if (bytes === null) return -1;
+    this.#unkept = bytes;
+    this.#inBatch[UNKEPT] = this.#batches - 1;
+    return UNKEPT;
+  }
+
+  #keep(place: number, hash: number, array: Uint8Array, at: number, length: number): number {
+    const text = array.subarray(at, at + length);
+    const result = this.#store(place, textOf(text));
+    this.#keyLength[place] = -1;
+    if (result === null) return -1;
+    if (result.length > RESULT_BYTES_MAX) return this.#evaluateUnkept(array, at, length);
+    const within = result.length > length ? -1 : Buffer.from(text.buffer, text.byteOffset, length).indexOf(result);
+    this.#reserve(length + result.length);
+    this.#hashes[place] = hash;
+    this.#keyLength[place] = length;
+    this.#keyAt[place] = this.#append(text);
+    this.#resultAt[place] = within >= 0 ? -1 - within : this.#append(result);
+    this.#inBatch[place] = this.#batches - 1;
+    return place;
+  }
+
+  /** Evaluates into a place. Gives the bytes of a text, none of anything else; null where it is beyond what generated code knows. */
+  #store(place: number, text: string | null): Uint8Array | null {
+    this.#isLost = false;
+    const value = this.#evaluate(text);
+    this.lost[place] = this.#isLost ? 1 : 0;
+    this.values[place] = value === null || typeof value === 'string' ? Number.NaN : Number(value);
+    if (typeof value === 'bigint' && !Number.isSafeInteger(Number(value))) return null;
+    const bytes = typeof value === 'string' ? Buffer.from(value) : EMPTY;
+    this.#resultLength[place] = typeof value === 'string' ? bytes.length : -1;
+    return bytes;
+  }
+
+  #takeText(place: number, start: number): void {
+    const length = this.#resultLength[place]!;
+    this.length = length;
+    if (length <= 0) {
+      this.start = 0;
+      return;
+    }
+    const at = this.#resultAt[place]!;
+    if (place < SLOTS && at < 0) {
+      const within = -1 - at;
+      this.start = start >= 0 ? start + within : start - within;
+      return;
+    }
+    if (this.#inBatch[place] !== this.#batches) {
+      this.#inBatch[place] = this.#batches;
+      this.#inScratch[place] = this.#batch!.appendScratch(this.#resultBytes(place, at, length));
+    }
+    this.start = -1 - this.#inScratch[place]!;
+  }
+
+  #resultBytes(place: number, at: number, length: number): Uint8Array {
+    if (place === UNKEPT) return this.#unkept;
+    return place === NULL ? this.#nullResult : this.#arena.subarray(at, at + length);
+  }
+
+  #append(bytes: Uint8Array): number {
+    const at = this.#arenaLength;
+    this.#arena.set(bytes, at);
+    this.#arenaLength += bytes.length;
+    return at;
+  }
+
+  /** Makes room in the arena: a larger one, or this one from its beginning. */
+  #reserve(sizeBytes: number): void {
+    if (this.#arenaLength + sizeBytes <= this.#arena.length) return;
+    if (this.#arena.length < ARENA_BYTES_MAX) {
+      const grown = Buffer.alloc(this.#arena.length * 4);
+      grown.set(this.#arena);
+      this.#arena = grown;
+      this.#view = viewOf(grown);
+    } else {
+      this.#arenaLength = 0;
+      this.#keyLength.fill(-1);
+    }
+  }
+}
+
+const EMPTY = new Uint8Array(0);
+
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
+}
