@@ -6,7 +6,7 @@ import {
   VERDICT_NO_EVENT_TIME,
   type Verdict,
 } from '../record/batch.ts';
-import { HIGH_FACTOR_A, HIGH_FACTOR_B } from '../record/line-id.ts';
+import { HIGH_FACTOR_A, HIGH_FACTOR_B, type LineSum } from '../record/line-id.ts';
 import type { SourceId } from '../record/source.ts';
 import type { LineReader } from '../transforms/stream-plan.ts';
 import { futureDetail, refusalDetail } from './line-detail.ts';
@@ -79,14 +79,17 @@ export class Admission implements AdmittedBatch {
   leap = NO_LEAP;
   readonly verdicts: readonly Verdict[];
   readonly sums: VerdictSums;
+  /** As the reader of lines has it; whoever takes it empties it. */
+  readonly lostValues: Map<string, number>;
 
   readonly #reader: Omit<LineReader, 'decode'>;
   #explained = 0;
 
   constructor(reader: Omit<LineReader, 'decode'>) {
-    const { batch, verdicts } = reader;
+    const { batch, verdicts, lostValues } = reader;
     this.batch = batch;
     this.verdicts = verdicts;
+    this.lostValues = lostValues;
     this.sums = {
       lines: new Float64Array(verdicts.length),
       a: new Int32Array(verdicts.length),
@@ -108,6 +111,14 @@ export class Admission implements AdmittedBatch {
     // Behind the clock: a line moves it whatever a transform says of the line.
     this.#reader.transform(batch);
     this.#count();
+  }
+
+  /** What was decided of the lines that were admitted last, each verdict that one of them has. */
+  get decided(): (Verdict & { readonly sum: LineSum })[] {
+    const { lines, a, b } = this.sums;
+    return this.verdicts.flatMap((verdict, v) =>
+      lines[v] === 0 ? [] : [{ ...verdict, sum: { lines: lines[v]!, a: a[v]! >>> 0, b: b[v]! >>> 0 } }],
+    );
   }
 
   detailOf(line: number): string {

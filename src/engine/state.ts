@@ -296,18 +296,17 @@ export class TaskState implements OperatorOutput, LaterOutput {
 
   /** Lines in, and those that have their fate already, for every consumer. */
   #account(): void {
-    const { sums, batch, source, verdicts } = this.#admission;
-    const decided = verdicts.flatMap((verdict, v) => {
-      const sum = { lines: sums.lines[v]!, a: sums.a[v]! >>> 0, b: sums.b[v]! >>> 0 };
-      return sum.lines === 0 ? [] : [{ ...verdict, sum }];
-    });
+    const { batch, source, verdicts, lostValues, decided } = this.#admission;
     const all = emptySum();
     for (const { sum } of decided) addSum(all, sum);
     for (const { name } of this.#options.operators) {
       this.#ledger.add(source, name, 'in', '', all);
       for (const { fate, reason, sum } of decided)
         if (fate !== 'goes_on') this.#ledger.add(source, name, fate, reason, sum);
+      for (const [field, lines] of lostValues)
+        this.#ledger.add(source, name, 'value_lost', field, { lines, a: 0, b: 0 });
     }
+    lostValues.clear();
     if (!this.#options.listsBadLines || !decided.some(({ fate }) => fate === 'dead_letter')) return;
     for (let line = 0; line < batch.length; line++) {
       const verdict = batch.verdict[line]!;

@@ -86,13 +86,14 @@ export interface LedgerEntry {
   /** The rollup's name, or `documents.<sink>`, which no rollup can have. */
   readonly consumer: string;
   readonly fate: Fate;
-  /** The dead letter's reason, the filter's name, the index of a document, else ''. */
+  /** The dead letter's reason, that of a filter, the index of a document, the field whose value was lost, else ''. */
   readonly reason: string;
   readonly sum: LineSum;
 }
 /**
- * `in` is the sum of the others but `placed`: of the lines that were rolled up, each once for every row that has taken it. It is what the sums of
- * the rows come to.
+ * `in` is the sum of the others but two. `placed`: of the lines that were rolled up, each once for every row that has taken it; it is what the
+ * sums of the rows come to. `value_lost`: lines on which an expression (`reason`) had no value because that was beyond its type, or could not be
+ * cast; without hash sums.
  */
 export const FATES = [
   'in',
@@ -103,6 +104,7 @@ export const FATES = [
   'late',
   'dead_letter',
   'declared_loss',
+  'value_lost',
 ] as const;
 export type Fate = (typeof FATES)[number];
 

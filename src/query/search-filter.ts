@@ -1,7 +1,8 @@
 import { isIP } from 'node:net';
+import { COMPARISONS, type ComparisonSign } from '../expressions/forms/comparison.ts';
 import type { FieldType } from '../record/batch.ts';
 import { parseTimestamp } from './search-time.ts';
-import type { SearchNode, SearchValue } from './search-node.ts';
+import type { Operator, SearchNode, SearchValue } from './search-node.ts';
 import { SearchError } from './search-syntax.ts';
 import { type SearchFields, fieldNamed, isTextName, nearestField } from './search-fields.ts';
 
@@ -123,9 +124,12 @@ class Compiler {
       const hint = near === undefined ? 'quote it to look for it in the text' : `did you mean ${near}?`;
       throw new SearchError(this.#query, named, `no stream has a field "${named.text}"`, hint);
     }
-    if (operator === '!=') return { bool: { must_not: [this.#equals(field, value)] } };
-    if (operator === ':' || operator === '=') return this.#equals(field, value, operator === ':');
-    return { range: { [field]: { [RANGES[operator]]: this.#ordered(field, value) } } };
+    const sign = SIGNS[operator];
+    const { range } = COMPARISONS[sign];
+    if (range !== undefined) return { range: { [field]: { [range]: this.#ordered(field, value) } } };
+    const equals = this.#equals(field, value, operator === ':');
+    // A field that is not there is NULL: it is not known whether it differs.
+    return sign === '=' ? equals : { bool: { filter: [{ exists: { field } }], must_not: [equals] } };
   }
 
   #equals(field: string, value: SearchValue, isLoose = false): Clause {
@@ -179,7 +183,16 @@ class Compiler {
   }
 }
 
-const RANGES = { '>': 'gt', '>=': 'gte', '<': 'lt', '<=': 'lte' } as const;
+/** What search writes otherwise than SQL. */
+const SIGNS: Readonly<Record<Operator, ComparisonSign>> = {
+  ':': '=',
+  '=': '=',
+  '!=': '<>',
+  '>': '>',
+  '>=': '>=',
+  '<': '<',
+  '<=': '<=',
+};
 
 /** The line stands in `message`, or in `event.original` where a codec has a field `message` of its own. */
 function inText(clause: (field: string) => Clause): Clause {

@@ -113,6 +113,8 @@ describeWith('elasticsearch')('a search in a real Elasticsearch', () => {
     ['status=499 OR status>500', 'ce'],
     ['-status:5xx', 'ade'],
     ['status!=200', 'bcde'],
+    ['user!=x', ''],
+    ['-user=x', 'abcde'],
     ['path:/api', 'abd'],
     ['path=/api', 'a'],
     ['path:/api*v1', 'b'],

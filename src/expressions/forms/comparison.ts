@@ -1,15 +1,20 @@
 import { type Form, type FormProblem, type Resolved, TYPE_WORDS, as, commonType, lazy, strict } from '../form.ts';
 import type { Tree, Value, ValueType } from '../tree.ts';
 
-/** The comparisons that there are, by their sign: what they say of an order (below 0, 0, above 0). One table for SQL and for search. */
-export const COMPARISONS: Readonly<Record<string, (order: number) => boolean>> = {
-  '=': (order) => order === 0,
-  '<>': (order) => order !== 0,
-  '<': (order) => order < 0,
-  '<=': (order) => order <= 0,
-  '>': (order) => order > 0,
-  '>=': (order) => order >= 0,
-};
+/**
+ * The comparisons that there are, by their sign in SQL: what each says of an order (below 0, 0, above 0), and what Elasticsearch calls that part of
+ * the order. One table for expressions and for search, where a field that is not there is NULL, too: no comparison is true of it.
+ */
+export const COMPARISONS = {
+  '=': { holds: (order: number) => order === 0, range: undefined },
+  '<>': { holds: (order: number) => order !== 0, range: undefined },
+  '<': { holds: (order: number) => order < 0, range: 'lt' },
+  '<=': { holds: (order: number) => order <= 0, range: 'lte' },
+  '>': { holds: (order: number) => order > 0, range: 'gt' },
+  '>=': { holds: (order: number) => order >= 0, range: 'gte' },
+} as const;
+
+export type ComparisonSign = keyof typeof COMPARISONS;
 
 /** The order of two values of one type: texts by their bytes in UTF-8, false before true. */
 export function compare(left: NonNullable<Value>, right: NonNullable<Value>): number {
@@ -46,8 +51,8 @@ function hintOf(tree: Tree, type: ValueType): { readonly hint?: string } {
   return type === 'time' ? { hint: "write timestamp '2026-01-31 00:00:00'" } : {};
 }
 
-function comparison(name: string, summary: string, value: boolean): Form {
-  const holds = COMPARISONS[name]!;
+function comparison(name: ComparisonSign, summary: string, value: boolean): Form {
+  const { holds } = COMPARISONS[name];
   return {
     name,
     calls: [name],
