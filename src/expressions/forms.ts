@@ -1,11 +1,22 @@
 import { present } from '../lib/assert.ts';
 import type { Form } from './form.ts';
 import { comparisons } from './forms/comparison.ts';
+import { conditionals } from './forms/conditional.ts';
 import { and, isNotNull, isNull, not, or } from './forms/logic.ts';
 import { cast, toDouble } from './forms/casts.ts';
 
 /** Every form that there is, in the order of the reference. */
-export const FORMS: readonly Form[] = [and, or, not, isNull, isNotNull, ...comparisons, cast, toDouble];
+export const FORMS: readonly Form[] = [
+  and,
+  or,
+  not,
+  isNull,
+  isNotNull,
+  ...comparisons,
+  ...conditionals,
+  cast,
+  toDouble,
+];
 
 const BY_NAME = new Map(FORMS.map((form) => [form.name, form]));
 const BY_CALL = new Map(FORMS.flatMap((form) => form.calls.map((called) => [called, form] as const)));

@@ -1,5 +1,6 @@
+import { CONDITIONAL_RULES } from './conditional-rules.ts';
 import type { Rule } from './grammar.ts';
 import { LOGIC_RULES } from './logic-rules.ts';
 
 /** Every rule that there is. */
-export const RULES: readonly Rule[] = [...LOGIC_RULES];
+export const RULES: readonly Rule[] = [...LOGIC_RULES, ...CONDITIONAL_RULES];
