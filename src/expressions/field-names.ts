@@ -18,7 +18,7 @@ export function quoteFieldNames(text: string): QuotedText {
   let at = 0;
   for (const { 0: token, index, groups } of text.matchAll(TOKENS)) {
     const name = groups?.['name'];
-    if (name === undefined || groups?.['call'] !== undefined || !/[.@]/.test(name)) continue;
+    if (name === undefined || groups?.['call'] !== undefined || !/[.@]/.test(name) || name === '@') continue;
     quoted += `${text.slice(at, index)}"${name}"`;
     inserted.push(index, index + name.length);
     at = index + name.length;

@@ -1,7 +1,10 @@
 import { present } from '../lib/assert.ts';
 import type { Form } from './form.ts';
+import { arithmetic } from './forms/arithmetic.ts';
+import { bitForms } from './forms/bits.ts';
 import { comparisons } from './forms/comparison.ts';
 import { conditionals } from './forms/conditional.ts';
+import { math } from './forms/math.ts';
 import { and, isNotNull, isNull, not, or } from './forms/logic.ts';
 import { cast, toDouble } from './forms/casts.ts';
 
@@ -14,6 +17,9 @@ export const FORMS: readonly Form[] = [
   isNotNull,
   ...comparisons,
   ...conditionals,
+  ...arithmetic,
+  ...math,
+  ...bitForms,
   cast,
   toDouble,
 ];

@@ -53,6 +53,10 @@ export const MUTANTS = [
   'fold.removes_last',
   /** A line is counted for windows of its pane that were closed when it came. */
   'sliding.late_in_closed',
+  /** A condition that is not known is taken for one that is false. */
+  'expression.null_as_false',
+  /** A whole quotient below 0 is rounded away from 0. */
+  'expression.floor_division',
 ] as const;
 export type Mutant = (typeof MUTANTS)[number];
 

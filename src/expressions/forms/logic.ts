@@ -1,3 +1,4 @@
+import { isMutant } from '../../lib/mutant.ts';
 import { type Form, type FormProblem, type Resolved, as, fixed, lazy, needs, strict } from '../form.ts';
 import type { Tree, Value } from '../tree.ts';
 
@@ -28,7 +29,7 @@ function connective(name: 'and' | 'or', summary: string, examples: Form['example
         for (const arg of args) {
           const value = arg();
           if (value === decides) return decides;
-          if (value === null) result = null;
+          if (value === null && !isMutant('expression.null_as_false')) result = null;
         }
         return result;
       }),

@@ -1,6 +1,7 @@
 import { CONDITIONAL_RULES } from './conditional-rules.ts';
 import type { Rule } from './grammar.ts';
 import { LOGIC_RULES } from './logic-rules.ts';
+import { NUMBER_RULES } from './number-rules.ts';
 
 /** Every rule that there is. */
-export const RULES: readonly Rule[] = [...LOGIC_RULES, ...CONDITIONAL_RULES];
+export const RULES: readonly Rule[] = [...LOGIC_RULES, ...CONDITIONAL_RULES, ...NUMBER_RULES];
