@@ -10,7 +10,7 @@ export interface QuotedText {
 
 /** A string, a quoted name, a comment; a name with its dots; or a number, which may have one. */
 const TOKENS =
-  /'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[\s\S]*?\*\/|(?<name>[@\p{L}_][\p{L}\p{N}_@$]*(?:\.[@\p{L}_][\p{L}\p{N}_@$-]*(?<=[\p{L}\p{N}_@$]))*)(?<call>\s*\()?|\d[\d._]*(?:[eE][+-]?\d+)?/gu;
+  /'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[\s\S]*?\*\/|(?<name>(?:(?<!\^)@)?[\p{L}_][\p{L}\p{N}_@$]*(?:\.[@\p{L}_][\p{L}\p{N}_@$-]*(?<=[\p{L}\p{N}_@$]))*)(?<call>\s*\()?|\d[\d._]*(?:[eE][+-]?\d+)?/gu;
 
 export function quoteFieldNames(text: string): QuotedText {
   const inserted: number[] = [];

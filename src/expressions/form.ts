@@ -52,7 +52,7 @@ export type Evaluate =
   | { readonly kind: 'lazy'; readonly evaluate: (args: readonly Lazy[]) => Value };
 
 /** An evaluator that is not asked where an argument is NULL. The arguments are what `resolve` made of them. */
-export function strict(evaluate: (args: readonly any[]) => Value): Evaluate {
+export function strict(evaluate: (args: any) => Value): Evaluate {
   return { kind: 'strict', evaluate };
 }
 

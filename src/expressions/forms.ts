@@ -4,9 +4,13 @@ import { arithmetic } from './forms/arithmetic.ts';
 import { bitForms } from './forms/bits.ts';
 import { comparisons } from './forms/comparison.ts';
 import { conditionals } from './forms/conditional.ts';
+import { likeForms } from './forms/like.ts';
 import { math } from './forms/math.ts';
 import { and, isNotNull, isNull, not, or } from './forms/logic.ts';
 import { cast, toDouble } from './forms/casts.ts';
+import { regexpForms } from './forms/regexp.ts';
+import { textForms } from './forms/text.ts';
+import { textPartForms } from './forms/text-parts.ts';
 
 /** Every form that there is, in the order of the reference. */
 export const FORMS: readonly Form[] = [
@@ -20,6 +24,10 @@ export const FORMS: readonly Form[] = [
   ...arithmetic,
   ...math,
   ...bitForms,
+  ...textForms,
+  ...textPartForms,
+  ...likeForms,
+  ...regexpForms,
   cast,
   toDouble,
 ];

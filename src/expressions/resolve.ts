@@ -58,6 +58,14 @@ const OPERATORS: Readonly<Record<string, string>> = {
   CONJUNCTION_OR: 'or',
 };
 
+/** What DuckDB's parser calls the opposite of a form. */
+const OPPOSITES: Readonly<Record<string, string>> = {
+  '!~~': '~~',
+  '!~~*': '~~*',
+  not_like_escape: 'like_escape',
+  not_ilike_escape: 'ilike_escape',
+};
+
 /** Trees deeper than that are not written by hand, and code that walks them has a stack. */
 const DEPTH_MAX = 200;
 
@@ -152,9 +160,11 @@ class Resolver {
     const children = node['children'] as readonly SqlNode[];
     const schema = String(node['schema']);
     const isPlain = node['filter'] === null && node['distinct'] === false && !hasOrder(node);
-    if ((schema !== '' && schema !== 'main') || !isPlain || formCalled(name) === undefined)
+    const opposite = OPPOSITES[name];
+    if ((schema !== '' && schema !== 'main') || !isPlain || formCalled(opposite ?? name) === undefined)
       return this.#refuse(node, unsupported(node));
-    return this.#call(node, name, children);
+    const tree = this.#call(node, opposite ?? name, children);
+    return opposite === undefined ? tree : this.#form(node, 'not', [tree]);
   }
 
   #call(node: SqlNode, called: string | undefined, children: unknown): Tree {

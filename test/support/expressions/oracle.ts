@@ -95,10 +95,12 @@ export class SqlOracle {
   }
 }
 
-function literal(value: Value, type: GeneratedType): string {
+/** A value in SQL. */
+export function literal(value: Value, type: GeneratedType): string {
   if (value === null) return 'NULL';
   if (type === 'time') return `make_timestamptz(${Number(value) * 1000})`;
-  return typeof value === 'string' ? `'${value.replaceAll("'", "''")}'` : `'${String(value)}'::${SQL_TYPES[type]}`;
+  const text = `'${String(value).replaceAll("'", "''")}'`;
+  return type === 'text' ? text : `${text}::${SQL_TYPES[type]}`;
 }
 
 /** The rows as a batch: every other text in its scratch, as codecs leave those with escapes. */

@@ -2,6 +2,14 @@ import { CONDITIONAL_RULES } from './conditional-rules.ts';
 import type { Rule } from './grammar.ts';
 import { LOGIC_RULES } from './logic-rules.ts';
 import { NUMBER_RULES } from './number-rules.ts';
+import { REGEXP_RULES } from './regexp-rules.ts';
+import { TEXT_RULES } from './text-rules.ts';
 
 /** Every rule that there is. */
-export const RULES: readonly Rule[] = [...LOGIC_RULES, ...CONDITIONAL_RULES, ...NUMBER_RULES];
+export const RULES: readonly Rule[] = [
+  ...LOGIC_RULES,
+  ...CONDITIONAL_RULES,
+  ...NUMBER_RULES,
+  ...TEXT_RULES,
+  ...REGEXP_RULES,
+];
