@@ -33,10 +33,10 @@ export function generatedColumn(tree: Tree, columnOf: (field: string) => number)
   const slot = emitter.attempt(() => checked(emitter, emitter.slot(tree)));
   if (slot === undefined) return undefined;
   const text = loopText(emitter, slot);
-  const { literals, memos } = emitter;
+  const { literals, memos, needles } = emitter;
   // oxlint-disable-next-line typescript/no-implied-eval -- see above for what the text is made of
-  const build = new Function('tools', 'literals', 'memos', text) as (...args: readonly unknown[]) => Loop;
-  const loop = build(tools, literals, memos);
+  const build = new Function('tools', 'literals', 'memos', 'needles', text) as (...args: readonly unknown[]) => Loop;
+  const loop = build(tools, literals, memos, needles);
   const line = interpretedLine(tree, columnOf);
   let slowLines = 0;
   return {
@@ -86,13 +86,14 @@ function isEmitted(tree: Tree): boolean {
 }
 
 function loopText(emitter: Emitter, result: Slot): string {
-  const { literals, memos, numberColumns, textColumns } = emitter;
+  const { literals, memos, needles, numberColumns, textColumns } = emitter;
   const isText = result.kind === 'text';
   const store = isText
     ? `outStart[i] = ${result.start}; outLength[i] = ${result.length};`
     : `out[i] = ${result.value}; if (outRest !== undefined) outRest[i] = 0;`;
   return `'use strict';
 const { ${Object.keys(tools).join(', ')} } = tools;
+${needles.map((_, k) => `const needle${k} = needles[${k}];`).join('\n')}
 return function column(batch, into, slow) {
   const bytes = batch.bytes, bytesView = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   ${literals.map((_, k) => `const text${k} = -1 - batch.appendScratch(literals[${k}]);`).join('\n  ')}

@@ -27,11 +27,11 @@ const EVIL = [
 
 const WORDS = new Set(
   `array at bytes break batch begin columns const continue else false fast find for getInt32 i if into lengths let literals lost memos n new out outLength
-  outRest outStart abs floor trunc ceil round sign max min return rest row slow start length scratch scratchLength scratchView bytesView values verdict tools
+  outRest outStart abs floor trunc ceil sqrt log log2 log10 exp round sign max min return rest row slow start length scratch scratchLength scratchView bytesView values verdict tools
   true undefined use strict DataView buffer byteOffset byteLength function column appendScratch reserveScratch lines Math NaN e set subarray
-  isAsciiAt isUtf8At sameBytes orderOfBytes indexOfBytes positionOf sourceURL generated expression js`.split(/\s+/),
+  isAsciiAt isUtf8At sameBytes orderOfBytes copyBytes needles isIn sourceURL generated expression js`.split(/\s+/),
 );
-const LOCAL = /^(?:n|s|l|o|p|a|v|b|k|text|memo|values|start|length)\d+$/;
+const LOCAL = /^(?:n|s|l|o|p|a|v|b|k|text|memo|needle|values|start|length)\d+$/;
 
 /** Words of the text that are not this repository's. */
 function strangersIn(text: string): string[] {
@@ -52,8 +52,8 @@ function poisoned(tree: Tree, evil: string): Tree {
   if (tree.kind === 'constant')
     return typeof tree.value === 'string' && tree.type !== 'long' ? { ...tree, value: evil } : tree;
   // The last argument of a cast is a type's name, which the parser gives.
-  const isCast = tree.form === 'cast';
-  return { ...tree, args: tree.args.map((arg, i) => (isCast && i === 1 ? arg : poisoned(arg, evil))) };
+  const isRead = (arg: number): boolean => tree.form === 'cast' && arg === 1;
+  return { ...tree, args: tree.args.map((arg, i) => (isRead(i) ? arg : poisoned(arg, evil))) };
 }
 
 describe('the text of generated expressions', () => {

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import type { Batch } from '../../record/batch.ts';
 
 /** Whether all bytes are below 0x80. */
 export function isAsciiAt(array: Uint8Array, view: DataView, at: number, length: number): boolean {
@@ -45,4 +46,11 @@ export function orderOfBytes(
     if (order !== 0) return order;
   }
   return length - otherLength;
+}
+
+/** Appends to the scratch of a batch, where there is room. */
+export function copyBytes(array: Uint8Array, at: number, length: number, batch: Batch): void {
+  const { scratch, scratchLength } = batch;
+  for (let k = 0; k < length; k++) scratch[scratchLength + k] = array[at + k]!;
+  batch.scratchLength = scratchLength + length;
 }

@@ -1,5 +1,13 @@
-import { type Bytes, type Emit, type Emitter, type Slot, type TextSlot, isUtf8Text, literalTest } from './emitter.ts';
-import { isThereText } from './logic.ts';
+import {
+  type Bytes,
+  type Emit,
+  type Emitter,
+  type Slot,
+  type TextSlot,
+  isThereText,
+  isUtf8Text,
+  literalTest,
+} from './emitter.ts';
 import type { CallTree, ConstantTree, Tree } from '../tree.ts';
 
 const SIGNS: Readonly<Record<string, string>> = { '=': '===', '<>': '!==', '<': '<', '<=': '<=', '>': '>', '>=': '>=' };
@@ -37,12 +45,12 @@ function textComparison(emitter: Emitter, name: string, { args }: CallTree): Slo
 }
 
 /** A literal whose bytes no other text has: invalid UTF-8 becomes `\xNN` where it is shown, and is equal to such a literal. */
-function isPlainLiteral(tree: Tree): tree is ConstantTree {
+export function isPlainLiteral(tree: Tree): tree is ConstantTree {
   return tree.kind === 'constant' && typeof tree.value === 'string' && !tree.value.includes('\\x');
 }
 
 /** A condition on a text that is not NULL; the bytes of NULL are not read, for no literal is that short. */
-function equalsLiteral(emitter: Emitter, slot: TextSlot, literal: ConstantTree): string {
+export function equalsLiteral(emitter: Emitter, slot: TextSlot, literal: ConstantTree): string {
   const bytes = Buffer.from(literal.value as string);
   const { array, view, at, length } = emitter.bytesOf(slot);
   const test = literalTest(bytes, array, view, at);
@@ -89,7 +97,7 @@ function distinction(isDistinct: boolean): Emit {
 }
 
 /** A condition: two values that are not NULL are the same. */
-function equalityText(emitter: Emitter, left: Slot, right: Slot): string {
+export function equalityText(emitter: Emitter, left: Slot, right: Slot): string {
   if (left.kind === 'text' && right.kind === 'text') return `${equality(emitter, left, right)} === 0`;
   return left.kind === 'number' && right.kind === 'number' ? `${left.value} === ${right.value}` : 'false';
 }

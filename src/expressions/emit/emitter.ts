@@ -1,5 +1,6 @@
 import { assert } from '../../lib/assert.ts';
 import { TextMemo } from './memo.ts';
+import { Needle } from './needle.ts';
 import type { CallTree, ConstantTree, FieldTree, Tree } from '../tree.ts';
 
 /** A value in generated code. */
@@ -54,6 +55,8 @@ export class Emitter {
   readonly literals: Buffer[] = [];
   /** By place: `memo0`, …. */
   readonly memos: TextMemo[] = [];
+  /** By place: `needle0`, …. */
+  readonly needles: Needle[] = [];
   /** Batch columns that are read. */
   readonly numberColumns = new Set<number>();
   readonly textColumns = new Set<number>();
@@ -183,6 +186,11 @@ export class Emitter {
     return { kind: 'text', start, length: String(bytes.length), isUtf8: true };
   }
 
+  /** A text that is looked for in others. */
+  needle(bytes: Buffer): string {
+    return `needle${this.needles.push(new Needle(bytes)) - 1}`;
+  }
+
   /** What the interpreter says, once a text of the one field that the tree looks at. */
   remembered(tree: CallTree, of: FieldTree): Slot {
     const memo = `memo${this.memos.push(new TextMemo(tree)) - 1}`;
@@ -208,6 +216,11 @@ export class Emitter {
     );
     return { array, view, at, length };
   }
+}
+
+/** A condition: the value is not NULL. */
+export function isThereText(slot: Slot): string {
+  return slot.kind === 'text' ? `${slot.length} >= 0` : `${slot.value} === ${slot.value}`;
 }
 
 /** A condition on what makes a text differ from its bytes: none where they are known to be UTF-8. */

@@ -1,4 +1,4 @@
-import type { Emit, Emitter, Slot } from './emitter.ts';
+import { type Emit, isThereText } from './emitter.ts';
 import type { Tree } from '../tree.ts';
 
 /** `and`, `or`: true is 1, not known NaN. What decides ends it; of what does not, a product or a sum is left. */
@@ -24,27 +24,6 @@ function nullTest(isNull: boolean): Emit {
     const isThere = isThereText(emitter.slot(args[0]!));
     return emitter.const(`${isThere} ? ${isNull ? '0 : 1' : '1 : 0'}`);
   };
-}
-
-/** A condition: the value is not NULL. */
-export function isThereText(slot: Slot): string {
-  return slot.kind === 'text' ? `${slot.length} >= 0` : `${slot.value} === ${slot.value}`;
-}
-
-/** A value that branches write: declared as NULL. */
-export function letSlot(emitter: Emitter, type: Tree['type']): Slot {
-  if (type !== 'text' && type !== 'null') return { kind: 'number', value: emitter.let('NaN') };
-  const start = emitter.name('s');
-  const length = emitter.name('l');
-  emitter.line(`let ${start} = 0, ${length} = -1;`);
-  return { kind: 'text', start, length, isUtf8: false };
-}
-
-export function assignText(to: Slot, from: Slot): string {
-  if (to.kind === 'text' && from.kind === 'text') return `${to.start} = ${from.start}; ${to.length} = ${from.length};`;
-  if (to.kind === 'number' && from.kind === 'number') return `${to.value} = ${from.value};`;
-  // NULL without a type.
-  return '';
 }
 
 export const LOGIC_EMITTERS: Readonly<Record<string, Emit>> = {

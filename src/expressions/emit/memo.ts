@@ -4,11 +4,13 @@ import { interpreter } from '../interpret.ts';
 import type { Tree, Value } from '../tree.ts';
 import { sameBytes } from './bytes.ts';
 
-const SLOTS = 4096;
+const SLOTS = 8192;
+/** Half of the slots, so that few texts meet another one on the way to theirs. */
+const TEXTS_MAX = SLOTS / 2;
 /** Paths and user agents are shorter. */
 const TEXT_BYTES_MAX = 512;
 const RESULT_BYTES_MAX = 4096;
-/** What is kept of all texts and results; where it is full, it begins anew. */
+/** What is kept of all texts and results. */
 const ARENA_BYTES_MAX = 1 << 20;
 /** Where three of four texts of so many were new, the next are not looked for. */
 const TRIAL_LINES = 4096;
@@ -53,6 +55,7 @@ export class TextMemo {
   #arena = Buffer.alloc(1 << 16);
   #view = viewOf(this.#arena);
   #arenaLength = 0;
+  #kept = 0;
   /** The result of a text that is not kept. */
   #unkept: Uint8Array = new Uint8Array(0);
   #nullResult: Uint8Array = new Uint8Array(0);
@@ -97,20 +100,18 @@ export class TextMemo {
     }
     for (const end = at + length; p < end; p++) hash = Math.imul(hash ^ array[p]!, 0x01000193);
     hash ^= hash >>> 15;
-    const first = hash & (SLOTS - 1);
-    if (this.#isAt(first, hash, array, view, at, length)) return first;
-    const second = first ^ 1;
-    if (this.#isAt(second, hash, array, view, at, length)) return second;
+    let place = hash & (SLOTS - 1);
+    for (let kept = this.#keyLength[place]!; kept >= 0; kept = this.#keyLength[place]!) {
+      if (
+        kept === length &&
+        this.#hashes[place] === hash &&
+        sameBytes(array, view, at, this.#arena, this.#view, this.#keyAt[place]!, length)
+      )
+        return place;
+      place = (place + 1) & (SLOTS - 1);
+    }
     this.#misses++;
-    return this.#keep(this.#keyLength[first]! < 0 ? first : second, hash, array, at, length);
-  }
-
-  #isAt(place: number, hash: number, array: Uint8Array, view: DataView, at: number, length: number): boolean {
-    return (
-      this.#hashes[place] === hash &&
-      this.#keyLength[place] === length &&
-      sameBytes(array, view, at, this.#arena, this.#view, this.#keyAt[place]!, length)
-    );
+    return this.#keep(place, hash, array, at, length);
   }
 
   /** After so many lines: whether the next are looked for. */
@@ -137,18 +138,23 @@ export class TextMemo {
     return UNKEPT;
   }
 
-  #keep(place: number, hash: number, array: Uint8Array, at: number, length: number): number {
+  /** Keeps the text at a place that is free, unless it is too much. */
+  #keep(free: number, hash: number, array: Uint8Array, at: number, length: number): number {
+    if (this.#evaluateUnkept(array, at, length) < 0) return -1;
+    const result = this.#unkept;
+    if (result.length > RESULT_BYTES_MAX) return UNKEPT;
+    const isNew = this.#makeRoom(length + result.length);
+    const place = isNew ? hash & (SLOTS - 1) : free;
     const text = array.subarray(at, at + length);
-    const result = this.#store(place, textOf(text));
-    this.#keyLength[place] = -1;
-    if (result === null) return -1;
-    if (result.length > RESULT_BYTES_MAX) return this.#evaluateUnkept(array, at, length);
     const within = result.length > length ? -1 : Buffer.from(text.buffer, text.byteOffset, length).indexOf(result);
-    this.#reserve(length + result.length);
+    this.#kept++;
     this.#hashes[place] = hash;
     this.#keyLength[place] = length;
     this.#keyAt[place] = this.#append(text);
     this.#resultAt[place] = within >= 0 ? -1 - within : this.#append(result);
+    this.#resultLength[place] = this.#resultLength[UNKEPT]!;
+    this.values[place] = this.values[UNKEPT]!;
+    this.lost[place] = this.lost[UNKEPT]!;
     this.#inBatch[place] = this.#batches - 1;
     return place;
   }
@@ -197,18 +203,21 @@ export class TextMemo {
     return at;
   }
 
-  /** Makes room in the arena: a larger one, or this one from its beginning. */
-  #reserve(sizeBytes: number): void {
-    if (this.#arenaLength + sizeBytes <= this.#arena.length) return;
-    if (this.#arena.length < ARENA_BYTES_MAX) {
+  /** Makes room for one more text. Where the table or the arena is full, both begin anew: then it gives true. */
+  #makeRoom(sizeBytes: number): boolean {
+    const needed = this.#arenaLength + sizeBytes;
+    if (this.#kept < TEXTS_MAX && needed <= this.#arena.length) return false;
+    if (this.#kept < TEXTS_MAX && this.#arena.length < ARENA_BYTES_MAX) {
       const grown = Buffer.alloc(this.#arena.length * 4);
       grown.set(this.#arena);
       this.#arena = grown;
       this.#view = viewOf(grown);
-    } else {
-      this.#arenaLength = 0;
-      this.#keyLength.fill(-1);
+      return false;
     }
+    this.#arenaLength = 0;
+    this.#kept = 0;
+    this.#keyLength.fill(-1);
+    return true;
   }
 }
 
