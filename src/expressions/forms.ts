@@ -4,6 +4,7 @@ import { arithmetic } from './forms/arithmetic.ts';
 import { bitForms } from './forms/bits.ts';
 import { comparisons } from './forms/comparison.ts';
 import { conditionals } from './forms/conditional.ts';
+import { jsonForms } from './forms/json.ts';
 import { likeForms } from './forms/like.ts';
 import { math } from './forms/math.ts';
 import { and, isNotNull, isNull, not, or } from './forms/logic.ts';
@@ -28,6 +29,7 @@ export const FORMS: readonly Form[] = [
   ...textPartForms,
   ...likeForms,
   ...regexpForms,
+  ...jsonForms,
   cast,
   toDouble,
 ];

@@ -1,5 +1,6 @@
 import { CONDITIONAL_RULES } from './conditional-rules.ts';
 import type { Rule } from './grammar.ts';
+import { JSON_RULES } from './json-rules.ts';
 import { LOGIC_RULES } from './logic-rules.ts';
 import { NUMBER_RULES } from './number-rules.ts';
 import { REGEXP_RULES } from './regexp-rules.ts';
@@ -12,4 +13,5 @@ export const RULES: readonly Rule[] = [
   ...NUMBER_RULES,
   ...TEXT_RULES,
   ...REGEXP_RULES,
+  ...JSON_RULES,
 ];
