@@ -94,7 +94,7 @@ function ofTwo({ name, summary, examples, ofLongs, ofDoubles }: Operator): Form 
     evaluator(args, notes) {
       const isLong = args[0]!.type === 'long';
       if (args.length === 1)
-        return strict(([value]) => (isLong ? longOr(notes, ofLongs(0n, value)) : ofDoubles(0, value)));
+        return strict(([value]) => (isLong ? longOr(notes, ofLongs(0n, value)) : name === '-' ? -value : value));
       return isLong
         ? strict(([left, right]) => longOr(notes, ofLongs(left, right)))
         : strict(([left, right]) => doubleOr(notes, ofDoubles(left, right)));

@@ -171,7 +171,8 @@ const repeat: Form = {
       text!.length * count > TEXT_UNITS_MAX ? notes.lost() : text!.repeat(count),
     );
   },
-  sql: (args) => `repeat(${args.join(', ')})`,
+  // Of `'a' || NULL` DuckDB would make a BLOB.
+  sql: ([text, count]) => `repeat(CAST(${text} AS VARCHAR), ${count})`,
 };
 
 function padding(name: 'lpad' | 'rpad', where: string, value: string): Form {

@@ -1,3 +1,4 @@
+import { CAST_RULES } from './cast-rules.ts';
 import { CONDITIONAL_RULES } from './conditional-rules.ts';
 import type { Rule } from './grammar.ts';
 import { JSON_RULES } from './json-rules.ts';
@@ -11,6 +12,7 @@ export const RULES: readonly Rule[] = [
   ...LOGIC_RULES,
   ...CONDITIONAL_RULES,
   ...NUMBER_RULES,
+  ...CAST_RULES,
   ...TEXT_RULES,
   ...REGEXP_RULES,
   ...JSON_RULES,

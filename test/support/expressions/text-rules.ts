@@ -178,6 +178,7 @@ export const TEXT_RULES: readonly Rule[] = [
     'text',
     (of) => [of('text'), same(COUNTS)],
     (a, b) => `repeat(${a}, ${b})`,
+    (a, b) => `repeat(${a}::VARCHAR, ${b})`,
   ),
   ...['lpad', 'rpad'].map((name) =>
     mixed(
