@@ -8,21 +8,20 @@ export interface QuotedText {
   originOf(place: number): number;
 }
 
-/** A string, a quoted name, a comment; a name with its dots; or a number, which may have one. */
+/** A string in one of three ways, a quoted name, a comment; a name with its dots; or a number, which may have one. */
 const TOKENS =
-  /'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[\s\S]*?\*\/|(?<name>(?:(?<!\^)@)?[\p{L}_][\p{L}\p{N}_@$]*(?:\.[@\p{L}_][\p{L}\p{N}_@$-]*(?<=[\p{L}\p{N}_@$]))*)(?<call>\s*\()?|\d[\d._]*(?:[eE][+-]?\d+)?/gu;
+  /'(?:[^']|'')*'|[eE]'(?:[^'\\]|''|\\[\s\S])*'|\$(?<tag>[A-Za-z_]*)\$[\s\S]*?\$\k<tag>\$|"(?:[^"]|"")*"|--[^\n]*|\/\*[\s\S]*?\*\/|(?<name>(?:(?<!\^)@)?[\p{L}_][\p{L}\p{N}_@$]*(?:\.[@\p{L}_][\p{L}\p{N}_@$-]*(?<=[\p{L}\p{N}_@$]))*)(?<call>\s*\()?|\d[\d._]*(?:[eE][+-]?\d+)?/gu;
 
 export function quoteFieldNames(text: string): QuotedText {
   const inserted: number[] = [];
   let quoted = '';
   let at = 0;
-  for (const { 0: token, index, groups } of text.matchAll(TOKENS)) {
+  for (const { index, groups } of text.matchAll(TOKENS)) {
     const name = groups?.['name'];
-    if (name === undefined || groups?.['call'] !== undefined || !/[.@]/.test(name) || name === '@') continue;
+    if (name === undefined || groups?.['call'] !== undefined || !/[.@]/.test(name)) continue;
     quoted += `${text.slice(at, index)}"${name}"`;
     inserted.push(index, index + name.length);
     at = index + name.length;
-    void token;
   }
   quoted += text.slice(at);
   return {

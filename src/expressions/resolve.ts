@@ -5,7 +5,7 @@ import { literalOf } from './literals.ts';
 import type { ExpressionProblem } from './problem.ts';
 import type { ParsedSql, SqlNode } from './sql-parser.ts';
 import { type Tree, call, constant, field } from './tree.ts';
-import { unsupported } from './unsupported.ts';
+import { unsupported, unsupportedWord } from './unsupported.ts';
 import type { FieldType } from '../record/batch.ts';
 
 /** The fields that an expression may name. */
@@ -119,11 +119,21 @@ class Resolver {
   #field(node: SqlNode): Tree {
     const name = (node['column_names'] as readonly string[]).join('.');
     const type = this.#scope.typeOf(name);
-    if (type === undefined) {
-      const { message, hint } = this.#scope.unknown(name);
-      return this.#refuse(node, hint === undefined ? { message } : { message, hint });
-    }
-    return field(name, type);
+    if (type !== undefined) return field(name, type);
+    const { message, hint } = unsupportedWord(name) ?? this.#scope.unknown(name);
+    const said = this.#hintOfSigns(node, name) ?? hint;
+    return this.#refuse(node, said === undefined ? { message } : { message, hint: said });
+  }
+
+  /** SQL takes signs within the name of a field (`labels.app-name`) for operators. */
+  #hintOfSigns(node: SqlNode, written: string): string | undefined {
+    const { text } = this.#parsed;
+    const [before = ''] = written.split('-');
+    if (before !== written && this.#scope.typeOf(before) !== undefined) return 'write blanks around the -';
+    const [start] = this.#spanOf(node);
+    const head = /[^\s'"(),=<>]*$/.exec(text.slice(0, start))![0];
+    const name = head + /^[^\s'"(),=<>]*/.exec(text.slice(start))![0];
+    return this.#scope.typeOf(name) === undefined ? undefined : `write "${name}" in double quotes`;
   }
 
   #operator(node: SqlNode): Tree {
@@ -159,7 +169,11 @@ class Resolver {
     const name = String(node['function_name']).toLowerCase();
     const children = node['children'] as readonly SqlNode[];
     const schema = String(node['schema']);
-    const isPlain = node['filter'] === null && node['distinct'] === false && !hasOrder(node);
+    const isPlain =
+      node['filter'] === null &&
+      node['distinct'] === false &&
+      !hasOrder(node) &&
+      children.every(({ alias }) => alias === '');
     const opposite = OPPOSITES[name];
     if ((schema !== '' && schema !== 'main') || !isPlain || formCalled(opposite ?? name) === undefined)
       return this.#refuse(node, unsupported(node));
