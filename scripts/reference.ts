@@ -273,7 +273,11 @@ function aggregatesPage(): string {
     }),
   );
   const table = ['| measure | what it is | example |', '| --- | --- | --- |', ...rows, ''];
-  return page('Aggregates', 'What a measure of a rollup may be.', table);
+  return page(
+    'Aggregates',
+    'What a measure of a rollup may be. In place of a field there may be an expression in SQL, and behind each a condition: `sum(field / 1000) filter (where field > 0)`.',
+    table,
+  );
 }
 
 /** How the examples of sinks are called. */

@@ -111,7 +111,7 @@ function workersText(config: Config): string[] {
 
 /** `input`: the table that it reads, where it reads one. */
 export function describeTable(name: string, rollup: RollupSpec, components: Components, input?: string): string {
-  const { from, by, measures, window, rowsMax } = rollup;
+  const { from, by, measures, window, rowsMax, where } = rollup;
   const rows: (readonly [string, string, string])[] = [
     ...windowRows(name, rollup, components),
     ...by.map(({ column, type, field }) => [column, SQL_TYPES[type], `key ${escapeText(field)}`] as const),
@@ -122,8 +122,10 @@ export function describeTable(name: string, rollup: RollupSpec, components: Comp
   const lines = rows.map((row) => `  ${row[0].padEnd(widths[0]!)}  ${row[1].padEnd(widths[1]!)}  ${row[2]}`.trimEnd());
   // Without keys there is one row.
   const cap = by.length === 0 ? '' : `, up to ${ROWS.format(rowsMax)} keys a window and partition`;
+  const condition = where === undefined ? [] : [`  where ${escapeText(where.text)}`];
   return [
     `table ${name}: ${present(components.operators[window.type], `operator ${window.type} is known`).describe(window)} over ${input === undefined ? from : `the final rows of ${input}`}${cap}`,
+    ...condition,
     ...lines,
   ].join('\n');
 }
@@ -159,7 +161,8 @@ function measureType({ aggregate, fieldType }: MeasureSpec, { aggregates }: Comp
   return present(definition.sqlType?.(fieldType), `${aggregate} has a type`);
 }
 
-function measureText({ aggregate, field, parameter }: MeasureSpec): string {
+function measureText({ aggregate, field, parameter, text }: MeasureSpec): string {
+  if (text !== undefined) return escapeText(text);
   if (field === undefined) return aggregate;
   return `${aggregate}(${field}${parameter === undefined ? '' : `, ${parameter}`})`;
 }

@@ -1,7 +1,9 @@
+import type { WrittenExpression } from '../epoch/pipeline.ts';
 import { TYPE_WORDS } from '../expressions/form.ts';
-import { resolveExpression } from '../expressions/resolve.ts';
+import { constantOf } from '../expressions/interpret.ts';
+import { type Scope, resolveExpression } from '../expressions/resolve.ts';
 import type { SqlParser } from '../expressions/sql-parser.ts';
-import type { Tree, ValueType } from '../expressions/tree.ts';
+import { type Tree, type ValueType, fieldsOf } from '../expressions/tree.ts';
 import type { Report } from './definitions.ts';
 import type { Path } from './document.ts';
 import { type StreamFields, unknownField } from './measures.ts';
@@ -25,14 +27,7 @@ export function readExpression(
 ): Tree | undefined {
   const result = parser.get(text);
   if (result === undefined) return undefined;
-  const { fields } = lines;
-  const resolution =
-    'problem' in result
-      ? result
-      : resolveExpression(result.parsed, {
-          typeOf: (name) => (Object.hasOwn(fields, name) ? fields[name] : undefined),
-          unknown: (name) => unknownField(name, lines),
-        });
+  const resolution = 'problem' in result ? result : resolveExpression(result.parsed, scopeOf(lines));
   if ('problem' in resolution) {
     const { message, hint, start, end } = resolution.problem;
     report(path, 'value', { code: 'CONFIG_EXPRESSION', message, hint, within: { start, end } });
@@ -44,4 +39,33 @@ export function readExpression(
   const hint = type === 'boolean' ? 'compare it with something: … > 0, … is not null' : undefined;
   report(path, 'value', { code: 'CONFIG_EXPRESSION', message, hint, within: { start: 0, end: text.length } });
   return undefined;
+}
+
+/** A condition that lines have to meet. Undefined where it is wrong, was not read yet, or is true of all lines. */
+export function readCondition(
+  reader: ExpressionReader,
+  path: Path,
+  text: string,
+  lines: StreamFields,
+): WrittenExpression | undefined {
+  const tree = readExpression(reader, path, text, lines, 'boolean');
+  const always = tree === undefined ? undefined : constantCondition(tree);
+  if (always === false) reader.report(path, 'value', { code: 'CONFIG_EXPRESSION', ...NEVER_TRUE });
+  return tree === undefined || always !== undefined ? undefined : { text, tree };
+}
+
+export const NEVER_TRUE = { message: 'this condition is never true', hint: 'no line would be counted' };
+
+/** Whether a condition is true, where that is the same for all lines. */
+export function constantCondition(tree: Tree): boolean | undefined {
+  return fieldsOf(tree).length > 0 ? undefined : constantOf(tree).value === true;
+}
+
+/** What an expression over these fields may name. */
+export function scopeOf(lines: StreamFields): Scope {
+  const { fields } = lines;
+  return {
+    typeOf: (name) => (Object.hasOwn(fields, name) ? fields[name] : undefined),
+    unknown: (name) => unknownField(name, lines),
+  };
 }

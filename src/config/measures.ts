@@ -1,15 +1,19 @@
 import type { AggregateDefinition } from '../aggregates/aggregate.ts';
 import type { MeasureSpec } from '../epoch/table.ts';
 import type { StreamPlan } from '../transforms/stream-plan.ts';
+import type { TextSpan } from './document.ts';
 import { UNBUILT_AGGREGATES } from './not-built.ts';
 import { suggestion } from './nearest.ts';
 
+/** An aggregate of a field: what needs no SQL to be read. */
 const MEASURE = /^([A-Za-z_][A-Za-z0-9_]*)\s*(?:\(\s*([^(),\s]*)\s*(?:,\s*([^(),\s]*)\s*)?\))?$/;
 
 export interface MeasureError {
   readonly code: string;
   readonly message: string;
   readonly hint?: string | undefined;
+  /** The part of the text that is meant. Default: all of it. */
+  readonly within?: TextSpan;
 }
 
 /** What a measure may be written as, and what the stream's lines have. */
@@ -25,17 +29,20 @@ export type StreamFields = Pick<StreamPlan, 'fields'> &
     readonly of?: string;
   };
 
-/** Reads `count`, `count(field)`, `sum(field)`, `p99(field)`, `quantile(field, 0.99)`, …; says what is wrong where it cannot. */
-export function parseMeasure(name: string, text: string, context: MeasureContext): MeasureSpec | MeasureError {
+/** Reads `count`, `sum(field)`, `p99(field)`, `quantile(field, 0.99)`, …; says what is wrong where it cannot. Undefined: it is more than that. */
+export function plainMeasure(
+  name: string,
+  text: string,
+  context: MeasureContext,
+): MeasureSpec | MeasureError | undefined {
   const match = MEASURE.exec(text.trim());
-  if (match === null) return noMeasure(text);
-  const [, written = '', field, behind] = match;
-  const definition = context.aggregates.find(
-    ({ name: own, sketch }) => own === written || sketch?.parameter?.ofAlias?.(written) !== undefined,
-  );
-  if (definition === undefined) return unknownAggregate(written, context);
+  if (match === null || !isField(match[2], context)) return undefined;
+  const [, called = '', field, behind] = match;
+  const written = called.toLowerCase();
+  const definition = definitionCalled(written, context);
+  if (definition === undefined) return unknownAggregate(called, context);
   const aggregate = definition.name;
-  if (field === undefined || field === '') {
+  if (field === undefined || field === '' || field === '*') {
     if (behind !== undefined) return noMeasure(text);
     return definition.argument === 'number' || definition.argument === 'any'
       ? { code: 'CONFIG_MEASURE', message: `${written} needs a field`, hint: `write ${written}(field)` }
@@ -59,7 +66,17 @@ export function parseMeasure(name: string, text: string, context: MeasureContext
   return { name, aggregate, field, fieldType, ...(parameter === undefined ? {} : { parameter }) };
 }
 
-function noMeasure(text: string): MeasureError {
+/** A field, maybe one that is not there; nothing, or `*`. */
+function isField(argument: string | undefined, { lines: { fields } }: MeasureContext): boolean {
+  if (argument === undefined || argument === '' || argument === '*' || Object.hasOwn(fields, argument)) return true;
+  return /^[@\p{L}_][\p{L}\p{N}_@.]*$/u.test(argument) && !/^(?:true|false|null)$/i.test(argument);
+}
+
+export function definitionCalled(written: string, { aggregates }: MeasureContext): AggregateDefinition | undefined {
+  return aggregates.find(({ name, sketch }) => name === written || sketch?.parameter?.ofAlias?.(written) !== undefined);
+}
+
+export function noMeasure(text: string): MeasureError {
   return {
     code: 'CONFIG_MEASURE',
     message: `"${text}" is not a measure`,
@@ -68,7 +85,7 @@ function noMeasure(text: string): MeasureError {
 }
 
 /** What stands behind the field, or the short name says; or what is wrong with it. */
-function parameterOf(
+export function parameterOf(
   { name, sketch }: AggregateDefinition,
   written: string,
   behind: string | undefined,
@@ -120,7 +137,8 @@ export function unknownField(field: string, { fields, nameOf, of = "the stream's
   };
 }
 
-function unknownAggregate(aggregate: string, context: MeasureContext): MeasureError {
+/** `instead`: what to write where that is known. */
+export function unknownAggregate(aggregate: string, context: MeasureContext, instead?: string): MeasureError {
   if (UNBUILT_AGGREGATES.includes(aggregate)) {
     return {
       code: 'CONFIG_NOT_BUILT',
@@ -132,7 +150,11 @@ function unknownAggregate(aggregate: string, context: MeasureContext): MeasureEr
   return {
     code: 'CONFIG_MEASURE',
     message: `there is no aggregate "${aggregate}"`,
-    hint: /^p\d+$/.test(aggregate) ? 'write p1 to p99, p999, or quantile(field, 0.99)' : suggestion(aggregate, names),
+    hint: /^p\d+$/.test(aggregate)
+      ? 'write p1 to p99, p999, or quantile(field, 0.99)'
+      : instead === undefined
+        ? suggestion(aggregate, names)
+        : `write ${instead}`,
   };
 }
 

@@ -7,7 +7,7 @@
 export const UNBUILT_KEYS: Readonly<Record<string, readonly string[]>> = {
   '': ['enrich', 'patterns', 'detections', 'alerts', 'serve', 'metrics', 'monitor', 'relays', 'lookups', 'restart'],
   'streams.*': ['enrich', 'filter', 'multiline', 'partition_by', 'derive'],
-  'rollups.*': ['where', 'filter', 'having', 'partition_by', 'early'],
+  'rollups.*': ['filter', 'having', 'partition_by', 'early'],
 };
 
 /** Values of `type` by the section they stand in. */

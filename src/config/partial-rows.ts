@@ -1,5 +1,6 @@
 import { type Pipeline, type RollupSpec, inReadingOrder } from '../epoch/pipeline.ts';
 import type { RowSchema } from '../epoch/table.ts';
+import { fieldsOf } from '../expressions/tree.ts';
 import type { ConfigComponents, Report } from './definitions.ts';
 import { operatorOf } from './windows.ts';
 
@@ -54,10 +55,17 @@ function checkParts({ name, spec, input, where }: Reading, { aggregates }: Confi
       hint,
     });
   }
-  for (const { name: measure, aggregate, field } of spec.measures) {
+  const named = spec.where === undefined ? [] : fieldsOf(spec.where.tree);
+  const partial = named.find(({ name: field }) => aggregateOf(input, field) !== undefined);
+  if (partial !== undefined) {
+    const hint = 'take keys of that table, or say partitions: 1';
+    const message = `${partial.name} cannot be in a condition here: ${why}`;
+    report(['rollups', name, 'where'], 'value', { code: 'CONFIG_VALUE', message, hint });
+  }
+  for (const { name: measure, aggregate, field, text: written } of spec.measures) {
     const of = field === undefined ? undefined : aggregateOf(input, field);
     if (of !== undefined && aggregates[aggregate]!.combines?.includes(of) === true) continue;
-    const text = field === undefined ? aggregate : `${aggregate}(${field})`;
+    const text = written ?? (field === undefined ? aggregate : `${aggregate}(${field})`);
     const hint =
       field === undefined
         ? 'write sum(lines) to count lines; to count rows, say partitions: 1'

@@ -68,7 +68,7 @@ export function resolveConfig(
   const reader = { parser: context.parser, report };
   const streams = resolveStreams(sections.streams, components, reader);
   const plans = new Map([...streams].map(([name, { plan }]) => [name, plan]));
-  const rollups = resolveRollups({ ...sections, plans }, components, report);
+  const rollups = resolveRollups({ ...sections, plans }, components, reader);
   // Left out, there are none; where the file is wrong, they may stand under another name.
   checkWiring(parsed.success ? { ...sections, rollups: sections.rollups ?? {} } : sections, components, report);
   const { name: pipeline, broker: written } = asSection(raw) ?? {};

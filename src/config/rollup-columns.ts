@@ -2,11 +2,13 @@ import type { RollupSpec } from '../epoch/pipeline.ts';
 import type { KeySpec } from '../epoch/table.ts';
 import type { FieldType } from '../record/batch.ts';
 import { RESERVED_COLUMNS, columnOf } from './config.ts';
-import type { ConfigComponents, Report } from './definitions.ts';
+import type { ConfigComponents } from './definitions.ts';
 import type { Path } from './document.ts';
-import { type StreamFields, isMeasureError, parseMeasure, sharingSketches, unknownField } from './measures.ts';
+import type { ExpressionReader } from './expressions.ts';
+import { type StreamFields, isMeasureError, sharingSketches, unknownField } from './measures.ts';
 import type { Problem } from './problem.ts';
 import { schemasOf } from './schema.ts';
+import { parseMeasure } from './sql-measures.ts';
 import { type WindowSection, operatorOf } from './windows.ts';
 
 /** Names that people give to the columns of fields whose own name is taken. */
@@ -53,7 +55,7 @@ export function resolveColumns(
   raw: Readonly<Record<string, unknown>>,
   lines: StreamFields,
   components: ConfigComponents,
-  report: Report,
+  { parser, report }: ExpressionReader,
 ): Pick<RollupSpec, 'by' | 'measures'> {
   const { fields } = lines;
   const { rollup: rollupSection } = schemasOf(components);
@@ -83,7 +85,8 @@ export function resolveColumns(
     const owner = columns.ownerOf(name);
     if (owner === undefined) columns.take(name, `the measure ${name}`);
     else report(at, 'key', clash(`the measure ${name}`, owner, name, 'choose another name'));
-    const measure = parseMeasure(name, text, { aggregates: Object.values(components.aggregates), lines });
+    const measure = parseMeasure(name, text, { aggregates: Object.values(components.aggregates), lines, parser });
+    if (measure === undefined) return [];
     if (!isMeasureError(measure)) return [measure];
     report(at, 'value', measure);
     return [];

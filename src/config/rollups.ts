@@ -2,6 +2,7 @@ import type { RollupSpec } from '../epoch/pipeline.ts';
 import { tableFields } from '../operators/table-fields.ts';
 import type { StreamPlan } from '../transforms/stream-plan.ts';
 import type { ConfigComponents, Report, Section } from './definitions.ts';
+import { type ExpressionReader, readCondition } from './expressions.ts';
 import type { StreamFields } from './measures.ts';
 import { resolveColumns } from './rollup-columns.ts';
 import { schemasOf } from './schema.ts';
@@ -26,7 +27,7 @@ interface Input {
 export function resolveRollups(
   sections: RollupSections,
   components: ConfigComponents,
-  report: Report,
+  reader: ExpressionReader,
 ): Record<string, RollupSpec> {
   const rollups = sections.rollups ?? {};
   const resolved = new Map<string, RollupSpec | undefined>();
@@ -35,9 +36,10 @@ export function resolveRollups(
     // In a circle, which is said where it begins.
     resolved.set(name, undefined);
     const from = fromOf(rollups, name);
-    const input = from === undefined || !checkInput(name, from, sections, report) ? undefined : inputOf(name, from);
+    const input =
+      from === undefined || !checkInput(name, from, sections, reader.report) ? undefined : inputOf(name, from);
     const spec =
-      input === undefined ? undefined : resolveRollup(name, sectionOf(rollups, name), input, components, report);
+      input === undefined ? undefined : resolveRollup(name, sectionOf(rollups, name), input, components, reader);
     resolved.set(name, spec);
     return spec;
   };
@@ -62,29 +64,32 @@ function resolveRollup(
   raw: Section,
   { lines, plan, input }: Input,
   components: ConfigComponents,
-  report: Report,
+  reader: ExpressionReader,
 ): RollupSpec | undefined {
+  const { report } = reader;
   const path = ['rollups', name];
-  const columns = resolveColumns(path, raw, lines, components, report);
+  const columns = resolveColumns(path, raw, lines, components, reader);
   const parsed = schemasOf(components).rollup.safeParse(raw);
   if (!parsed.success) return undefined;
   const window = resolveWindow([...path, 'window'], parsed.data.window as WindowSection, components, report);
   if (window === undefined) return undefined;
-  const { from, allowed_lateness: allowedLatenessMs, rows_max: given } = parsed.data;
+  const { from, where: text, allowed_lateness: allowedLatenessMs, rows_max: given } = parsed.data;
   const rowsMax = rowsMaxOf(path, given, window, components, report);
+  const where = text === undefined ? undefined : readCondition(reader, [...path, 'where'], text, lines);
   if (input !== undefined && allowedLatenessMs > 0) {
     const message = `the rows of ${input} are never late: there is nothing to wait for`;
     const hint = 'leave it out, and say at the table that reads the stream how long lines may be late';
     report([...path, 'allowed_lateness'], 'value', { code: 'CONFIG_VALUE', message, hint });
   }
-  return {
+  const spec: RollupSpec = {
     from,
     window,
     allowedLatenessMs,
     rowsMax,
     ...columns,
-    ...(plan === undefined ? {} : originsOf(columns, plan)),
+    ...(where === undefined ? {} : { where }),
   };
+  return plan === undefined ? spec : { ...spec, ...originsOf(spec, plan) };
 }
 
 /** False where what it names is not one thing, or is made of itself. A name of nothing at all is said elsewhere. */

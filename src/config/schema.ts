@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { zoneName } from '../lib/zone-clock.ts';
 import { duration, size } from '../lib/units.ts';
+import { expressionText } from '../transforms/expression-option.ts';
 import type { ConfigComponents } from './definitions.ts';
 import { kafkaBrokerSection } from './kafka-broker.ts';
 
@@ -168,6 +169,11 @@ function rollupSection({ operators }: ConfigComponents) {
       .describe(
         'Key fields, at most 8, in the order of the columns. None: one row a window. `{ field: status, as: http_status }` calls the column otherwise.',
       ),
+    where: expressionText
+      .optional()
+      .describe(
+        'The condition of its lines, in SQL. Those for which it is not true are in none of its rows, and never late; they still move the clock.',
+      ),
     window: oneOf(windowsOf(operators)),
     allowed_lateness: duration({ min: '0s', max: '31d' })
       .prefault('0s')
@@ -180,7 +186,11 @@ function rollupSection({ operators }: ConfigComponents) {
       .describe(
         'How many keys get a row of their own, per window and partition. Whoever sends requests may choose the keys: all further keys share one row, whose key is NULL and whose `is_other` is true. Default 1000000. Sliding windows count the keys of all open windows together, while their panes hold fewer than 16 × `rows_max` rows: the default is then 16 million divided by the number of windows that a line is in, and `check` refuses more than 64 million, since a jump of the clock gives all windows at once.',
       ),
-    measures: z.record(sqlName, text).describe('Column name → aggregate, such as `sum(http.response.body.bytes)`.'),
+    measures: z
+      .record(sqlName, text)
+      .describe(
+        'Column name → aggregate in SQL, such as `sum(http.response.body.bytes)`, `p95(event.duration / 1000000)` or `count(*) filter (where http.response.status_code >= 500)`.',
+      ),
   });
 }
 

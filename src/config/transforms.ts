@@ -1,4 +1,5 @@
 import type { RollupSpec, StreamSpec, TransformSpec } from '../epoch/pipeline.ts';
+import { fieldsOf } from '../expressions/tree.ts';
 import { present } from '../lib/assert.ts';
 import { type LineComponents, type StreamPlan, streamPlan } from '../transforms/stream-plan.ts';
 import type { OptionPlace } from '../transforms/transform.ts';
@@ -86,10 +87,16 @@ function eventTimeProblems(
 
 /** What a rollup's rows depend on besides its own definition: what its fields are in the codec's terms, and which lines come to it. */
 export function originsOf(
-  { by, measures }: Pick<RollupSpec, 'by' | 'measures'>,
+  { by, measures, where }: Pick<RollupSpec, 'by' | 'measures' | 'where'>,
   plan: StreamPlan,
 ): Pick<RollupSpec, 'origins' | 'filters'> {
-  const used = [...by, ...measures].flatMap(({ field }) => (field === undefined ? [] : [field]));
+  const used = [
+    ...by.map(({ field }) => field),
+    ...(where === undefined ? [] : fieldsOf(where.tree).map(({ name }) => name)),
+    ...measures.flatMap(({ field, expression }) =>
+      expression !== undefined ? fieldsOf(expression).map(({ name }) => name) : field === undefined ? [] : [field],
+    ),
+  ];
   const renamed = used.filter((field) => Object.hasOwn(plan.fields, field) && plan.originOf(field) !== field);
   const { filters } = plan;
   return {

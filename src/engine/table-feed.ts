@@ -5,7 +5,8 @@ import { isMutant } from '../lib/mutant.ts';
 import type { Aggregates } from '../aggregates/aggregate.ts';
 import type { AdmittedBatch, Operator, OperatorOutput } from '../operators/operator.ts';
 import { RowBatch } from '../operators/row-batch.ts';
-import { type Batch, type Field, LINE_VERDICTS } from '../record/batch.ts';
+import type { WantedField } from '../expressions/made-columns.ts';
+import { type Batch, LINE_VERDICTS } from '../record/batch.ts';
 import { type LineSum, addSum, emptySum } from '../record/line-id.ts';
 import type { Ledger } from './ledger.ts';
 import type { OtherLines } from './other-lines.ts';
@@ -17,7 +18,7 @@ export interface TableFeedOptions {
   readonly input: Operator;
   readonly readers: readonly Operator[];
   /** What the readers use of its rows: the columns of the batch. */
-  readonly fields: readonly Field[];
+  readonly fields: readonly WantedField[];
   readonly aggregates: Aggregates;
 }
 

@@ -2,7 +2,7 @@ import { type TopicSpec, epochTopic, rawTopic } from '../broker/broker.ts';
 import { EPOCH_MESSAGE_BYTES_MAX } from '../epoch/codec.ts';
 import { type Pipeline, inReadingOrder, inputTable } from '../epoch/pipeline.ts';
 import { present } from '../lib/assert.ts';
-import type { FieldType } from '../record/batch.ts';
+import { type WantedField, nameOfTree } from '../expressions/made-columns.ts';
 import { BLOCK_BYTES_MAX } from '../record/block.ts';
 import type { Aggregates } from '../aggregates/aggregate.ts';
 import type { Operator, OperatorDefinition } from '../operators/operator.ts';
@@ -19,7 +19,7 @@ export interface OperatorsRequest {
 
 export interface TaskOperators {
   /** What the decoder makes of each line, in the order of the batch's columns. */
-  readonly fields: readonly { readonly name: string; readonly type: FieldType }[];
+  readonly fields: readonly WantedField[];
   /** Those that read the stream. */
   readonly operators: readonly Operator[];
   /** Those that read tables, each table behind the one that it is made of. */
@@ -114,15 +114,22 @@ export function rollupOperators(
   return { ...ofStream, feeds };
 }
 
-/** Every field that a key or a measure uses, once. */
-function projectedFields(rollups: readonly Pipeline['rollups'][string][]): { name: string; type: FieldType }[] {
-  const fields = new Map<string, FieldType>();
-  for (const { by, measures } of rollups) {
-    for (const key of by) fields.set(key.field, key.type);
-    for (const { field, fieldType } of measures)
-      if (field !== undefined) fields.set(field, present(fieldType, `type of ${field}`));
+/** Every field that a key or a measure uses, and what measures are made of, once. */
+function projectedFields(rollups: readonly Pipeline['rollups'][string][]): WantedField[] {
+  const fields = new Map<string, WantedField>();
+  for (const { by, measures, where } of rollups) {
+    for (const { field: name, type } of by) fields.set(name, { name, type });
+    if (where !== undefined) {
+      const name = nameOfTree(where.tree);
+      fields.set(name, { name, type: 'boolean', expression: where.tree });
+    }
+    for (const { field: name, fieldType, expression } of measures) {
+      if (name === undefined) continue;
+      const type = present(fieldType, `type of ${name}`);
+      fields.set(name, { name, type, ...(expression === undefined ? {} : { expression }) });
+    }
   }
-  return [...fields].map(([name, type]) => ({ name, type }));
+  return [...fields.values()];
 }
 
 /** The topics a pipeline needs; the agent makes the raw ones as well, whoever comes first. */

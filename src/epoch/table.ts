@@ -1,3 +1,4 @@
+import type { Tree } from '../expressions/tree.ts';
 import { assert, present } from '../lib/assert.ts';
 import { exactInteger } from '../lib/exact-integer.ts';
 import { textOf } from '../lib/text.ts';
@@ -15,8 +16,12 @@ export interface KeySpec {
 export interface MeasureSpec {
   readonly name: string;
   readonly aggregate: string;
+  /** What it is of: a field, or a column that `expression` makes, under a name that no field has. */
   readonly field?: string;
   readonly fieldType?: FieldType;
+  readonly expression?: Tree;
+  /** As it is written, where it has an expression. */
+  readonly text?: string;
   /** What stands behind the field: `quantile(field, 0.99)`. */
   readonly parameter?: number;
   /** The measure before it that keeps the same sketch of the same field: there is one for both. */

@@ -18,7 +18,10 @@ export function quoteFieldNames(text: string): QuotedText {
   let at = 0;
   for (const { index, groups } of text.matchAll(TOKENS)) {
     const name = groups?.['name'];
-    if (name === undefined || groups?.['call'] !== undefined || !/[.@]/.test(name)) continue;
+    if (name === undefined) continue;
+    // The aggregate, not the keyword of SQL.
+    const isName = groups?.['call'] === undefined ? /[.@]/.test(name) : /^distinct$/i.test(name);
+    if (!isName) continue;
     quoted += `${text.slice(at, index)}"${name}"`;
     inserted.push(index, index + name.length);
     at = index + name.length;

@@ -24,6 +24,11 @@ export function originOfTree(tree: Tree, origins: Origins): string {
   })})`;
 }
 
+/** A name for what an expression makes of fields, the same for the same expression. */
+export function nameOfTree(tree: Tree): string {
+  return originOfTree(tree, new Map(fieldsOf(tree).map(({ name }) => [name, name])));
+}
+
 function isMade(origin: string): boolean {
   return origin.startsWith('(');
 }

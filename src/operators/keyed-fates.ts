@@ -10,6 +10,8 @@ export class KeyedFates {
   readonly #name: string;
   readonly #keys: KeyedSpec['keys'];
   readonly #rowsMax: number;
+  /** Lines for which the condition is not true. */
+  readonly dropped: RolledUp = { lines: 0, a: 0, b: 0 };
   readonly #late: RolledUp = { lines: 0, a: 0, b: 0 };
   readonly #before: RolledUp = { lines: 0, a: 0, b: 0 };
   #otherLines = 0;
@@ -32,6 +34,7 @@ export class KeyedFates {
     this.#report(out, 'rolled_up', '', rolledUp);
     this.#report(out, 'placed', '', { ...placed });
     this.#report(out, 'late', '', this.#late);
+    this.#report(out, 'filtered', 'where', this.dropped);
     this.#report(out, 'filtered', 'before_rollup', this.#before);
     if (this.#firstOther !== undefined) out.others(this.#name, this.#otherLines, this.#firstOther);
     this.#otherLines = 0;

@@ -1,14 +1,23 @@
 import type { AggregateDefinition } from '../aggregates/aggregate.ts';
 import type { SketchRows } from '../aggregates/sketch.ts';
+import { nameOfTree } from '../expressions/made-columns.ts';
 import { assert, present } from '../lib/assert.ts';
 import { type Batch, type FieldType, isStringType } from '../record/batch.ts';
 import type { OperatorContext } from './operator.ts';
 
-/** What the generated loops leave behind for their operator: sums of the lines that went into rows. */
+/** Sums that the generated loops leave behind for their operator. */
 export interface RolledUp {
   lines: number;
   a: number;
   b: number;
+}
+
+/** The part of an operator that every loop sees. */
+export interface KeyedHost {
+  /** Lines that went into rows. */
+  readonly rolledUp: RolledUp;
+  /** Those for which the condition is not true. */
+  readonly dropped: RolledUp;
 }
 
 export interface KeyedSpec {
@@ -20,6 +29,8 @@ export interface KeyedSpec {
     /** Batch column of the argument. */
     readonly column: number | undefined;
   }[];
+  /** Batch column of the condition; undefined where every line is taken. */
+  readonly where?: number | undefined;
 }
 
 /** Where the keys and the arguments of a rollup's measures are in the batch. */
@@ -39,6 +50,7 @@ export function keyedSpecOf({ name, spec, fields, aggregates }: OperatorContext)
         fieldType,
         column: field === undefined ? undefined : column(field),
       })),
+    where: spec.where === undefined ? undefined : column(nameOfTree(spec.where.tree)),
   };
 }
 
@@ -60,6 +72,8 @@ export function sketchesOf({ measures }: KeyedSpec): SketchRows[] {
 export interface KeyedText {
   /** The batch's columns, before the loop. */
   readonly columns: string;
+  /** Goes on with the next line where the condition is not true: before anything else is asked of the line. */
+  readonly where: string;
   /** Declares what `takeTable` sets. */
   readonly locals: string;
   /** Reads the table's arrays: after every call that may have replaced one of them. */
@@ -80,7 +94,11 @@ export interface KeyedText {
  * numbers beyond 2^53, which are rare and a little slower: the other text leaves out their second lane.
  */
 export function keyedText(spec: KeyedSpec, hasLarge: boolean): KeyedText {
-  const columns = new Set([...spec.keys.map((key) => key.column), ...spec.measures.flatMap((m) => m.column ?? [])]);
+  const columns = new Set([
+    ...spec.keys.map((key) => key.column),
+    ...spec.measures.flatMap((m) => m.column ?? []),
+    ...(spec.where === undefined ? [] : [spec.where]),
+  ]);
   const stringColumns = new Set([
     ...spec.keys.filter((key) => key.kind === 'string').map((key) => key.column),
     ...spec.measures.flatMap((m) => (m.column !== undefined && isText(m) ? m.column : [])),
@@ -96,6 +114,10 @@ export function keyedText(spec: KeyedSpec, hasLarge: boolean): KeyedText {
           : numbersText(c, hasLarge),
       )
       .join('\n'),
+    where:
+      spec.where === undefined
+        ? ''
+        : `if (cv${spec.where}[i] !== 1) { dropped++; droppedA = (droppedA + hashA[i]) | 0; droppedB = (droppedB + hashB[i]) | 0; continue; }`,
     locals: [
       'slots, mask = 0, hashes, lines, sumA, sumB, isChanged, changed, arena, arenaView',
       ...spec.keys.map((key, k) => (key.kind === 'string' ? `ks${k}, kl${k}` : hasLarge ? `kv${k}, kr${k}` : `kv${k}`)),
@@ -135,10 +157,10 @@ const bytesView = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 const scratchView = new DataView(scratch.buffer, scratch.byteOffset, scratch.byteLength);
 const n = batch.length, verdict = batch.verdict, time = batch.eventTimeMs;
 const before = admitted.watermarkBeforeMs, hashA = admitted.hashA, hashB = admitted.hashB;
-let rolled = 0, rolledA = 0, rolledB = 0;`;
+let rolled = 0, rolledA = 0, rolledB = 0, dropped = 0, droppedA = 0, droppedB = 0;`;
 
-export const LOOP_END =
-  'host.rolledUp.lines = rolled; host.rolledUp.a = rolledA >>> 0; host.rolledUp.b = rolledB >>> 0;';
+export const LOOP_END = `host.rolledUp.lines = rolled; host.rolledUp.a = rolledA >>> 0; host.rolledUp.b = rolledB >>> 0;
+host.dropped.lines = dropped; host.dropped.a = droppedA >>> 0; host.dropped.b = droppedB >>> 0;`;
 
 /** Adds a key column to the hash; the same arithmetic as `hashKey` in key-cells.ts. */
 function hashText(key: KeyedSpec['keys'][number], k: number, hasLarge: boolean): string {

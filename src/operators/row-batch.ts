@@ -11,10 +11,18 @@ import {
   stateColumn,
   textColumn,
 } from '../epoch/table.ts';
+import {
+  type ColumnStep,
+  MadeColumns,
+  MadeFields,
+  type Origins,
+  type WantedField,
+} from '../expressions/made-columns.ts';
 import { assert, present } from '../lib/assert.ts';
-import { Batch, type Field, type NumberColumn, type StringColumn } from '../record/batch.ts';
+import { Batch, type NumberColumn, type StringColumn } from '../record/batch.ts';
 import { lineHashSeeds } from '../record/source.ts';
 import { OTHER_LENGTH, numberCell } from './key-cells.ts';
+import { tableFields } from './table-fields.ts';
 import { rowHashes, rowOrder } from './row-identity.ts';
 import type { Aggregates } from '../aggregates/aggregate.ts';
 
@@ -29,21 +37,28 @@ export class RowBatch {
   /** One of the rows is that of all keys without one of their own. */
   hasOthers = false;
   readonly #schema: RowSchema;
-  readonly #fields: readonly Field[];
   readonly #aggregates: Aggregates;
   readonly #closesBy: string;
+  readonly #columns: MadeColumns;
+  readonly #steps: readonly ColumnStep[];
   readonly #seeds: readonly [number, number];
 
-  constructor(schema: RowSchema, fields: readonly Field[], aggregates: Aggregates) {
+  /** A field with an expression is made of those that the rows have. */
+  constructor(schema: RowSchema, fields: readonly WantedField[], aggregates: Aggregates) {
     this.#schema = schema;
-    this.#fields = fields;
     this.#aggregates = aggregates;
     this.#closesBy = present(schema.closesBy, `rows of ${schema.table} end`);
     this.#seeds = lineHashSeeds(schema.table);
-    this.batch = new Batch(
-      fields.map(({ type }) => type),
-      256,
-    );
+    const read = tableFields(schema, aggregates);
+    const origins: Origins = new Map(Object.keys(read).map((name) => [name, name]));
+    const made = new MadeFields();
+    const wanted = fields.map((field) => {
+      const { name, expression } = field;
+      return { ...field, origin: expression === undefined ? name : made.add(expression, origins) };
+    });
+    this.#columns = new MadeColumns(wanted, read, made);
+    this.#steps = this.#columns.restSteps();
+    this.batch = new Batch(this.#columns.types, 256);
   }
 
   load(rows: RowSet): void {
@@ -57,8 +72,9 @@ export class RowBatch {
     batch.reset(new Uint8Array(0), rows.length);
     batch.verdict.fill(0, 0, rows.length);
     order.forEach((row, i) => (batch.eventTimeMs[i] = ends[row]! - 1));
-    this.#fields.forEach(({ name }, c) => this.#fill(name, c, { rows, order, isOther }));
+    for (const { place, field } of this.#columns.readPlaces) this.#fill(field.name, place, { rows, order, isOther });
     batch.length = rows.length;
+    for (const step of this.#steps) step.run(batch);
     [this.hashA, this.hashB] = rowHashes(this.#seeds, identity, order);
   }
 

@@ -1,11 +1,10 @@
-import { type KeyedSpec, LOOP_BEGIN, LOOP_END, type RolledUp, keyedText } from './keyed-loop.ts';
+import { type KeyedHost, type KeyedSpec, LOOP_BEGIN, LOOP_END, keyedText } from './keyed-loop.ts';
 import { isMutant } from '../lib/mutant.ts';
 import type { AdmittedBatch } from './operator.ts';
 import type { WindowTable } from './window-table.ts';
 
 /** The part of the operator the generated loop calls, for what happens once a session, not once a line. */
-export interface SessionHost {
-  readonly rolledUp: RolledUp;
+export interface SessionHost extends KeyedHost {
   readonly table: WindowTable;
   /** No session ends before this watermark. */
   readonly nextMs: number;
@@ -60,6 +59,7 @@ ${take}
 const known = nextMs;
 for (let i = 0; i < n; i++) {
   if (verdict[i] !== 0) continue;
+  ${keyed.where}
   const t = time[i];
   born++;
   if (${isDue}) { host.fire(clock[i]); ${take} }

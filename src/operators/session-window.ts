@@ -193,6 +193,10 @@ export class SessionWindow implements Operator, SessionHost {
 
   // What the generated loop calls.
 
+  get dropped(): RolledUp {
+    return this.#fates.dropped;
+  }
+
   fire(watermarkMs: number): void {
     const { table } = this;
     const { born, last } = table.arrays;

@@ -1,10 +1,9 @@
-import { type KeyedSpec, LOOP_BEGIN, LOOP_END, type RolledUp, keyedText } from './keyed-loop.ts';
+import { type KeyedHost, type KeyedSpec, LOOP_BEGIN, LOOP_END, type RolledUp, keyedText } from './keyed-loop.ts';
 import type { AdmittedBatch } from './operator.ts';
 import type { PaneTable } from './pane-table.ts';
 
 /** The part of the operator the generated loop calls, for what happens once a pane, a window or a key, not once a line. */
-export interface SlidingHost {
-  readonly rolledUp: RolledUp;
+export interface SlidingHost extends KeyedHost {
   /** Each line as often as windows have taken it. */
   readonly placed: RolledUp;
   /** No window ends before this watermark. */
@@ -61,6 +60,7 @@ let start = NaN, end = NaN, firstMs = NaN, windows = 0, table = null, nextMs = h
 let placed = 0, placedA = 0, placedB = 0, from = 0, fromA = 0, fromB = 0;
 for (let i = 0; i < n; i++) {
   if (verdict[i] !== 0) continue;
+  ${keyed.where}
   const t = time[i];
   if (!(t >= start && t < end)) { ${enter} }
   ${sinceMs === -Infinity ? '' : `if (t < ${sinceMs}) { host.beforeRollup(admitted, i); continue; }`}

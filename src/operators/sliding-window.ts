@@ -233,6 +233,10 @@ export class SlidingWindow implements Operator, SlidingHost {
 
   // What the generated loop calls.
 
+  get dropped(): RolledUp {
+    return this.#fates.dropped;
+  }
+
   fire(watermarkMs: number): void {
     while (this.nextMs <= watermarkMs && this.#panes.size > 0) {
       const startMs = this.#nextStartMs();

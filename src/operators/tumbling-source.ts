@@ -1,10 +1,9 @@
-import { type KeyedSpec, LOOP_BEGIN, LOOP_END, type RolledUp, keyedText } from './keyed-loop.ts';
+import { type KeyedHost, type KeyedSpec, LOOP_BEGIN, LOOP_END, keyedText } from './keyed-loop.ts';
 import type { WindowTable } from './window-table.ts';
 import type { AdmittedBatch } from './operator.ts';
 
 /** The part of the operator the generated loop calls, for what happens once a window, a key or a late line. */
-export interface LoopHost {
-  readonly rolledUp: RolledUp;
+export interface LoopHost extends KeyedHost {
   /** Start of the window of an event time. */
   startOf(eventTimeMs: number): number;
   /** End of the window that starts there: asked where windows are not of one length. */
@@ -41,6 +40,7 @@ let ${keyed.locals};
 let start = NaN, end = NaN, table = null;
 for (let i = 0; i < n; i++) {
   if (verdict[i] !== 0) continue;
+  ${keyed.where}
   const t = time[i];
   if (!(t >= start && t < end)) { start = host.startOf(t); end = ${spec.sizeMs === null ? 'host.endOf(start)' : `start + ${spec.sizeMs}`}; table = null; }
   ${spec.sinceMs === -Infinity ? '' : `if (start < ${spec.sinceMs}) { host.beforeRollup(admitted, i); continue; }`}

@@ -207,6 +207,10 @@ export class TumblingWindow implements Operator, LoopHost {
 
   // What the generated loop calls.
 
+  get dropped(): RolledUp {
+    return this.#fates.dropped;
+  }
+
   startOf(eventTimeMs: number): number {
     return this.#edgesOf(eventTimeMs).startMs;
   }

@@ -1,6 +1,8 @@
 import { expect, test } from '@jest/globals';
 import { COMPONENTS } from '../../src/components.ts';
-import { parseMeasure, sharingSketches } from '../../src/config/measures.ts';
+import { sharingSketches } from '../../src/config/measures.ts';
+import { parseMeasure } from '../../src/config/sql-measures.ts';
+import { SqlParser } from '../../src/expressions/sql-parser.ts';
 import type { MeasureSpec } from '../../src/epoch/table.ts';
 import { refuses } from '../support/broken-config.ts';
 
@@ -85,7 +87,7 @@ refuses(
 
 test('quantiles of one field share what they keep', () => {
   const { fields } = { fields: { took: 'long', size: 'long', user: 'keyword' } as const };
-  const context = { aggregates: Object.values(COMPONENTS.aggregates), lines: { fields } };
+  const context = { aggregates: Object.values(COMPONENTS.aggregates), lines: { fields }, parser: new SqlParser() };
   const texts = [
     'p50(took)',
     'sum(took)',

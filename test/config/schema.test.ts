@@ -201,8 +201,8 @@ refuses(
 refuses(
   'a filter',
   '    from: access',
-  '    from: access\n    where: status >= 500',
-  '12:5 NOT_BUILT: "where" in rollups.traffic is not built yet — remove it',
+  '    from: access\n    having: status >= 500',
+  '12:5 NOT_BUILT: "having" in rollups.traffic is not built yet — remove it',
 );
 refuses(
   'a hopping window',

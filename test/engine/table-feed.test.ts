@@ -61,8 +61,14 @@ describe('tables that read tables', () => {
           for (const { table, row } of rows.values())
             if (table === name)
               addSum(held, { lines: Number(row['lines']), a: Number(row['sum_a']), b: Number(row['sum_b']) });
-          if (rollups[name]!.window.type !== 'sliding') expect(held).toEqual(came);
-          expect(ledger.get(`${name} rolled_up ${from}`) ?? emptySum()).toEqual(came);
+          const taken = ledger.get(`${name} rolled_up ${from}`) ?? emptySum();
+          if (rollups[name]!.window.type !== 'sliding') expect(held).toEqual(taken);
+          const fates = emptySum();
+          for (const fate of ['rolled_up', 'filtered']) {
+            const sum = ledger.get(`${name} ${fate} ${from}`);
+            if (sum !== undefined) addSum(fates, sum);
+          }
+          expect(fates).toEqual(came);
           expect(tables[name]!.stream).toBe('access');
         }
       }),

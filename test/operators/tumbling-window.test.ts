@@ -6,6 +6,7 @@ import { type TumblingSpec, TumblingWindow } from '../../src/operators/tumbling-
 import { hashKey } from '../../src/operators/key-cells.ts';
 import type { RollupSpec } from '../../src/epoch/pipeline.ts';
 import type { KeySpec, MeasureSpec } from '../../src/epoch/table.ts';
+import { field } from '../../src/expressions/tree.ts';
 import { operatorContract } from '../contract/operator.ts';
 import { InterpretedWindow } from '../support/interpreted-window.ts';
 import {
@@ -25,6 +26,7 @@ const FIELDS = [
   { name: 'ratio', type: 'double' },
   { name: 'bytes', type: 'long' },
   { name: 'seconds', type: 'double' },
+  { name: '("is_taken")', type: 'boolean' },
 ] as const;
 
 const MEASURES: readonly MeasureSpec[] = [
@@ -41,8 +43,7 @@ const MEASURES: readonly MeasureSpec[] = [
 const KEYS: readonly KeySpec[] = FIELDS.slice(0, 4).map(({ name, type }) => ({ field: name, type, column: name }));
 
 const INVALID = Uint8Array.of(0x61, 0xff, 0xc3);
-/** What INVALID is shown as: one key with it. */
-const ESCAPED = String.raw`a\xff\xc3`;
+const ESCAPED = String.raw`a\xff\xc3`; // What INVALID is shown as: one key with it.
 
 const text = fc.oneof(
   {
@@ -97,12 +98,13 @@ const specs = fc
     measures: fc.subarray([...MEASURES], { minLength: 1 }),
     since: fc.constantFrom(-Infinity, -Infinity, -1, 1),
     rowsMax: fc.constantFrom(1, 2, 3, 1000),
+    where: fc.constantFrom({}, { where: { text: 'is_taken', tree: field('is_taken', 'boolean') } }),
   })
-  .map(({ sizeMs, offset, lateness, by, measures, since, rowsMax }): OperatorContext => {
+  .map(({ sizeMs, offset, lateness, by, measures, since, rowsMax, where }): OperatorContext => {
     const offsetMs = Math.trunc(offset * sizeMs) + 0;
     const window: RollupSpec['window'] = { type: 'tumbling', sizeMs, offsetMs };
     const allowedLatenessMs = Math.ceil(lateness * sizeMs);
-    const spec = { from: 'access', by, window, allowedLatenessMs, rowsMax, measures };
+    const spec = { from: 'access', by, window, allowedLatenessMs, rowsMax, measures, ...where };
     return {
       name: 'traffic',
       spec,
@@ -116,7 +118,7 @@ const specs = fc
 function linesOf(sizeMs: number): fc.Arbitrary<TestLine[]> {
   const line = fc.record({
     time: fc.double({ min: -4, max: 5, noNaN: true }),
-    cells: fc.tuple(text, text, keyLong, keyNumber, wholeNumber, anyNumber),
+    cells: fc.tuple(text, text, keyLong, keyNumber, wholeNumber, anyNumber, fc.constantFrom(1, 1, 1, 0, null)),
     isScratch: fc.boolean(),
     isBad: fc.constantFrom(false, false, false, true),
     climb: fc.oneof(

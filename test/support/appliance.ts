@@ -54,7 +54,10 @@ export function spreadAgent(partitions: number): string {
 /** The rollups most tests have; row-oracle.ts says the same in SQL. */
 export const ROLLUPS = `
   traffic: { from: access, by: [url.path, http.response.status_code], window: { type: tumbling, size: 1m },
-    measures: { requests: count, bytes: sum(http.response.body.bytes), least: min(http.response.body.bytes), most: max(http.response.body.bytes) } }
+    measures: { requests: count, bytes: sum(http.response.body.bytes), least: min(http.response.body.bytes), most: max(http.response.body.bytes),
+      failed: "count(*) filter (where http.response.status_code >= 400)", moved: "sum(http.response.body.bytes) filter (where http.response.status_code < 400)" } }
+  large: { from: access, where: http.response.body.bytes > 10000, by: [source.address], window: { type: tumbling, size: 5m },
+    measures: { requests: count(*), excess: sum(http.response.body.bytes - 10000) } }
   clients: { from: access, by: [source.address], window: { type: tumbling, size: 1h }, measures: { requests: count, bytes: sum(http.response.body.bytes) } }`;
 
 const ROLE_ARGS: Readonly<Record<Role, readonly string[]>> = {

@@ -74,7 +74,7 @@ function linesOf(error: unknown): string[] {
 
 /** A test that the right configuration with one change has exactly these problems. */
 export function refuses(what: string, from: string, to: string, ...problems: readonly string[]): void {
-  test(`${what} is refused`, () => {
-    expect(problemsOf(changed(from, to))).toEqual(problems);
+  test(`${what} is refused`, async () => {
+    expect(await problemsOfSql(changed(from, to))).toEqual(problems);
   });
 }

@@ -7,8 +7,10 @@ import { mergeRow } from '../../src/epoch/merge.ts';
 import type { EpochBody, EpochEnvelope } from '../../src/epoch/epoch.ts';
 import type { Pipeline, RollupSpec, WindowSpec } from '../../src/epoch/pipeline.ts';
 import { type Cell, cellOf } from '../../src/epoch/table.ts';
+import { nameOfTree } from '../../src/expressions/made-columns.ts';
+import { type Tree, call, constant, field } from '../../src/expressions/tree.ts';
 import type { LineSum } from '../../src/record/line-id.ts';
-import { type LogEntry, PlainChain, type PlainTable } from './plain-chain.ts';
+import { type AtLeast, type LogEntry, PlainChain, type PlainTable } from './plain-chain.ts';
 import { CODECS, Feed, RAW_LOG, TASK, TestFile, plainPipeline } from './raw-stream.ts';
 
 /** Numbers that are sums of halves are exact in any order. */
@@ -57,6 +59,8 @@ export function tablesIn({ latenessMs, gapMs, wideGapMs, isKeyed }: World): Plai
     measures: PlainTable['measures'],
     more: Partial<PlainTable> = {},
   ): PlainTable => ({ name, from, window, measures, isKeyed: true, latenessMs: 0, ...more });
+  const high = { where: { of: 'value', least: 4 } };
+  const busy = { where: { of: 'total', least: 6 } };
   const [any, none] = [{ isKeyed }, { isKeyed: false }];
   const requests = { requests: ['sum', 'requests'] } as const;
   const total = { total: ['sum', 'total'] } as const;
@@ -68,7 +72,16 @@ export function tablesIn({ latenessMs, gapMs, wideGapMs, isKeyed }: World): Plai
   } as const;
   return [
     table('minute', 'lines', { sizeMs: 10_000 }, { requests: ['count'], total: ['sum', 'value'] }, { latenessMs }),
-    table('visits', 'lines', { gapMs }, { top: ['max', 'value'] }, { latenessMs: latenessMs / 2 }),
+    table(
+      'visits',
+      'lines',
+      { gapMs },
+      { top: ['max', 'value'], high: ['sum', 'value', 5] },
+      { latenessMs: latenessMs / 2 },
+    ),
+    table('high_live', 'lines', { sizeMs: 12_000, slideMs: 4_000 }, { requests: ['count'] }, { ...high, latenessMs }),
+    table('high_visits', 'lines', { gapMs }, { total: ['sum', 'value'] }, { ...high, latenessMs }),
+    table('high_minutes', 'minute', { sizeMs: 40_000 }, { minutes: ['count'], peaks: ['count', 'total', 9] }, busy),
     table('live', 'lines', { sizeMs: 12_000, slideMs: 4_000 }, { requests: ['count'] }, { latenessMs }),
     table('hour', 'minute', { sizeMs: 40_000 }, { ...requests, ...total, mean: ['avg', 'total'] }, any),
     table('spells', 'minute', { gapMs: wideGapMs }, { ...requests, minutes: ['count'] }),
@@ -92,6 +105,10 @@ export function isSliding({ window }: PlainTable): boolean {
   return 'sizeMs' in window && window.slideMs !== undefined;
 }
 
+function atLeast({ of, least }: AtLeast, type: 'long' | 'double'): Tree {
+  return call('>=', 'boolean', [field(of, type), constant(type, type === 'long' ? String(least) : least)]);
+}
+
 /** As the configuration has it. */
 function windowSpec(window: PlainTable['window']): WindowSpec {
   if ('gapMs' in window) return { type: 'session', gapMs: window.gapMs, lengthMsMax: null };
@@ -109,7 +126,7 @@ export function pipelineIn(world: World): Pipeline {
       ? 'double'
       : 'long';
   };
-  const rollups = tables.map(({ name, from, window, isKeyed, latenessMs, measures }): [string, RollupSpec] => [
+  const rollups = tables.map(({ name, from, window, isKeyed, latenessMs, measures, where }): [string, RollupSpec] => [
     name,
     {
       from: from === 'lines' ? 'access' : from,
@@ -117,11 +134,15 @@ export function pipelineIn(world: World): Pipeline {
       window: windowSpec(window),
       allowedLatenessMs: latenessMs,
       rowsMax: 1000,
-      measures: Object.entries(measures).map(([measure, [aggregate, field]]) =>
-        field === undefined
-          ? { name: measure, aggregate }
-          : { name: measure, aggregate, field, fieldType: typeOf(from, field) },
-      ),
+      ...(where === undefined ? {} : { where: { text: '', tree: atLeast(where, typeOf(from, where.of)) } }),
+      measures: Object.entries(measures).map(([measure, [aggregate, of, least]]) => {
+        if (of === undefined) return { name: measure, aggregate };
+        const fieldType = typeOf(from, of);
+        if (least === undefined) return { name: measure, aggregate, field: of, fieldType };
+        const parts = [atLeast({ of, least }, fieldType), field(of, fieldType), constant(fieldType, null)];
+        const expression = call('case', fieldType, parts);
+        return { name: measure, aggregate, field: nameOfTree(expression), fieldType, expression };
+      }),
     },
   ]);
   return plainPipeline(Object.fromEntries(rollups.toReversed()), { outOfOrdernessMs: world.boundMs, idleTimeoutMs: 0 });

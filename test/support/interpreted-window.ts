@@ -9,7 +9,8 @@ import type {
 } from '../../src/operators/operator.ts';
 import type { ColumnData, RowSet } from '../../src/epoch/table.ts';
 import type { TumblingSpec } from '../../src/operators/tumbling-window.ts';
-import { type FieldType, isStringType } from '../../src/record/batch.ts';
+import { nameOfTree } from '../../src/expressions/made-columns.ts';
+import { type Batch, type FieldType, isStringType } from '../../src/record/batch.ts';
 import { type LineSum, addSum, emptySum } from '../../src/record/line-id.ts';
 import { textOf } from '../../src/lib/text.ts';
 import { rollupRows, rowSetOf } from './rollup-rows.ts';
@@ -45,16 +46,20 @@ export class InterpretedWindow implements Operator {
 
   process(admitted: AdmittedBatch, out: OperatorOutput): void {
     const { spec, sinceMs } = this.#options;
-    const sums = { rolled_up: emptySum(), late: emptySum(), filtered: emptySum() };
+    const sums = { rolled_up: emptySum(), late: emptySum(), filtered: emptySum(), where: emptySum() };
     const others: OtherKey[] = [];
     const { batch, hashA, hashB, watermarkBeforeMs } = admitted;
     for (let line = 0; line < batch.length; line++) {
       if (batch.verdict[line] !== 0) continue;
+      const sum = { lines: 1, a: hashA[line]!, b: hashB[line]! };
+      if (!this.#isTaken(batch, line)) {
+        addSum(sums.where, sum);
+        continue;
+      }
       const startMs = this.#startOf(batch.eventTimeMs[line]!);
       const lastMs = startMs + (spec.window as TumblingSpec).sizeMs - 1;
       const isLate = lastMs + spec.allowedLatenessMs <= watermarkBeforeMs[line]!;
       const fate = startMs < sinceMs ? 'filtered' : isLate ? 'late' : 'rolled_up';
-      const sum = { lines: 1, a: hashA[line]!, b: hashB[line]! };
       addSum(sums[fate], sum);
       if (fate === 'late') this.#late(admitted, line, startMs, out);
       if (fate !== 'rolled_up') continue;
@@ -64,12 +69,21 @@ export class InterpretedWindow implements Operator {
       const isFull = !key.some((cell) => cell === Infinity || cell === -Infinity);
       others.push({ windowStartMs: startMs, key: this.#keyText(batch, line), rowsMax: spec.rowsMax, isFull });
     }
-    for (const fate of ['rolled_up', 'late', 'filtered'] as const) {
+    for (const fate of ['rolled_up', 'late', 'where', 'filtered'] as const) {
       const { lines, a, b } = sums[fate];
+      if (lines > 0 && fate === 'where') out.fate(this.name, 'filtered', 'where', lines, a, b);
+      if (fate === 'where') continue;
       if (lines > 0) out.fate(this.name, fate, fate === 'filtered' ? 'before_rollup' : '', lines, a, b);
       if (lines > 0 && fate === 'rolled_up') out.fate(this.name, 'placed', '', lines, a, b);
     }
     if (others.length > 0) out.others(this.name, others.length, others[0]!);
+  }
+
+  #isTaken(batch: Batch, line: number): boolean {
+    const { spec, fields } = this.#options;
+    if (spec.where === undefined) return true;
+    const column = batch.columns[fields.findIndex(({ name }) => name === nameOfTree(spec.where!.tree))]!;
+    return column.kind === 'number' && column.values[line] === 1;
   }
 
   onWatermark(watermarkMs: number): boolean {

@@ -8,8 +8,17 @@ export interface PlainTable {
   readonly window: { readonly sizeMs: number; readonly slideMs?: number } | { readonly gapMs: number };
   readonly isKeyed: boolean;
   readonly latenessMs: number;
-  /** Name → what is taken of the members, and how. */
-  readonly measures: Readonly<Record<string, readonly [how: 'count' | 'sum' | 'max' | 'avg', of?: string]>>;
+  /** It takes the members where a value is there and not less. */
+  readonly where?: AtLeast;
+  /** Name → what is taken of the members, and how: of those values alone that are `least` or more. */
+  readonly measures: Readonly<
+    Record<string, readonly [how: 'count' | 'sum' | 'max' | 'avg', of?: string, least?: number]>
+  >;
+}
+
+export interface AtLeast {
+  readonly of: string;
+  readonly least: number;
 }
 
 export type Member = Readonly<Record<string, number | string | null>> & {
@@ -82,6 +91,8 @@ export class PlainChain {
 
   /** `beforeMs`: the partition's watermark just before. */
   #put(table: PlainTable, member: Member, beforeMs: number): void {
+    const { where } = table;
+    if (where !== undefined && !(Number(member[where.of] ?? Number.NaN) >= where.least)) return;
     const alone = this.#alone(table, member).filter((row) => this.#join(table, row, beforeMs));
     if (alone.length === 0) this.late.set(table.name, (this.late.get(table.name) ?? 0) + 1);
   }
@@ -131,10 +142,12 @@ export class PlainChain {
   /** What a row says, by the names of its columns. */
   results({ table, startMs, endMs, members }: PlainRow): Record<string, number | null> {
     const { measures, window } = this.#tables.find(({ name }) => name === table)!;
-    const values = Object.entries(measures).map(([name, [how, of = '']]) => {
-      const there = members.map((member) => member[of]).filter((value): value is number => typeof value === 'number');
+    const values = Object.entries(measures).map(([name, [how, of = '', least = -Infinity]]) => {
+      const there = members
+        .map((member) => member[of])
+        .filter((value): value is number => typeof value === 'number' && value >= least);
       const sum = there.reduce((total, value) => total + value, 0);
-      if (how === 'count') return [name, members.length];
+      if (how === 'count') return [name, of === '' ? members.length : there.length];
       if (there.length === 0) return [name, null];
       return [name, how === 'sum' ? sum : how === 'max' ? Math.max(...there) : sum / there.length];
     });

@@ -16,6 +16,8 @@ export interface OracleOptions {
 
 export interface OracleRollup {
   readonly name: string;
+  /** The condition of its lines. */
+  readonly where?: string;
   readonly sizeMs: number;
   /** Columns of the key, as SQL over the columns of `good`. */
   readonly keys: Readonly<Record<string, string>>;
@@ -28,7 +30,21 @@ export const ORACLE_ROLLUPS: readonly OracleRollup[] = [
     name: 'traffic',
     sizeMs: 60_000,
     keys: { url_path: 'path', http_response_status_code: 'status' },
-    measures: { requests: 'count(*)', bytes: 'sum(bytes)', least: 'min(bytes)', most: 'max(bytes)' },
+    measures: {
+      requests: 'count(*)',
+      bytes: 'sum(bytes)',
+      least: 'min(bytes)',
+      most: 'max(bytes)',
+      failed: 'count(*) FILTER (WHERE status >= 400)',
+      moved: 'sum(bytes) FILTER (WHERE status < 400)',
+    },
+  },
+  {
+    name: 'large',
+    where: 'bytes > 10000',
+    sizeMs: 300_000,
+    keys: { source_address: 'address' },
+    measures: { requests: 'count(*)', excess: 'sum(bytes - 10000)' },
   },
   {
     name: 'clients',
@@ -152,20 +168,20 @@ function actualRows({ name, keys, measures }: OracleRollup): string {
 }
 
 async function compareRows(warehouse: Warehouse, rollup: OracleRollup): Promise<string[]> {
-  const { name, sizeMs, keys, measures } = rollup;
+  const { name, where = 'true', sizeMs, keys, measures } = rollup;
   const end = windowEnd(sizeMs);
   const selected = [...Object.entries(keys), ...Object.entries(measures)].map(([column, sql]) => `${sql} AS ${column}`);
   const expected = `SELECT ${end} AS window_end, ${selected.join(', ')}, count(*) AS lines FROM good
-    WHERE NOT ${end} - 1 <= watermark GROUP BY ${[end, ...Object.values(keys)].join(', ')}`;
+    WHERE (${where}) AND NOT ${end} - 1 <= watermark GROUP BY ${[end, ...Object.values(keys)].join(', ')}`;
   return different(warehouse, `rows of ${name}`, expected, actualRows(rollup));
 }
 
-async function compareLate(warehouse: Warehouse, { name, sizeMs }: OracleRollup): Promise<string[]> {
+async function compareLate(warehouse: Warehouse, { name, where = 'true', sizeMs }: OracleRollup): Promise<string[]> {
   const end = windowEnd(sizeMs);
   return different(
     warehouse,
     `late lines of ${name}`,
-    `SELECT time_ms, ${end} AS window_end FROM good WHERE ${end} - 1 <= watermark`,
+    `SELECT time_ms, ${end} AS window_end FROM good WHERE (${where}) AND ${end} - 1 <= watermark`,
     `SELECT epoch_ms(event_time), epoch_ms(window_end) FROM tailrace.late WHERE rollup = '${name}'`,
   );
 }
