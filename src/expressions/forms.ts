@@ -10,6 +10,7 @@ import { math } from './forms/math.ts';
 import { and, isNotNull, isNull, not, or } from './forms/logic.ts';
 import { cast, toDouble } from './forms/casts.ts';
 import { regexpForms } from './forms/regexp.ts';
+import { timeForms } from './forms/time.ts';
 import { textForms } from './forms/text.ts';
 import { textPartForms } from './forms/text-parts.ts';
 
@@ -30,6 +31,7 @@ export const FORMS: readonly Form[] = [
   ...likeForms,
   ...regexpForms,
   ...jsonForms,
+  ...timeForms,
   cast,
   toDouble,
 ];

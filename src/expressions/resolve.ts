@@ -1,6 +1,7 @@
 import { type FormProblem, isFormProblem } from './form.ts';
 import { formCalled, formNamed } from './forms.ts';
 import { constantOf } from './interpret.ts';
+import { intervalMsOf } from './intervals.ts';
 import { literalOf } from './literals.ts';
 import type { ExpressionProblem } from './problem.ts';
 import type { ParsedSql, SqlNode } from './sql-parser.ts';
@@ -169,6 +170,8 @@ class Resolver {
     const name = String(node['function_name']).toLowerCase();
     const children = node['children'] as readonly SqlNode[];
     const schema = String(node['schema']);
+    const shifted = this.#shifted(node, name, children);
+    if (shifted !== undefined) return shifted;
     const isPlain =
       node['filter'] === null &&
       node['distinct'] === false &&
@@ -179,6 +182,20 @@ class Resolver {
       return this.#refuse(node, unsupported(node));
     const tree = this.#call(node, opposite ?? name, children);
     return opposite === undefined ? tree : this.#form(node, 'not', [tree]);
+  }
+
+  /** A time and an interval, which has no type of its own: it is a constant. */
+  #shifted(node: SqlNode, name: string, children: readonly SqlNode[]): Tree | undefined {
+    if ((name !== '+' && name !== '-') || children.length !== 2) return undefined;
+    const places = name === '+' ? [1, 0] : [1];
+    for (const at of places) {
+      const ms = intervalMsOf(children[at]!);
+      if (ms === undefined) continue;
+      if (typeof ms !== 'number') return this.#refuse(children[at]!, ms);
+      const time = this.resolve(children[1 - at]!);
+      return this.#form(node, 'time_plus', [time, constant('long', String(name === '-' ? -ms : ms))]);
+    }
+    return undefined;
   }
 
   #call(node: SqlNode, called: string | undefined, children: unknown): Tree {

@@ -124,10 +124,13 @@ function problem(text: string, message: string, start: number): ParseResult {
   return { problem: { message, start, end: text.length } };
 }
 
+/** Where the digits of a literal are. */
+const DIGITS: ReadonlySet<string> = new Set(['value', 'upper', 'lower']);
+
 /** With every digit of its numbers; undefined where one of them is not finite, which JSON cannot say. */
 function parseAnswer(json: string): Serialized | undefined {
   const revive = (key: string, value: unknown, { source }: { readonly source?: string }): unknown =>
-    typeof value === 'number' && key === 'value' ? source : value;
+    typeof value === 'number' && DIGITS.has(key) ? source : value;
   const withSource = JSON as unknown as { parse(text: string, reviver: typeof revive): Serialized };
   try {
     return withSource.parse(json, revive);

@@ -55,7 +55,7 @@ interface Operator {
 const OPERATORS: readonly Operator[] = [
   {
     name: '+',
-    summary: 'The sum.',
+    summary: "The sum; of a time and a constant interval a later time: `seen + interval '5 minutes'`.",
     examples: [
       { sql: '1 + 2', value: 3 },
       { sql: '9223372036854775807 + 1', value: null },
@@ -65,7 +65,7 @@ const OPERATORS: readonly Operator[] = [
   },
   {
     name: '-',
-    summary: 'The difference, or the opposite.',
+    summary: 'The difference, or the opposite; of a time and a constant interval an earlier time.',
     examples: [
       { sql: '1 - 2.5', value: -1.5 },
       { sql: '-(1 + 2)', value: -3 },
