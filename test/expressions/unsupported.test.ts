@@ -193,6 +193,7 @@ describe('what expressions do not have', () => {
     ['count(*)', 'an aggregate belongs in measures:'],
     ['now()', 'name the field of the time: @timestamp'],
     ['current_timestamp', 'name the field of the time: @timestamp'],
+    ['true || false', 'write or'],
     ['lowr(a)', 'did you mean lower?'],
     ["string_split(a, ',')", "write split_part(text, ',', 1)"],
     ["read_csv('a.csv')", 'files are read by sources:'],

@@ -60,6 +60,7 @@ const extract = ofJson(
     { sql: `'{"user": {"id": 7}}' ->> '/user/id'`, value: '7' },
     { sql: `json_extract_string('{"a.b": 1.0}', 'a.b')`, value: '1.0' },
     { sql: `'{"a": {"b": [1, null]}}' ->> 'a'`, value: '{"b":[1,null]}' },
+    { sql: `'{"a": 1, "a": 2}' ->> 'a'`, value: '1' },
     { sql: `'{"a": null}' ->> 'a'`, value: null },
     { sql: `'{"a"' ->> 'a'`, value: null },
   ],

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { type Form, type FormProblem, type Resolved, as, fixed, lazy, needs, strict } from '../form.ts';
+import { type Form, type FormProblem, type Resolved, as, fixed, lazy, strict } from '../form.ts';
 import { lengthOf, lowerCase, upperCase } from '../letters.ts';
-import type { Tree, Value, ValueType } from '../tree.ts';
+import { type Tree, type Value, type ValueType, call, constant } from '../tree.ts';
 
 /** A function of texts that gives a value for every one. */
 function ofTexts(
@@ -162,34 +162,42 @@ const strpos = ofTexts(
   },
 );
 
-const joined = ofTexts(
-  ['||'],
-  2,
-  'text',
-  'Both texts, one behind the other; NULL where one of them is.',
-  [
+/** Any value as text, cast where it is not. */
+function asText(arg: Tree): Tree {
+  return as('text', arg) ?? call('cast', 'text', [arg, constant('text', 'VARCHAR')]);
+}
+
+const joined: Form = {
+  name: '||',
+  calls: ['||'],
+  summary: 'Both, one behind the other, as text; NULL where one of them is.',
+  examples: [
     { sql: "'a' || 'b'", value: 'ab' },
+    { sql: "'a' || 1", value: 'a1' },
     { sql: "'a' || null", value: null },
   ],
-  ([left, right]) => left! + right!,
-  (left, right) => `(${left} || ${right})`,
-);
+  resolve: (args) => {
+    if (args.every(({ type }) => type === 'boolean')) return { message: '|| joins texts', hint: 'write or' };
+    return { type: 'text', args: args.map(asText) };
+  },
+  evaluator: () => strict(([left, right]: readonly string[]) => left! + right!),
+  sql: ([left, right]) => `(${left} || ${right})`,
+};
 
 function texts(name: string, least: number): (args: readonly Tree[]) => Resolved | FormProblem {
   return (args) => {
     if (args.length < least) return { message: `${name} takes at least ${least} argument${least === 1 ? '' : 's'}` };
-    const typed = args.map((arg) => as('text', arg));
-    const wrong = typed.indexOf(undefined);
-    return wrong < 0 ? { type: 'text', args: typed as Tree[] } : { ...needs(name, 'text', args[wrong]!), arg: wrong };
+    return { type: 'text', args: args.map(asText) };
   };
 }
 
 const concat: Form = {
   name: 'concat',
   calls: ['concat'],
-  summary: 'All the texts, one behind the other; what is NULL is left out.',
+  summary: 'All of them, one behind the other, as text; what is NULL is left out.',
   examples: [
     { sql: "concat('a', null, 'b')", value: 'ab' },
+    { sql: "concat('HTTP ', 200)", value: 'HTTP 200' },
     { sql: 'concat(null)', value: '' },
   ],
   resolve: texts('concat', 1),
@@ -200,7 +208,7 @@ const concat: Form = {
 const concatWs: Form = {
   name: 'concat_ws',
   calls: ['concat_ws'],
-  summary: 'All the texts behind the first, with the first between them; what is NULL is left out.',
+  summary: 'All that is behind the first, with the first between them; what is NULL is left out.',
   examples: [
     { sql: "concat_ws('/', 'a', null, 'b')", value: 'a/b' },
     { sql: "concat_ws(null, 'a')", value: null },

@@ -99,7 +99,7 @@ export class SqlOracle {
 export function literal(value: Value, type: GeneratedType): string {
   if (value === null) return 'NULL';
   if (type === 'time') return `make_timestamptz(${Number(value) * 1000})`;
-  const text = `'${String(value).replaceAll("'", "''")}'`;
+  const text = Object.is(value, -0) ? "'-0.0'" : `'${String(value).replaceAll("'", "''")}'`;
   return type === 'text' ? text : `${text}::${SQL_TYPES[type]}`;
 }
 

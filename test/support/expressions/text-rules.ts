@@ -148,6 +148,11 @@ export const TEXT_RULES: readonly Rule[] = [
     (a, b) => `strpos(${a}, ${b})`,
   ),
   rule('||', 'text', ['text', 'text'], (a, b) => `(${a} || ${b})`),
+  ...(['long', 'double', 'boolean', 'time'] as const).flatMap((type) => [
+    rule('||', 'text', ['text', type], (a, b) => `(${a} || ${b})`),
+    rule('concat', 'text', [type, 'text'], (a, b) => `concat(${a}, ${b})`),
+    rule('concat_ws', 'text', ['text', type, type], (a, b, c) => `concat_ws(${a}, ${b}, ${c})`),
+  ]),
   rule('concat', 'text', ['text', 'text', 'text'], (a, b, c) => `concat(${a}, ${b}, ${c})`),
   rule('concat_ws', 'text', ['text', 'text', 'text'], (a, b, c) => `concat_ws(${a}, ${b}, ${c})`),
   substring(1),
