@@ -95,7 +95,7 @@ function loopText(emitter: Emitter, result: Slot): string {
 const { ${Object.keys(tools).join(', ')} } = tools;
 ${needles.map((_, k) => `const needle${k} = needles[${k}];`).join('\n')}
 return function column(batch, into, slow) {
-  const bytes = batch.bytes, bytesView = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const bytes = batch.bytes, bytesView = viewOf(bytes);
   ${literals.map((_, k) => `const text${k} = -1 - batch.appendScratch(literals[${k}]);`).join('\n  ')}
   ${memos.map((_, k) => `const memo${k} = memos[${k}]; memo${k}.begin(batch);`).join('\n  ')}
   let ${TAKE_SCRATCH}

@@ -2,6 +2,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { generatedColumn } from '../../src/expressions/compile.ts';
+import * as tools from '../../src/expressions/emit/bytes.ts';
 import { EMITTERS } from '../../src/expressions/emit/emitters.ts';
 import { FORMS } from '../../src/expressions/forms.ts';
 import type { Tree } from '../../src/expressions/tree.ts';
@@ -25,12 +26,13 @@ const EVIL = [
   '$.evil[0]',
 ];
 
-const WORDS = new Set(
-  `array at bytes break batch begin columns const continue else false fast find for getInt32 i if into lengths let literals lost memos n new out outLength
+const WORDS = new Set([
+  ...Object.keys(tools),
+  ...`array at bytes break batch begin columns const continue else false fast find for getInt32 i if into lengths let literals lost memos n new out outLength
   outRest outStart abs floor trunc ceil sqrt log log2 log10 exp round sign max min return rest row slow start length scratch scratchLength scratchView bytesView values verdict tools
-  true undefined use strict DataView buffer byteOffset byteLength function column appendScratch reserveScratch lines Math NaN e set subarray
-  isAsciiAt isUtf8At sameBytes orderOfBytes copyBytes needles isIn sourceURL generated expression js`.split(/\s+/),
-);
+  true undefined use strict function column appendScratch reserveScratch lines Math NaN e set subarray
+  needles isIn sourceURL generated expression js`.split(/\s+/),
+]);
 const LOCAL = /^(?:n|s|l|o|p|a|v|b|k|text|memo|needle|values|start|length)\d+$/;
 
 /** Words of the text that are not this repository's. */

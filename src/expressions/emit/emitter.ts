@@ -37,8 +37,7 @@ export type Emit = (emitter: Emitter, tree: CallTree) => Slot;
 export class NoFastPath extends Error {}
 
 /** Takes the scratch; appending to it may have replaced it. */
-export const TAKE_SCRATCH =
-  'scratch = batch.scratch, scratchView = new DataView(scratch.buffer, scratch.byteOffset, scratch.byteLength);';
+export const TAKE_SCRATCH = 'scratch = batch.scratch, scratchView = viewOf(scratch);';
 export const TAKE_NEW_SCRATCH = `if (scratch !== batch.scratch) { ${TAKE_SCRATCH} }`;
 
 const SAFE = String(Number.MAX_SAFE_INTEGER);
@@ -199,7 +198,7 @@ export class Emitter {
     const { array, view, at, length } = this.bytesOf(field);
     const place = this.const(`${memo}.find(${array}, ${view}, ${at}, ${field.start}, ${length})`).value;
     this.line(`if (${place} < 0) break fast;`);
-    this.line(`lost |= ${memo}.lost[${place}];`);
+    this.line(`lost |= ${memo}.lost;`);
     if (tree.type !== 'text') return this.const(`${memo}.values[${place}]`);
     const [start, resultLength] = [this.name('s'), this.name('l')];
     this.line(`const ${start} = ${memo}.start, ${resultLength} = ${memo}.length;`);

@@ -2,7 +2,7 @@ import { textOf } from '../../lib/text.ts';
 import type { Batch } from '../../record/batch.ts';
 import { interpreter } from '../interpret.ts';
 import type { Tree, Value } from '../tree.ts';
-import { sameBytes } from './bytes.ts';
+import { hashOf, sameBytes, viewOf } from './bytes.ts';
 
 const SLOTS = 8192;
 /** Half of the slots, so that few texts meet another one on the way to theirs. */
@@ -21,6 +21,21 @@ const PAUSE_LINES = 15 * TRIAL_LINES;
 const UNKEPT = SLOTS;
 const NULL = SLOTS + 1;
 
+/** What is known of a place, in one line of the processor's cache. */
+const PLACE = 8;
+const HASH = 0;
+/** Where the text is in the arena; a place whose length is negative is free. */
+const TEXT_AT = 1;
+const TEXT_LENGTH = 2;
+/** Where a text's result is: in the arena, or within the text itself (−1 − place). */
+const RESULT_AT = 3;
+const RESULT_LENGTH = 4;
+/** The batch in whose scratch the result is, and where. */
+const IN_BATCH = 5;
+const IN_SCRATCH = 6;
+/** 1: a value was lost. */
+const LOST = 7;
+
 /**
  * What an expression over one column of texts says of each, evaluated by the interpreter once a text: logs hold few different ones. Bounded, and
  * where texts are mostly different it looks for them no more. The results are the same.
@@ -28,9 +43,8 @@ const NULL = SLOTS + 1;
 export class TextMemo {
   /** The result at a place, as columns have numbers. */
   readonly values = new Float64Array(SLOTS + 2);
-  /** 1: a value was lost. */
-  readonly lost = new Uint8Array(SLOTS + 2);
-  /** The text that `find` found, as cells of this batch. */
+  /** What `find` found: 1 where a value was lost; of a text the cells of this batch. */
+  lost = 0;
   start = 0;
   length = -1;
   readonly #evaluate: (text: string | null) => Value;
@@ -42,16 +56,7 @@ export class TextMemo {
   #misses = 0;
   #isPaused = false;
   #hasNull = false;
-  readonly #hashes = new Int32Array(SLOTS);
-  /** Where the text is in the arena; none where its length is negative. */
-  readonly #keyAt = new Int32Array(SLOTS);
-  readonly #keyLength = new Int32Array(SLOTS).fill(-1);
-  /** Place of a text's result: within the text itself (−1 − place) or in the arena. */
-  readonly #resultAt = new Int32Array(SLOTS + 2);
-  readonly #resultLength = new Int32Array(SLOTS + 2);
-  /** The batch in whose scratch the result is, and where. */
-  readonly #inBatch = new Int32Array(SLOTS + 2);
-  readonly #inScratch = new Int32Array(SLOTS + 2);
+  readonly #places = new Int32Array((SLOTS + 2) * PLACE).fill(-1);
   #arena = Buffer.alloc(1 << 16);
   #view = viewOf(this.#arena);
   #arenaLength = 0;
@@ -61,8 +66,8 @@ export class TextMemo {
   #nullResult: Uint8Array = new Uint8Array(0);
 
   /** `tree` looks at no other field than one of texts. */
-  constructor(tree: Tree) {
-    const interpret = interpreter(tree, {
+  constructor(tree: Tree, interpreterOf = interpreter) {
+    const interpret = interpreterOf(tree, {
       lost: () => {
         this.#isLost = true;
         return null;
@@ -84,7 +89,9 @@ export class TextMemo {
    */
   find(array: Uint8Array, view: DataView, at: number, start: number, length: number): number {
     const place = this.#placeOf(array, view, at, length);
-    if (this.#isText && place >= 0) this.#takeText(place, start);
+    if (place < 0) return place;
+    this.lost = this.#places[place * PLACE + LOST]!;
+    if (this.#isText) this.#takeText(place, start);
     return place;
   }
 
@@ -92,20 +99,17 @@ export class TextMemo {
     if (length < 0) return this.#placeOfNull();
     if (++this.#lookups >= (this.#isPaused ? PAUSE_LINES : TRIAL_LINES)) this.#judge();
     if (this.#isPaused || length > TEXT_BYTES_MAX) return this.#evaluateUnkept(array, at, length);
-    let hash = Math.imul(length + 1, 0x9e3779b1);
-    let p = at;
-    for (const end = at + length - 3; p < end; p += 4) {
-      hash = Math.imul(hash ^ view.getInt32(p, true), 0x85ebca6b);
-      hash ^= hash >>> 15;
-    }
-    for (const end = at + length; p < end; p++) hash = Math.imul(hash ^ array[p]!, 0x01000193);
-    hash ^= hash >>> 15;
+    const hash = hashOf(array, view, at, length);
+    const places = this.#places;
     let place = hash & (SLOTS - 1);
-    for (let kept = this.#keyLength[place]!; kept >= 0; kept = this.#keyLength[place]!) {
+    for (;;) {
+      const cell = place * PLACE;
+      const kept = places[cell + TEXT_LENGTH]!;
+      if (kept < 0) break;
       if (
         kept === length &&
-        this.#hashes[place] === hash &&
-        sameBytes(array, view, at, this.#arena, this.#view, this.#keyAt[place]!, length)
+        places[cell + HASH] === hash &&
+        sameBytes(array, view, at, this.#arena, this.#view, places[cell + TEXT_AT]!, length)
       )
         return place;
       place = (place + 1) & (SLOTS - 1);
@@ -134,7 +138,7 @@ export class TextMemo {
     const bytes = this.#store(UNKEPT, textOf(array.subarray(at, at + length)));
     if (bytes === null) return -1;
     this.#unkept = bytes;
-    this.#inBatch[UNKEPT] = this.#batches - 1;
+    this.#places[UNKEPT * PLACE + IN_BATCH] = this.#batches - 1;
     return UNKEPT;
   }
 
@@ -148,14 +152,14 @@ export class TextMemo {
     const text = array.subarray(at, at + length);
     const within = result.length > length ? -1 : Buffer.from(text.buffer, text.byteOffset, length).indexOf(result);
     this.#kept++;
-    this.#hashes[place] = hash;
-    this.#keyLength[place] = length;
-    this.#keyAt[place] = this.#append(text);
-    this.#resultAt[place] = within >= 0 ? -1 - within : this.#append(result);
-    this.#resultLength[place] = this.#resultLength[UNKEPT]!;
+    const places = this.#places;
+    const cell = place * PLACE;
+    places.copyWithin(cell, UNKEPT * PLACE, (UNKEPT + 1) * PLACE);
+    places[cell + HASH] = hash;
+    places[cell + TEXT_AT] = this.#append(text);
+    places[cell + TEXT_LENGTH] = length;
+    places[cell + RESULT_AT] = within >= 0 ? -1 - within : this.#append(result);
     this.values[place] = this.values[UNKEPT]!;
-    this.lost[place] = this.lost[UNKEPT]!;
-    this.#inBatch[place] = this.#batches - 1;
     return place;
   }
 
@@ -163,32 +167,29 @@ export class TextMemo {
   #store(place: number, text: string | null): Uint8Array | null {
     this.#isLost = false;
     const value = this.#evaluate(text);
-    this.lost[place] = this.#isLost ? 1 : 0;
+    this.#places[place * PLACE + LOST] = this.#isLost ? 1 : 0;
     this.values[place] = value === null || typeof value === 'string' ? Number.NaN : Number(value);
     if (typeof value === 'bigint' && !Number.isSafeInteger(Number(value))) return null;
     const bytes = typeof value === 'string' ? Buffer.from(value) : EMPTY;
-    this.#resultLength[place] = typeof value === 'string' ? bytes.length : -1;
+    this.#places[place * PLACE + RESULT_LENGTH] = typeof value === 'string' ? bytes.length : -1;
     return bytes;
   }
 
   #takeText(place: number, start: number): void {
-    const length = this.#resultLength[place]!;
+    const places = this.#places;
+    const cell = place * PLACE;
+    const length = places[cell + RESULT_LENGTH]!;
+    const at = places[cell + RESULT_AT]!;
     this.length = length;
-    if (length <= 0) {
-      this.start = 0;
-      return;
+    if (length <= 0) this.start = 0;
+    else if (place < SLOTS && at < 0) this.start = start >= 0 ? start - 1 - at : start + 1 + at;
+    else {
+      if (places[cell + IN_BATCH] !== this.#batches) {
+        places[cell + IN_BATCH] = this.#batches;
+        places[cell + IN_SCRATCH] = this.#batch!.appendScratch(this.#resultBytes(place, at, length));
+      }
+      this.start = -1 - places[cell + IN_SCRATCH]!;
     }
-    const at = this.#resultAt[place]!;
-    if (place < SLOTS && at < 0) {
-      const within = -1 - at;
-      this.start = start >= 0 ? start + within : start - within;
-      return;
-    }
-    if (this.#inBatch[place] !== this.#batches) {
-      this.#inBatch[place] = this.#batches;
-      this.#inScratch[place] = this.#batch!.appendScratch(this.#resultBytes(place, at, length));
-    }
-    this.start = -1 - this.#inScratch[place]!;
   }
 
   #resultBytes(place: number, at: number, length: number): Uint8Array {
@@ -216,13 +217,9 @@ export class TextMemo {
     }
     this.#arenaLength = 0;
     this.#kept = 0;
-    this.#keyLength.fill(-1);
+    this.#places.fill(-1, 0, SLOTS * PLACE);
     return true;
   }
 }
 
 const EMPTY = new Uint8Array(0);
-
-function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
-  return new DataView(buffer, byteOffset, byteLength);
-}
