@@ -117,7 +117,7 @@ showsMutant('block.no_high_water_mark', OPTIONS, async (appliance, environment) 
   await log.close();
 });
 
-showsMutant('watermark.no_announced_hold', OPTIONS, (appliance) => {
+showsMutant('watermark.no_announced_hold', { ...OPTIONS, copyGrace: '1s' }, (appliance) => {
   const bytes = new AccessLoad({ seed: 12 }).lines(60_000);
   for (const [index, name] of ['old.log', 'new.log'].entries()) {
     writeFileSync(appliance.log(name), bytes);
