@@ -16,8 +16,8 @@ import { describeWith } from '../support/stack/require-stack.ts';
 import type { Tailrace } from '../support/tailrace-process.ts';
 
 const IS_SOAK = process.env['TAILRACE_SOAK'] === '1';
-const LINES = IS_SOAK ? 2_000_000 : 50_000;
-const LINES_PER_SECOND = IS_SOAK ? 10_000 : 3_000;
+const LINES = IS_SOAK ? 2_000_000 : 20_000;
+const LINES_PER_SECOND = IS_SOAK ? 10_000 : 1_000;
 const FAULT_ROUNDS = IS_SOAK ? 6 : 1;
 const RANDOM_KILLS = IS_SOAK ? 60 : 4;
 const BROKER_RESTARTS = IS_SOAK ? 20 : 1;
