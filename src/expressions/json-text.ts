@@ -41,6 +41,8 @@ function quoted(text: string): string {
   })}"`;
 }
 
+/** Made once: a log may have many, and where it is malformed nobody asks. */
+const MALFORMED = new SyntaxError('malformed JSON');
 /** Deeper ones are taken for malformed: the stack has an end. */
 const DEPTH_MAX = 500;
 const NUMBER = /-?(?:(?<digits>(?:0|[1-9]\d*)(?<fraction>\.\d+)?(?<exponent>[eE][+-]?\d+)?)|inf(?:inity)?|nan)/iy;
@@ -147,6 +149,6 @@ class Reader {
   }
 
   #fail(): never {
-    throw new SyntaxError(`malformed JSON at ${this.#at}`);
+    throw MALFORMED;
   }
 }

@@ -1,3 +1,4 @@
+import { TEXT_UNITS_MAX } from '../forms/text-parts.ts';
 import type { Tree } from '../tree.ts';
 import {
   type Bytes,
@@ -90,6 +91,7 @@ function join(emitter: Emitter, slots: readonly TextSlot[], isNullOfOne: boolean
   if (isNullOfOne) emitter.line(`if (${slots.map(isThereText).join(' && ')}) {`);
   const lengths = slots.map(({ length: l }) => (isNullOfOne ? l : `Math.max(${l}, 0)`));
   emitter.line(`${total} = ${lengths.join(' + ')};`);
+  emitter.line(`if (${total} > ${TEXT_UNITS_MAX}) break fast;`);
   emitter.line(`${start} = -1 - batch.scratchLength; batch.reserveScratch(${total});`);
   for (const slot of slots) {
     emitter.line(`if (${slot.length} > 0) {`);

@@ -116,7 +116,7 @@ const replace: Form = {
     strict(([text, from, to]: readonly string[]) => {
       if (from === '') return text!;
       const parts = text!.split(from!);
-      const isTooLong = text!.length + (parts.length - 1) * to!.length > TEXT_UNITS_MAX;
+      const isTooLong = text!.length + (parts.length - 1) * (to!.length - from!.length) > TEXT_UNITS_MAX;
       return isTooLong ? notes.lost() : parts.join(to);
     }),
   sql: (args) => `replace(${args.join(', ')})`,

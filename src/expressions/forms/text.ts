@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { type Form, type FormProblem, type Resolved, as, fixed, lazy, strict } from '../form.ts';
+import { type Form, type FormProblem, type Notes, type Resolved, as, fixed, lazy, strict } from '../form.ts';
 import { lengthOf, lowerCase, upperCase } from '../letters.ts';
 import { type Tree, type Value, type ValueType, call, constant } from '../tree.ts';
+import { TEXT_UNITS_MAX } from './text-parts.ts';
 
 /** A function of texts that gives a value for every one. */
 function ofTexts(
@@ -167,6 +168,12 @@ function asText(arg: Tree): Tree {
   return as('text', arg) ?? call('cast', 'text', [arg, constant('text', 'VARCHAR')]);
 }
 
+function joinedBy(separator: string, all: readonly Value[], notes: Notes): Value {
+  const parts = all.filter((text) => typeof text === 'string');
+  const units = parts.reduce((sum, text) => sum + text.length + separator.length, 0);
+  return units > TEXT_UNITS_MAX ? notes.lost() : parts.join(separator);
+}
+
 const joined: Form = {
   name: '||',
   calls: ['||'],
@@ -180,7 +187,7 @@ const joined: Form = {
     if (args.every(({ type }) => type === 'boolean')) return { message: '|| joins texts', hint: 'write or' };
     return { type: 'text', args: args.map(asText) };
   },
-  evaluator: () => strict(([left, right]: readonly string[]) => left! + right!),
+  evaluator: (_, notes) => strict((both: readonly string[]) => joinedBy('', both, notes)),
   sql: ([left, right]) => `(${left} || ${right})`,
 };
 
@@ -201,7 +208,14 @@ const concat: Form = {
     { sql: 'concat(null)', value: '' },
   ],
   resolve: texts('concat', 1),
-  evaluator: () => lazy((args) => args.map((arg) => arg() ?? '').join('')),
+  evaluator: (_, notes) =>
+    lazy((args) =>
+      joinedBy(
+        '',
+        args.map((arg) => arg()),
+        notes,
+      ),
+    ),
   sql: (args) => `concat(${args.join(', ')})`,
 };
 
@@ -214,14 +228,10 @@ const concatWs: Form = {
     { sql: "concat_ws(null, 'a')", value: null },
   ],
   resolve: texts('concat_ws', 2),
-  evaluator: () =>
-    lazy(([separator, ...rest]) => {
-      const between = separator!();
-      if (between === null) return null;
-      return rest
-        .map((arg) => arg())
-        .filter((text) => text !== null)
-        .join(String(between));
+  evaluator: (_, notes) =>
+    lazy((args) => {
+      const [between, ...rest] = args.map((arg) => arg());
+      return between === null ? null : joinedBy(String(between), rest, notes);
     }),
   sql: (args) => `concat_ws(${args.join(', ')})`,
 };
