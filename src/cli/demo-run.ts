@@ -7,6 +7,7 @@ import { EXIT } from '../lib/errors.ts';
 import { escapeText } from '../lib/escape.ts';
 import { acquireRoleLock } from '../lib/role-lock.ts';
 import { listenForStop } from '../lib/stop-signals.ts';
+import { seededRandom } from '../lib/random.ts';
 import { formatCount } from '../lib/units.ts';
 import { auditText } from '../query/audit-report.ts';
 import { audit } from '../query/audit.ts';
@@ -15,11 +16,12 @@ import { LogWatch, missingIn } from '../roles/log-watch.ts';
 import { makeDataDir } from '../roles/make-data-dir.ts';
 import { openLog } from '../roles/role.ts';
 import { groupsWaitedFor } from '../roles/sink-readers.ts';
+import { isRoleMessage } from '../roles/supervisor-channel.ts';
 import { prepareLog, servicesOf, writeResolvedConfig } from '../roles/services.ts';
 import { askSocket, querySql } from '../sinks/duckdb/client.ts';
 import type { SqlResult } from '../sinks/duckdb/sql-answer.ts';
 import { childProcesses } from '../supervisor/child-process.ts';
-import { RESTART_DEFAULTS } from '../supervisor/restart-policy.ts';
+import { RESTART_DEFAULTS } from '../supervisor/restart-strategy.ts';
 import type { Service } from '../supervisor/service.ts';
 import { DRAIN_MS, Supervisor, supervisorText } from '../supervisor/supervisor.ts';
 import type { Components, Launch } from '../roles/definitions.ts';
@@ -64,9 +66,17 @@ export class DemoRun {
       environment: process.env,
       folder,
       onLine: (service, line) => this.#note(this.#paint('dim', `${service}: ${escapeText(line)}`)),
+      onMessage: (service, message) => {
+        if (isRoleMessage(message) && message.type === 'worked') this.#supervisor.noteWork(service);
+      },
     });
     this.#supervisor = new Supervisor(
-      { clock: systemClock, start, notify: (event) => this.#note(this.#paint('yellow', supervisorText(event))) },
+      {
+        clock: systemClock,
+        random: seededRandom(0),
+        start,
+        notify: (event) => this.#note(this.#paint('yellow', supervisorText(event))),
+      },
       { restart: RESTART_DEFAULTS, drainMs: DRAIN_MS },
     );
   }

@@ -13,7 +13,6 @@ import { hasWarehouse } from '../roles/sinks/duckdb.ts';
 import { elasticsearchSinks } from '../roles/sinks/elasticsearch.ts';
 import { type RunOptions, superviseRun } from '../roles/supervise.ts';
 import { readableIdentifier } from '../sinks/duckdb/names.ts';
-import { RESTART_DEFAULTS } from '../supervisor/restart-policy.ts';
 import { describeTable } from './check.ts';
 import { commandName } from './command-name.ts';
 import { loadNamedConfig } from './config-option.ts';
@@ -30,8 +29,6 @@ const EXAMPLES = `Examples:
 `;
 
 const YAML_FILE = /\.ya?ml$/i;
-/** Somebody waits: what three restarts do not mend will not be mended. */
-const FAILURES_MAX_ONCE = 3;
 const DEFAULT_DATA_DIR = './tailrace-data';
 
 interface RunCommandOptions {
@@ -55,7 +52,7 @@ export function registerRun(program: Command, launch: Launch): void {
     .option('--json', 'with --once: the result as one JSON object')
     .option(
       '--max-failures <n>',
-      'failures of one role within 10 minutes before all end (12; 3 with --once)',
+      'failures of one role in a row, without any work in between, before all end (12; 3 with --once)',
       wholeNumber,
     )
     .action(async (files: string[], options: RunCommandOptions) => {
@@ -76,7 +73,7 @@ async function run(files: readonly string[], options: RunCommandOptions, launch:
   const runOptions: RunOptions = {
     isOnce: options.once === true,
     closesAll: options.close === true,
-    failuresMax: options.maxFailures ?? (options.once === true ? FAILURES_MAX_ONCE : RESTART_DEFAULTS.failuresMax),
+    failuresMax: options.maxFailures,
   };
   if (isJson && !runOptions.isOnce) throw usageError('--json needs --once: a run without end has no result');
   checkEnd(runOptions, 'tailrace run --help');

@@ -1,4 +1,5 @@
 import type { Pipeline } from '../epoch/pipeline.ts';
+import type { RestartOptions } from '../supervisor/restart-strategy.ts';
 import type { KafkaBrokerConfig } from './kafka-broker.ts';
 
 /**
@@ -19,6 +20,7 @@ export interface Config {
   readonly checkpoint: CheckpointConfig;
   /** Bytes of epochs after which a snapshot is due. */
   readonly snapshotBytes: number;
+  readonly restart: RestartOptions;
 }
 
 export type BrokerConfig = EmbeddedBrokerConfig | KafkaBrokerConfig;

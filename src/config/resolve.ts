@@ -15,6 +15,7 @@ import { unknownField } from './measures.ts';
 import { suggestion } from './nearest.ts';
 import type { Problem } from './problem.ts';
 import { checkPartialRows } from './partial-rows.ts';
+import { checkRestart, resolveRestart } from './restart.ts';
 import { resolveRollups } from './rollups.ts';
 import { type ConfigFile, type StreamSection, schemasOf } from './schema.ts';
 import { tablesOf } from './tables.ts';
@@ -79,6 +80,7 @@ export function resolveConfig(
   const names = { streams: Object.keys(allStreams ?? {}), rollups: Object.keys(allRollups ?? {}) };
   checkSinks(sections.sinks, { ...names, specs: rollups, hasOwnCluster: broker !== undefined }, components, report);
   if (parsed.success) checkAssignment(parsed.data, report);
+  if (parsed.success) checkRestart(parsed.data.restart, report);
   if (parsed.success) {
     checkPartitions(parsed.data, rollups, components, report);
     checkPartialRows({ ...parsed.data, rollups, tables: tablesOf(rollups, components) }, components, report);
@@ -338,6 +340,7 @@ function assemble(
     engine: { workers, assignment },
     checkpoint: { intervalMs: checkpoint.interval, minPauseMs: checkpoint.min_pause, timeoutMs: checkpoint.timeout },
     snapshotBytes,
+    restart: resolveRestart(file.restart),
   };
 }
 

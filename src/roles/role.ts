@@ -11,6 +11,7 @@ import type { Components, RoleContext } from './definitions.ts';
 import { openConfiguredKafka } from './kafka-broker.ts';
 import { makeDataDir } from './make-data-dir.ts';
 import { tellSupervisor } from './supervisor-channel.ts';
+import { watchWork } from './work-watch.ts';
 
 /** A killed supervisor's roles die within moments: whoever starts next waits that long for their locks. */
 const LOCK_WAIT_MS = 3000;
@@ -27,7 +28,8 @@ export async function runRole<Event>(
   const isSupervised = process.channel !== undefined;
   const stop = listenForStop({ isSupervised });
   const lock = acquireRoleLock(dataDir.run, role, { busyTimeoutMs: isSupervised ? LOCK_WAIT_MS : 0 });
-  const log = openLog(config, dataDir, systemClock, (event) => tellSupervisor(event) || notify(event), stop.signal);
+  const opened = openLog(config, dataDir, systemClock, (event) => tellSupervisor(event) || notify(event), stop.signal);
+  const log = isSupervised ? watchWork(opened, () => tellSupervisor({ type: 'worked' })) : opened;
   // Only after a quiet end: what failed is not closed, the next process finds it as a crash would leave it.
   await work({ config, components, dataDir, clock: systemClock, log, signal: stop.signal, notify });
   await log.close();

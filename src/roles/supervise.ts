@@ -1,14 +1,16 @@
+import { randomInt } from 'node:crypto';
 import { processFilesMax } from '../agent/open-files.ts';
 import type { Log } from '../broker/broker.ts';
 import type { Config } from '../config/config.ts';
 import type { DataDir } from '../config/data-dir.ts';
 import { systemClock } from '../lib/clock.ts';
 import { OperatingError } from '../lib/errors.ts';
+import { seededRandom } from '../lib/random.ts';
 import { acquireRoleLock } from '../lib/role-lock.ts';
 import { listenForStop } from '../lib/stop-signals.ts';
 import { childProcesses } from '../supervisor/child-process.ts';
 import { Echoes } from '../supervisor/echoes.ts';
-import { RESTART_DEFAULTS } from '../supervisor/restart-policy.ts';
+import type { RestartOptions } from '../supervisor/restart-strategy.ts';
 import type { StartProcess } from '../supervisor/service.ts';
 import { DRAIN_MS, Supervisor } from '../supervisor/supervisor.ts';
 import type { ClusterEvent } from './cluster-text.ts';
@@ -24,8 +26,8 @@ import { groupsWaitedFor } from './sink-readers.ts';
 import { type FileProgress, type Readability, isRoleMessage } from './supervisor-channel.ts';
 
 export interface RunOptions extends RunEnd {
-  /** Failures of one role within ten minutes before everything ends. */
-  readonly failuresMax: number;
+  /** Failures of one role in a row, without work in between, before everything ends. Default: what the configuration says. */
+  readonly failuresMax: number | undefined;
 }
 
 /** What a run has read, once it is stored. */
@@ -86,6 +88,14 @@ function checkOpenFiles(): void {
   });
 }
 
+/** Somebody waits: what three restarts do not mend will not be mended. */
+const ATTEMPTS_MAX_ONCE = 3;
+
+function restartOptions({ restart }: Config, { failuresMax, isOnce }: RunOptions): RestartOptions {
+  const attemptsMax = failuresMax ?? (isOnce ? ATTEMPTS_MAX_ONCE : undefined);
+  return attemptsMax === undefined || restart.strategy !== 'exponential_delay' ? restart : { ...restart, attemptsMax };
+}
+
 class SupervisedRun {
   readonly #config: Config;
   readonly #dataDir: DataDir;
@@ -126,12 +136,18 @@ class SupervisedRun {
         if (!isRoleMessage(message)) return;
         if (message.type === 'progress') this.#files = message;
         else if (message.type === 'cluster') this.#ofCluster(service, message);
+        else if (message.type === 'worked') this.#supervisor.noteWork(service);
         else this.#noteReadability(message);
       },
     });
     this.#supervisor = new Supervisor(
-      { clock: systemClock, start: this.#watched(echoes.following(start)), notify: ports.notify },
-      { restart: { ...RESTART_DEFAULTS, failuresMax: options.failuresMax }, drainMs: DRAIN_MS },
+      {
+        clock: systemClock,
+        random: seededRandom(randomInt(2 ** 32)),
+        start: this.#watched(echoes.following(start)),
+        notify: ports.notify,
+      },
+      { restart: restartOptions(config, options), drainMs: DRAIN_MS },
     );
   }
 

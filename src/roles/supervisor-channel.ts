@@ -7,9 +7,20 @@ export type FileProgress = Omit<ProgressEvent, 'type'>;
 export type Readability = Extract<AgentEvent, { type: 'unreadable' }> | Extract<AgentEvent, { type: 'readable' }>;
 
 /** What a role tells its supervisor, beside the lines it prints. */
-export type RoleMessage = ClusterEvent | ProgressEvent | Readability;
+export type RoleMessage = ClusterEvent | ProgressEvent | Readability | Worked;
 
-const TYPES: readonly unknown[] = ['cluster', 'progress', 'unreadable', 'readable'] satisfies RoleMessage['type'][];
+/** It has done some of its work (work-watch.ts): what ends it from here on is not what ended it before. Once a process. */
+export interface Worked {
+  readonly type: 'worked';
+}
+
+const TYPES: readonly unknown[] = [
+  'cluster',
+  'progress',
+  'unreadable',
+  'readable',
+  'worked',
+] satisfies RoleMessage['type'][];
 
 /** False where there is no supervisor. */
 export function tellSupervisor(message: RoleMessage): boolean {

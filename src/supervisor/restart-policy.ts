@@ -1,29 +1,15 @@
 import { Backoff } from '../lib/backoff.ts';
 import { EXIT } from '../lib/errors.ts';
+import type { Random } from '../lib/random.ts';
+import { FIRST_PAUSE_MS, type RestartOptions, type RestartStrategy, restartStrategy } from './restart-strategy.ts';
 import { type Exit, describeExit, isOutside } from './service.ts';
 
-export interface RestartOptions {
-  /** Pause before the first restart after healthy time: recovery must not wait. */
-  readonly firstPauseMs: number;
-  /** Pauses after that: doubling from here … */
-  readonly pauseMsMin: number;
-  /** … to here. */
-  readonly pauseMsMax: number;
-  /** A process that ran this long was healthy: the pauses begin again. */
-  readonly healthyMs: number;
-  /** More failures than this within `failureWindowMs` end everything: something is wrong that a restart does not mend. */
-  readonly failuresMax: number;
-  readonly failureWindowMs: number;
-}
-
-export const RESTART_DEFAULTS: RestartOptions = {
-  firstPauseMs: 100,
-  pauseMsMin: 1000,
-  pauseMsMax: 60_000,
-  healthyMs: 60_000,
-  failuresMax: 12,
-  failureWindowMs: 600_000,
-};
+/** A process that lived this long was healthy, whatever it had to do: a stand-by has no work to show. */
+const HEALTHY_MS = 60_000;
+/** Pauses of a role whose work another process does: doubling from here to there. */
+const FENCED_PAUSES = { initialMs: 1_000, maxMs: 60_000, multiplier: 2 };
+/** Of one that waits for something outside: it is not at ours to give up on. */
+const OUTSIDE_PAUSES = FENCED_PAUSES;
 
 /** A log that has just changed its leader may look shorter than it is, for a moment; what is still so at the third look is so. */
 const MISMATCHES_MAX = 3;
@@ -44,30 +30,39 @@ export type Decision =
   | Restart
   | { readonly kind: 'stop'; readonly exitCode: number; readonly reason: string };
 
+/** How a process ended, and what it was doing. */
+export interface Ending {
+  readonly exit: Exit;
+  /** How long it lived. */
+  readonly ranMs: number;
+  /** Any clock that does not go back. */
+  readonly nowMs: number;
+  /** It had done some of its work: committed something, or read all there was. */
+  readonly hasWorked: boolean;
+  /** See `Service`. */
+  readonly wasAsked?: boolean;
+}
+
 /**
- * What to do when a role ends. Failure rate as in Flink's failure-rate strategy: refused when the last `failuresMax` + 1
- * failures lie within the window. Being fenced is not a failure, nor is a death in the middle of somebody's query, and a server that cannot be reached is not at ours to give up on.
+ * What to do when a role ends. A failure is the strategy's business. Being fenced is not a failure, nor is a death in the middle of somebody's query,
+ * and a server that cannot be reached is not at ours to give up on.
  */
 export class RestartPolicy {
-  readonly #options: RestartOptions;
-  readonly #failures: number[] = [];
-  readonly #pauses: Backoff;
-  readonly #fencedPauses: Backoff;
-  #isFirst = true;
+  readonly #strategy: RestartStrategy;
+  readonly #outsidePauses = new Backoff(OUTSIDE_PAUSES);
+  readonly #fencedPauses = new Backoff(FENCED_PAUSES);
   #wasHealthy = false;
   #fencedInARow = 0;
   #isWaiting = false;
+  #isFirstOutside = true;
   #mismatchesInARow = 0;
 
-  constructor(options: RestartOptions) {
-    this.#options = options;
-    const growing = { initialMs: options.pauseMsMin, maxMs: options.pauseMsMax, multiplier: 2 };
-    this.#pauses = new Backoff(growing);
-    this.#fencedPauses = new Backoff(growing);
+  constructor(options: RestartOptions, random: Random) {
+    this.#strategy = restartStrategy(options, random);
   }
 
-  /** `ranMs`: how long the process lived. `nowMs`: any clock that does not go back. `wasAsked`: see `Service`. */
-  decide(exit: Exit, canFinish: boolean, ranMs: number, nowMs: number, wasAsked = false): Decision {
+  decide(ending: Ending, canFinish: boolean): Decision {
+    const { exit, wasAsked = false } = ending;
     if (exit.code === 0 && canFinish) return { kind: 'done' };
     if (exit.signal !== null && wasAsked) return this.#asked(exit);
     if (exit.code === EXIT.superseded) {
@@ -77,7 +72,9 @@ export class RestartPolicy {
         reason: 'the log carries a newer pipeline than this run was started with',
       };
     }
-    if (ranMs >= this.#options.healthyMs) this.#recovered();
+    // Work alone does not show that others, or a full disk, let it: two that fence each other both work in between.
+    const wasHealthy = ending.ranMs >= HEALTHY_MS;
+    if (wasHealthy) this.#recovered();
     this.#mismatchesInARow = exit.code === EXIT.mismatch ? this.#mismatchesInARow + 1 : 0;
     if (this.#mismatchesInARow >= MISMATCHES_MAX) {
       return { kind: 'stop', exitCode: EXIT.mismatch, reason: `${describeExit(exit)}: see what it said` };
@@ -86,23 +83,23 @@ export class RestartPolicy {
     if (exit.code === EXIT.usage || (exit.code === EXIT.config && !this.#wasHealthy)) {
       return { kind: 'stop', exitCode: exit.code, reason: `${describeExit(exit)}: a restart would not help` };
     }
-    return exit.code === EXIT.fenced ? this.#fenced() : this.#failed(exit, nowMs);
+    return exit.code === EXIT.fenced ? this.#fenced() : this.#failed(ending, wasHealthy);
   }
 
   #recovered(): void {
-    this.#isFirst = true;
     this.#wasHealthy = true;
     this.#isWaiting = false;
+    this.#isFirstOutside = true;
     this.#mismatchesInARow = 0;
     this.#fencedInARow = 0;
-    this.#pauses.reset();
+    this.#outsidePauses.reset();
     this.#fencedPauses.reset();
   }
 
   /** A client can ask again and again, and must neither end everything nor make the pauses grow. The process itself says which question it was. */
   #asked(exit: Exit): Decision {
     const reason = `${describeExit(exit)}, for a query`;
-    return { kind: 'restart', pauseMs: this.#options.firstPauseMs, reason, isAlarm: false, isEcho: false };
+    return { kind: 'restart', pauseMs: FIRST_PAUSE_MS, reason, isAlarm: false, isEcho: false };
   }
 
   #fenced(): Decision {
@@ -115,27 +112,18 @@ export class RestartPolicy {
     return { kind: 'restart', pauseMs: this.#fencedPauses.next(), reason, isAlarm, isEcho: false };
   }
 
-  #failed(exit: Exit, nowMs: number): Decision {
-    const { failuresMax, failureWindowMs, firstPauseMs } = this.#options;
+  #failed({ exit, nowMs, hasWorked }: Ending, wasHealthy: boolean): Decision {
+    const isEcho = isOutside(exit) && this.#isWaiting;
     this.#fencedInARow = 0;
+    this.#isWaiting = isOutside(exit);
     const reason = describeExit(exit);
-    if (!isOutside(exit) && exit.code !== EXIT.config) {
-      this.#failures.push(nowMs);
-      if (this.#failures.length > failuresMax + 1) this.#failures.shift();
-      if (this.#failures.length > failuresMax && nowMs - this.#failures[0]! <= failureWindowMs) {
-        const minutes = Math.round(failureWindowMs / 60_000);
-        return {
-          kind: 'stop',
-          exitCode: EXIT.failed,
-          reason: `${reason}: ${failuresMax + 1} failures within ${minutes} minutes`,
-        };
-      }
+    if (isOutside(exit) || exit.code === EXIT.config) {
+      const pauseMs = this.#isFirstOutside ? FIRST_PAUSE_MS : this.#outsidePauses.next();
+      this.#isFirstOutside = false;
+      return { kind: 'restart', pauseMs, reason, isAlarm: false, isEcho };
     }
-    const pauseMs = this.#isFirst ? firstPauseMs : this.#pauses.next();
-    this.#isFirst = false;
-    const isSameTrouble = isOutside(exit);
-    const isEcho = isSameTrouble && this.#isWaiting;
-    this.#isWaiting = isSameTrouble;
-    return { kind: 'restart', pauseMs, reason, isAlarm: false, isEcho };
+    const answer = this.#strategy.failed(nowMs, hasWorked || wasHealthy);
+    if ('giveUp' in answer) return { kind: 'stop', exitCode: EXIT.failed, reason: `${reason}: ${answer.giveUp}` };
+    return { kind: 'restart', pauseMs: answer.pauseMs, reason, isAlarm: false, isEcho };
   }
 }

@@ -1,6 +1,8 @@
 import type { Clock } from '../lib/clock.ts';
 import { EXIT, describeError } from '../lib/errors.ts';
-import { type Restart, type RestartOptions, RestartPolicy } from './restart-policy.ts';
+import type { Random } from '../lib/random.ts';
+import { type Restart, RestartPolicy } from './restart-policy.ts';
+import type { RestartOptions } from './restart-strategy.ts';
 import type { Exit, Service, ServiceProcess, StartProcess } from './service.ts';
 
 /** What happens to a service, by its name. */
@@ -13,6 +15,7 @@ export type SupervisorEvent =
 
 export interface SupervisorDeps {
   readonly clock: Clock;
+  readonly random: Random;
   readonly start: StartProcess;
   readonly notify: (event: SupervisorEvent) => void;
 }
@@ -59,6 +62,8 @@ export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #stopping = new AbortController();
   readonly #running = new Map<string, Running>();
+  /** Services whose process has done some of its work. */
+  readonly #worked = new Set<string>();
   #exitCode = 0;
 
   constructor(deps: SupervisorDeps, options: SupervisorOptions) {
@@ -96,6 +101,11 @@ export class Supervisor {
     return this.#stopping.signal;
   }
 
+  /** The process of a service says that it has done some of its work. */
+  noteWork(name: string): void {
+    this.#worked.add(name);
+  }
+
   /** Ends a single service and leaves the others running. */
   async stopService(name: string): Promise<void> {
     const running = this.#running.get(name);
@@ -127,16 +137,18 @@ export class Supervisor {
 
   async #keep(service: Service, stopped: AbortSignal): Promise<void> {
     const { clock, notify } = this.#deps;
-    const policy = new RestartPolicy(this.#options.restart);
+    const policy = new RestartPolicy(this.#options.restart, this.#deps.random);
     // Let `run` note the service before its first process starts.
     await Promise.resolve();
     while (!stopped.aborted) {
       const startedMs = clock.monotonicMs();
       const exit = await this.#runOnce(service);
+      const hasWorked = this.#worked.has(service.name);
       if (stopped.aborted) return;
       const nowMs = clock.monotonicMs();
       const wasAsked = exit.signal !== null && service.wasAsked?.(exit) === true;
-      const decision = policy.decide(exit, service.canFinish, nowMs - startedMs, nowMs, wasAsked);
+      const ending = { exit, ranMs: nowMs - startedMs, nowMs, hasWorked, wasAsked };
+      const decision = policy.decide(ending, service.canFinish);
       if (decision.kind === 'done') return;
       if (decision.kind === 'stop') {
         notify({ type: 'gave_up', service: service.name, reason: decision.reason });
@@ -151,6 +163,7 @@ export class Supervisor {
 
   async #runOnce(service: Service): Promise<Exit> {
     let process: ServiceProcess;
+    this.#worked.delete(service.name);
     try {
       process = this.#deps.start(service);
     } catch (error) {

@@ -1,3 +1,4 @@
+import { RESTART_DEFAULTS } from '../../src/supervisor/restart-strategy.ts';
 import { describe, expect, test } from '@jest/globals';
 import { resolve } from 'node:path';
 import { describeConfig } from '../../src/cli/check.ts';
@@ -300,6 +301,7 @@ test('what the file leaves out is filled in, and every path is absolute', () => 
     engine: { workers: 1, assignment: 'static' },
     checkpoint: { intervalMs: 1000, minPauseMs: 0, timeoutMs: 60_000 },
     snapshotBytes: 64 * 1024 * 1024,
+    restart: RESTART_DEFAULTS,
   });
 });
 

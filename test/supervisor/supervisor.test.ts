@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import type { Clock } from '../../src/lib/clock.ts';
-import { RESTART_DEFAULTS } from '../../src/supervisor/restart-policy.ts';
+import { seededRandom } from '../../src/lib/random.ts';
+import { RESTART_DEFAULTS, type RestartOptions } from '../../src/supervisor/restart-strategy.ts';
 import type { Exit, Service, ServiceProcess } from '../../src/supervisor/service.ts';
 import { Supervisor, supervisorText } from '../../src/supervisor/supervisor.ts';
 
@@ -79,7 +80,10 @@ function setUp(obeys = true): {
   };
   const options = { restart: RESTART_DEFAULTS, drainMs: 10_000 };
   return {
-    supervisor: new Supervisor({ clock, start, notify: (event) => lines.push(supervisorText(event)) }, options),
+    supervisor: new Supervisor(
+      { clock, random: seededRandom(1), start, notify: (event) => lines.push(supervisorText(event)) },
+      options,
+    ),
     clock,
     started,
     lines,
@@ -101,6 +105,26 @@ test('a killed role is started again within 200 ms, and only when the old proces
   await clock.pass(200);
   expect(started).toHaveLength(2);
   expect(lines).toEqual(['engine ended (signal SIGKILL): starting it again in 100 ms']);
+  await supervisor.stop(0);
+  await ended;
+});
+
+test('the work of one process says nothing of the next', async () => {
+  const { supervisor, clock, started, lines } = setUp();
+  const ended = supervisor.run(ENGINE);
+  await settled();
+  for (const [i, works] of [true, true, false].entries()) {
+    if (works) supervisor.noteWork('engine');
+    started[i]!.end({ code: null, signal: 'SIGKILL' });
+    await settled();
+    await clock.pass(2_000);
+  }
+  expect(lines.map((line) => / in (\d+) ms/.exec(line)![1])).toEqual([
+    '100',
+    '100',
+    expect.stringMatching(/^\d{3,4}$/),
+  ]);
+  expect(Number(/ in (\d+) ms/.exec(lines[2]!)![1])).toBeGreaterThan(800);
   await supervisor.stop(0);
   await ended;
 });
@@ -179,8 +203,11 @@ test('a machine that cannot start a process is tried again', async () => {
     throw new Error('EAGAIN');
   };
   const lines: string[] = [];
-  const options = { restart: { ...RESTART_DEFAULTS, failuresMax: 1 }, drainMs: 1 };
-  const supervisor = new Supervisor({ clock, start, notify: (event) => lines.push(supervisorText(event)) }, options);
+  const options = { restart: { ...RESTART_DEFAULTS, attemptsMax: 1 } as RestartOptions, drainMs: 1 };
+  const supervisor = new Supervisor(
+    { clock, random: seededRandom(1), start, notify: (event) => lines.push(supervisorText(event)) },
+    options,
+  );
   const ended = supervisor.run(ENGINE);
   await settled();
   await clock.pass(100);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../src/lib/clock.ts';
 import { accessLines } from '../support/access-lines.ts';
@@ -94,6 +94,26 @@ test.each(ROLES)('a killed %s is back soon', async (role) => {
   // Two seconds on a quiet machine.
   expect(systemClock.monotonicMs() - startedMs).toBeLessThan(30_000);
   expect(run.stderr).toMatch(/ended \(signal SIGKILL\): starting it again in 100 ms/);
+  run.child.kill('SIGTERM');
+  expect((await run.ended).code).toBe(143);
+});
+
+test('an engine that is killed again and again, with nothing wrong, never waits', async () => {
+  const run = await follow();
+  for (let kill = 1; kill <= 4; kill++) {
+    const before = pidOf('engine');
+    process.kill(before, 'SIGKILL');
+    const isBack = (): boolean => pidOf('engine') !== before && isAlive(pidOf('engine'));
+    await until(isBack, 60_000, () => run.stderr);
+    appendFileSync(join(folder.path, 'access.log'), accessLines(10, Date.UTC(2026, 0, 1, kill)));
+    const sql = 'SELECT max(lines) FROM tailrace.ledger WHERE fate = $$in$$';
+    const linesOf = async (): Promise<string> =>
+      (await tailrace(['sql', sql, '-o', 'csv', '--data-dir', join(folder.path, 'data')], { cwd: folder.path })).stdout;
+    let seen = '';
+    while (!seen.includes(String(500 + 10 * kill))) seen = await linesOf();
+  }
+  const pauses = [...run.stderr.matchAll(/engine\S* ended .* in (\d+) ms/g)].map(([, pause]) => pause);
+  expect(pauses).toEqual(Array.from({ length: 4 }, () => '100'));
   run.child.kill('SIGTERM');
   expect((await run.ended).code).toBe(143);
 });
