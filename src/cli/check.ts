@@ -5,6 +5,7 @@ import { withoutSecrets } from '../config/secrets.ts';
 import { workerNotes } from '../config/workers.ts';
 import type { RollupSpec, StreamSpec } from '../epoch/pipeline.ts';
 import type { MeasureSpec } from '../epoch/table.ts';
+import { fieldTypeOf } from '../expressions/tree.ts';
 import { escapeText } from '../lib/escape.ts';
 import { present } from '../lib/assert.ts';
 import { formatDuration } from '../lib/units.ts';
@@ -111,11 +112,14 @@ function workersText(config: Config): string[] {
 
 /** `input`: the table that it reads, where it reads one. */
 export function describeTable(name: string, rollup: RollupSpec, components: Components, input?: string): string {
-  const { from, by, measures, window, rowsMax, where } = rollup;
+  const { from, by, measures, derived = [], window, rowsMax, where } = rollup;
   const rows: (readonly [string, string, string])[] = [
     ...windowRows(name, rollup, components),
     ...by.map(({ column, type, field }) => [column, SQL_TYPES[type], `key ${escapeText(field)}`] as const),
     ...measures.map((measure) => [measure.name, measureType(measure, components), measureText(measure)] as const),
+    ...derived.map(({ name: column, text, tree }) => {
+      return [column, SQL_TYPES[fieldTypeOf(tree.type)], escapeText(text)] as const;
+    }),
     [RESERVED_COLUMNS.filter((column) => OWN_COLUMNS.includes(column)).join(', '), '', ''],
   ];
   const widths = [0, 1].map((i) => Math.min(30, Math.max(...rows.slice(0, -1).map((row) => row[i]!.length))));

@@ -1,4 +1,4 @@
-import type { WrittenExpression } from '../epoch/pipeline.ts';
+import type { WrittenExpression } from '../epoch/table.ts';
 import { TYPE_WORDS } from '../expressions/form.ts';
 import { constantOf } from '../expressions/interpret.ts';
 import { type Scope, resolveExpression } from '../expressions/resolve.ts';

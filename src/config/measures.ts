@@ -1,5 +1,6 @@
 import type { AggregateDefinition } from '../aggregates/aggregate.ts';
 import type { MeasureSpec } from '../epoch/table.ts';
+import { formCalled } from '../expressions/forms.ts';
 import type { StreamPlan } from '../transforms/stream-plan.ts';
 import type { TextSpan } from './document.ts';
 import { UNBUILT_AGGREGATES } from './not-built.ts';
@@ -40,6 +41,8 @@ export function plainMeasure(
   const [, called = '', field, behind] = match;
   const written = called.toLowerCase();
   const definition = definitionCalled(written, context);
+  // A function of other measures.
+  if (definition === undefined && field !== undefined && formCalled(written) !== undefined) return undefined;
   if (definition === undefined) return unknownAggregate(called, context);
   const aggregate = definition.name;
   if (field === undefined || field === '' || field === '*') {

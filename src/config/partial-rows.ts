@@ -76,6 +76,7 @@ function checkParts({ name, spec, input, where }: Reading, { aggregates }: Confi
 }
 
 /** How parts of the column come together to the whole; undefined for what is the same in all of them. */
-function aggregateOf({ measures }: RowSchema, field: string): string | undefined {
+function aggregateOf({ measures, derived = [] }: RowSchema, field: string): string | undefined {
+  if (derived.some(({ name }) => name === field)) return 'derived';
   return field === 'lines' || field === 'revision' ? 'count' : measures.find(({ name }) => name === field)?.aggregate;
 }

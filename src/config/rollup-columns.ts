@@ -8,7 +8,7 @@ import type { ExpressionReader } from './expressions.ts';
 import { type StreamFields, isMeasureError, sharingSketches, unknownField } from './measures.ts';
 import type { Problem } from './problem.ts';
 import { schemasOf } from './schema.ts';
-import { parseMeasure } from './sql-measures.ts';
+import { type DerivedText, parseMeasure } from './sql-measures.ts';
 import { type WindowSection, operatorOf } from './windows.ts';
 
 /** Names that people give to the columns of fields whose own name is taken. */
@@ -49,6 +49,11 @@ export class TableColumns {
 /** Room for `log_` and a number within the 63 characters of a name. */
 const NAME_SHOWN_MAX = 50;
 
+export interface ResolvedColumns extends Pick<RollupSpec, 'by' | 'measures'> {
+  /** Measures that are made of others; none where one of those is wrong, or was not read yet. */
+  readonly derived: readonly DerivedText[];
+}
+
 /** Keys and measures: what they name must be there, and no two of them may be the same column. */
 export function resolveColumns(
   path: Path,
@@ -56,7 +61,7 @@ export function resolveColumns(
   lines: StreamFields,
   components: ConfigComponents,
   { parser, report }: ExpressionReader,
-): Pick<RollupSpec, 'by' | 'measures'> {
+): ResolvedColumns {
   const { fields } = lines;
   const { rollup: rollupSection } = schemasOf(components);
   const window = rollupSection.shape.window.safeParse(raw['window']).data as WindowSection | undefined;
@@ -80,18 +85,21 @@ export function resolveColumns(
     return spec;
   });
   const named = rollupSection.shape.measures.safeParse(raw['measures']);
+  const derived: DerivedText[] = [];
+  let isWhole = true;
   const measures = Object.entries(named.data ?? {}).flatMap(([name, text]) => {
     const at = [...path, 'measures', name];
     const owner = columns.ownerOf(name);
     if (owner === undefined) columns.take(name, `the measure ${name}`);
     else report(at, 'key', clash(`the measure ${name}`, owner, name, 'choose another name'));
     const measure = parseMeasure(name, text, { aggregates: Object.values(components.aggregates), lines, parser });
-    if (measure === undefined) return [];
-    if (!isMeasureError(measure)) return [measure];
-    report(at, 'value', measure);
+    if (measure !== undefined && 'parsed' in measure) derived.push(measure);
+    else if (measure !== undefined && !isMeasureError(measure)) return [measure];
+    else isWhole = false;
+    if (measure !== undefined && 'code' in measure) report(at, 'value', measure);
     return [];
   });
-  return { by, measures: sharingSketches(measures, components.aggregates) };
+  return { by, measures: sharingSketches(measures, components.aggregates), derived: isWhole ? derived : [] };
 }
 
 /** An unknown field is said elsewhere; here it passes as text. */

@@ -1,7 +1,8 @@
 import type { RollupSpec } from '../epoch/pipeline.ts';
-import { tableFields } from '../operators/table-fields.ts';
+import { tableFields } from '../epoch/table-fields.ts';
 import type { StreamPlan } from '../transforms/stream-plan.ts';
 import type { ConfigComponents, Report, Section } from './definitions.ts';
+import { resolveDerived } from './derived-measures.ts';
 import { type ExpressionReader, readCondition } from './expressions.ts';
 import type { StreamFields } from './measures.ts';
 import { resolveColumns } from './rollup-columns.ts';
@@ -68,7 +69,7 @@ function resolveRollup(
 ): RollupSpec | undefined {
   const { report } = reader;
   const path = ['rollups', name];
-  const columns = resolveColumns(path, raw, lines, components, reader);
+  const { by, measures, derived: texts } = resolveColumns(path, raw, lines, components, reader);
   const parsed = schemasOf(components).rollup.safeParse(raw);
   if (!parsed.success) return undefined;
   const window = resolveWindow([...path, 'window'], parsed.data.window as WindowSection, components, report);
@@ -86,10 +87,16 @@ function resolveRollup(
     window,
     allowedLatenessMs,
     rowsMax,
-    ...columns,
+    by,
+    measures,
     ...(where === undefined ? {} : { where }),
+    ...(plan === undefined ? {} : originsOf({ by, measures, where }, plan)),
   };
-  return plan === undefined ? spec : { ...spec, ...originsOf(spec, plan) };
+  if (texts.length === 0) return spec;
+  const { aggregates } = components;
+  const fields = tableFields(operatorOf(window, components).tables(name, spec, aggregates)[0]!, aggregates);
+  const derived = resolveDerived([...path, 'measures'], texts, fields, Object.values(aggregates), report);
+  return { ...spec, derived };
 }
 
 /** False where what it names is not one thing, or is made of itself. A name of nothing at all is said elsewhere. */

@@ -190,7 +190,7 @@ function rollupSection({ operators }: ConfigComponents) {
     measures: z
       .record(sqlName, text)
       .describe(
-        'Column name → aggregate in SQL, such as `sum(http.response.body.bytes)`, `p95(event.duration / 1000000)` or `count(*) filter (where http.response.status_code >= 500)`.',
+        'Column name → aggregate in SQL, such as `sum(http.response.body.bytes)`, `p95(event.duration / 1000000)` or `count(*) filter (where http.response.status_code >= 500)`; or an expression over other measures, keys, `lines` and the columns of the window: `errors / requests`.',
       ),
   });
 }

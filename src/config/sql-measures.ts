@@ -6,7 +6,7 @@ import { nameOfTree } from '../expressions/made-columns.ts';
 import { resolveExpression } from '../expressions/resolve.ts';
 import { EXPRESSION_CHARACTERS_MAX, type ParsedSql, type SqlNode, type SqlParser } from '../expressions/sql-parser.ts';
 import { type Tree, call, constant, fieldTypeOf } from '../expressions/tree.ts';
-import { unsupported } from '../expressions/unsupported.ts';
+import { isAggregate, unsupported } from '../expressions/unsupported.ts';
 import type { FieldType } from '../record/batch.ts';
 import { NEVER_TRUE, constantCondition, scopeOf } from './expressions.ts';
 import {
@@ -55,6 +55,12 @@ const OTHER_AGGREGATES: Readonly<Record<string, string>> = {
   histogram: 'top(…), or quantile(…, 0.99)',
 };
 
+/** An expression that names other measures, and has no aggregate of its own. */
+export interface DerivedText {
+  readonly name: string;
+  readonly parsed: ParsedSql;
+}
+
 /** A call of an aggregate, ours or another. */
 interface AggregateCall {
   readonly node: SqlNode;
@@ -76,7 +82,7 @@ export function parseMeasure(
   name: string,
   text: string,
   context: MeasureContext & { readonly parser: SqlParser },
-): MeasureSpec | MeasureError | undefined {
+): MeasureSpec | MeasureError | DerivedText | undefined {
   const plain = plainMeasure(name, text, context);
   if (plain !== undefined) return plain;
   if (text.length > EXPRESSION_CHARACTERS_MAX) {
@@ -89,7 +95,9 @@ export function parseMeasure(
     return { code: 'CONFIG_MEASURE', ...problem, within: { start, end } };
   }
   try {
-    return new SqlMeasure(result.parsed, context).resolve(name);
+    const { parsed } = result;
+    const measure = new SqlMeasure(parsed, context);
+    return measure.isDerived() ? { name, parsed } : measure.resolve(name);
   } catch (error) {
     if (error instanceof Refusal) return error.problem;
     throw error;
@@ -103,6 +111,11 @@ class SqlMeasure {
   constructor(parsed: ParsedSql, context: MeasureContext) {
     this.#parsed = parsed;
     this.#context = context;
+  }
+
+  isDerived(): boolean {
+    const { root } = this.#parsed;
+    return root.class !== 'WINDOW' && this.#callsIn(root).length === 0 && namesIn(root).length > 0;
   }
 
   resolve(name: string): MeasureSpec {
@@ -156,7 +169,7 @@ class SqlMeasure {
     }
     if (outer !== undefined) {
       const message = 'a measure is one aggregate';
-      const hint = 'give each aggregate a name of its own';
+      const hint = 'make each aggregate a measure, and write their names here: errors / requests';
       return this.#refuse({ message, hint }, (inner ?? outer).node);
     }
     throw new Refusal(noMeasure(text));
@@ -171,8 +184,7 @@ class SqlMeasure {
       if (node.class === 'FUNCTION' && node['is_operator'] !== true) {
         const called = String(node['function_name']).toLowerCase();
         const written = called === 'count_star' ? 'count' : called;
-        const isKnown =
-          definitionCalled(written, this.#context) !== undefined || Object.hasOwn(OTHER_AGGREGATES, written);
+        const isKnown = definitionCalled(written, this.#context) !== undefined || isAggregate(written);
         if (isKnown || (node === root && (node['filter'] !== null || formCalled(called) === undefined)))
           found.push({ node, written });
       }
@@ -222,6 +234,19 @@ class SqlMeasure {
     const within = start === undefined || word === undefined ? undefined : { start, end: start + word.length };
     throw new Refusal({ code: 'CONFIG_MEASURE', ...(within === undefined ? {} : { within }), ...problem });
   }
+}
+
+/** The names of fields in it, each as often as it stands there. */
+export function namesIn(root: SqlNode): string[] {
+  const names: string[] = [];
+  const visit = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return;
+    const { class: kind, column_names: parts } = value as Readonly<Record<string, unknown>>;
+    if (kind === 'COLUMN_REF') names.push((parts as readonly string[]).join('.'));
+    else for (const child of Object.values(value)) visit(child);
+  };
+  visit(root);
+  return names;
 }
 
 /** What the aggregate is of: a field, or a column that is made: NULL, which every aggregate skips, where the condition is not true. */

@@ -87,7 +87,7 @@ function eventTimeProblems(
 
 /** What a rollup's rows depend on besides its own definition: what its fields are in the codec's terms, and which lines come to it. */
 export function originsOf(
-  { by, measures, where }: Pick<RollupSpec, 'by' | 'measures' | 'where'>,
+  { by, measures, where }: Pick<RollupSpec, 'by' | 'measures'> & { readonly where: RollupSpec['where'] | undefined },
   plan: StreamPlan,
 ): Pick<RollupSpec, 'origins' | 'filters'> {
   const used = [

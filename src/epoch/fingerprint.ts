@@ -5,7 +5,8 @@ import type { Pipeline, RollupSpec } from './pipeline.ts';
 export function fingerprint(spec: RollupSpec): string {
   // What is written otherwise and means the same is the same.
   const measures = spec.measures.map(({ text: _text, ...measure }) => measure);
-  return hash64(canonicalJson({ ...spec, measures, where: spec.where?.tree }));
+  const derived = spec.derived?.map(({ name, tree }) => ({ name, tree }));
+  return hash64(canonicalJson({ ...spec, measures, derived, where: spec.where?.tree }));
 }
 
 /** Of all streams: a table's name is one for the pipeline, and a rollup that moves to another stream is another one. */

@@ -1,6 +1,5 @@
-import type { Tree } from '../expressions/tree.ts';
 import { assert } from '../lib/assert.ts';
-import type { KeySpec, MeasureSpec, RowSchema } from './table.ts';
+import type { DerivedSpec, KeySpec, MeasureSpec, RowSchema, WrittenExpression } from './table.ts';
 
 /**
  * The normalised pipeline: what the configuration means, with every default filled in and every name resolved. It travels in the
@@ -69,18 +68,14 @@ export interface RollupSpec {
   /** Keys that get a row of their own, of one window in one partition; the lines of all others share one row. */
   readonly rowsMax: number;
   readonly measures: readonly MeasureSpec[];
+  /** Measures that are made of others, each after those that it names; left out where there are none. */
+  readonly derived?: readonly DerivedSpec[];
   /** The condition of its lines; left out where it takes all of them. */
   readonly where?: WrittenExpression;
   /** What the fields it uses are in the codec's terms, where a transform makes them or calls them otherwise: another field under the same name makes another rollup. */
   readonly origins?: Readonly<Record<string, string>>;
   /** The conditions that the stream's lines have passed, in SQL over the codec's fields: behind others, it is another rollup. */
   readonly filters?: readonly string[];
-}
-
-/** An expression as it is written, and what it means. */
-export interface WrittenExpression {
-  readonly text: string;
-  readonly tree: Tree;
 }
 
 /** `type` names the operator, the rest is its own (operators/). */

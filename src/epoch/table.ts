@@ -28,6 +28,17 @@ export interface MeasureSpec {
   readonly sketchOf?: string;
 }
 
+/** An expression as it is written, and what it means. */
+export interface WrittenExpression {
+  readonly text: string;
+  readonly tree: Tree;
+}
+
+/** A measure that is made of others where a row is shown: an expression over what `tableFields` names, and over those before it. */
+export interface DerivedSpec extends WrittenExpression {
+  readonly name: string;
+}
+
 /** `word` is a whole number of 32 bits without a sign, `flag` is 0 or 1, `time` is in milliseconds since 1970. */
 export type ColumnType = 'long' | 'double' | 'boolean' | 'text' | 'time' | 'bytes' | 'word' | 'flag';
 
@@ -71,6 +82,8 @@ export interface RowSchema {
   readonly keys: readonly KeySpec[];
   /** Results over the `state` columns, in order. */
   readonly measures: readonly MeasureSpec[];
+  /** What is made of them; each after those that it names. */
+  readonly derived?: readonly DerivedSpec[];
 }
 
 /**

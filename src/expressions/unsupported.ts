@@ -57,12 +57,19 @@ const AGGREGATES =
   'reservoir_quantile sem skewness stddev stddev_pop stddev_samp string_agg sum sum_no_overflow sumkahan var_pop ' +
   'var_samp variance wavg weighted_avg';
 
+const AGGREGATE = ofWords(AGGREGATES);
+
+/** Whether DuckDB has an aggregate of that name. */
+export function isAggregate(name: string): boolean {
+  return AGGREGATE.test(name);
+}
+
 const AGAIN = 'a line that is read again would get another value';
 
 /** The first that takes a name says what is wrong with it. */
 const FAMILIES: readonly (readonly [names: RegExp, what: (name: string) => string, hint: string])[] = [
   [ofWords(WINDOWS), (name) => `the window function ${name}`, ONE_LINE],
-  [ofWords(AGGREGATES), (name) => `the aggregate ${name}`, 'an aggregate belongs in measures:'],
+  [AGGREGATE, (name) => `the aggregate ${name}`, 'an aggregate belongs in measures:'],
   [
     /^(?:now|today|current_(?:date|time|timestamp|localtime|localtimestamp)|localtime(?:stamp)?|get_current_\w+|transaction_timestamp|ago|age)$/,
     (name) => `${name}, since ${AGAIN}`,

@@ -62,5 +62,6 @@ export function rollupSchema(
     isVisible: true,
     keys: spec.by,
     measures: spec.measures,
+    ...(spec.derived === undefined ? {} : { derived: spec.derived }),
   };
 }

@@ -11,18 +11,12 @@ import {
   stateColumn,
   textColumn,
 } from '../epoch/table.ts';
-import {
-  type ColumnStep,
-  MadeColumns,
-  MadeFields,
-  type Origins,
-  type WantedField,
-} from '../expressions/made-columns.ts';
+import { type ColumnStep, MadeColumns, MadeFields, type WantedField, originIn } from '../expressions/made-columns.ts';
 import { assert, present } from '../lib/assert.ts';
 import { Batch, type NumberColumn, type StringColumn } from '../record/batch.ts';
 import { lineHashSeeds } from '../record/source.ts';
 import { OTHER_LENGTH, numberCell } from './key-cells.ts';
-import { tableFields } from './table-fields.ts';
+import { tableFields } from '../epoch/table-fields.ts';
 import { rowHashes, rowOrder } from './row-identity.ts';
 import type { Aggregates } from '../aggregates/aggregate.ts';
 
@@ -50,11 +44,12 @@ export class RowBatch {
     this.#closesBy = present(schema.closesBy, `rows of ${schema.table} end`);
     this.#seeds = lineHashSeeds(schema.table);
     const read = tableFields(schema, aggregates);
-    const origins: Origins = new Map(Object.keys(read).map((name) => [name, name]));
+    const origins = new Map(Object.keys(read).map((name) => [name, name]));
     const made = new MadeFields();
+    for (const { name, tree } of schema.derived ?? []) origins.set(name, made.add(tree, origins));
     const wanted = fields.map((field) => {
       const { name, expression } = field;
-      return { ...field, origin: expression === undefined ? name : made.add(expression, origins) };
+      return { ...field, origin: expression === undefined ? originIn(origins, name) : made.add(expression, origins) };
     });
     this.#columns = new MadeColumns(wanted, read, made);
     this.#steps = this.#columns.restSteps();

@@ -6,6 +6,7 @@ import { parseMeasure } from '../../src/config/sql-measures.ts';
 import { fingerprint } from '../../src/epoch/fingerprint.ts';
 import type { MeasureSpec } from '../../src/epoch/table.ts';
 import { SqlParser } from '../../src/expressions/sql-parser.ts';
+import { describeConfig } from '../../src/cli/check.ts';
 import { changed, problemsOfSql } from '../support/broken-config.ts';
 import { resolveSqlText } from '../support/configs.ts';
 
@@ -24,7 +25,7 @@ async function measure(text: string): Promise<MeasureSpec> {
   parseMeasure('m', text, context);
   await parser.read();
   const spec = parseMeasure('m', text, context);
-  if (spec === undefined || 'code' in spec) throw new Error(`${text}: ${spec?.message}`);
+  if (spec === undefined || !('aggregate' in spec)) throw new Error(`${text}: ${JSON.stringify(spec)}`);
   return spec;
 }
 
@@ -114,9 +115,12 @@ describe('a measure in SQL', () => {
     ],
     [
       'sum(http.response.body.bytes) / count(*)',
-      '14:60 MEASURE: a measure is one aggregate — give each aggregate a name of its own',
+      '14:60 MEASURE: a measure is one aggregate — make each aggregate a measure, and write their names here: errors / requests',
     ],
-    ['count(*) + 1', '14:28 MEASURE: a measure is one aggregate — give each aggregate a name of its own'],
+    [
+      'count(*) + 1',
+      '14:28 MEASURE: a measure is one aggregate — make each aggregate a measure, and write their names here: errors / requests',
+    ],
     [
       'max(sum(http.response.body.bytes))',
       '14:32 MEASURE: sum cannot stand within max — let one table read the other: from: the name of a table',
@@ -144,4 +148,94 @@ describe('a measure in SQL', () => {
   ])('%s is refused', async (text, ...problems) =>
     expect(await problemsOfSql(changed('requests: count', `requests: "${text}"`))).toEqual(problems),
   );
+});
+
+describe('a measure of others', () => {
+  const REQUESTS = 'requests: count, bytes: sum(http.response.body.bytes)';
+  const textWith = (measures: string): string => changed(REQUESTS, `${REQUESTS}, ${measures}`);
+
+  test('names measures, keys, lines and the window, in any order, and itself nothing else', async () => {
+    const { config } = await resolveSqlText(
+      textWith('late: "size > 10 and url.path is not null", size: bytes / requests, double: round(size * 2)'),
+    );
+    const { derived } = config.pipeline.rollups['traffic']!;
+    expect(derived!.map(({ name, text, tree }) => [name, tree.type, text])).toEqual([
+      ['size', 'double', 'bytes / requests'],
+      ['late', 'boolean', 'size > 10 and url.path is not null'],
+      ['double', 'double', 'round(size * 2)'],
+    ]);
+    const shown = describeConfig(config, COMPONENTS);
+    expect(shown).toMatch(/^ {2}size +DOUBLE +bytes \/ requests$/m);
+    expect(shown).toMatch(/^ {2}late +BOOLEAN +size > 10 and url\.path is not null$/m);
+  });
+
+  test('is a field of those that read the table', async () => {
+    const hour =
+      '  per_hour: { from: traffic, window: { type: tumbling, size: 1h }, measures: { worst: max(size) } }\n';
+    const { config } = await resolveSqlText(textWith('size: bytes / requests') + hour);
+    expect(config.pipeline.rollups['per_hour']!.measures).toMatchObject([{ field: 'size', fieldType: 'double' }]);
+    const spread = textWith('size: bytes / requests').replace(
+      '{ type: combined }',
+      '{ type: combined }\n    partitions: 2',
+    );
+    expect(await problemsOfSql(spread + hour)).toEqual([
+      '16:87 VALUE: max(size) would not be that of whole rows: rows of traffic are partial: each of the 2 partitions of access has its own — take the sum of a count or a sum, the min of a min, the max of a max; or say partitions: 1',
+    ]);
+  });
+
+  test.each<[measures: string, ...problems: string[]]>([
+    ['a: b + 1, b: a + 1', '14:75 MEASURE: a is made of b is made of a: a circle — let one of them be an aggregate'],
+    [
+      'a: b + 1, b: c + 1, c: b + 1',
+      '14:85 MEASURE: b is made of c is made of b: a circle — let one of them be an aggregate',
+    ],
+    ['a: a + 1', '14:75 MEASURE: a is made of a: a circle — let one of them be an aggregate'],
+    ['a: request / 2', '14:75 EXPRESSION: the rows of this table have no field "request" — did you mean "requests"?'],
+    ['a: count / 2', '14:75 MEASURE: "count / 2" is not a measure — write count, count(field) or sum(field)'],
+    ['a: b / 2, b: summ(url.path)', '14:85 MEASURE: there is no aggregate "summ" — did you mean "sum"?'],
+    ['a: 1 + 1', '14:75 MEASURE: "1 + 1" is not a measure — write count, count(field) or sum(field)'],
+    [
+      'status: requests / 2',
+      "14:72 COLUMN_CLASH: the measure status and every table's own status would both be the column status — choose another name",
+    ],
+  ])('%s is refused', async (measures, ...problems) =>
+    expect(await problemsOfSql(textWith(measures))).toEqual(problems),
+  );
+});
+
+describe('the condition of a table', () => {
+  const textWith = (where: string): string => changed('by: [url.path]', `where: "${where}"\n    by: [url.path]`);
+
+  test('is part of what the table is, however it is written', async () => {
+    const specs = await Promise.all(
+      ['http.response.status_code >= 500', '(http.response.status_code>=500)', 'user.name is null', 'true'].map(
+        async (text) => (await resolveSqlText(textWith(text))).config.pipeline.rollups['traffic']!,
+      ),
+    );
+    const [one, same, other, all] = specs.map((spec) => fingerprint(spec));
+    expect([same, specs[3]!.where]).toEqual([one, undefined]);
+    expect(new Set([one, other, all]).size).toBe(3);
+  });
+
+  test.each<[where: string, ...problems: string[]]>([
+    [
+      'status',
+      '12:13 EXPRESSION: the stream\'s lines have no field "status" — did you mean "http.response.status_code"?',
+    ],
+    [
+      'http.response.status_code',
+      '12:13 EXPRESSION: a condition is needed here, and this is a whole number — compare it with something: … > 0, … is not null',
+    ],
+    ['1 = 2', '12:12 EXPRESSION: this condition is never true — no line would be counted'],
+  ])('%s is refused', async (where, ...problems) => expect(await problemsOfSql(textWith(where))).toEqual(problems));
+
+  test('over rows of several partitions names keys alone', async () => {
+    const hour = (where: string): string =>
+      `  per_hour: { from: traffic, where: "${where}", window: { type: tumbling, size: 1h }, measures: { requests: sum(requests) } }\n`;
+    const spread = changed('{ type: combined }', '{ type: combined }\n    partitions: 2');
+    expect(await problemsOfSql(spread + hour("url.path <> '/'"))).toEqual([]);
+    expect(await problemsOfSql(spread + hour('requests > 10'))).toEqual([
+      '16:37 VALUE: requests cannot be in a condition here: rows of traffic are partial: each of the 2 partitions of access has its own — take keys of that table, or say partitions: 1',
+    ]);
+  });
 });

@@ -3,7 +3,7 @@ import { COMPONENTS } from '../../src/components.ts';
 import type { RollupSpec } from '../../src/epoch/pipeline.ts';
 import { RowBatch } from '../../src/operators/row-batch.ts';
 import { session } from '../../src/operators/session-window.ts';
-import { tableFields } from '../../src/operators/table-fields.ts';
+import { tableFields } from '../../src/epoch/table-fields.ts';
 import { tumbling } from '../../src/operators/tumbling-window.ts';
 import type { Column } from '../../src/record/batch.ts';
 import { textOf } from '../../src/lib/text.ts';

@@ -221,8 +221,8 @@ export class RollupTables {
   }
 
   #checkNames(): void {
-    const { keys, measures } = this.schema;
-    const own = [...keys.map(({ column }) => column), ...measures.map(({ name }) => name)];
+    const { keys, measures, derived = [] } = this.schema;
+    const own = [...keys.map(({ column }) => column), ...[...measures, ...derived].map(({ name }) => name)];
     const names = [...ROLLUP_COLUMNS, ...own].map((name) => name.toLowerCase());
     const clash = names.find((name, index) => names.indexOf(name) !== index);
     if (clash === undefined) return;

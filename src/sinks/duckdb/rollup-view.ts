@@ -1,5 +1,7 @@
 import type { AggregateDefinition, Aggregates } from '../../aggregates/aggregate.ts';
 import { type MeasureSpec, type RowColumn, type RowSchema, stateColumn } from '../../epoch/table.ts';
+import { sqlOf } from '../../expressions/sql-text.ts';
+import { fieldsOf } from '../../expressions/tree.ts';
 import { present } from '../../lib/assert.ts';
 import type { FieldType } from '../../record/batch.ts';
 import { identifier, literal } from './names.ts';
@@ -58,11 +60,45 @@ export function rollupViewSql(view: RollupView): string {
     return definitionOf(measure, aggregates).overflowSql?.(columns, measure.fieldType) ?? [];
   });
   const late = schema.identity.includes('window_start') ? lateSql(schema) : { lines: 'CAST(NULL AS BIGINT)', join: '' };
-  return `CREATE OR REPLACE VIEW main.${identifier(table)} AS
-    SELECT ${[...windows, ...keys.map((key) => `r.${key}`), ...measures].join(', ')},
+  const rows = `SELECT ${[...windows, ...keys.map((key) => `r.${key}`), ...measures].join(', ')},
       r.status, r.revision, r.lines, ${late.lines} AS late_lines, ${overflows.join(' OR ') || 'false'} AS overflow,
       r.is_other
     FROM (${isMerged(view) ? mergedRowsSql(view) : storedRowsSql(view)}) AS r ${late.join}`;
+  return `CREATE OR REPLACE VIEW main.${identifier(table)} AS
+    ${schema.derived === undefined ? rows : derivedSql(schema, aggregates, rows)}`;
+}
+
+/** The rows with what is made of their columns, behind their measures. */
+function derivedSql(schema: RowSchema, aggregates: Aggregates, rows: string): string {
+  const { keys, measures, derived = [] } = schema;
+  const columnOf = (field: string): string => {
+    const measure = measures.find(({ name }) => name === field);
+    const column = `v.${identifier(keys.find(({ field: key, as = key }) => as === field)?.column ?? field)}`;
+    // What is no BIGINT is none of 64 bits either.
+    const isWider =
+      measure !== undefined && definitionOf(measure, aggregates).sqlType?.(measure.fieldType) === 'HUGEINT';
+    return isWider || field === 'revision' ? `TRY_CAST(${column} AS BIGINT)` : column;
+  };
+  // What names one of these stands a level above: within TRY, DuckDB does not know the columns of the same list.
+  const level = new Map<string, string>();
+  let from = rows;
+  const close = (): void => {
+    from = `SELECT v.*, ${[...level.values()].join(', ')} FROM (${from}) AS v`;
+    level.clear();
+  };
+  for (const { name, tree } of derived) {
+    if (fieldsOf(tree).some((field) => level.has(field.name))) close();
+    level.set(name, `${sqlOf(tree, columnOf)} AS ${identifier(name)}`);
+  }
+  close();
+  const names = [
+    ...columnsOf(schema, 'window'),
+    ...keys.map(({ column: name }) => ({ name })),
+    ...measures,
+    ...derived,
+  ];
+  const behind = ['status', 'revision', 'lines', 'late_lines', 'overflow', 'is_other'];
+  return `SELECT ${[...names.map(({ name }) => identifier(name)), ...behind].join(', ')} FROM (${from})`;
 }
 
 function lateSql({ table, keys, openFrom }: RowSchema): { readonly lines: string; readonly join: string } {

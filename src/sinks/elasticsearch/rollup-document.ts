@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Aggregates } from '../../aggregates/aggregate.ts';
-import { mergeRow, resultJson } from '../../epoch/merge.ts';
+import { measuresJson } from '../../epoch/derived.ts';
+import { mergeRow } from '../../epoch/merge.ts';
 import { exactJson } from '../../lib/exact-integer.ts';
 import type { FieldType } from '../../record/batch.ts';
 import { ECS_VERSION } from './document-writer.ts';
@@ -67,9 +68,7 @@ export function rowDocument(row: FoldedRow, status: RowStatus, context: Document
       lines: merged.lines,
       overflow: merged.hasOverflown,
       is_other: cells['is_other'] === 1,
-      measures: Object.fromEntries(
-        schema.measures.map((measure, i) => [measure.name, resultJson(merged.values[i]!, measure, context.aggregates)]),
-      ),
+      measures: measuresJson({ schema, cells, merged }, context.aggregates),
       // For other writers, not indexed: what is the same in all partitions, and each partition's part.
       cells,
       parts: parts.map(storedPart),

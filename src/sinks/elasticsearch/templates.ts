@@ -2,6 +2,7 @@ import { canonicalJson } from '../../epoch/fingerprint.ts';
 import type { Aggregates } from '../../aggregates/aggregate.ts';
 import type { Pipeline } from '../../epoch/pipeline.ts';
 import type { MeasureSpec, RowSchema } from '../../epoch/table.ts';
+import { fieldTypeOf } from '../../expressions/tree.ts';
 import { present } from '../../lib/assert.ts';
 import { hash64 } from '../../lib/hash.ts';
 import type { FieldType } from '../../record/batch.ts';
@@ -106,7 +107,7 @@ function mappingsOf(fields: Readonly<Record<string, FieldType>>): Mappings {
 const COUNTED_VALUE = { value: 'keyword', count: 'long', count_max: 'long' } as const;
 
 /** Keys under their own names, which are ECS, or the names they were given; measures under `tailrace.measures`, so that none can be a key's parent. */
-function rollupMappings({ columns, keys, measures }: RowSchema, aggregates: Aggregates): Mappings {
+function rollupMappings({ columns, keys, measures, derived = [] }: RowSchema, aggregates: Aggregates): Mappings {
   const typeOf = ({ aggregate, fieldType }: MeasureSpec): FieldType =>
     (fieldType === undefined ? undefined : aggregates[aggregate]?.sketch?.valueType(fieldType)) ?? 'double';
   return {
@@ -127,6 +128,12 @@ function rollupMappings({ columns, keys, measures }: RowSchema, aggregates: Aggr
             ])
           : [[measureField(measure.name), FIELD_MAPPINGS[typeOf(measure)]]],
       ),
+    ),
+    ...Object.fromEntries(
+      derived.map(({ name, tree: { type } }) => [
+        measureField(name),
+        FIELD_MAPPINGS[type === 'long' ? 'double' : fieldTypeOf(type)],
+      ]),
     ),
   };
 }

@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto';
 import type { KafkaRecord } from '../../broker/kafka/record-batch.ts';
 import type { Aggregates } from '../../aggregates/aggregate.ts';
-import { mergeRow, resultJson } from '../../epoch/merge.ts';
+import { measuresJson } from '../../epoch/derived.ts';
+import { mergeRow } from '../../epoch/merge.ts';
 import { exactJson } from '../../lib/exact-integer.ts';
 import type { Cell } from '../../epoch/table.ts';
 import type { FieldType } from '../../record/batch.ts';
@@ -53,11 +54,12 @@ export function rowName(table: string, identity: readonly Cell[]): string {
 export function eventRecord(row: FoldedRow, step: Step, context: RecordContext): EventRecord {
   // In the order of partitions, so that sums of doubles come out the same every time.
   const parts = [...row.parts].sort(([left], [right]) => left - right);
-  const { revision, lines, values, hasOverflown } = mergeRow(
+  const merged = mergeRow(
     parts.map(([, part]) => part),
     row.schema.measures,
     context.aggregates,
   );
+  const { revision, lines, hasOverflown } = merged;
   const { pipeline, group } = context;
   const said = parts.map(([partition, { n }]) => [partition, n]);
   const { schema } = row;
@@ -69,9 +71,7 @@ export function eventRecord(row: FoldedRow, step: Step, context: RecordContext):
   const value = {
     ...windowJson(row),
     ...Object.fromEntries(schema.keys.map(({ column, type }, i) => [column, keyJson(keys[i]!, type)])),
-    ...Object.fromEntries(
-      schema.measures.map((measure, i) => [measure.name, resultJson(values[i]!, measure, context.aggregates)]),
-    ),
+    ...measuresJson({ schema, cells: row.cells, merged }, context.aggregates),
     status: revision > 0 ? 'revised' : 'final',
     revision,
     lines,

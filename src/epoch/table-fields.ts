@@ -1,5 +1,6 @@
+import { fieldTypeOf } from '../expressions/tree.ts';
 import { present } from '../lib/assert.ts';
-import type { ColumnType, RowSchema } from '../epoch/table.ts';
+import type { ColumnType, RowSchema } from './table.ts';
 import type { Field, FieldType, Fields } from '../record/batch.ts';
 import type { Aggregates } from '../aggregates/aggregate.ts';
 
@@ -12,7 +13,7 @@ const PLAIN_ROLES: ReadonlySet<string> = new Set(['window', 'lines']);
  * stream. In the order of its view; a key has the name that documents have for it.
  */
 export function tableFields(schema: RowSchema, aggregates: Aggregates): Fields {
-  const { columns, keys, measures } = schema;
+  const { columns, keys, measures, derived = [] } = schema;
   const plain = columns.filter(({ name, role }) => PLAIN_ROLES.has(role) || name === 'revision');
   const fields: Field[] = [
     ...plain.map(({ name, type }) => ({ name, type: present(PLAIN_TYPES[type], `a field of type ${type}`) })),
@@ -22,6 +23,7 @@ export function tableFields(schema: RowSchema, aggregates: Aggregates): Fields {
       const ofSketch = fieldType === undefined ? undefined : definition.sketch?.valueType(fieldType);
       return { name, type: ofSketch ?? (definition.sqlType?.(fieldType) === 'DOUBLE' ? 'double' : 'long') };
     }),
+    ...derived.map(({ name, tree }) => ({ name, type: fieldTypeOf(tree.type) })),
   ];
   return Object.fromEntries(fields.map(({ name, type }) => [name, type]));
 }
