@@ -48,13 +48,15 @@ function strangersIn(text: string): string[] {
     .filter((word) => !WORDS.has(word) && !LOCAL.test(word));
 }
 
+const READ: Readonly<Record<string, number>> = { cast: 1, date_trunc: 0, date_part: 0 };
+
 /** The tree with an evil text for each of its texts, and in the name of each field. */
 function poisoned(tree: Tree, evil: string): Tree {
   if (tree.kind === 'field') return { ...tree, name: `${tree.name} ${evil}` };
   if (tree.kind === 'constant')
     return typeof tree.value === 'string' && tree.type !== 'long' ? { ...tree, value: evil } : tree;
-  // The last argument of a cast is a type's name, which the parser gives.
-  const isRead = (arg: number): boolean => tree.form === 'cast' && arg === 1;
+  // The names of a cast's type and of a unit of time are none of the user's: `resolve` knows them.
+  const isRead = (arg: number): boolean => arg === READ[tree.form];
   return { ...tree, args: tree.args.map((arg, i) => (isRead(i) ? arg : poisoned(arg, evil))) };
 }
 

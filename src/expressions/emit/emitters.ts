@@ -4,6 +4,7 @@ import type { Emit } from './emitter.ts';
 import { LOGIC_EMITTERS } from './logic.ts';
 import { NUMBER_EMITTERS } from './numbers.ts';
 import { TEXT_EMITTERS } from './text.ts';
+import { TIME_EMITTERS } from './time.ts';
 
 /** Who writes the code of a form. One that is not here is evaluated by the interpreter. */
 export const EMITTERS: ReadonlyMap<string, Emit> = new Map(
@@ -13,5 +14,6 @@ export const EMITTERS: ReadonlyMap<string, Emit> = new Map(
     ...CONDITIONAL_EMITTERS,
     ...NUMBER_EMITTERS,
     ...TEXT_EMITTERS,
+    ...TIME_EMITTERS,
   }),
 );

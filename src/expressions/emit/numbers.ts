@@ -47,6 +47,22 @@ const round: Emit = (emitter, { args: [number, digits], type }) => {
   return emitter.finite(`${nearest} ${places < 0 ? '*' : '/'} ${factor}`);
 };
 
+/** Between numbers, where nothing can be lost; what can be is for the interpreter, and so are texts. */
+const cast: Emit = (emitter, { args: [value, to], type }) => {
+  const from = value!.type;
+  const isBigint = to!.kind === 'constant' && to!.value === 'BIGINT';
+  if (type === 'text' || from === 'text' || (type === 'long' && !isBigint)) throw new NoFastPath();
+  if (type === 'boolean' && from !== 'boolean') {
+    const number = emitter.number(value!);
+    return emitter.const(`${number} === ${number} ? ${number} === 0 ? 0 : 1 : NaN`);
+  }
+  if (type !== 'long' || from !== 'double') return emitter.slot(value!);
+  const number = emitter.number(value!);
+  // Halves to the even one of two.
+  const rounded = emitter.long(`Math.round(${number})`).value;
+  return emitter.const(`(${rounded} - ${number} === 0.5 && ${rounded} % 2 !== 0 ? ${rounded} - 1 : ${rounded}) + 0`);
+};
+
 export const NUMBER_EMITTERS: Readonly<Record<string, Emit>> = {
   '+': ofTwo('+'),
   '-': ofTwo('-'),
@@ -54,6 +70,7 @@ export const NUMBER_EMITTERS: Readonly<Record<string, Emit>> = {
   '/': division((left, right) => `${left} / ${right}`),
   '//': division((left, right) => `Math.trunc(${left} / ${right})`),
   '%': division((left, right) => `${left} % ${right}`),
+  cast,
   to_double: (emitter, { args }) => emitter.slot(args[0]!),
   abs: (emitter, { args }) => emitter.const(`Math.abs(${emitter.number(args[0]!)})`),
   sign(emitter, { args }) {
