@@ -5,7 +5,7 @@ import type { Profile } from './protocol/profile.ts';
 import { type Outcome, simulate } from './protocol/run.ts';
 
 const IS_SOAK = process.env['TAILRACE_SOAK'] === '1';
-const SEEDS = Number(process.env['TAILRACE_SEEDS'] ?? (IS_SOAK ? 200_000 : 1_000));
+const SEEDS = Number(process.env['TAILRACE_SEEDS'] ?? (IS_SOAK ? 200_000 : 500));
 const CHUNKS = 4;
 
 /** Raw loses what no engine has read, often. */

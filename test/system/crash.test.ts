@@ -19,7 +19,7 @@ import { ORACLE_ROLLUPS, type OracleRollup } from '../support/row-oracle.ts';
 import { type Tailrace, until } from '../support/tailrace-process.ts';
 
 const IS_SOAK = process.env['TAILRACE_SOAK'] === '1';
-const KILLS_EACH = IS_SOAK ? 50 : 3;
+const KILLS_EACH = IS_SOAK ? 50 : 2;
 const RANDOM_KILLS = IS_SOAK ? 1000 : 15;
 const LINES_PER_SECOND = IS_SOAK ? 50_000 : 10_000;
 const ROTATE_BYTES = IS_SOAK ? 64 * 1024 * 1024 : 6 * 1024 * 1024;

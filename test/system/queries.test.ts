@@ -11,7 +11,7 @@ import { beginLoad, verdictOf } from '../support/load-runs.ts';
 import { type Tailrace, tailrace, until } from '../support/tailrace-process.ts';
 
 const IS_SOAK = process.env['TAILRACE_SOAK'] === '1';
-const EACH_MS = IS_SOAK ? 60_000 : 5000;
+const EACH_MS = IS_SOAK ? 60_000 : 3000;
 const LINES_PER_SECOND = IS_SOAK ? 20_000 : 5000;
 const ROTATE_BYTES = 64 * 1024 * 1024;
 /** What the bounds are for; a slow machine that also runs other tests gets more patience. */
