@@ -134,6 +134,12 @@ function epochOf(called: 'epoch_us' | 'epoch_ns', what: string, factor: bigint):
   };
 }
 
+/** Exact where the quotient as a double would be rounded up to the next whole one. */
+function msOfMicros(micros: number): number {
+  const rest = micros % 1000;
+  return Math.round((micros - rest) / 1000) - (rest < 0 ? 1 : 0);
+}
+
 const toTimestamp: Form = {
   name: 'to_timestamp',
   calls: ['to_timestamp'],
@@ -142,7 +148,7 @@ const toTimestamp: Form = {
   resolve: fixed('to_timestamp', ['double'], 'time'),
   evaluator: (_, notes) =>
     strict(([seconds]) =>
-      Math.abs(seconds) <= TIME_MS_MAX / 1000 ? Math.floor(halfEven(seconds * 1e6) / 1000) : notes.lost(),
+      Math.abs(seconds) <= TIME_MS_MAX / 1000 ? msOfMicros(halfEven(seconds * 1e6)) : notes.lost(),
     ),
   sql: ([value]) => boundedSql(value!, '8.64e12', `date_trunc('millisecond', to_timestamp(".x"))`),
 };
