@@ -31,6 +31,13 @@ export function comparable(args: readonly Tree[]): Resolved | FormProblem {
   return { type: 'boolean', args: args.map((arg) => as(of, arg)!) };
 }
 
+/** The same where NULL itself is never meant: of what is compared with it nothing is known. One with a type was written on purpose, by a cast. */
+function comparableValues(args: readonly Tree[]): Resolved | FormProblem {
+  const bare = args.findIndex(({ kind, type }) => kind === 'constant' && type === 'null');
+  if (bare < 0) return comparable(args);
+  return { message: 'a comparison with NULL is never true', hint: 'write is null, or is not null', arg: bare };
+}
+
 function incomparable(args: readonly Tree[]): FormProblem {
   const first = args.findIndex(({ type }) => type !== 'null');
   const other = args.findIndex((arg) => commonType([args[first]!, arg]) === undefined);
@@ -59,9 +66,9 @@ function comparison(name: ComparisonSign, summary: string, value: boolean): Form
     summary,
     examples: [
       { sql: `1 ${name} 2`, value },
-      { sql: `1 ${name} null`, value: null },
+      { sql: `1 ${name} cast(null as bigint)`, value: null },
     ],
-    resolve: comparable,
+    resolve: comparableValues,
     evaluator: () => strict(([left, right]) => holds(compare(left, right))),
     sql: ([left, right]) => `(${left} ${name} ${right})`,
   };
@@ -109,9 +116,9 @@ export const inList: Form = {
   summary: 'Whether it is one of a list; not known where it is none of them and one of them is NULL.',
   examples: [
     { sql: '1 in (1, 2)', value: true },
-    { sql: '3 in (1, null)', value: null },
+    { sql: '3 in (1, cast(null as bigint))', value: null },
   ],
-  resolve: comparable,
+  resolve: comparableValues,
   evaluator: () =>
     lazy(([first, ...rest]) => {
       const value = first!();

@@ -1,4 +1,4 @@
-import { type GeneratedType, type Rule, joined, rule } from './grammar.ts';
+import { type GeneratedType, type Rule, joined, rule, typedNull } from './grammar.ts';
 
 const TYPES: readonly GeneratedType[] = ['boolean', 'long', 'double', 'text', 'time'];
 
@@ -18,7 +18,17 @@ function rulesOf(form: string, conditions: number, values: number, text: (...arg
 export const CONDITIONAL_RULES: readonly Rule[] = [
   ...rulesOf('case', 1, 1, (c, v) => `case when ${c} then ${v} end`),
   ...rulesOf('case', 2, 3, (c, d, v, w, e) => `(case when ${c} then ${v} when ${d} then ${w} else ${e} end)`),
-  ...rulesOf('case', 0, 4, (a, b, v, e) => `(case ${a} when ${b} then ${v} else ${e} end)`),
+  ...TYPES.map((type): Rule => ({
+    form: 'case',
+    type,
+    make: (of) => {
+      const compared = of(type).map((pair) => typedNull(pair, type));
+      return joined(
+        [compared, compared, of(type), of(type)],
+        (a, b, v, e) => `(case ${a} when ${b} then ${v} else ${e} end)`,
+      );
+    },
+  })),
   rule('case', 'double', ['boolean', 'long', 'double'], (c, a, b) => `if(${c}, ${a}, coalesce(${b}, 1.5))`),
   ...rulesOf('coalesce', 0, 3, (a, b, c) => `coalesce(${a}, ${b}, ${c})`),
   ...rulesOf('coalesce', 0, 2, (a, b) => `ifnull(${a}, ${b})`),

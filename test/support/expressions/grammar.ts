@@ -197,6 +197,11 @@ export const SQL_TYPES: Readonly<Record<GeneratedType, string>> = {
   time: 'TIMESTAMPTZ',
 };
 
+/** NULL with a type, where bare NULL is refused: in a comparison. */
+export function typedNull({ text, sql }: Pair, type: GeneratedType): Pair {
+  return { text: text === 'null' ? `cast(null as ${SQL_TYPES[type]})` : text, sql };
+}
+
 function fieldOf(type: GeneratedType): fc.Arbitrary<Pair> {
   const names = Object.entries(FIELDS).flatMap(([name, of]) => (of === type ? [name] : []));
   return fc.constantFrom(...names).map((name) => ({ text: name, sql: `"${name}"` }));
