@@ -28,6 +28,25 @@ const CHOSEN = [
   'url.path = word',
   'word is distinct from url.path',
   'cast(url.path as boolean)',
+  "contains(url.path, 'ff')",
+  "contains(url.path, 'api')",
+  "contains(url.path, 'ite')",
+  "url.path like '%ff'",
+  "url.path like '_b'",
+  "starts_with(url.path, '\\xff')",
+  "(url.path || word || 'z') = 'aaz'",
+  "concat(url.path, 'z', word) < 'b'",
+  "coalesce(url.path, 'x')",
+  "case when flag then url.path else 'x' end",
+  'size * 4503599627370497',
+  'size + http.status',
+  'round(event.ratio)',
+  'round(event.ratio, 1)',
+  'cast(event.ratio as bigint)',
+  "date_part('hour', seen)",
+  "date_trunc('day', seen)",
+  "epoch_ms(8639999999999900 + size) + interval '100 milliseconds'",
+  'epoch_ms(size)',
   "flag and word <> '' and cast(url.path as boolean)",
 ];
 
@@ -61,7 +80,11 @@ function cellsOf(type: FieldType): fc.Arbitrary<Cell> {
       { weight: 6, arbitrary: TIMES_MS },
       { weight: 1, arbitrary: fc.constantFrom(0.5, -1.25, Infinity) },
     );
-  const small = fc.oneof(fc.integer({ min: -3, max: 3 }), fc.constantFrom(200, 404, 500, 1000));
+  const small = fc.oneof(
+    fc.integer({ min: -3, max: 3 }),
+    fc.constantFrom(200, 404, 500, 1000),
+    ...(type === 'double' ? [fc.constantFrom(0.5, -0.5, 1.5, -2.5, 0.25)] : []),
+  );
   const rare =
     type === 'long'
       ? fc.oneof(LONGS, fc.constantFrom(Infinity, -Infinity))
@@ -100,6 +123,8 @@ function batchOf(lines: readonly Line[], result: FieldType): Batch {
       else column.values[i] = cell === null ? Number.NaN : Number(cell);
     }
   }
+  // The next text does not fit.
+  batch.scratch = batch.scratch.slice(0, batch.scratchLength);
   return batch;
 }
 
