@@ -49,6 +49,7 @@ export function describeConfig(config: Config, components: Components): string {
       `stream ${name}: ${stream.codec.type} lines of ${places.join(', ')}`,
       `  event time ${escapeText(field)}${zone}, up to ${formatDuration(outOfOrdernessMs)} out of order`,
       ...fieldsText(stream, components),
+      ...documentsText(name, config, components),
       ...notesOf(inputs).map((note) => `  note: ${note}`),
     ].join('\n');
   });
@@ -82,6 +83,14 @@ function fieldsText(stream: StreamSpec, components: Components): string[] {
     return escapeText(origin === field ? field : `${field} (${origin})`);
   });
   return [`  fields ${texts.length === 0 ? 'none' : texts.join(', ')}`];
+}
+
+/** Which of its lines sinks take, where that is not all of them. */
+function documentsText(stream: string, { sinks }: Config, components: Components): string[] {
+  return Object.entries(sinks).flatMap(([name, sink]) => {
+    const condition = components.sinks[sink.type]?.conditionOf?.(sink, stream);
+    return condition === undefined ? [] : [`  documents of ${name} where ${escapeText(condition)}`];
+  });
 }
 
 /** The log of one machine lies in data_dir, which stands above. */

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { AggregateDefinition } from '../aggregates/aggregate.ts';
 import type { CodecDefinition } from '../codecs/codec.ts';
 import type { RollupSpec } from '../epoch/pipeline.ts';
+import type { WrittenExpression } from '../epoch/table.ts';
 import type { OperatorDefinition } from '../operators/operator.ts';
 import type { TransformDefinition } from '../transforms/transform.ts';
 import type { BrokerConfig, Config, InputConfig, SinkConfig } from './config.ts';
@@ -39,6 +40,9 @@ export interface WrittenTopic {
   readonly has: (rollup: string) => boolean;
 }
 
+/** Reads a condition over the lines of a stream; undefined where it cannot be used, which is said, or is true of all lines. */
+export type ReadCondition = (path: Path, stream: string, text: string) => WrittenExpression | undefined;
+
 /** What sinks are checked against: the rest of the file. */
 export interface SinkNeighbours {
   readonly streams: readonly string[];
@@ -46,6 +50,7 @@ export interface SinkNeighbours {
   /** Of those rollups that are right. */
   readonly specs: Readonly<Record<string, RollupSpec>>;
   readonly hasOwnCluster: boolean;
+  readonly condition: ReadCondition;
 }
 
 export interface SinkContext extends Pick<Config, 'pipeline' | 'broker'> {
@@ -54,6 +59,7 @@ export interface SinkContext extends Pick<Config, 'pipeline' | 'broker'> {
   readonly engine: Pick<Config['engine'], 'assignment'>;
   /** Relative paths begin here. */
   readonly folder: string;
+  readonly condition: ReadCondition;
 }
 
 /** A kind of sink as the configuration sees it. */

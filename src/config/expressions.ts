@@ -54,7 +54,7 @@ export function readCondition(
   return tree === undefined || always !== undefined ? undefined : { text, tree };
 }
 
-export const NEVER_TRUE = { message: 'this condition is never true', hint: 'no line would be counted' };
+export const NEVER_TRUE = { message: 'this condition is never true', hint: 'no line would be taken' };
 
 /** Whether a condition is true, where that is the same for all lines. */
 export function constantCondition(tree: Tree): boolean | undefined {

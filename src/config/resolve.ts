@@ -6,10 +6,10 @@ import type { Fields } from '../record/batch.ts';
 import { type StreamPlan, streamPlan } from '../transforms/stream-plan.ts';
 import type { Config } from './config.ts';
 import { dataDirProblem } from './data-dir.ts';
-import type { ConfigComponents, Report, Section, SinkNeighbours, WrittenTopic } from './definitions.ts';
+import type { ConfigComponents, ReadCondition, Report, Section, SinkNeighbours, WrittenTopic } from './definitions.ts';
 import type { ConfigDocument, Path } from './document.ts';
 import { dotted, problemsOfIssues } from './issues.ts';
-import type { ExpressionReader } from './expressions.ts';
+import { type ExpressionReader, readCondition } from './expressions.ts';
 import { TOPIC_PREFIX, checkKafkaBroker, resolveKafkaBroker } from './kafka-broker.ts';
 import { unknownField } from './measures.ts';
 import { suggestion } from './nearest.ts';
@@ -78,7 +78,12 @@ export function resolveConfig(
   checkSources(sections, { pipeline, broker }, components, report);
   const { streams: allStreams, rollups: allRollups } = sections;
   const names = { streams: Object.keys(allStreams ?? {}), rollups: Object.keys(allRollups ?? {}) };
-  checkSinks(sections.sinks, { ...names, specs: rollups, hasOwnCluster: broker !== undefined }, components, report);
+  const condition: ReadCondition = (path, stream, text) => {
+    const plan = plans.get(stream);
+    return plan === undefined ? undefined : readCondition(reader, path, text, plan);
+  };
+  const neighbours = { ...names, specs: rollups, hasOwnCluster: broker !== undefined, condition };
+  checkSinks(sections.sinks, neighbours, components, report);
   if (parsed.success) checkAssignment(parsed.data, report);
   if (parsed.success) checkRestart(parsed.data.restart, report);
   if (parsed.success) {
@@ -86,7 +91,7 @@ export function resolveConfig(
     checkPartialRows({ ...parsed.data, rollups, tables: tablesOf(rollups, components) }, components, report);
   }
   if (!parsed.success || problems.length > 0) return { config: undefined, problems };
-  return { config: assemble(parsed.data, streams, rollups, context), problems };
+  return { config: assemble(parsed.data, streams, rollups, { ...context, condition }), problems };
 }
 
 /** Whether the schema has nothing to say of the value at a path. */
@@ -306,7 +311,7 @@ function assemble(
   file: ConfigFile,
   streams: ReadonlyMap<string, ResolvedStream>,
   rollups: Readonly<Record<string, RollupSpec>>,
-  { file: path, folder, components }: ResolveContext,
+  { file: path, folder, components, condition }: ResolveContext & { readonly condition: ReadCondition },
 ): Config {
   const { checkpoint, snapshot_after: snapshotBytes, workers, assignment } = file.engine;
   const pipeline: Pipeline = {
@@ -334,7 +339,7 @@ function assemble(
     sinks: Object.fromEntries(
       Object.entries(file.sinks as Sectioned).map(([name, section]) => {
         const { resolve: resolveSink } = definitionOf(components.sinks, section);
-        return [name, resolveSink(section, { name, pipeline, broker, engine: { assignment }, folder })];
+        return [name, resolveSink(section, { name, pipeline, broker, engine: { assignment }, folder, condition })];
       }),
     ),
     engine: { workers, assignment },

@@ -118,6 +118,8 @@ export interface SinkDefinition<Sink extends SinkConfig = SinkConfig, Event = un
   readonly epochs?: (config: Config, name: string, sink: Sink) => SinkEpochs[];
   /** One by default. */
   readonly processes?: (dataDir: DataDir, sink: Sink) => readonly SinkProcess[];
+  /** The condition of the lines of a stream that it takes, as it is written. None by default. */
+  readonly conditionOf?: (sink: Sink, stream: string) => string | undefined;
   /** Undefined where it holds no documents of lines. */
   readonly openStore?: (name: string, sink: Sink, nowMs: number) => Promise<OpenStore | undefined>;
   /** What a person should know, as a line. */

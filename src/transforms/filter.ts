@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { TransformSpec } from '../epoch/pipeline.ts';
 import { compileColumn } from '../expressions/compile.ts';
 import { type Tree, fieldsOf } from '../expressions/tree.ts';
 import type { NumberColumn } from '../record/batch.ts';
@@ -11,6 +12,13 @@ const options = z.strictObject({
 
 interface FilterSpec {
   readonly where: Tree;
+  /** In the ledger. Default: `filter`. */
+  readonly reason?: string;
+}
+
+/** One that no list of transforms names: for those who read some of the lines of a stream. */
+export function filterOf(where: Tree, reason: string): TransformSpec {
+  return { type: filter.type, where, reason };
 }
 
 /** A line it takes away still moves the clock: at night only health checks may come. */
@@ -29,11 +37,11 @@ export const filter: TransformDefinition<z.output<typeof options>, FilterSpec> =
     reads: fieldsOf(where).map(({ name }) => name),
     condition: where,
   }),
-  compile({ where }, columnOf) {
+  compile({ where, reason = 'filter' }, columnOf) {
     const program = compileColumn(where, columnOf);
     const result: NumberColumn = { kind: 'number', values: new Float64Array(0), rest: undefined };
     return {
-      verdicts: [{ fate: 'filtered', reason: 'filter' }],
+      verdicts: [{ fate: 'filtered', reason }],
       run(batch, first) {
         if (result.values.length < batch.length) result.values = new Float64Array(batch.verdict.length);
         const lost = program.run(batch, result);

@@ -98,7 +98,7 @@ describe('a measure in SQL', () => {
       "count(*) filter (where http.response.status_code = '500')",
       '14:79 EXPRESSION: a whole number and text are never equal — write 500',
     ],
-    ['count(*) filter (where 1 > 2)', '14:53 MEASURE: this condition is never true — no line would be counted'],
+    ['count(*) filter (where 1 > 2)', '14:53 MEASURE: this condition is never true — no line would be taken'],
     ['sum(url.path || user.name)', '14:41 MEASURE: sum needs a number, and this is text'],
     [
       'sum(http.response.status_code >= 500)',
@@ -226,7 +226,7 @@ describe('the condition of a table', () => {
       'http.response.status_code',
       '12:13 EXPRESSION: a condition is needed here, and this is a whole number — compare it with something: … > 0, … is not null',
     ],
-    ['1 = 2', '12:12 EXPRESSION: this condition is never true — no line would be counted'],
+    ['1 = 2', '12:12 EXPRESSION: this condition is never true — no line would be taken'],
   ])('%s is refused', async (where, ...problems) => expect(await problemsOfSql(textWith(where))).toEqual(problems));
 
   test('over rows of several partitions names keys alone', async () => {

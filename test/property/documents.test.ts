@@ -1,8 +1,11 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
+import type { Config } from '../../src/config/config.ts';
 import type { LedgerEntry } from '../../src/epoch/epoch.ts';
 import type { TransformSpec } from '../../src/epoch/pipeline.ts';
 import type { FaultPoint } from '../../src/lib/fault-point.ts';
 import { setMutant } from '../../src/lib/mutant.ts';
+import { call, constant, field } from '../../src/expressions/tree.ts';
+import { documentPipeline } from '../../src/roles/sinks/document-pipeline.ts';
 import { addLine, emptySum } from '../../src/record/line-id.ts';
 import { documentId } from '../../src/sinks/elasticsearch/document-id.ts';
 import { CONSUMER, DocumentWorld, RAW } from '../support/document-runs.ts';
@@ -174,6 +177,23 @@ describe('documents of a task that is killed anywhere', () => {
     expect(new Set(fates)).toEqual(new Set(['in  4', 'indexed  2', 'filtered too_small 1', 'dead_letter too_large 1']));
     // The engine lists them, once for all who read the stream.
     expect(deadLetters).toEqual([]);
+  });
+
+  test('are made of the lines for which the condition of the sink is true', async () => {
+    const world = new DocumentWorld();
+    await world.begin();
+    const lines = ['5', '50', 'x', '51'].map((value) => `${READ_AT} k ${value}`);
+    const file = Object.assign(new TestFile('a/1', lines), { readAtMs: READ_AT });
+    await world.log.open().append(RAW, 0, [file.block(0, file.end)]);
+    const { streams } = plainPipeline({}, { field: 'time' });
+    const tree = call('>=', 'boolean', [field('value', 'long'), constant('long', '50')]);
+    const of = { text: 'value >= 50', tree };
+    const pipeline = documentPipeline({ name: 'web' } as Config, 'access', streams['access']!, of);
+    expect(await world.live({ pipeline, random: new Random(3) })).toBe(true);
+    const { documents, ledger } = await world.outcome();
+    expect(documents.map(({ document }) => document['message'])).toEqual([lines[1], lines[3]]);
+    const fates = ledger.map(({ fate, reason, sum }) => `${fate} ${fate === 'indexed' ? '' : reason} ${sum.lines}`);
+    expect(new Set(fates)).toEqual(new Set(['in  4', 'indexed  2', 'filtered where 2']));
   });
 
   test('documents.cursor_before_bulk: lines are lost without the rule', async () => {

@@ -61,7 +61,7 @@ export async function runDocuments(context: RoleContext<DocumentsEvent>, tasks: 
       assignment: staticAssignment(0, 1),
       ...components,
       kind: documentKind(context, tasks, lanes, stream),
-      options: engineOptions(config, documentPipeline(config, stream, spec), {
+      options: engineOptions(config, documentPipeline(config, stream, spec, sink.conditions?.[stream]), {
         maySwitch,
         isOnce,
         generation: documentGenerations[stream],

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import type { WrittenExpression } from '../../epoch/table.ts';
 import { duration } from '../../lib/units.ts';
 import { documentTopic, rawTopic } from '../../broker/broker.ts';
 import { type Config, type SinkConfig, sinkGroup } from '../../config/config.ts';
@@ -7,6 +8,7 @@ import type { Report, Section, SinkContext, SinkNeighbours } from '../../config/
 import type { Path } from '../../config/document.ts';
 import { namedKey } from '../../config/rollup-columns.ts';
 import type { FoldedTopic, OpenStore, SinkDefinition } from '../definitions.ts';
+import { expressionText } from '../../transforms/expression-option.ts';
 import { engineTopics } from '../sink-readers.ts';
 import { documentPipeline } from './document-pipeline.ts';
 import { type ElasticsearchRoleEvent, elasticsearchText } from './elasticsearch-text.ts';
@@ -33,6 +35,10 @@ const count = (min: number, max: number): z.ZodNumber =>
     .min(min, { error: () => `must be between ${min} and ${max}` })
     .max(max, { error: () => `must be between ${min} and ${max}` });
 const names = z.array(text, { error: () => 'expects a list of names' });
+const DOCUMENTS_FORM = 'expects the name of a stream, or { stream, where }';
+const documentsOf = z.union([text, z.strictObject({ stream: text, where: expressionText.optional() })], {
+  error: () => DOCUMENTS_FORM,
+});
 
 const options = z.strictObject({
   nodes: z
@@ -56,7 +62,12 @@ const options = z.strictObject({
     .boolean({ error: () => 'expects true or false' })
     .prefault(false)
     .describe('Plain http to another machine is meant: whoever is on the way reads lines and key.'),
-  documents: names.optional().describe('Streams whose lines become documents. All by default.'),
+  documents: z
+    .array(documentsOf, { error: () => 'expects a list of names' })
+    .optional()
+    .describe(
+      'Streams whose lines become documents. All by default. `{ stream: access, where: http.response.status_code >= 400 }` takes the lines for which a condition in SQL is true.',
+    ),
   rollups: names.optional().describe('Rollups whose rows become documents. All by default.'),
   retention: duration({ min: '1d', max: '36500d' })
     .optional()
@@ -83,6 +94,8 @@ export interface ElasticsearchSinkConfig extends SinkConfig {
   readonly isInsecureAllowed: boolean;
   /** Streams. */
   readonly documents: readonly string[];
+  /** Stream → the condition of the lines that become documents; left out where there is none. */
+  readonly conditions?: Readonly<Record<string, WrittenExpression>>;
   readonly rollups: readonly string[];
   /** Null: everything is kept. */
   readonly retentionMs: number | null;
@@ -93,7 +106,15 @@ export interface ElasticsearchSinkConfig extends SinkConfig {
 
 /** What the schema of one section alone does not see: names that must be there, and keys that belong together. */
 function check(path: Path, section: Section, known: SinkNeighbours, report: Report): void {
-  checkNames([...path, 'documents'], section['documents'], 'stream', known.streams, report);
+  const documents = entriesOf(section);
+  const listed = documents?.map(({ stream }) => (stream === '' ? undefined : stream));
+  checkNames([...path, 'documents'], listed, 'stream', known.streams, report);
+  for (const [i, { stream, where }] of (documents ?? []).entries()) {
+    if (where !== undefined) known.condition([...path, 'documents', i, 'where'], stream, where);
+    if (stream === '' || listed!.indexOf(stream) === i) continue;
+    const message = `the stream ${stream} is there already`;
+    report([...path, 'documents', i], 'value', { code: 'CONFIG_VALUE', message, hint: 'leave one out' });
+  }
   checkNames([...path, 'rollups'], section['rollups'], 'rollup', known.rollups, report);
   const isNone = (key: string): boolean => Array.isArray(section[key]) && section[key].length === 0;
   if (isNone('documents') && isNone('rollups')) {
@@ -126,9 +147,20 @@ function check(path: Path, section: Section, known: SinkNeighbours, report: Repo
 
 /** Streams that a section sends to Elasticsearch. */
 function streamsOf(section: Section, streams: readonly string[]): readonly string[] {
-  const { documents } = section;
-  if (!Array.isArray(documents)) return streams;
-  return streams.filter((stream) => documents.includes(stream));
+  const documents = entriesOf(section);
+  if (documents === undefined) return streams;
+  return streams.filter((one) => documents.some(({ stream }) => stream === one));
+}
+
+/** What `documents` lists, as far as it can be read; undefined where there is no list. */
+function entriesOf({
+  documents,
+}: Section): { readonly stream: string; readonly where?: string | undefined }[] | undefined {
+  if (!Array.isArray(documents)) return undefined;
+  return documents.map((entry) => {
+    const { data } = documentsOf.safeParse(entry);
+    return typeof data === 'object' ? data : { stream: String(data ?? '') };
+  });
 }
 
 /** What the document of a row says itself. */
@@ -160,8 +192,13 @@ function checkNames(path: Path, listed: unknown, what: string, known: readonly s
   }
 }
 
-function resolveSink(section: Section, { pipeline, folder }: SinkContext): ElasticsearchSinkConfig {
+function resolveSink(section: Section, { pipeline, folder, condition }: SinkContext): ElasticsearchSinkConfig {
   const parsed = section as z.output<typeof options>;
+  const entries = entriesOf(section);
+  const conditions = (entries ?? []).flatMap(({ stream, where }) => {
+    const read = where === undefined ? undefined : condition([], stream, where);
+    return read === undefined ? [] : [[stream, read] as const];
+  });
   const { api_key: apiKey, username, password, tls } = parsed;
   return {
     type: 'elasticsearch',
@@ -177,7 +214,8 @@ function resolveSink(section: Section, { pipeline, folder }: SinkContext): Elast
         ? null
         : { caFile: tls.ca === undefined ? null : resolve(folder, tls.ca), serverName: tls.server_name ?? null },
     isInsecureAllowed: parsed.insecure,
-    documents: parsed.documents ?? Object.keys(pipeline.streams),
+    documents: entries?.map(({ stream }) => stream) ?? Object.keys(pipeline.streams),
+    ...(conditions.length === 0 ? {} : { conditions: Object.fromEntries(conditions) }),
     rollups: parsed.rollups ?? Object.keys(pipeline.rollups),
     retentionMs: parsed.retention ?? null,
     indexPrefix: parsed.index_prefix,
@@ -243,7 +281,7 @@ export const elasticsearchSink: SinkDefinition<ElasticsearchSinkConfig, Elastics
       partitions: config.pipeline.streams[stream]!.partitions,
     })),
   ],
-  epochs: (config, name, { documents }) =>
+  epochs: (config, name, { documents, conditions }) =>
     documents.map((stream) => {
       const spec = config.pipeline.streams[stream]!;
       return {
@@ -251,9 +289,10 @@ export const elasticsearchSink: SinkDefinition<ElasticsearchSinkConfig, Elastics
         topic: documentTopic(config.broker.topicPrefix, config.name, name, stream),
         partitions: spec.partitions,
         sink: name,
-        pipeline: documentPipeline(config, stream, spec),
+        pipeline: documentPipeline(config, stream, spec, conditions?.[stream]),
       };
     }),
+  conditionOf: ({ conditions }, stream) => conditions?.[stream]?.text,
   openStore,
   text: elasticsearchText,
   run: async (context, name, sink, given) =>

@@ -1,6 +1,10 @@
 import { expect, test } from '@jest/globals';
-import { resolveText } from '../../support/configs.ts';
-import { RIGHT_CONFIG, folderWith, problemsOf, refuses } from '../../support/broken-config.ts';
+import { describeConfig } from '../../../src/cli/check.ts';
+import { COMPONENTS } from '../../../src/components.ts';
+import type { SinkEpochs } from '../../../src/roles/definitions.ts';
+import { type ElasticsearchSinkConfig, elasticsearchSink } from '../../../src/roles/sinks/elasticsearch.ts';
+import { resolveSqlText, resolveText } from '../../support/configs.ts';
+import { RIGHT_CONFIG, folderWith, problemsOf, problemsOfSql, refuses } from '../../support/broken-config.ts';
 
 const SINK = 'type: elasticsearch, nodes: [http://127.0.0.1:9200]';
 const withSink = (options: string): string => `version: 1\nsinks: { search: { ${SINK}${options} } }`;
@@ -43,6 +47,36 @@ test('a pipeline of documents alone needs no rollups, and one without either is 
   expect(problemsOf(`${documents}rollups:\n`.replace('version: 1', withSink('')))).toEqual([
     '10:1 WRONG_TYPE: rollups is empty — expects a map of names; leave it out where there are no tables',
   ]);
+});
+
+test('documents of some lines of a stream are those behind one more filter', async () => {
+  const where = 'http.response.status_code >= 400';
+  const text = RIGHT_CONFIG.replace('version: 1', withSink(`, documents: [{ stream: access, where: '${where}' }]`));
+  const { config } = await resolveSqlText(text);
+  const sink = config.sinks['search'] as ElasticsearchSinkConfig;
+  expect(sink).toMatchObject({ documents: ['access'], conditions: { access: { text: where } } });
+  const [{ pipeline }] = elasticsearchSink.epochs!(config, 'search', sink) as [SinkEpochs];
+  expect(pipeline.streams['access']!.transforms).toMatchObject([{ type: 'filter', reason: 'where' }]);
+  expect(config.pipeline.streams['access']).not.toHaveProperty('transforms');
+  expect(describeConfig(config, COMPONENTS)).toContain(`\n  documents of search where ${where}\n`);
+});
+
+test.each<[documents: string, ...problems: string[]]>([
+  [
+    "{ stream: access, where: 'status > 1' }",
+    '2:111 EXPRESSION: the stream\'s lines have no field "status" — did you mean "http.response.status_code"?',
+  ],
+  ["{ stream: access, where: '1 > 2' }", '2:110 EXPRESSION: this condition is never true — no line would be taken'],
+  [
+    "{ stream: acess, where: 'status > 1' }",
+    '2:85 UNKNOWN_STREAM: there is no stream "acess" — did you mean "access"?',
+  ],
+  ['access, access', '2:93 VALUE: the stream access is there already — leave one out'],
+  ['{ where: true }', '2:85 MISSING_KEY: "stream" is missing in sinks.search.documents[0] — it is text'],
+  ['7', '2:85 VALUE: sinks.search.documents[0] is 7 — expects the name of a stream, or { stream, where }'],
+])('documents: [%s] is refused', async (documents, ...problems) => {
+  const text = RIGHT_CONFIG.replace('version: 1', withSink(`, documents: [${documents}]`));
+  expect(await problemsOfSql(text)).toEqual(problems);
 });
 
 refuses(
