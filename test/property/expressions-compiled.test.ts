@@ -36,6 +36,7 @@ const CHOSEN = [
   "starts_with(url.path, '\\xff')",
   "(url.path || word || 'z') = 'aaz'",
   "concat(url.path, 'z', word) < 'b'",
+  `(url.path || word || '${'-'.repeat(300)}') < 'b'`,
   "coalesce(url.path, 'x')",
   "case when flag then url.path else 'x' end",
   'size * 4503599627370497',
