@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { COMPONENTS } from '../src/components.ts';
 import { RESERVED_COLUMNS } from '../src/config/config.ts';
 import { schemasOf } from '../src/config/schema.ts';
+import { expressionsPage } from './expressions-page.ts';
 import { metricsPage } from './metrics-page.ts';
 
 /** The few parts of JSON Schema that zod writes for this configuration. */
@@ -33,6 +34,7 @@ export const REFERENCE_PAGES: readonly Page[] = [
   { path: 'docs/reference/sources.md', render: sourcesPage },
   { path: 'docs/reference/codecs.md', render: codecsPage },
   { path: 'docs/reference/transforms.md', render: transformsPage },
+  { path: 'docs/reference/expressions.md', render: expressionsPage },
   { path: 'docs/reference/aggregates.md', render: aggregatesPage },
   { path: 'docs/reference/sinks.md', render: sinksPage },
   { path: 'docs/reference/metrics.md', render: metricsPage },
@@ -110,7 +112,7 @@ function configPage(): string {
     ...section('rollups.*.window', mapValues(rest['rollups'])?.properties?.['window']),
     ...section('engine', rest['engine']),
     ...section('engine.checkpoint', rest['engine']?.properties?.['checkpoint']),
-    'The kinds of [sources](sources.md), [codecs](codecs.md), [transforms](transforms.md), [aggregates](aggregates.md) and [sinks](sinks.md) have pages of their own.',
+    'The kinds of [sources](sources.md), [codecs](codecs.md), [transforms](transforms.md), [aggregates](aggregates.md) and [sinks](sinks.md) have pages of their own, and so have [expressions](expressions.md).',
     '',
   ].join('\n');
 }
@@ -275,7 +277,7 @@ function aggregatesPage(): string {
   const table = ['| measure | what it is | example |', '| --- | --- | --- |', ...rows, ''];
   return page(
     'Aggregates',
-    'What a measure of a rollup may be. In place of a field there may be an expression in SQL, and behind each a condition: `sum(field / 1000) filter (where field > 0)`.',
+    'What a measure of a rollup may be. In place of a field there may be an [expression](expressions.md) in SQL, and behind each a condition: `sum(field / 1000) filter (where field > 0)`.',
     table,
   );
 }
