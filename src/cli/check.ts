@@ -80,9 +80,17 @@ function fieldsText(stream: StreamSpec, components: Components): string[] {
   const plan = streamPlan(stream, components);
   const texts = Object.keys(plan.fields).map((field) => {
     const origin = plan.originOf(field);
-    return escapeText(origin === field ? field : `${field} (${origin})`);
+    const isShown = origin === field || plan.written.some(({ name }) => name === field);
+    return escapeText(isShown ? field : `${field} (${origin})`);
   });
-  return [`  fields ${texts.length === 0 ? 'none' : texts.join(', ')}`];
+  const width = Math.max(0, ...plan.written.map(({ name = 'filter' }) => name.length));
+  const written = plan.written.map(({ name, type, text }) =>
+    name === undefined ? `filter where ${text}` : `${name.padEnd(width)}  ${SQL_TYPES[type].padEnd(11)}  ${text}`,
+  );
+  return [
+    `  fields ${texts.length === 0 ? 'none' : texts.join(', ')}`,
+    ...written.map((line) => `    ${escapeText(line)}`),
+  ];
 }
 
 /** Which of its lines sinks take, where that is not all of them. */

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { AggregateDefinition } from '../aggregates/aggregate.ts';
 import type { CodecDefinition } from '../codecs/codec.ts';
 import type { RollupSpec } from '../epoch/pipeline.ts';
-import type { WrittenExpression } from '../epoch/table.ts';
+import type { WrittenExpression } from '../expressions/tree.ts';
 import type { OperatorDefinition } from '../operators/operator.ts';
 import type { TransformDefinition } from '../transforms/transform.ts';
 import type { BrokerConfig, Config, InputConfig, SinkConfig } from './config.ts';

@@ -1,9 +1,8 @@
-import type { WrittenExpression } from '../epoch/table.ts';
 import { TYPE_WORDS } from '../expressions/form.ts';
 import { constantOf } from '../expressions/interpret.ts';
 import { type Scope, resolveExpression } from '../expressions/resolve.ts';
 import type { SqlParser } from '../expressions/sql-parser.ts';
-import { type Tree, type ValueType, fieldsOf } from '../expressions/tree.ts';
+import { type Tree, type ValueType, type WrittenExpression, fieldsOf } from '../expressions/tree.ts';
 import type { Report } from './definitions.ts';
 import type { Path } from './document.ts';
 import { type StreamFields, unknownField } from './measures.ts';

@@ -3,10 +3,7 @@ import type { Pipeline, RollupSpec } from './pipeline.ts';
 
 /** A rollup's identity: the hash of its normalised definition. A rollup of the same name with another one is another rollup. */
 export function fingerprint(spec: RollupSpec): string {
-  // What is written otherwise and means the same is the same.
-  const measures = spec.measures.map(({ text: _text, ...measure }) => measure);
-  const derived = spec.derived?.map(({ name, tree }) => ({ name, tree }));
-  return hash64(canonicalJson({ ...spec, measures, derived, where: spec.where?.tree }));
+  return hash64(canonicalJson(withoutTexts(spec)));
 }
 
 /** Of all streams: a table's name is one for the pipeline, and a rollup that moves to another stream is another one. */
@@ -15,7 +12,18 @@ export function fingerprints(pipeline: Pipeline): Record<string, string> {
 }
 
 export function isSamePipeline(left: Pipeline, right: Pipeline): boolean {
-  return canonicalJson(left) === canonicalJson(right);
+  return canonicalJson(withoutTexts(left)) === canonicalJson(withoutTexts(right));
+}
+
+/** An expression that is written otherwise and means the same is the same. */
+function withoutTexts(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((one) => withoutTexts(one));
+  const isWritten = ['tree', 'expression'].some((key) => typeof (value as Record<string, unknown>)[key] === 'object');
+  const entries = Object.entries(value).filter(
+    ([key, one]) => !(isWritten && key === 'text' && typeof one === 'string'),
+  );
+  return Object.fromEntries(entries.map(([key, one]) => [key, withoutTexts(one)]));
 }
 
 /** JSON with the keys of every object sorted, so that order in a file means nothing. */

@@ -1,5 +1,6 @@
+import type { WrittenExpression } from '../expressions/tree.ts';
 import { assert } from '../lib/assert.ts';
-import type { DerivedSpec, KeySpec, MeasureSpec, RowSchema, WrittenExpression } from './table.ts';
+import type { DerivedSpec, KeySpec, MeasureSpec, RowSchema } from './table.ts';
 
 /**
  * The normalised pipeline: what the configuration means, with every default filled in and every name resolved. It travels in the

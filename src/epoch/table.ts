@@ -1,4 +1,4 @@
-import type { Tree } from '../expressions/tree.ts';
+import type { Tree, WrittenExpression } from '../expressions/tree.ts';
 import { assert, present } from '../lib/assert.ts';
 import { exactInteger } from '../lib/exact-integer.ts';
 import { textOf } from '../lib/text.ts';
@@ -26,12 +26,6 @@ export interface MeasureSpec {
   readonly parameter?: number;
   /** The measure before it that keeps the same sketch of the same field: there is one for both. */
   readonly sketchOf?: string;
-}
-
-/** An expression as it is written, and what it means. */
-export interface WrittenExpression {
-  readonly text: string;
-  readonly tree: Tree;
 }
 
 /** A measure that is made of others where a row is shown: an expression over what `tableFields` names, and over those before it. */

@@ -9,6 +9,12 @@ export type ValueType = 'boolean' | 'long' | 'double' | 'text' | 'time' | 'null'
 /** What an expression means: typed, every cast written out. Plain JSON: it travels in the pipeline, and its text is printed from it (sql-text.ts). */
 export type Tree = FieldTree | ConstantTree | CallTree;
 
+/** An expression as it is written, and what it means: only that makes it another one. */
+export interface WrittenExpression {
+  readonly text: string;
+  readonly tree: Tree;
+}
+
 export interface FieldTree {
   readonly kind: 'field';
   readonly name: string;

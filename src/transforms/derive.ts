@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { fieldName } from '../codecs/field-name.ts';
-import { type Tree, fieldTypeOf } from '../expressions/tree.ts';
+import { type WrittenExpression, fieldTypeOf } from '../expressions/tree.ts';
 import { expressionText } from './expression-option.ts';
 import type { TransformDefinition } from './transform.ts';
 
@@ -16,7 +16,7 @@ const options = z.strictObject({
 });
 
 interface DeriveSpec {
-  readonly fields: Readonly<Record<string, Tree>>;
+  readonly fields: Readonly<Record<string, WrittenExpression>>;
 }
 
 /** A field that nobody uses is not made. */
@@ -28,16 +28,17 @@ export const derive: TransformDefinition<z.output<typeof options>, DeriveSpec> =
   named: () => [],
   resolve({ fields }, read) {
     const made = Object.entries(fields).map(([field, text]) => {
-      return [field, read({ path: ['fields', field], part: 'value' }, text)] as const;
+      const tree = read({ path: ['fields', field], part: 'value' }, text);
+      return [field, tree === undefined ? undefined : { text, tree }] as const;
     });
-    const trees = made.filter((entry): entry is readonly [string, Tree] => entry[1] !== undefined);
-    return trees.length < made.length ? undefined : { fields: Object.fromEntries(trees) };
+    const whole = made.filter((entry): entry is readonly [string, WrittenExpression] => entry[1] !== undefined);
+    return whole.length < made.length ? undefined : { fields: Object.fromEntries(whole) };
   },
   shape: ({ fields }, before) => ({
     after: {
       ...Object.fromEntries(Object.entries(before).map(([from, type]) => [from, { type, from }])),
       ...Object.fromEntries(
-        Object.entries(fields).map(([field, made]) => [field, { type: fieldTypeOf(made.type), made }]),
+        Object.entries(fields).map(([field, made]) => [field, { type: fieldTypeOf(made.tree.type), made }]),
       ),
     },
   }),

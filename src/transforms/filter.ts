@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { TransformSpec } from '../epoch/pipeline.ts';
 import { compileColumn } from '../expressions/compile.ts';
-import { type Tree, fieldsOf } from '../expressions/tree.ts';
+import { type WrittenExpression, fieldsOf } from '../expressions/tree.ts';
 import type { NumberColumn } from '../record/batch.ts';
 import { expressionText } from './expression-option.ts';
 import type { TransformDefinition } from './transform.ts';
@@ -11,13 +11,13 @@ const options = z.strictObject({
 });
 
 interface FilterSpec {
-  readonly where: Tree;
+  readonly where: WrittenExpression;
   /** In the ledger. Default: `filter`. */
   readonly reason?: string;
 }
 
 /** One that no list of transforms names: for those who read some of the lines of a stream. */
-export function filterOf(where: Tree, reason: string): TransformSpec {
+export function filterOf(where: WrittenExpression, reason: string): TransformSpec {
   return { type: filter.type, where, reason };
 }
 
@@ -28,17 +28,17 @@ export const filter: TransformDefinition<z.output<typeof options>, FilterSpec> =
     'Keeps the lines for which a condition is true. The others are counted as `filtered`, and are in no table and no document.',
   options,
   named: () => [],
-  resolve({ where }, read) {
-    const tree = read({ path: ['where'], part: 'value' }, where, 'boolean');
-    return tree === undefined ? undefined : { where: tree };
+  resolve({ where: text }, read) {
+    const tree = read({ path: ['where'], part: 'value' }, text, 'boolean');
+    return tree === undefined ? undefined : { where: { text, tree } };
   },
   shape: ({ where }, before) => ({
     after: Object.fromEntries(Object.entries(before).map(([from, type]) => [from, { type, from }])),
-    reads: fieldsOf(where).map(({ name }) => name),
+    reads: fieldsOf(where.tree).map(({ name }) => name),
     condition: where,
   }),
   compile({ where, reason = 'filter' }, columnOf) {
-    const program = compileColumn(where, columnOf);
+    const program = compileColumn(where.tree, columnOf);
     const result: NumberColumn = { kind: 'number', values: new Float64Array(0), rest: undefined };
     return {
       verdicts: [{ fate: 'filtered', reason }],

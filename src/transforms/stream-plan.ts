@@ -11,7 +11,7 @@ import {
   originOfTree,
 } from '../expressions/made-columns.ts';
 import { assert, present } from '../lib/assert.ts';
-import { Batch, type Field, type Fields, LINE_VERDICTS, type Verdict } from '../record/batch.ts';
+import { Batch, type Field, type FieldType, type Fields, LINE_VERDICTS, type Verdict } from '../record/batch.ts';
 import type { Shape, TransformDefinition } from './transform.ts';
 
 /** What the lines of streams are read with, by type. */
@@ -29,6 +29,8 @@ export interface StreamPlan {
   originOf(field: string): string;
   /** The stream's name of a field of the codec: null where the transforms left it out, undefined where the codec has none of that name. */
   nameOf(codecField: string): string | null | undefined;
+  /** What its transforms ask and make, as it is written, in order: a condition has no name. */
+  readonly written: readonly WrittenStep[];
   /** The conditions that its lines have passed, over the codec's fields, in SQL. */
   readonly filters: readonly string[];
   /**
@@ -36,6 +38,14 @@ export interface StreamPlan {
    * expression is made of those of the stream, for the lines that go on.
    */
   reader(fields: readonly WantedField[], eventTime: EventTimeSpec): LineReader;
+}
+
+/** An expression of a transform. */
+export interface WrittenStep {
+  /** The field that it makes. */
+  readonly name?: string;
+  readonly type: FieldType;
+  readonly text: string;
 }
 
 /** How the lines of a stream are read: `decode` fills the batch, `transform` decides which of its lines go on. */
@@ -77,14 +87,18 @@ export function streamPlan(stream: Pick<StreamSpec, 'codec' | 'transforms'>, com
     stages.push({ definition, options, origins: before, shape });
     const after = Object.entries(shape.after);
     origins = new Map(
-      after.map(([field, one]) => [field, 'made' in one ? made.add(one.made, before) : originIn(before, one.from)]),
+      after.map(([field, one]) => [
+        field,
+        'made' in one ? made.add(one.made.tree, before) : originIn(before, one.from),
+      ]),
     );
     fields = Object.fromEntries(after.map(([field, { type: fieldType }]) => [field, fieldType]));
   }
   return {
     fields,
+    written: stages.flatMap(({ shape }) => writtenIn(shape)),
     filters: stages.flatMap(({ shape: { condition }, origins: of }) =>
-      condition === undefined ? [] : [originOfTree(condition, of)],
+      condition === undefined ? [] : [originOfTree(condition.tree, of)],
     ),
     originOf: (field) => originIn(origins, field),
     nameOf(codecField) {
@@ -124,6 +138,14 @@ export function streamPlan(stream: Pick<StreamSpec, 'codec' | 'transforms'>, com
       };
     },
   };
+}
+
+function writtenIn({ condition, after }: Shape): WrittenStep[] {
+  const asked: WrittenStep[] = condition === undefined ? [] : [{ type: 'boolean', text: condition.text }];
+  const made = Object.entries(after).flatMap(([name, one]) =>
+    'made' in one ? [{ name, type: one.type, text: one.made.text }] : [],
+  );
+  return [...asked, ...made];
 }
 
 /** What happens to a batch behind its decoder: each transform, and just before it the columns that it looks at; at last all others. */

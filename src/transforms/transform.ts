@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Tree, ValueType } from '../expressions/tree.ts';
+import type { Tree, ValueType, WrittenExpression } from '../expressions/tree.ts';
 import type { Batch, FieldType, Fields, Verdict } from '../record/batch.ts';
 
 /**
@@ -50,13 +50,13 @@ export interface Shape {
   /** The fields it looks at in every line, by their names before it. Default: none. */
   readonly reads?: readonly string[];
   /** Lines for which it is not true do not go on: behind another condition, a table is another one. */
-  readonly condition?: Tree;
+  readonly condition?: WrittenExpression;
 }
 
 /** A field that was there before it, maybe under another name; or what an expression makes of them. */
 export type FieldAfter =
   | { readonly type: FieldType; /** The field before it whose value this is. */ readonly from: string }
-  | { readonly type: FieldType; readonly made: Tree };
+  | { readonly type: FieldType; readonly made: WrittenExpression };
 
 /** A transform at work. */
 export interface BatchTransform {

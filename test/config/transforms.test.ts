@@ -147,6 +147,15 @@ describe('expressions', () => {
     ]);
   });
 
+  test('written in another way are the same pipeline', async () => {
+    const [one, same, other] = await Promise.all(
+      ['url.path is null', '(url.path  is null)', 'url.path is not null'].map(
+        async (where) => (await resolveSqlText(textWith([`{ type: filter, where: "${where}" }`]))).config.pipeline,
+      ),
+    );
+    expect([isSamePipeline(one!, same!), isSamePipeline(one!, other!)]).toEqual([true, false]);
+  });
+
   test('see what the transforms before have made', async () => {
     const { config } = await resolveSqlText(
       textWith(
@@ -162,6 +171,11 @@ describe('expressions', () => {
     const { traffic } = config.pipeline.rollups;
     const made = `(((("http.response.status_code" >= CAST('500' AS BIGINT))) AND ("source.ip" IS NULL)))`;
     expect(traffic).toMatchObject({ origins: { worse: made }, filters: [`((${made} IS NOT NULL))`] });
+    const shown = describeConfig(config, COMPONENTS);
+    expect(shown).toContain(', worse\n    failed  BOOLEAN      http.response.status_code >= 500\n');
+    expect(shown).toContain(
+      '\n    worse   BOOLEAN      is_bad and source.ip is null\n    filter where worse is not null\n',
+    );
   });
 });
 

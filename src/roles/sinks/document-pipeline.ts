@@ -1,6 +1,6 @@
 import type { Config } from '../../config/config.ts';
 import type { Pipeline, StreamSpec } from '../../epoch/pipeline.ts';
-import type { WrittenExpression } from '../../epoch/table.ts';
+import type { WrittenExpression } from '../../expressions/tree.ts';
 import { filterOf } from '../../transforms/filter.ts';
 
 /** What documents depend on: how lines are read, and nothing of rollups or of the clock of windows. `where`: which lines become documents. */
@@ -11,7 +11,7 @@ export function documentPipeline(
   where?: WrittenExpression,
 ): Pipeline {
   const { field, timeZone, maxFutureMs } = eventTime;
-  const all = where === undefined ? transforms : [...(transforms ?? []), filterOf(where.tree, 'where')];
+  const all = where === undefined ? transforms : [...(transforms ?? []), filterOf(where, 'where')];
   const noClock = { outOfOrdernessMs: 0, idleTimeoutMs: 30_000, agentLostTimeoutMs: 3_600_000 };
   const spec = {
     partitions,

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import type { WrittenExpression } from '../../epoch/table.ts';
+import type { WrittenExpression } from '../../expressions/tree.ts';
 import { duration } from '../../lib/units.ts';
 import { documentTopic, rawTopic } from '../../broker/broker.ts';
 import { type Config, type SinkConfig, sinkGroup } from '../../config/config.ts';
