@@ -29,7 +29,7 @@ export const CONDITIONAL_RULES: readonly Rule[] = [
       );
     },
   })),
-  rule('case', 'double', ['boolean', 'long', 'double'], (c, a, b) => `if(${c}, ${a}, coalesce(${b}, 1.5))`),
+  rule('case', 'double', ['boolean', 'long', 'double'], (c, a, b) => `if(${c}, ${a}, coalesce(${b}, 15e-1))`),
   ...rulesOf('coalesce', 0, 3, (a, b, c) => `coalesce(${a}, ${b}, ${c})`),
   ...rulesOf('coalesce', 0, 2, (a, b) => `ifnull(${a}, ${b})`),
   ...rulesOf('nullif', 0, 2, (a, b) => `nullif(${a}, ${b})`),

@@ -12,7 +12,7 @@ const finite =
     `finite(${sql(...args)})`;
 
 /** NULL alone is a whole number to arithmetic: where the type matters, it is a number. */
-const anyDouble = (text: string): string => `coalesce(${text}, 0.25)`;
+const anyDouble = (text: string): string => `coalesce(${text}, 25e-2)`;
 
 const OPERATORS: readonly Rule[] = ['+', '-', '*'].flatMap((sign) => {
   const text = (a: string, b: string): string => `(${a} ${sign} ${b})`;
