@@ -26,7 +26,7 @@ import type { Service } from '../supervisor/service.ts';
 import { DRAIN_MS, Supervisor, supervisorText } from '../supervisor/supervisor.ts';
 import type { Components, Launch } from '../roles/definitions.ts';
 import { commandName } from './command-name.ts';
-import { type DemoStory, LATE_SQL, VISITS_SQL, WINDOWS_SQL, generatorArgs } from './demo-story.ts';
+import { type DemoStory, LATE_SQL, ROUTES_SQL, VISITS_SQL, WINDOWS_SQL, generatorArgs } from './demo-story.ts';
 import { LiveBlock } from './live-block.ts';
 import { hasColours, painter } from './output.ts';
 import { queryOf, warehouseOf } from './sql-target.ts';
@@ -205,6 +205,10 @@ export class DemoRun {
   async #prove(): Promise<number> {
     this.#block.keep();
     const query = queryOf(this.#dataDir);
+    const routes = await this.#query(ROUTES_SQL);
+    this.#note(
+      `\nrobots are filtered, routes are made of paths, errors are counted by a condition; the windows with the highest rate:\n${tableText(routes)}`,
+    );
     const visits = await this.#query(VISITS_SQL);
     this.#note(
       `\nrequests of one client that come one soon after the other are a visit; the longest of them:\n${tableText(visits)}\n`,

@@ -31,13 +31,20 @@ sources:
 streams:
   access:
     codec: { type: combined }
+    transforms:
+      - { type: filter, where: "coalesce(user_agent.original, '') not ilike '%bot%'" }
+      - { type: derive, fields: { route: "regexp_extract(url.path, '^/[^/]*')" } }
     event_time: { out_of_orderness: 3s, idle_timeout: 2s }
 rollups:
   traffic:
     from: access
-    by: [http.response.status_code]
+    by: [route]
     window: { type: tumbling, size: 5s }
-    measures: { requests: count, bytes: sum(http.response.body.bytes) }
+    measures:
+      requests: count
+      errors: count(*) filter (where http.response.status_code >= 500)
+      error_rate: errors / requests
+      bytes: sum(http.response.body.bytes)
   visits:
     from: access
     by: [source.address]
@@ -53,18 +60,21 @@ export function generatorArgs(story: DemoStory): string[] {
   return ['gen', ...rate, ...trouble, '--seed', '7', '--output', 'access.log'];
 }
 
-/** The last windows, newest below. Errors are answers of 500 and above. */
+/** The last windows, newest below. */
 export const WINDOWS_SQL = `
   WITH late AS (SELECT window_start, count(*) AS late FROM tailrace.late WHERE rollup = 'traffic' GROUP BY ALL),
   windows AS (
-    SELECT window_start, sum(requests) AS requests,
-      coalesce(sum(requests) FILTER (WHERE http_response_status_code >= 500), 0) AS errors,
-      sum(bytes) AS bytes, max(status) AS status
+    SELECT window_start, sum(requests) AS requests, sum(errors) AS errors, sum(bytes) AS bytes, max(status) AS status
     FROM main.traffic GROUP BY ALL
   )
   SELECT strftime(windows.window_start AT TIME ZONE 'UTC', '%H:%M:%S'), CAST(requests AS BIGINT), CAST(errors AS BIGINT),
     CAST(bytes AS BIGINT), coalesce(late, 0), status
   FROM windows LEFT JOIN late USING (window_start) ORDER BY window_start DESC LIMIT 8`;
+
+/** The worst moments: a window of a route with the most errors among its requests, of those with some traffic. */
+export const ROUTES_SQL = `
+  SELECT route, strftime(window_start AT TIME ZONE 'UTC', '%H:%M:%S') AS window_start, requests, errors, round(error_rate, 3) AS error_rate
+  FROM main.traffic WHERE requests >= 10 ORDER BY error_rate DESC, window_start, route LIMIT 5`;
 
 /** The longest visits: what one client asked for, with less than the gap between two requests. */
 export const VISITS_SQL = `
@@ -75,5 +85,5 @@ export const VISITS_SQL = `
 export const LATE_SQL = `
   SELECT strftime(event_time AT TIME ZONE 'UTC', '%H:%M:%S') AS event_time,
     strftime(late.window_end AT TIME ZONE 'UTC', '%H:%M:%S') AS window_end,
-    round(date_diff('millisecond', late.window_end, watermark) / 1000, 1) AS seconds_late, key[1] AS status_code
+    round(date_diff('millisecond', late.window_end, watermark) / 1000, 1) AS seconds_late, key[1] AS route
   FROM tailrace.late AS late WHERE rollup = 'traffic' ORDER BY date_diff('millisecond', late.window_end, watermark) DESC LIMIT 5`;

@@ -14,6 +14,8 @@ test('the demonstration survives its deaths and proves that nothing was lost', a
     expect(stdout).toMatch(
       /the longest of them:\nclient +began +seconds +requests +entry +exit\n.*\n\d+\.\d+\.\d+\.\d+ /,
     );
+    expect(stdout).toMatch(/the highest rate:\nroute +window_start +requests +errors +error_rate\n.*\n\/\w* /);
+    expect(stdout).toMatch(/^traffic +3,200 +[\d,]+ +[\d,]+ +0 +[1-9]\d{2} /m);
     expect(stdout).toContain('sent 3,200 = stored 3,200, lost 0, doubled 0');
     expect(code).toBe(0);
     expect(processesOf(folder)).toEqual([]);
