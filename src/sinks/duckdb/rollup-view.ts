@@ -74,10 +74,12 @@ function derivedSql(schema: RowSchema, aggregates: Aggregates, rows: string): st
   const columnOf = (field: string): string => {
     const measure = measures.find(({ name }) => name === field);
     const column = `v.${identifier(keys.find(({ field: key, as = key }) => as === field)?.column ?? field)}`;
-    // What is no BIGINT is none of 64 bits either.
+    // Not TRY_CAST: DuckDB compares what is cast so before the cast.
     const isWider =
       measure !== undefined && definitionOf(measure, aggregates).sqlType?.(measure.fieldType) === 'HUGEINT';
-    return isWider || field === 'revision' ? `TRY_CAST(${column} AS BIGINT)` : column;
+    return isWider || field === 'revision'
+      ? `CASE WHEN ${column} BETWEEN ${LONG_MIN} AND ${LONG_MAX} THEN CAST(${column} AS BIGINT) END`
+      : column;
   };
   // What names one of these stands a level above: within TRY, DuckDB does not know the columns of the same list.
   const level = new Map<string, string>();
@@ -119,6 +121,9 @@ function missedWindowsSql(missed: string, { sizeMs, slideMs }: Required<RowSchem
   const starts = `unnest(generate_series(window_start, window_end - ${size}, ${slide})) AS window_start`;
   return `SELECT * REPLACE (window_start + ${size} AS window_end) FROM (SELECT ${starts}, window_end, key, missed FROM (${missed}))`;
 }
+
+const LONG_MAX = 2n ** 63n - 1n;
+const LONG_MIN = -(2n ** 63n);
 
 const IS_OPEN = identifier('row.is_open');
 
