@@ -33,22 +33,32 @@ function isMade(origin: string): boolean {
   return origin.startsWith('(');
 }
 
+/** So much of an expression that has no name of its own is shown where its values are counted. */
+const NAME_CHARACTERS_MAX = 100;
+
+/** An expression over fields with these origins, and the field that it makes where it has a name. */
+interface MadeField {
+  readonly tree: Tree;
+  readonly origins: Origins;
+  readonly name: string | undefined;
+}
+
 /** Expressions by their origin, each with the origins of the fields that it names. */
 export class MadeFields {
-  readonly #made: Map<string, { readonly tree: Tree; readonly origins: Origins }>;
+  readonly #made: Map<string, MadeField>;
 
   constructor(others?: MadeFields) {
     this.#made = new Map(others === undefined ? [] : others.#made);
   }
 
   /** Gives the origin. */
-  add(tree: Tree, origins: Origins): string {
+  add(tree: Tree, origins: Origins, name?: string): string {
     const origin = originOfTree(tree, origins);
-    this.#made.set(origin, { tree, origins });
+    this.#made.set(origin, { tree, origins, name });
     return origin;
   }
 
-  get(origin: string): { readonly tree: Tree; readonly origins: Origins } | undefined {
+  get(origin: string): MadeField | undefined {
     return this.#made.get(origin);
   }
 }
@@ -115,7 +125,7 @@ export class MadeColumns {
       assert(column !== place, 'a column is not made of itself');
       return column;
     });
-    const name = this.#names[place] ?? 'an expression';
+    const name = (this.#names[place] ?? made.name ?? 'an expression').slice(0, NAME_CHARACTERS_MAX);
     return [...before, { name, run: (batch) => program.run(batch, batch.columns[place]!) }];
   }
 }

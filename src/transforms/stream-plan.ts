@@ -89,7 +89,7 @@ export function streamPlan(stream: Pick<StreamSpec, 'codec' | 'transforms'>, com
     origins = new Map(
       after.map(([field, one]) => [
         field,
-        'made' in one ? made.add(one.made.tree, before) : originIn(before, one.from),
+        'made' in one ? made.add(one.made.tree, before, field) : originIn(before, one.from),
       ]),
     );
     fields = Object.fromEntries(after.map(([field, { type: fieldType }]) => [field, fieldType]));
