@@ -20,6 +20,7 @@ import { linesFrom } from './block-lines.ts';
 import { DraftedTables } from './drafted-tables.ts';
 import { Ledger } from './ledger.ts';
 import { Marks, type OpenMark } from './marks.ts';
+import { LostValues } from './lost-values.ts';
 import { OtherLines } from './other-lines.ts';
 import type { TableFeed } from './table-feed.ts';
 import type { Outlet } from './task-kind.ts';
@@ -70,6 +71,7 @@ export class TaskState implements OperatorOutput, LaterOutput {
   generation = 1;
   rollupSinceMs: Record<string, number> = {};
   readonly otherLines: OtherLines;
+  readonly #lostValues: LostValues;
   fingerprints: Readonly<Record<string, string>>;
   /** Rows of tables that the pipeline before this one had: in the snapshot that switches. */
   readonly left: RowSet[] = [];
@@ -85,6 +87,7 @@ export class TaskState implements OperatorOutput, LaterOutput {
     this.fingerprints = options.fingerprints;
     const names = this.#operators.map(({ operator }) => operator.name);
     this.otherLines = new OtherLines(names.filter((name) => Object.hasOwn(options.pipeline.rollups, name)));
+    this.#lostValues = new LostValues(options.pipeline.rollups);
     this.#watermark = new Watermark(options.eventTime, this.marks);
     this.#admission = new Admission(options.reader);
   }
@@ -303,10 +306,8 @@ export class TaskState implements OperatorOutput, LaterOutput {
       this.#ledger.add(source, name, 'in', '', all);
       for (const { fate, reason, sum } of decided)
         if (fate !== 'goes_on') this.#ledger.add(source, name, fate, reason, sum);
-      for (const [field, lines] of lostValues)
-        this.#ledger.add(source, name, 'value_lost', field, { lines, a: 0, b: 0 });
     }
-    lostValues.clear();
+    this.#lostValues.add(this.#ledger, source, this.#options.operators, lostValues);
     if (!this.#options.listsBadLines || !decided.some(({ fate }) => fate === 'dead_letter')) return;
     for (let line = 0; line < batch.length; line++) {
       const verdict = batch.verdict[line]!;
@@ -374,11 +375,10 @@ export class TaskState implements OperatorOutput, LaterOutput {
   /** Fires what is due. `before` is what the watermark was just before each line, or the beat, that moved it. */
   #advance(beforeMs: Float64Array): void {
     const { operators, feeds } = this.#options;
-    const { watermarkMs } = this;
-    for (const operator of operators) if (operator.onWatermark(watermarkMs)) this.#hasFired = true;
-    for (const feed of feeds) {
-      if (feed.advance({ beforeMs, watermarkMs }, this.#ledger, this.otherLines)) this.#hasFired = true;
-    }
+    const move = { beforeMs, watermarkMs: this.watermarkMs };
+    for (const operator of operators) if (operator.onWatermark(move.watermarkMs)) this.#hasFired = true;
+    for (const feed of feeds)
+      if (feed.advance(move, this.#ledger, this.otherLines, this.#lostValues)) this.#hasFired = true;
   }
 
   #refuse(reason: Refusal['reason'], rawOffset: number, source: SourceId | '', start: number, end: number): void {

@@ -9,6 +9,7 @@ import type { WantedField } from '../expressions/made-columns.ts';
 import { type Batch, LINE_VERDICTS } from '../record/batch.ts';
 import { type LineSum, addSum, emptySum } from '../record/line-id.ts';
 import type { Ledger } from './ledger.ts';
+import type { LostValues } from './lost-values.ts';
 import type { OtherLines } from './other-lines.ts';
 
 export interface TableFeedOptions {
@@ -77,7 +78,7 @@ export class TableFeed implements AdmittedBatch {
   }
 
   /** Gives the readers what became final, then moves their clock. True if a timer of theirs fired. */
-  advance(move: ClockMove, ledger: Ledger, otherLines: OtherLines): boolean {
+  advance(move: ClockMove, ledger: Ledger, otherLines: OtherLines, lostValues: LostValues): boolean {
     const rows = this.#takeFinal();
     if (rows !== undefined) {
       this.#closing.load(rows);
@@ -88,6 +89,7 @@ export class TableFeed implements AdmittedBatch {
         ledger.add(this.source, reader.name, 'in', '', all);
         reader.process(this, out);
       }
+      lostValues.add(ledger, this.source, this.readers, this.#closing.lostValues);
     }
     let hasFired = false;
     for (const reader of this.readers) if (reader.onWatermark(move.watermarkMs - this.latenessMs)) hasFired = true;

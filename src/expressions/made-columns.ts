@@ -1,5 +1,6 @@
 import { assert, present } from '../lib/assert.ts';
 import type { Batch, Field, FieldType, Fields } from '../record/batch.ts';
+import { hash64 } from '../lib/hash.ts';
 import { compileColumn } from './compile.ts';
 import { sqlOf } from './sql-text.ts';
 import { type Tree, fieldTypeOf, fieldsOf } from './tree.ts';
@@ -18,11 +19,15 @@ export function originIn(origins: Origins, field: string): string {
 
 /** An expression over fields with these origins as SQL over what is read. */
 export function originOfTree(tree: Tree, origins: Origins): string {
-  return `(${sqlOf(tree, (field) => {
-    const origin = originIn(origins, field);
-    return isMade(origin) ? origin : `"${origin.replaceAll('"', '""')}"`;
+  const origin = `(${sqlOf(tree, (field) => {
+    const of = originIn(origins, field);
+    return isMade(of) ? of : `"${of.replaceAll('"', '""')}"`;
   })})`;
+  return origin.length <= ORIGIN_CHARACTERS_MAX ? origin : `(${hash64(origin)})`;
 }
+
+/** A field made of one that is made, and so on, would be a text that doubles at each step: a longer one stands there by its hash. */
+const ORIGIN_CHARACTERS_MAX = 300;
 
 /** A name for what an expression makes of fields, the same for the same expression. */
 export function nameOfTree(tree: Tree): string {
@@ -32,9 +37,6 @@ export function nameOfTree(tree: Tree): string {
 function isMade(origin: string): boolean {
   return origin.startsWith('(');
 }
-
-/** So much of an expression that has no name of its own is shown where its values are counted. */
-const NAME_CHARACTERS_MAX = 100;
 
 /** An expression over fields with these origins, and the field that it makes where it has a name. */
 interface MadeField {
@@ -125,7 +127,7 @@ export class MadeColumns {
       assert(column !== place, 'a column is not made of itself');
       return column;
     });
-    const name = (this.#names[place] ?? made.name ?? 'an expression').slice(0, NAME_CHARACTERS_MAX);
+    const name = this.#names[place] ?? made.name ?? 'an expression';
     return [...before, { name, run: (batch) => program.run(batch, batch.columns[place]!) }];
   }
 }

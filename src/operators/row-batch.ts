@@ -30,6 +30,8 @@ export class RowBatch {
   hashB: Uint32Array = new Uint32Array(0);
   /** One of the rows is that of all keys without one of their own. */
   hasOthers = false;
+  /** Rows on which an expression lost its value, by its column; whoever reads it empties it. */
+  readonly lostValues = new Map<string, number>();
   readonly #schema: RowSchema;
   readonly #aggregates: Aggregates;
   readonly #closesBy: string;
@@ -46,7 +48,7 @@ export class RowBatch {
     const read = tableFields(schema, aggregates);
     const origins = new Map(Object.keys(read).map((name) => [name, name]));
     const made = new MadeFields();
-    for (const { name, tree } of schema.derived ?? []) origins.set(name, made.add(tree, origins));
+    for (const { name, tree } of schema.derived ?? []) origins.set(name, made.add(tree, origins, name));
     const wanted = fields.map((field) => {
       const { name, expression } = field;
       return { ...field, origin: expression === undefined ? originIn(origins, name) : made.add(expression, origins) };
@@ -69,7 +71,10 @@ export class RowBatch {
     order.forEach((row, i) => (batch.eventTimeMs[i] = ends[row]! - 1));
     for (const { place, field } of this.#columns.readPlaces) this.#fill(field.name, place, { rows, order, isOther });
     batch.length = rows.length;
-    for (const step of this.#steps) step.run(batch);
+    for (const step of this.#steps) {
+      const lost = step.run(batch);
+      if (lost > 0) this.lostValues.set(step.name, (this.lostValues.get(step.name) ?? 0) + lost);
+    }
     [this.hashA, this.hashB] = rowHashes(this.#seeds, identity, order);
   }
 

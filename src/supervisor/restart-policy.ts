@@ -122,7 +122,9 @@ export class RestartPolicy {
       this.#isFirstOutside = false;
       return { kind: 'restart', pauseMs, reason, isAlarm: false, isEcho };
     }
-    const answer = this.#strategy.failed(nowMs, hasWorked || wasHealthy);
+    // Work excuses being killed. What a role says itself, again and again, is wrong with it.
+    const isExcused = hasWorked && exit.signal !== null;
+    const answer = this.#strategy.failed(nowMs, isExcused || wasHealthy);
     if ('giveUp' in answer) return { kind: 'stop', exitCode: EXIT.failed, reason: `${reason}: ${answer.giveUp}` };
     return { kind: 'restart', pauseMs: answer.pauseMs, reason, isAlarm: false, isEcho };
   }

@@ -4,6 +4,8 @@ import { watchWork } from '../../src/roles/work-watch.ts';
 
 /** A log whose readers get what the test puts there; nothing else of it matters. */
 function setUp(): {
+  /** Lets the second pass in which a role has to live on. */
+  settle: () => Promise<void>;
   log: Log;
   works: number[];
   put: (partition: number, messages: readonly Message[] | Error) => Promise<void>;
@@ -22,8 +24,18 @@ function setUp(): {
     },
   } as unknown as Log;
   const works: number[] = [];
+  const later: (() => void)[] = [];
   return {
-    log: watchWork(inner, () => works.push(1)),
+    async settle() {
+      await settled();
+      for (const work of later.splice(0)) work();
+      await settled();
+    },
+    log: watchWork(
+      inner,
+      () => works.push(1),
+      (work) => later.push(work),
+    ),
     works,
     async put(partition, messages) {
       await settled();
@@ -50,37 +62,72 @@ async function drain(log: Log, partition: number): Promise<void> {
 }
 
 test('a role that only writes has worked with its first append', async () => {
-  const { log, works } = setUp();
+  const { log, works, settle } = setUp();
   await log.append('raw', 0, []);
   await log.append('raw', 0, []);
+  expect(works).toEqual([]);
+  await settle();
+  await settle();
   expect(works).toEqual([1]);
 });
 
 test('a role that reads has worked when each partition was read to its end, or has a position', async () => {
-  const { log, works, put } = setUp();
+  const { log, works, put, settle } = setUp();
   void drain(log, 0);
   void drain(log, 1);
   await put(0, [MESSAGE]);
   await log.append('epochs', 0, []);
   await put(0, []);
+  await settle();
   expect(works).toEqual([]);
   await log.report('group', 'raw', 1, undefined);
+  await settle();
   expect(works).toEqual([]);
   await log.report('group', 'raw', 1, { offset: 7, id: null } as never);
+  await settle();
   expect(works).toEqual([1]);
 });
 
+test('a partition that begins later is waited for', async () => {
+  const { log, works, put, settle } = setUp();
+  void drain(log, 0);
+  await put(0, []);
+  void drain(log, 1);
+  await settle();
+  expect(works).toEqual([]);
+  await put(1, []);
+  await settle();
+  expect(works).toEqual([1]);
+});
+
+test('what ends a role at the end of what it reads comes before its work', async () => {
+  const { log, works, put, settle } = setUp();
+  let isReading = true;
+  const failing = (async () => {
+    for await (const messages of log.read('raw', 0, 0, { isFollowing: true })) {
+      isReading = false;
+      if (messages.length === 0) throw new Error('it cannot be shown');
+    }
+  })();
+  await put(0, []);
+  await expect(failing).rejects.toThrow('it cannot be shown');
+  await settle();
+  expect([isReading, works]).toEqual([false, []]);
+});
+
 test('what ends it before is no work, whatever it has read', async () => {
-  const { log, works, put } = setUp();
+  const { log, works, put, settle } = setUp();
   void drain(log, 0);
   await put(0, [MESSAGE]);
   await put(0, new Error('a poisonous line'));
+  await settle();
   expect(works).toEqual([]);
 });
 
 test('what is folded at the start, up to a known end, is none', async () => {
-  const { log, works } = setUp();
+  const { log, works, settle } = setUp();
   for await (const _ of log.read('epochs', 0, 0, { isFollowing: false }));
   await log.report('group', 'raw', 0, { offset: 7, id: null } as never);
+  await settle();
   expect(works).toEqual([]);
 });

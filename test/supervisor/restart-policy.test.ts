@@ -46,6 +46,13 @@ describe('a role that crashes', () => {
     expect(policy.after(CRASH, { ranMs: 60_000, nowMs: 70_000 })).toMatchObject({ pauseMs: 100 });
   });
 
+  test('that says itself what is wrong with it is not excused by its work', () => {
+    const policy = new Policy({ attemptsMax: 2 });
+    const failed: Exit = { code: 1, signal: null };
+    const kinds = [1, 2, 3].map((nowMs) => policy.after(failed, { hasWorked: true, nowMs }).kind);
+    expect(kinds).toEqual(['restart', 'restart', 'stop']);
+  });
+
   test('ends everything with exit code 1 where its strategy has no restart left', () => {
     expect(pausesOf(CRASH, 13).at(-1)).toBe('stop');
     const policy = new Policy({ attemptsMax: 1 });

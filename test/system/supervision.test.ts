@@ -111,6 +111,8 @@ test('an engine that is killed again and again, with nothing wrong, never waits'
       (await tailrace(['sql', sql, '-o', 'csv', '--data-dir', join(folder.path, 'data')], { cwd: folder.path })).stdout;
     let seen = '';
     while (!seen.includes(String(500 + 10 * kill))) seen = await linesOf();
+    // It has to live on for a second behind its work.
+    await systemClock.sleep(1_500);
   }
   const pauses = [...run.stderr.matchAll(/engine\S* ended .* in (\d+) ms/g)].map(([, pause]) => pause);
   expect(pauses).toEqual(Array.from({ length: 4 }, () => '100'));

@@ -96,6 +96,17 @@ describe('transforms with expressions', () => {
     ]);
   });
 
+  test('made of one another again and again stay small, however often each names the one before', async () => {
+    const steps = Array.from(
+      { length: 25 },
+      (_, i) => `{ type: derive, fields: { f${i + 1}: "f${i} + f${i} - f${i}" } }`,
+    );
+    const transforms = `[{ type: derive, fields: { f0: n } }, ${steps.join(', ')}]`;
+    const pipeline = await pipelineOf(transforms, '{ n: sum(f25) }');
+    expect(JSON.stringify(pipeline).length).toBeLessThan(50_000);
+    expect(await read(transforms, [{ n: 7 }], ['f25'])).toEqual([{ f25: 7n }]);
+  });
+
   test('make what nobody reads of lines that are left, and lose no value of others', async () => {
     const transforms = `
       - { type: derive, fields: { big: n * 9223372036854775807 } }

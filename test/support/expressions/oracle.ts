@@ -1,5 +1,5 @@
 // Runs the same expressions over the same rows in DuckDB, in the interpreter and in generated code.
-import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import { type DuckDBConnection, DuckDBInstance, type DuckDBResultReader } from '@duckdb/node-api';
 import fc from 'fast-check';
 import { interpretedColumn } from '../../../src/expressions/column.ts';
 import { compileColumn } from '../../../src/expressions/compile.ts';
@@ -86,7 +86,17 @@ export class SqlOracle {
     const columns = expressions.map(({ sql, type }, i) =>
       type === 'time' ? `epoch_ms(${sql})::DOUBLE AS c${i}` : `${sql} AS c${i}`,
     );
-    const reader = await this.#connection.runAndReadAll(`SELECT ${columns.join(', ')} FROM rows ORDER BY row`);
+    const ask = (sql: string): Promise<DuckDBResultReader> =>
+      this.#connection.runAndReadAll(`SELECT ${sql} FROM rows ORDER BY row`);
+    const reader = await ask(columns.join(', ')).catch(async (error: unknown) => {
+      // Whose fault it is.
+      for (const column of columns) {
+        await ask(column).catch((cause: unknown) => {
+          throw new Error(`DuckDB refuses ${column}: ${String(cause)}`, { cause });
+        });
+      }
+      throw error;
+    });
     return reader.getColumns() as Value[][];
   }
 
