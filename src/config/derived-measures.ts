@@ -27,7 +27,10 @@ export function resolveDerived(
     const names = namesIn(parsed.root);
     const begin = way.indexOf(name);
     if (begin >= 0) {
-      const message = `${[...way.slice(begin), name].join(' is made of ')}: a circle`;
+      const circle = way.slice(begin);
+      const others = circle.slice(0, -1).join(', ');
+      const message =
+        circle.length === 1 ? `${name} refers to itself` : `${others} and ${circle.at(-1)} refer to each other`;
       report(at, 'value', { code: 'CONFIG_MEASURE', message, hint: 'let one of them be an aggregate' });
       wrong.add(name);
       return;

@@ -15,7 +15,7 @@ export interface ExpressionReader {
 
 /**
  * The expression at a path of the file, over these fields; undefined where it is wrong, or was not read yet: then the whole configuration is
- * looked at again. `type`: what it must be.
+ * looked at again. `type`: what it must be; a condition must be true of some line.
  */
 export function readExpression(
   { parser, report }: ExpressionReader,
@@ -33,6 +33,10 @@ export function readExpression(
     return undefined;
   }
   const { tree } = resolution;
+  if (type === 'boolean' && (tree.type === type || tree.type === 'null') && constantCondition(tree) === false) {
+    report(path, 'value', { code: 'CONFIG_EXPRESSION', ...NEVER_TRUE });
+    return undefined;
+  }
   if (type === undefined || tree.type === type || tree.type === 'null') return tree;
   const message = `${TYPE_WORDS[type]} is needed here, and this is ${TYPE_WORDS[tree.type]}`;
   const hint = type === 'boolean' ? 'compare it with something: … > 0, … is not null' : undefined;
@@ -48,9 +52,7 @@ export function readCondition(
   lines: StreamFields,
 ): WrittenExpression | undefined {
   const tree = readExpression(reader, path, text, lines, 'boolean');
-  const always = tree === undefined ? undefined : constantCondition(tree);
-  if (always === false) reader.report(path, 'value', { code: 'CONFIG_EXPRESSION', ...NEVER_TRUE });
-  return tree === undefined || always !== undefined ? undefined : { text, tree };
+  return tree === undefined || constantCondition(tree) === true ? undefined : { text, tree };
 }
 
 export const NEVER_TRUE = { message: 'this condition is never true', hint: 'no line would be taken' };

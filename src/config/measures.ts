@@ -1,6 +1,7 @@
 import type { AggregateDefinition } from '../aggregates/aggregate.ts';
 import type { MeasureSpec } from '../epoch/table.ts';
 import { formCalled } from '../expressions/forms.ts';
+import { cutText } from '../lib/text.ts';
 import type { StreamPlan } from '../transforms/stream-plan.ts';
 import type { TextSpan } from './document.ts';
 import { UNBUILT_AGGREGATES } from './not-built.ts';
@@ -21,6 +22,8 @@ export interface MeasureError {
 export interface MeasureContext {
   readonly aggregates: readonly AggregateDefinition[];
   readonly lines: StreamFields;
+  /** The names of the table's measures: one may be made of others. */
+  readonly measures?: readonly string[];
 }
 
 /** The fields of a stream, and what a transform calls those that the codec has under another name. */
@@ -41,8 +44,10 @@ export function plainMeasure(
   const [, called = '', field, behind] = match;
   const written = called.toLowerCase();
   const definition = definitionCalled(written, context);
-  // A function of other measures.
-  if (definition === undefined && field !== undefined && formCalled(written) !== undefined) return undefined;
+  // Another measure, or a function of others.
+  const isOther = text.trim() === called && called !== name && context.measures?.includes(called) === true;
+  if (definition === undefined && (isOther || (field !== undefined && formCalled(written) !== undefined)))
+    return undefined;
   if (definition === undefined) return unknownAggregate(called, context);
   const aggregate = definition.name;
   if (field === undefined || field === '' || field === '*') {
@@ -82,7 +87,7 @@ export function definitionCalled(written: string, { aggregates }: MeasureContext
 export function noMeasure(text: string): MeasureError {
   return {
     code: 'CONFIG_MEASURE',
-    message: `"${text}" is not a measure`,
+    message: `"${cutText(text)}" is not a measure`,
     hint: 'write count, count(field) or sum(field)',
   };
 }
@@ -135,7 +140,7 @@ export function unknownField(field: string, { fields, nameOf, of = "the stream's
   const renamed = name === null ? 'a transform leaves it out' : `a transform calls it "${name}"`;
   return {
     code: 'CONFIG_UNKNOWN_FIELD',
-    message: `${of} have no field "${field}"`,
+    message: `${of} have no field "${cutText(field)}"`,
     hint: name === undefined ? suggestion(field, Object.keys(fields)) : renamed,
   };
 }
@@ -152,7 +157,7 @@ export function unknownAggregate(aggregate: string, context: MeasureContext, ins
   const names = context.aggregates.flatMap(({ name, sketch }) => [name, ...(sketch?.parameter?.aliases ?? [])]);
   return {
     code: 'CONFIG_MEASURE',
-    message: `there is no aggregate "${aggregate}"`,
+    message: `there is no aggregate "${cutText(aggregate)}"`,
     hint: /^p\d+$/.test(aggregate)
       ? 'write p1 to p99, p999, or quantile(field, 0.99)'
       : instead === undefined

@@ -12,7 +12,7 @@ import { type DerivedText, parseMeasure } from './sql-measures.ts';
 import { type WindowSection, operatorOf } from './windows.ts';
 
 /** Names that people give to the columns of fields whose own name is taken. */
-const USUAL_NAMES: Readonly<Record<string, string>> = { status: 'http_status' };
+const USUAL_NAMES: ReadonlyMap<string, string> = new Map([['status', 'http_status']]);
 
 /** The columns of a table, each with what has it. SQL knows no difference between `a` and `A`. */
 export class TableColumns {
@@ -38,7 +38,7 @@ export class TableColumns {
       .replaceAll(/_+/g, '_')
       .replaceAll(/^_|_$/g, '')
       .slice(0, NAME_SHOWN_MAX);
-    const usual = USUAL_NAMES[plain] ?? (plain === '' ? 'log_field' : `log_${plain}`);
+    const usual = USUAL_NAMES.get(plain) ?? (plain === '' ? 'log_field' : `log_${plain}`);
     for (let number = 1; ; number++) {
       const name = number === 1 ? usual : `${usual}_${number}`;
       if (this.ownerOf(name) === undefined) return name;
@@ -87,12 +87,15 @@ export function resolveColumns(
   const named = rollupSection.shape.measures.safeParse(raw['measures']);
   const derived: DerivedText[] = [];
   let isWhole = true;
-  const measures = Object.entries(named.data ?? {}).flatMap(([name, text]) => {
+  const written = Object.entries(named.data ?? {});
+  const aggregates = Object.values(components.aggregates);
+  const context = { aggregates, lines, parser, measures: written.map(([name]) => name) };
+  const measures = written.flatMap(([name, text]) => {
     const at = [...path, 'measures', name];
     const owner = columns.ownerOf(name);
     if (owner === undefined) columns.take(name, `the measure ${name}`);
     else report(at, 'key', clash(`the measure ${name}`, owner, name, 'choose another name'));
-    const measure = parseMeasure(name, text, { aggregates: Object.values(components.aggregates), lines, parser });
+    const measure = parseMeasure(name, text, context);
     if (measure !== undefined && 'parsed' in measure) derived.push(measure);
     else if (measure !== undefined && !isMeasureError(measure)) return [measure];
     else isWhole = false;

@@ -6,7 +6,7 @@ import { nameOfTree } from '../expressions/made-columns.ts';
 import { resolveExpression } from '../expressions/resolve.ts';
 import { EXPRESSION_CHARACTERS_MAX, type ParsedSql, type SqlNode, type SqlParser } from '../expressions/sql-parser.ts';
 import { type Tree, call, constant, fieldTypeOf } from '../expressions/tree.ts';
-import { isAggregate, unsupported } from '../expressions/unsupported.ts';
+import { isAggregate, ownerOf, unsupported } from '../expressions/unsupported.ts';
 import type { FieldType } from '../record/batch.ts';
 import { NEVER_TRUE, constantCondition, scopeOf } from './expressions.ts';
 import {
@@ -21,39 +21,41 @@ import {
 import type { MeasureSpec } from '../epoch/table.ts';
 
 /** What to write in place of aggregates that DuckDB has and tables do not. */
-const OTHER_AGGREGATES: Readonly<Record<string, string>> = {
-  approx_count_distinct: 'distinct(…)',
-  approx_quantile: 'quantile(…, 0.99)',
-  approx_top_k: 'top(…)',
-  any_value: 'first(…)',
-  arbitrary: 'first(…)',
-  arg_max: 'last(…)',
-  arg_min: 'first(…)',
-  bool_and: 'min of a number, such as min(case when … then 1 else 0 end)',
-  bool_or: 'count(*) filter (where …)',
-  count_if: 'count(*) filter (where …)',
-  countif: 'count(*) filter (where …)',
-  fsum: 'sum(…)',
-  kahan_sum: 'sum(…)',
-  sumkahan: 'sum(…)',
-  mean: 'avg(…)',
-  mode: 'top(…, 1)',
-  quantile_cont: 'quantile(…, 0.99)',
-  quantile_disc: 'quantile(…, 0.99)',
-  percentile_cont: 'quantile(…, 0.99)',
-  percentile_disc: 'quantile(…, 0.99)',
-  stddev_pop: 'stddev(…)',
-  stddev_samp: 'stddev(…)',
-  var_pop: 'stddev(…)',
-  var_samp: 'stddev(…)',
-  variance: 'stddev(…)',
-  array_agg: 'top(…)',
-  group_concat: 'top(…)',
-  list: 'top(…)',
-  listagg: 'top(…)',
-  string_agg: 'top(…)',
-  histogram: 'top(…), or quantile(…, 0.99)',
-};
+const OTHER_AGGREGATES: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    approx_count_distinct: 'distinct(…)',
+    approx_quantile: 'quantile(…, 0.99)',
+    approx_top_k: 'top(…)',
+    any_value: 'first(…)',
+    arbitrary: 'first(…)',
+    arg_max: 'last(…)',
+    arg_min: 'first(…)',
+    bool_and: 'min of a number, such as min(case when … then 1 else 0 end)',
+    bool_or: 'count(*) filter (where …)',
+    count_if: 'count(*) filter (where …)',
+    countif: 'count(*) filter (where …)',
+    fsum: 'sum(…)',
+    kahan_sum: 'sum(…)',
+    sumkahan: 'sum(…)',
+    mean: 'avg(…)',
+    mode: 'top(…, 1)',
+    quantile_cont: 'quantile(…, 0.99)',
+    quantile_disc: 'quantile(…, 0.99)',
+    percentile_cont: 'quantile(…, 0.99)',
+    percentile_disc: 'quantile(…, 0.99)',
+    stddev_pop: 'stddev(…)',
+    stddev_samp: 'stddev(…)',
+    var_pop: 'stddev(…)',
+    var_samp: 'stddev(…)',
+    variance: 'stddev(…)',
+    array_agg: 'top(…)',
+    group_concat: 'top(…)',
+    list: 'top(…)',
+    listagg: 'top(…)',
+    string_agg: 'top(…)',
+    histogram: 'top(…), or quantile(…, 0.99)',
+  }),
+);
 
 /** An expression that names other measures, and has no aggregate of its own. */
 export interface DerivedText {
@@ -122,19 +124,27 @@ class SqlMeasure {
     const { root, text } = this.#parsed;
     const { node, written } = this.#aggregate();
     const definition = definitionCalled(written, this.#context);
+    const owner = ownerOf(node);
+    if (owner !== undefined)
+      return this.#refuse(unknownAggregate(`${owner}.${written}`, this.#context, `${written}(…)`), node);
     if (definition === undefined)
-      return this.#refuse(unknownAggregate(written, this.#context, OTHER_AGGREGATES[written]), node);
+      return this.#refuse(unknownAggregate(written, this.#context, OTHER_AGGREGATES.get(written)), node);
     if (root['distinct'] === true) {
       const hint = definition.argument === 'optional' ? 'write distinct(…)' : `write ${written}(…)`;
-      return this.#refuse({ message: `${written} does not take distinct values alone`, hint }, node);
+      return this.#refuse({ message: `${written}(distinct …) is not supported`, hint }, node);
     }
     if (((root['order_bys'] as { readonly orders: readonly unknown[] }).orders ?? []).length > 0) {
       const hint = 'first and last go by event time; leave ORDER BY out';
-      return this.#refuse({ message: `${written} takes lines in no order`, hint }, node);
+      return this.#refuse({ message: `${written} does not take ORDER BY`, hint }, node);
     }
     const [argument, behind, ...more] = root['children'] as readonly SqlNode[];
     if (more.length > 0)
       return this.#refuse({ message: `${written} takes a field, and one value behind it at most` }, node);
+    if ([argument, behind].some((one) => one !== undefined && one['alias'] !== ''))
+      return this.#refuse(
+        { message: `${written} takes arguments without names`, hint: `write ${written}(field)` },
+        node,
+      );
     const filter = this.#filter(root['filter'] as SqlNode | null);
     if (argument === undefined) return this.#ofLines(name, definition, written, filter);
     const tree = this.#tree(argument);
@@ -175,7 +185,7 @@ class SqlMeasure {
     throw new Refusal(noMeasure(text));
   }
 
-  /** Whatever DuckDB takes for an aggregate; at the root, any name that is none of a function of ours. */
+  /** Whatever DuckDB takes for an aggregate; at the root, any name that is not a function of ours. */
   #callsIn(root: SqlNode): AggregateCall[] {
     const found: AggregateCall[] = [];
     const visit = (value: unknown): void => {
@@ -258,7 +268,7 @@ function argumentOf(argument: Tree, filter: Tree | undefined): Pick<MeasureSpec,
   return { field: nameOfTree(expression), fieldType, expression };
 }
 
-/** A number behind the argument, as it is written; '' for what is none. */
+/** A number behind the argument, as it is written; '' for anything else. */
 function numberText(node: SqlNode): string {
   const literal = node.class === 'CONSTANT' ? literalOf(node) : undefined;
   const isNumber = literal !== undefined && 'kind' in literal && (literal.type === 'long' || literal.type === 'double');

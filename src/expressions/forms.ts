@@ -44,7 +44,7 @@ export function formNamed(name: string): Form {
   return present(BY_NAME.get(name), `the form ${name} is known`);
 }
 
-/** What DuckDB's parser calls so; undefined where it is none of ours. */
+/** What DuckDB's parser calls so; undefined where it is not one of ours. */
 export function formCalled(called: string): Form | undefined {
   return BY_CALL.get(called);
 }

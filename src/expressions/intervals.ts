@@ -1,24 +1,26 @@
 import type { FormProblem } from './form.ts';
 import type { SqlNode } from './sql-parser.ts';
 
-const UNITS_MS: Readonly<Record<string, number>> = {
-  microsecond: 0.001,
-  us: 0.001,
-  millisecond: 1,
-  ms: 1,
-  second: 1_000,
-  sec: 1_000,
-  s: 1_000,
-  minute: 60_000,
-  min: 60_000,
-  m: 60_000,
-  hour: 3_600_000,
-  h: 3_600_000,
-  day: 86_400_000,
-  d: 86_400_000,
-  week: 604_800_000,
-  w: 604_800_000,
-};
+const UNITS_MS: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    microsecond: 0.001,
+    us: 0.001,
+    millisecond: 1,
+    ms: 1,
+    second: 1_000,
+    sec: 1_000,
+    s: 1_000,
+    minute: 60_000,
+    min: 60_000,
+    m: 60_000,
+    hour: 3_600_000,
+    h: 3_600_000,
+    day: 86_400_000,
+    d: 86_400_000,
+    week: 604_800_000,
+    w: 604_800_000,
+  }),
+);
 const CALENDAR = /^(?:month|mon|quarter|year|yr?|decade|century|centurie|millennium|millennia)$/;
 
 /** A thousand years. */
@@ -29,7 +31,7 @@ const NOT_CONSTANT: FormProblem = {
   hint: "write interval '5 minutes', interval '1 hour 30 minutes' or to_seconds(5)",
 };
 
-/** A constant interval in milliseconds; undefined of what is no interval. Days are of 24 hours, as they are in UTC. */
+/** A constant interval in milliseconds; undefined for anything else. Days are of 24 hours, as they are in UTC. */
 export function intervalMsOf(node: SqlNode): number | FormProblem | undefined {
   if (node.class === 'CAST' && (node['cast_type'] as { readonly id: string }).id === 'INTERVAL') {
     const text = constantOf(node['child'] as SqlNode);
@@ -64,7 +66,7 @@ function constantOf(node: SqlNode): string | number | undefined {
 }
 
 function unitMs(unit: string): number | 'calendar' | undefined {
-  return CALENDAR.test(unit) ? 'calendar' : UNITS_MS[unit];
+  return CALENDAR.test(unit) ? 'calendar' : UNITS_MS.get(unit);
 }
 
 function msOf(count: number, unit: string): number | FormProblem {
@@ -85,7 +87,7 @@ function msOfText(text: string): number | FormProblem {
   let problem: FormProblem | undefined;
   const rest = text.replaceAll(/([+-]?\d+(?:\.\d+)?)\s*([a-z]+)\s*/gi, (_, count: string, unit: string) => {
     const lower = unit.toLowerCase();
-    const ms = msOf(Number(count), UNITS_MS[lower] === undefined ? lower.replace(/s$/, '') : lower);
+    const ms = msOf(Number(count), UNITS_MS.has(lower) ? lower : lower.replace(/s$/, ''));
     if (typeof ms === 'number') sum += ms;
     else problem ??= ms;
     return '';

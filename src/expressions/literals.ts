@@ -1,3 +1,4 @@
+import { cutText } from '../lib/text.ts';
 import type { FormProblem } from './form.ts';
 import type { SqlNode } from './sql-parser.ts';
 import { type ConstantTree, constant } from './tree.ts';
@@ -6,9 +7,9 @@ const LONG_MAX = 2n ** 63n - 1n;
 
 /**
  * A literal. Whole numbers are of 64 bits; a number with a point or an exponent is a double, where DuckDB has decimals for some: an expression that
- * multiplies by 0.05 is about measures, not about money.
+ * multiplies by 0.05 is about measures, not about money. `written`: as it stands in the text.
  */
-export function literalOf(node: SqlNode): ConstantTree | FormProblem {
+export function literalOf(node: SqlNode, written = 'this'): ConstantTree | FormProblem {
   const { type, is_null: isNull, value } = node['value'] as LiteralValue;
   if (isNull) return constant('null', null);
   switch (type.id) {
@@ -17,7 +18,9 @@ export function literalOf(node: SqlNode): ConstantTree | FormProblem {
     case 'BOOLEAN':
       return constant('boolean', value === true);
     case 'DOUBLE':
-      return constant('double', Number(value));
+      return Number.isFinite(Number(value))
+        ? constant('double', Number(value))
+        : { message: `${cutText(written)} is too large for a number` };
     case 'DECIMAL':
       return decimalOf(value, type.type_info?.scale ?? 0);
     case 'TINYINT':
@@ -28,7 +31,7 @@ export function literalOf(node: SqlNode): ConstantTree | FormProblem {
     default:
       return {
         message: `a literal of type ${type.id.toLowerCase()} cannot be used here`,
-        hint: BEYOND[type.id] ?? 'write text, a number, true, false or null',
+        hint: BEYOND.get(type.id) ?? 'write text, a number, true, false or null',
       };
   }
 }
@@ -39,10 +42,12 @@ interface LiteralValue {
   readonly value: unknown;
 }
 
-const BEYOND: Readonly<Record<string, string>> = {
-  HUGEINT: `whole numbers go to ${LONG_MAX}: write it with a point`,
-  UHUGEINT: `whole numbers go to ${LONG_MAX}: write it with a point`,
-};
+const BEYOND: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    HUGEINT: `whole numbers go to ${LONG_MAX}: write it with a point`,
+    UHUGEINT: `whole numbers go to ${LONG_MAX}: write it with a point`,
+  }),
+);
 
 /** Digits without their point, and how many of them stand behind it; beyond 64 bits in two halves. */
 function decimalOf(value: unknown, scale: number): ConstantTree {

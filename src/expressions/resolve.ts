@@ -5,14 +5,15 @@ import { intervalMsOf } from './intervals.ts';
 import { literalOf } from './literals.ts';
 import type { ExpressionProblem } from './problem.ts';
 import type { ParsedSql, SqlNode } from './sql-parser.ts';
+import { cutText } from '../lib/text.ts';
 import { type Tree, call, constant, field } from './tree.ts';
-import { unsupported, unsupportedWord } from './unsupported.ts';
+import { ownerOf, unsupported, unsupportedWord } from './unsupported.ts';
 import type { FieldType } from '../record/batch.ts';
 
 /** The fields that an expression may name. */
 export interface Scope {
   typeOf(name: string): FieldType | undefined;
-  /** What to say of a name that is none. */
+  /** What to say of a name that is not a field. */
   unknown(name: string): { readonly message: string; readonly hint?: string | undefined };
 }
 
@@ -60,12 +61,14 @@ const OPERATORS: Readonly<Record<string, string>> = {
 };
 
 /** What DuckDB's parser calls the opposite of a form. */
-const OPPOSITES: Readonly<Record<string, string>> = {
-  '!~~': '~~',
-  '!~~*': '~~*',
-  not_like_escape: 'like_escape',
-  not_ilike_escape: 'ilike_escape',
-};
+const OPPOSITES: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    '!~~': '~~',
+    '!~~*': '~~*',
+    not_like_escape: 'like_escape',
+    not_ilike_escape: 'ilike_escape',
+  }),
+);
 
 /** Trees deeper than that are not written by hand, and code that walks them has a stack. */
 const DEPTH_MAX = 200;
@@ -93,7 +96,7 @@ class Resolver {
   #resolve(node: SqlNode): Tree {
     switch (node.class) {
       case 'CONSTANT': {
-        const literal = literalOf(node);
+        const literal = literalOf(node, this.#parsed.text.slice(...this.#spanOf(node)));
         return 'message' in literal ? this.#refuse(node, literal) : literal;
       }
       case 'COLUMN_REF':
@@ -157,11 +160,11 @@ class Resolver {
   /** What is cast to is the last argument of the form, as a text. Of a constant the result is one. */
   #cast(node: SqlNode): Tree {
     const child = this.resolve(node['child'] as SqlNode);
-    const type = (node['cast_type'] as { readonly id: string }).id;
+    const type = typeName(node['cast_type'] as CastType);
     const cast = this.#form(node, 'cast', [child, constant('text', type)]);
     if (child.kind !== 'constant') return cast;
     const { value, isLost } = constantOf(cast);
-    const of = JSON.stringify(child.value);
+    const of = cutText(JSON.stringify(child.value));
     if (isLost) this.#refuse(node['child'] as SqlNode, { message: `${of} cannot be cast to ${type.toLowerCase()}` });
     return constant(cast.type, typeof value === 'bigint' ? String(value) : value);
   }
@@ -169,7 +172,6 @@ class Resolver {
   #function(node: SqlNode): Tree {
     const name = String(node['function_name']).toLowerCase();
     const children = node['children'] as readonly SqlNode[];
-    const schema = String(node['schema']);
     const shifted = this.#shifted(node, name, children);
     if (shifted !== undefined) return shifted;
     const isPlain =
@@ -177,8 +179,8 @@ class Resolver {
       node['distinct'] === false &&
       !hasOrder(node) &&
       children.every(({ alias }) => alias === '');
-    const opposite = OPPOSITES[name];
-    if ((schema !== '' && schema !== 'main') || !isPlain || formCalled(opposite ?? name) === undefined)
+    const opposite = OPPOSITES.get(name);
+    if (ownerOf(node) !== undefined || !isPlain || formCalled(opposite ?? name) === undefined)
       return this.#refuse(node, unsupported(node));
     const tree = this.#call(node, opposite ?? name, children);
     return opposite === undefined ? tree : this.#form(node, 'not', [tree]);
@@ -225,10 +227,12 @@ class Resolver {
     const { text } = this.#parsed;
     const place = this.#parsed.placeOf(node) ?? this.#placeWithin(node);
     if (place === undefined) return [0, text.length];
-    const token = /^(?:'(?:[^']|'')*'|"(?:[^"]|"")*"|[@\p{L}_][\p{L}\p{N}_@.]*|[\d.]+|[^\s\w'"()]+|.)/u.exec(
-      text.slice(place),
-    );
-    return [place, place + Math.max(1, token?.[0].length ?? 1)];
+    const sign = node.class === 'CONSTANT' && text[place] === '-' ? 1 : 0;
+    const token =
+      /^(?:'(?:[^']|'')*'|"(?:[^"]|"")*"|[@\p{L}_][\p{L}\p{N}_@.]*|[\d.]+(?:[eE][+-]?\d+)?|[^\s\w'"()]+|.)/u.exec(
+        text.slice(place + sign),
+      );
+    return [place, place + sign + Math.max(1, token?.[0].length ?? 1)];
   }
 
   #placeWithin(node: SqlNode): number | undefined {
@@ -241,6 +245,16 @@ class Resolver {
     }
     return undefined;
   }
+}
+
+interface CastType {
+  readonly id: string;
+  readonly type_info: { readonly name?: string } | null;
+}
+
+/** DuckDB's own types by their names in capitals, others as they are written, which no type of ours is. */
+function typeName({ id, type_info: info }: CastType): string {
+  return id === 'UNBOUND' ? (info?.name ?? id).toLowerCase() : id;
 }
 
 function hasOrder(node: SqlNode): boolean {

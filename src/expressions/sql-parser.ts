@@ -64,13 +64,15 @@ export class SqlParser {
 /** What `json_serialize_sql` answers. */
 interface Serialized {
   readonly error: boolean;
+  readonly error_type?: string;
   readonly error_message?: string;
   readonly position?: string;
   readonly statements?: readonly { readonly node: SelectNode }[];
 }
 
+/** A SELECT has a `select_list`; UNION and the like have none. */
 interface SelectNode {
-  readonly select_list: readonly SqlNode[];
+  readonly select_list?: readonly SqlNode[];
   readonly [clause: string]: unknown;
 }
 
@@ -81,12 +83,10 @@ function resultOf(text: string, sql: string, quoted: QuotedText, json: string): 
     return Math.min(text.length, Math.max(0, quoted.originOf(Math.max(0, place))));
   };
   const answer = parseAnswer(json);
-  if (answer === undefined) return problem(text, 'it has a number beyond all numbers', 0);
   if (answer.error) return refused(text, answer, placeAt);
   const [statement, ...others] = answer.statements ?? [];
-  const root = statement?.node.select_list[0];
-  if (root === undefined || others.length > 0 || !isOnlyExpression(statement!.node))
-    return problem(text, 'this is not one expression', 0);
+  const root = statement?.node.select_list?.[0];
+  if (root === undefined || others.length > 0 || !isOnlyExpression(statement!.node)) return problem(text, NOT_ONE);
   return {
     parsed: {
       text,
@@ -100,10 +100,10 @@ function resultOf(text: string, sql: string, quoted: QuotedText, json: string): 
 
 function refused(
   text: string,
-  { error_message: said = '', position }: Serialized,
+  { error_type: type, error_message: said = '', position }: Serialized,
   placeAt: (bytes: number) => number,
 ): ParseResult {
-  if (position === undefined) return problem(text, 'this is not one expression', 0);
+  if (position === undefined) return problem(text, type === 'parser' ? saidPlainly(said) : NOT_ONE);
   const place = placeAt(Number(position));
   // It sees the end where the bracket is that stands behind the text.
   const isEnd = place >= text.trimEnd().length;
@@ -120,28 +120,37 @@ function refused(
   };
 }
 
-function problem(text: string, message: string, start: number): ParseResult {
-  return { problem: { message, start, end: text.length } };
+const NOT_ONE = 'this is not one expression';
+
+/** The first line of what DuckDB says, as a message of ours. */
+function saidPlainly(said: string): string {
+  if (said.startsWith('Max expression depth')) return 'the expression is too deep';
+  const [, first, rest] = /^([A-Z])([a-z].*?)\.?$/m.exec(said) ?? [];
+  return first === undefined ? NOT_ONE : `${first.toLowerCase()}${rest}`;
+}
+
+function problem(text: string, message: string): ParseResult {
+  return { problem: { message, start: 0, end: text.length } };
 }
 
 /** Where the digits of a literal are. */
 const DIGITS: ReadonlySet<string> = new Set(['value', 'upper', 'lower']);
 
-/** With every digit of its numbers; undefined where one of them is not finite, which JSON cannot say. */
-function parseAnswer(json: string): Serialized | undefined {
+/** With every digit of its numbers. One that is too large for a double is `Infinity` to DuckDB, which is not JSON. */
+function parseAnswer(json: string): Serialized {
   const revive = (key: string, value: unknown, { source }: { readonly source?: string }): unknown =>
     typeof value === 'number' && DIGITS.has(key) ? source : value;
   const withSource = JSON as unknown as { parse(text: string, reviver: typeof revive): Serialized };
-  try {
-    return withSource.parse(json, revive);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  return withSource.parse(json.replaceAll(/(?<="value":-?)Infinity\b/g, '1e999'), revive);
 }
 
-/** Nothing else than an expression was read: no FROM, no WHERE, no second column. */
+/** Only an expression was read: without FROM, WHERE, ORDER BY or a second column. */
 function isOnlyExpression({ select_list: list, ...clauses }: SelectNode): boolean {
-  if (list.length !== 1 || (clauses['from_table'] as SqlNode | null)?.type !== 'EMPTY') return false;
-  return ['where_clause', 'having', 'qualify', 'sample'].every((clause) => clauses[clause] === null);
+  if (list?.length !== 1 || (clauses['from_table'] as SqlNode | null)?.type !== 'EMPTY') return false;
+  const { map } = clauses['cte_map'] as { readonly map: readonly unknown[] };
+  return (
+    map.length === 0 &&
+    ['where_clause', 'having', 'qualify', 'sample'].every((clause) => clauses[clause] === null) &&
+    ['modifiers', 'group_expressions', 'group_sets'].every((clause) => (clauses[clause] as unknown[]).length === 0)
+  );
 }

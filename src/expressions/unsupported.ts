@@ -1,6 +1,7 @@
 import { distance } from 'fastest-levenshtein';
 import type { FormProblem } from './form.ts';
 import { FORMS, formCalled } from './forms.ts';
+import { cutText } from '../lib/text.ts';
 import type { SqlNode } from './sql-parser.ts';
 
 type Refusal = readonly [what: string, hint?: string];
@@ -9,39 +10,43 @@ const ONE_LINE = 'an expression sees one line at a time';
 const IN_JSON = "write field ->> '$.name' for a value within JSON, '$.list[0]' for one of a list";
 
 /** What to write in place of SQL that an expression cannot be: by the class of DuckDB's node, or its type. */
-const NODES: Readonly<Record<string, Refusal>> = {
-  SUBQUERY: ['a subquery', ONE_LINE],
-  WINDOW: ['a window function', ONE_LINE],
-  STAR: ['*', 'write count(*) in measures:, or name the fields'],
-  LAMBDA: ['-> and functions of elements', IN_JSON],
-  PARAMETER: ['a parameter', 'write the value itself'],
-  COLLATE: ['a collation', 'write lower(…) or ilike'],
-  POSITIONAL_REFERENCE: ['a column by its number', 'write the name of the field'],
-  DEFAULT: ['default', 'write the value itself'],
-  ARRAY_EXTRACT: ['a value in brackets', IN_JSON],
-  ARRAY_SLICE: ['a part in brackets', 'write substring(text, 2, 3)'],
-  STRUCT_EXTRACT: [
-    'a part of a struct',
-    'a field with dots in its name is written without parentheses, or in double quotes',
-  ],
-  GROUPING_FUNCTION: ['grouping', ONE_LINE],
-};
+const NODES: ReadonlyMap<string, Refusal> = new Map<string, Refusal>(
+  Object.entries<Refusal>({
+    SUBQUERY: ['a subquery', ONE_LINE],
+    WINDOW: ['a window function', ONE_LINE],
+    STAR: ['*', 'write count(*) in measures:, or name the fields'],
+    LAMBDA: ['-> and functions of elements', IN_JSON],
+    PARAMETER: ['a parameter', 'write the value itself'],
+    COLLATE: ['a collation', 'write lower(…) or ilike'],
+    POSITIONAL_REFERENCE: ['a column by its number', 'write the name of the field'],
+    DEFAULT: ['default', 'write the value itself'],
+    ARRAY_EXTRACT: ['a value in brackets', IN_JSON],
+    ARRAY_SLICE: ['a part in brackets', 'write substring(text, 2, 3)'],
+    STRUCT_EXTRACT: [
+      'a part of a struct',
+      'a field with dots in its name is written without parentheses, or in double quotes',
+    ],
+    GROUPING_FUNCTION: ['grouping', ONE_LINE],
+  }),
+);
 
 /** Forms that another name has in DuckDB, and signs. */
-const NAMES: Readonly<Record<string, Refusal>> = {
-  count_star: ['the aggregate count(*)', 'an aggregate belongs in measures:'],
-  row: ['several values in parentheses', 'write one expression, or in (…) behind a value'],
-  '~~~': ['glob', "write like 'a%', or regexp_matches(…, '^a')"],
-  glob: ['glob', "write like 'a%', or regexp_matches(…, '^a')"],
-  reverse: ['the function reverse', 'write right(…), ends_with(…) or split_part(…, -1) for what is at the end'],
-  regexp_extract_all: ['the function regexp_extract_all', 'write regexp_extract(text, pattern, group)'],
-  printf: ['the function printf', 'write concat(…), lpad(…) or round(…)'],
-  format: ['the function format', 'write concat(…), lpad(…) or round(…)'],
-  strip_accents: ['the function strip_accents', 'write lower(…) or ilike'],
-  overlay: ['overlay', 'write concat(left(…), …, substring(…))'],
-  '!__postfix': ['the operator !', 'write not, or <>'],
-  '!': ['the operator !', 'write not, or <>'],
-};
+const NAMES: ReadonlyMap<string, Refusal> = new Map(
+  Object.entries<Refusal>({
+    count_star: ['the aggregate count(*)', 'an aggregate belongs in measures:'],
+    row: ['several values in parentheses', 'write one expression, or in (…) behind a value'],
+    '~~~': ['glob', "write like 'a%', or regexp_matches(…, '^a')"],
+    glob: ['glob', "write like 'a%', or regexp_matches(…, '^a')"],
+    reverse: ['the function reverse', 'write right(…), ends_with(…) or split_part(…, -1) for what is at the end'],
+    regexp_extract_all: ['the function regexp_extract_all', 'write regexp_extract(text, pattern, group)'],
+    printf: ['the function printf', 'write concat(…), lpad(…) or round(…)'],
+    format: ['the function format', 'write concat(…), lpad(…) or round(…)'],
+    strip_accents: ['the function strip_accents', 'write lower(…) or ilike'],
+    overlay: ['overlay', 'write concat(left(…), …, substring(…))'],
+    '!__postfix': ['the operator !', 'write not, or <>'],
+    '!': ['the operator !', 'write not, or <>'],
+  }),
+);
 
 const WINDOWS =
   'row_number rank rank_dense dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value fill';
@@ -118,7 +123,8 @@ function ofWords(words: string): RegExp {
 
 /** Says of a part of SQL that expressions do not have it, by its name, and what to write. */
 export function unsupported(node: SqlNode): FormProblem {
-  const known = NODES[node.class] ?? NODES[node.type];
+  if (isAnyOfList(node)) return problem(['any(…)', `write ${anyOfListHint(node)}`]);
+  const known = NODES.get(node.class) ?? NODES.get(node.type);
   if (known !== undefined) return problem(known);
   return node.class === 'FUNCTION' ? functionProblem(node) : problem([node.type.toLowerCase().replaceAll('_', ' ')]);
 }
@@ -129,24 +135,48 @@ export function unsupportedWord(word: string): FormProblem | undefined {
   return /^(?:current_\w+|localtime(?:stamp)?|user|session_user)$/.test(name) ? problem(refusalOf(name)) : undefined;
 }
 
+/** What stands before the name of a function, with a point: to DuckDB a schema; people mean a field. */
+export function ownerOf(node: SqlNode): string | undefined {
+  const owner = [node['catalog'], node['schema']].filter((part) => part !== '' && part !== undefined).join('.');
+  return owner === '' || owner === 'main' ? undefined : owner;
+}
+
+interface AnySubquery {
+  readonly subquery: { readonly node: { readonly select_list?: readonly SqlNode[] } };
+  readonly child: SqlNode | null;
+}
+
+/** `field = any([…])`, which DuckDB reads as a subquery over the list. */
+function isAnyOfList(node: SqlNode): boolean {
+  if (node.class !== 'SUBQUERY' || node['comparison_type'] !== 'COMPARE_EQUAL') return false;
+  return (node as unknown as AnySubquery).subquery.node.select_list?.[0]?.['function_name'] === 'unnest';
+}
+
+function anyOfListHint(node: SqlNode): string {
+  const { child } = node as unknown as AnySubquery;
+  const field = child?.class === 'COLUMN_REF' ? (child['column_names'] as readonly string[]).join('.') : '…';
+  return `${field} in ('a', 'b')`;
+}
+
 function functionProblem(node: SqlNode): FormProblem {
   const name = String(node['function_name']).toLowerCase();
-  const schema = String(node['schema']);
-  if (schema !== '' && schema !== 'main') {
-    const what = `the function ${schema}.${name}`;
-    return problem(formCalled(name) === undefined ? [what] : [what, `write ${name}(${schema})`]);
+  const owner = ownerOf(node);
+  if (owner !== undefined) {
+    const what = `the function ${cutText(`${owner}.${name}`)}`;
+    const more = (node['children'] as readonly unknown[]).length > 0 ? ', …' : '';
+    return problem(formCalled(name) === undefined ? [what] : [what, `write ${name}(${owner}${more})`]);
   }
   if (formCalled(name) === undefined) return problem(refusalOf(name));
   return { message: `${name} takes values alone: no names, distinct, order by or filter`, hint: `write ${name}(…)` };
 }
 
 function refusalOf(name: string): Refusal {
-  const known = NAMES[name];
+  const known = NAMES.get(name);
   if (known !== undefined) return known;
   const family = FAMILIES.find(([names]) => names.test(name));
   if (family !== undefined) return [family[1](name), family[2]];
   const near = nearForm(name);
-  const what = /^\w+$/.test(name) ? `the function ${name}` : `the operator ${name}`;
+  const what = `the ${/^\w+$/.test(name) ? 'function' : 'operator'} ${cutText(name)}`;
   return near === undefined ? [what] : [what, `did you mean ${near}?`];
 }
 

@@ -34,6 +34,11 @@ export function escapeBytes(bytes: Uint8Array): string {
   return escapeText(textOf(bytes));
 }
 
+/** A user's text as messages quote it: enough to recognize it. */
+export function cutText(text: string, lengthMax = 60): string {
+  return text.length <= lengthMax ? text : `${text.slice(0, lengthMax - 1)}…`;
+}
+
 /** Length of the UTF-8 sequence at a place, 0 where there is none. */
 function sequenceLength(bytes: Uint8Array, at: number): number {
   const first = bytes[at]!;

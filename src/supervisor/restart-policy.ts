@@ -8,7 +8,7 @@ import { type Exit, describeExit, isOutside } from './service.ts';
 const HEALTHY_MS = 60_000;
 /** Pauses of a role whose work another process does: doubling from here to there. */
 const FENCED_PAUSES = { initialMs: 1_000, maxMs: 60_000, multiplier: 2 };
-/** Of one that waits for something outside: it is not at ours to give up on. */
+/** Of one that waits for something outside: it is not ours to give up on. */
 const OUTSIDE_PAUSES = FENCED_PAUSES;
 
 /** A log that has just changed its leader may look shorter than it is, for a moment; what is still so at the third look is so. */
@@ -45,7 +45,7 @@ export interface Ending {
 
 /**
  * What to do when a role ends. A failure is the strategy's business. Being fenced is not a failure, nor is a death in the middle of somebody's query,
- * and a server that cannot be reached is not at ours to give up on.
+ * and a server that cannot be reached is not ours to give up on.
  */
 export class RestartPolicy {
   readonly #strategy: RestartStrategy;

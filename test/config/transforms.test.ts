@@ -106,7 +106,7 @@ describe('expressions', () => {
     [
       'a number that is written as a text',
       ['{ type: filter, where: "http.response.status_code = \'500\'" }'],
-      '9:61 EXPRESSION: a whole number and text are never equal — write 500',
+      '9:61 EXPRESSION: a whole number cannot be compared with text — write 500',
     ],
     [
       'a condition that is none',
@@ -118,6 +118,16 @@ describe('expressions', () => {
       'more than an expression',
       ['{ type: filter, where: "1 = 1) from (select 1" }'],
       '9:33 EXPRESSION: this is not one expression',
+    ],
+    [
+      'a condition that is never true',
+      ["{ type: filter, where: '1 = 0' }"],
+      '9:32 EXPRESSION: this condition is never true — no line would be taken',
+    ],
+    [
+      'a condition that is never known',
+      ["{ type: filter, where: 'null' }"],
+      '9:32 EXPRESSION: this condition is never true — no line would be taken',
     ],
     [
       'an empty one',

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { escapeBytes, escapeInvalidUtf8, textOf } from '../../src/lib/text.ts';
+import { cutText, escapeBytes, escapeInvalidUtf8, textOf } from '../../src/lib/text.ts';
 
 test.each([
   ['text stays', [0x61, 0xc3, 0xa9, 0xf0, 0x9f, 0x90, 0x9f], 'aé🐟'],
@@ -31,4 +31,12 @@ test('valid text is the same array, and any bytes become text', () => {
 
 test('what is shown has no control characters', () => {
   expect(escapeBytes(Buffer.from('a\u001b[1m\n\u202e'))).toBe('a\\x1b[1m\\n\\u202e');
+});
+
+test('a text that is quoted in a message ends with … where it is long', () => {
+  expect([cutText('x'.repeat(60)), cutText('x'.repeat(61)), cutText('abcd', 3)]).toEqual([
+    'x'.repeat(60),
+    `${'x'.repeat(59)}…`,
+    'ab…',
+  ]);
 });

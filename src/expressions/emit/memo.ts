@@ -38,7 +38,7 @@ const LOST = 7;
 
 /**
  * What an expression over one column of texts says of each, evaluated by the interpreter once a text: logs hold few different ones. Bounded, and
- * where texts are mostly different it looks for them no more. The results are the same.
+ * where texts are mostly different it stops looking them up. The results are the same.
  */
 export class TextMemo {
   /** The result at a place, as columns have numbers. */

@@ -1,4 +1,4 @@
-/** Texts as other values and back, exactly as DuckDB's casts have them. Undefined where a text is none of that type. */
+/** Texts as other values and back, exactly as DuckDB's casts have them. Undefined where a text is not of that type. */
 
 const SPACES = String.raw`[ \t\n\v\f\r]*`;
 const DIGITS = String.raw`\d+(?:_\d+)*`;

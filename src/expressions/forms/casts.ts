@@ -9,6 +9,7 @@ import {
   fixed,
   strict,
 } from '../form.ts';
+import { cutText } from '../../lib/text.ts';
 import type { Tree, Value, ValueType } from '../tree.ts';
 import { doubleOr, finiteSql } from './arithmetic.ts';
 import {
@@ -53,16 +54,18 @@ const TYPES: ReadonlyMap<string, Exclude<ValueType, 'null'>> = new Map([
 ]);
 
 /** What to write for a type that expressions do not have. */
-const OTHERS: Readonly<Record<string, string>> = {
-  FLOAT: 'write double',
-  DECIMAL: 'write double, and round(…, 2) for its places',
-  DATE: "write date_trunc('day', …)",
-  TIME: "write date_part('hour', …) and the like",
-  INTERVAL: "an interval is added to a time: … + interval '5 minutes'",
-  HUGEINT: 'write bigint or double',
-  UHUGEINT: 'write bigint or double',
-  UBIGINT: 'write bigint or double',
-};
+const OTHERS: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    FLOAT: 'write double',
+    DECIMAL: 'write double, and round(…, 2) for its places',
+    DATE: "write date_trunc('day', …)",
+    TIME: "write date_part('hour', …) and the like",
+    INTERVAL: "an interval is added to a time: … + interval '5 minutes'",
+    HUGEINT: 'write bigint or double',
+    UHUGEINT: 'write bigint or double',
+    UBIGINT: 'write bigint or double',
+  }),
+);
 
 /** Where one of the types has no meaning in the other. */
 function problemOf(from: ValueType, to: ValueType): FormProblem | undefined {
@@ -77,8 +80,8 @@ function resolveCast(value: Tree, type: Tree): Resolved | FormProblem {
   const name = nameOf(type);
   const to = TYPES.get(name);
   if (to === undefined) {
-    const hint = OTHERS[name] ?? 'write boolean, bigint, double, varchar or timestamptz';
-    return { message: `expressions do not have the type ${name.toLowerCase()}`, hint };
+    const hint = OTHERS.get(name) ?? 'write boolean, bigint, double, varchar or timestamptz';
+    return { message: `expressions do not have the type ${cutText(name.toLowerCase())}`, hint };
   }
   const args = [value.type === 'null' ? as(to, value)! : value, type];
   return problemOf(value.type, to) ?? { type: to, args };

@@ -1,4 +1,5 @@
 import { type Form, type FormProblem, type Resolved, TYPE_WORDS, as, commonType, lazy, strict } from '../form.ts';
+import { cutText } from '../../lib/text.ts';
 import type { Tree, Value, ValueType } from '../tree.ts';
 
 /**
@@ -23,7 +24,7 @@ export function compare(left: NonNullable<Value>, right: NonNullable<Value>): nu
   return left < right ? -1 : 1;
 }
 
-/** Types both sides, or says why they can never be equal. */
+/** Types both sides, or says why they cannot be compared. */
 export function comparable(args: readonly Tree[]): Resolved | FormProblem {
   const type = commonType(args);
   if (type === undefined) return incomparable(args);
@@ -42,7 +43,7 @@ function incomparable(args: readonly Tree[]): FormProblem {
   const first = args.findIndex(({ type }) => type !== 'null');
   const other = args.findIndex((arg) => commonType([args[first]!, arg]) === undefined);
   const [left, right] = [args[first]!, args[other]!];
-  const message = `${TYPE_WORDS[left.type]} and ${TYPE_WORDS[right.type]} are never equal`;
+  const message = `${TYPE_WORDS[left.type]} cannot be compared with ${TYPE_WORDS[right.type]}`;
   const [written, type, at] = right.kind === 'constant' ? [right, left.type, other] : [left, right.type, first];
   return { message, arg: at, ...hintOf(written, type) };
 }
@@ -51,9 +52,9 @@ function incomparable(args: readonly Tree[]): FormProblem {
 function hintOf(tree: Tree, type: ValueType): { readonly hint?: string } {
   if (tree.kind !== 'constant') return { hint: 'cast one of them: try_cast(… as bigint), cast(… as varchar)' };
   const written = String(tree.value);
-  if (type === 'text') return { hint: `write '${written.replaceAll("'", "''")}'` };
+  if (type === 'text') return { hint: `write '${cutText(written.replaceAll("'", "''"))}'` };
   if ((type === 'long' || type === 'double') && written.trim() !== '' && Number.isFinite(Number(written)))
-    return { hint: `write ${written.trim()}` };
+    return { hint: `write ${cutText(written.trim())}` };
   if (type === 'boolean') return { hint: 'write true or false' };
   return type === 'time' ? { hint: "write timestamp '2026-01-31 00:00:00'" } : {};
 }

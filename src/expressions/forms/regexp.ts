@@ -39,7 +39,7 @@ function beyondRe2(pattern: string): FormProblem | undefined {
   for (const [token] of pattern.matchAll(TOKENS)) {
     if (token === '(?<')
       return { message: 'a regular expression does not have (?<', hint: 'write (?P<name>…) for a group with a name' };
-    // RE2 sees bytes: to it the inside of é is no end of a word.
+    // RE2 sees bytes: to it the inside of é is not the end of a word.
     if (token === String.raw`\B`)
       return { message: String.raw`a regular expression does not have \B`, hint: String.raw`write \b, \w or \W` };
   }
