@@ -72,7 +72,7 @@ function unitMs(unit: string): number | 'calendar' | undefined {
 function msOf(count: number, unit: string): number | FormProblem {
   const ms = unitMs(unit);
   if (ms !== 'calendar') return ms === undefined ? NOT_CONSTANT : ms < 1 ? count / 1000 : count * ms;
-  return { message: 'months and years are not of one length', hint: "write days: interval '30 days'" };
+  return { message: 'months and years differ in length', hint: "write days: interval '30 days'" };
 }
 
 /** `1 hour 30 minutes`, `-5 minutes`, `01:30:00`. */

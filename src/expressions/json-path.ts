@@ -1,3 +1,4 @@
+import { cutText } from '../lib/text.ts';
 import type { Json } from './json-text.ts';
 
 /** A key; a place in an array, from the end below 0; or what a pointer has, which is either. */
@@ -29,7 +30,7 @@ function refused(what: string): PathProblem {
 
 function pointerOf(path: string): JsonPath | PathProblem {
   if (/~(?![01])/.test(path))
-    return { message: 'a ~ in a pointer stands before 0 or 1', hint: 'write ~0 for ~, ~1 for /' };
+    return { message: 'a ~ in a pointer must be followed by 0 or 1', hint: 'write ~0 for ~, ~1 for /' };
   const steps = path.slice(1).split('/');
   return steps.map((step) => ({ pointer: step.replaceAll('~1', '/').replaceAll('~0', '~') }));
 }
@@ -45,7 +46,8 @@ function pathOf(path: string): JsonPath | PathProblem {
   while (at < path.length) {
     STEPS.lastIndex = at;
     const match = STEPS.exec(path);
-    if (match === null) return { message: `the path ${path} goes wrong at ${path.slice(at)}`, hint: HINT };
+    if (match === null)
+      return { message: `the path ${cutText(path)} goes wrong at ${cutText(path.slice(at))}`, hint: HINT };
     const { quoted, key, back, at: place } = match.groups!;
     if (quoted !== undefined) steps.push({ key: quoted.replaceAll(/\\(["\\])/g, '$1') });
     else steps.push(key === undefined ? { at: Number(back ?? place) } : { key });

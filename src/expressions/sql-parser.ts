@@ -1,5 +1,6 @@
 import { DuckDBInstance } from '@duckdb/node-api';
 import { type QuotedText, quoteFieldNames } from './field-names.ts';
+import { cutText } from '../lib/text.ts';
 import type { ExpressionProblem } from './problem.ts';
 
 /** A node of the tree that `json_serialize_sql` gives: its kind, and what that has. */
@@ -105,11 +106,12 @@ function refused(
 ): ParseResult {
   if (position === undefined) return problem(text, type === 'parser' ? saidPlainly(said) : NOT_ONE);
   const place = placeAt(Number(position));
-  // It sees the end where the bracket is that stands behind the text.
+  // DuckDB reports the end at the bracket behind the text.
   const isEnd = place >= text.trimEnd().length;
   const message = isEnd ? 'the expression ends too early' : said.replace(/ at or near .*$/s, '');
   const word = /^[A-Za-z_]\w*/.exec(text.slice(place))?.[0];
-  const hint = word === undefined ? undefined : `if ${word} is a field, write "${word}" in double quotes`;
+  const hint =
+    word === undefined ? undefined : `if ${cutText(word)} is a field, write "${cutText(word)}" in double quotes`;
   return {
     problem: {
       message,

@@ -54,7 +54,7 @@ export function valueTypeOf(type: FieldType): ValueType {
   return VALUE_TYPES[type];
 }
 
-/** The type of a field that an expression makes. Of NULL alone there is nothing to tell: it is text. */
+/** The type of a field that an expression makes. NULL alone becomes text. */
 export function fieldTypeOf(type: ValueType): FieldType {
   if (type === 'text' || type === 'null') return 'keyword';
   return type === 'time' ? 'date' : type;

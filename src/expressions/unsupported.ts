@@ -164,17 +164,17 @@ function functionProblem(node: SqlNode): FormProblem {
   if (owner !== undefined) {
     const what = `the function ${cutText(`${owner}.${name}`)}`;
     const more = (node['children'] as readonly unknown[]).length > 0 ? ', …' : '';
-    return problem(formCalled(name) === undefined ? [what] : [what, `write ${name}(${owner}${more})`]);
+    return problem(formCalled(name) === undefined ? [what] : [what, `write ${name}(${cutText(owner)}${more})`]);
   }
   if (formCalled(name) === undefined) return problem(refusalOf(name));
-  return { message: `${name} takes values alone: no names, distinct, order by or filter`, hint: `write ${name}(…)` };
+  return { message: `${name} takes only values: no names, distinct, order by or filter`, hint: `write ${name}(…)` };
 }
 
 function refusalOf(name: string): Refusal {
   const known = NAMES.get(name);
   if (known !== undefined) return known;
   const family = FAMILIES.find(([names]) => names.test(name));
-  if (family !== undefined) return [family[1](name), family[2]];
+  if (family !== undefined) return [family[1](cutText(name)), family[2]];
   const near = nearForm(name);
   const what = `the ${/^\w+$/.test(name) ? 'function' : 'operator'} ${cutText(name)}`;
   return near === undefined ? [what] : [what, `did you mean ${near}?`];

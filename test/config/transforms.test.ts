@@ -148,6 +148,14 @@ describe('expressions', () => {
     expect(await problemsOfSql(textWith(transforms))).toEqual(problems),
   );
 
+  test.each(['1 = 0', 'null'])('that are never true take no documents either: %s', async (where) => {
+    const documents = `[{ stream: access, where: '${where}' }]`;
+    const sink = `sinks: { search: { type: elasticsearch, nodes: ['http://e:9200'], documents: ${documents} } }\n`;
+    expect(await problemsOfSql(`${textWith([RENAME])}${sink}`)).toEqual([
+      expect.stringMatching(/^\d+:\d+ EXPRESSION: this condition is never true — no line would be taken$/),
+    ]);
+  });
+
   test('over several lines of YAML are pointed at where they stand', async () => {
     const text = textWith([
       "type: filter\n        where: >-\n          url.path <> '/'\n          and user.nam is null",

@@ -64,6 +64,14 @@ test.each<[text: string, said: string]>([
   ["url.path = any(['a'])", "=: expressions do not have any(…) — write url.path in ('a', 'b')"],
   ['status > 0 and 1e400 > status', '1e400: 1e400 is too large for a number'],
   ['-1e400', '-1e400 is too large for a number'],
+  [
+    `url.path ->> '$.a[${'x'.repeat(9000)}'`,
+    `'$.a[${'x'.repeat(25)}: the path $.a[${'x'.repeat(55)}… goes wrong at [${'x'.repeat(58)}… — write '$.name', '$.list[0]', '$."a name".b', or 'name' for a key at the top`,
+  ],
+  [
+    `regexp_matches(url.path, '(${'a'.repeat(9000)}')`,
+    `'(${'a'.repeat(28)}: this is not a regular expression of RE2: missing closing ): "(${'a'.repeat(98)}… — see github.com/google/re2/wiki/Syntax; it has no lookaround and no back-references`,
+  ],
   [`'${'x'.repeat(9000)}'::bigint`, `'${'x'.repeat(29)}: "${'x'.repeat(58)}… cannot be cast to bigint`],
   [`${'x'.repeat(9000)}(status)`, `${'x'.repeat(30)}: expressions do not have the function ${'x'.repeat(59)}…`],
 ])('%.60s', async (text, said) => expect(await refusalOf(text)).toBe(said));

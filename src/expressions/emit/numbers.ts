@@ -5,7 +5,7 @@ const FINITE = String(Number.MAX_VALUE);
 
 /** The result as one of the type of its arguments. */
 function within(emitter: Emitter, type: Tree['type'], value: string): NumberSlot {
-  // A product of 0 has a sign that whole numbers have not.
+  // A product of 0 has a sign, which whole numbers do not have.
   return type === 'long' ? emitter.long(`${value} + 0`) : emitter.finite(value);
 }
 

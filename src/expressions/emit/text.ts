@@ -55,7 +55,7 @@ function literalAt(emitter: Emitter, literal: Buffer, { array, view }: Bytes, at
   return `${emitter.needle(literal)}.isIn(${array}, ${at}, ${literal.length})`;
 }
 
-/** The text of a constant; of anything else there is no code. */
+/** The text of a constant; there is no code for anything else. */
 function constantText(tree: Tree): string {
   if (tree.kind !== 'constant' || typeof tree.value !== 'string') throw new NoFastPath();
   return tree.value;

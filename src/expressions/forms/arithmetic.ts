@@ -7,7 +7,7 @@ export function longOr(notes: Notes, value: bigint): Value {
   return BigInt.asIntN(64, value) === value ? value : notes.lost();
 }
 
-/** A result that is a number; beyond the greatest, or none, it is lost. */
+/** A finite result; any other is lost. */
 export function doubleOr(notes: Notes, value: number): Value {
   return Number.isFinite(value) ? value : notes.lost();
 }
@@ -40,8 +40,11 @@ function isAboutTime(args: readonly Tree[]): boolean {
 
 function timeProblem(args: readonly Tree[]): FormProblem {
   if (args.every(({ type }) => type === 'time'))
-    return { message: 'times cannot be computed with', hint: 'write epoch_ms(…) - epoch_ms(…), in milliseconds' };
-  return { message: 'a time and a number cannot be computed with', hint: "write … + interval '5 minutes'" };
+    return {
+      message: 'arithmetic on times is not supported',
+      hint: 'write epoch_ms(…) - epoch_ms(…), in milliseconds',
+    };
+  return { message: 'a time and a number cannot be combined', hint: "write … + interval '5 minutes'" };
 }
 
 interface Operator {
@@ -115,7 +118,7 @@ function quotient(notes: Notes): Evaluate {
 const divide: Form = {
   name: '/',
   calls: ['/'],
-  summary: 'The quotient, with its fraction; NULL of a division by 0.',
+  summary: 'The quotient, with its fraction; NULL for a division by 0.',
   examples: [
     { sql: '1 / 2', value: 0.5 },
     { sql: '1 / 0', value: null },
@@ -128,7 +131,7 @@ const divide: Form = {
 const divideWhole: Form = {
   name: '//',
   calls: ['//'],
-  summary: 'The quotient of whole numbers without its fraction; NULL of a division by 0.',
+  summary: 'The quotient of whole numbers without its fraction; NULL for a division by 0.',
   examples: [
     { sql: '7 // 2', value: 3 },
     { sql: '-7 // 2', value: -3 },
@@ -136,7 +139,7 @@ const divideWhole: Form = {
   resolve(args) {
     const resolved = twoNumbers('//', args);
     if ('message' in resolved || resolved.type === 'long') return resolved;
-    return { message: '// is of whole numbers', hint: 'write trunc(… / …)' };
+    return { message: '// needs whole numbers', hint: 'write trunc(… / …)' };
   },
   evaluator: (_, notes) =>
     strict(([left, right]: readonly bigint[]) => {
@@ -151,7 +154,7 @@ const divideWhole: Form = {
 const remainder: Form = {
   name: '%',
   calls: ['%', 'mod'],
-  summary: 'What a division leaves, with the sign of the first; NULL of a division by 0.',
+  summary: 'The remainder of a division, with the sign of the first; NULL for a division by 0.',
   examples: [
     { sql: '-7 % 2', value: -1 },
     { sql: 'mod(7.5, 2)', value: 1.5 },

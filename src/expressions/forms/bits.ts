@@ -23,7 +23,7 @@ function bits(
 const complement: Form = {
   name: '~',
   calls: ['~'],
-  summary: 'Every bit turned round.',
+  summary: 'Every bit inverted.',
   examples: [{ sql: '~5', value: -6 }],
   resolve: fixed('~', ['long'], 'long'),
   evaluator: () => strict(([value]) => ~(value as bigint)),

@@ -4,7 +4,7 @@ const SPACES = String.raw`[ \t\n\v\f\r]*`;
 const DIGITS = String.raw`\d+(?:_\d+)*`;
 const MANTISSA = `(?<whole>${DIGITS})(?:\\.(?<decimals>${DIGITS})?)?|\\.(?<onlyDecimals>${DIGITS})`;
 
-/** An exponent may lack its digits if a space follows, and may end in a point: so DuckDB reads them. */
+/** An exponent may lack its digits if a space follows, and may end in a point: DuckDB reads them so. */
 const DECIMAL = new RegExp(
   `^${SPACES}(?<sign>[+-]?)(?:${MANTISSA})(?:[eE](?<exponent>[+-]?(?:${DIGITS}\\.?|(?=[ \\t\\n\\v\\f\\r]))))?${SPACES}$`,
 );

@@ -158,7 +158,7 @@ export const cast: Form = {
       return `date_trunc('millisecond', TRY_CAST(${text} AS TIMESTAMP WITH TIME ZONE))`;
     }
     if (to === 'double') return finiteSql(`TRY_CAST(${value} AS DOUBLE)`);
-    // Without the '', DuckDB 1.5 compares it as a time with what may be none.
+    // Without the '', DuckDB 1.5 compares it as a time with what may not be one.
     if (from!.type === 'time') return `(CAST(${value} AS VARCHAR) || '')`;
     if (to !== 'long') return `TRY_CAST(${value} AS ${name})`;
     const long = from!.type === 'long' ? value! : `TRY_CAST(${value} AS BIGINT)`;

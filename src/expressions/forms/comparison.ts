@@ -32,7 +32,7 @@ export function comparable(args: readonly Tree[]): Resolved | FormProblem {
   return { type: 'boolean', args: args.map((arg) => as(of, arg)!) };
 }
 
-/** The same where NULL itself is never meant: of what is compared with it nothing is known. One with a type was written on purpose, by a cast. */
+/** The same where NULL itself is never meant: a comparison with it is never true. One with a type was written on purpose, by a cast. */
 function comparableValues(args: readonly Tree[]): Resolved | FormProblem {
   const bare = args.findIndex(({ kind, type }) => kind === 'constant' && type === 'null');
   if (bare < 0) return comparable(args);

@@ -22,7 +22,7 @@ function pathOf(tree: Tree | undefined): JsonPath {
   return tree.type === 'long' ? [stepAt(BigInt(tree.value as string))] : (jsonPathOf(String(tree.value)) as JsonPath);
 }
 
-/** What `of` says of the value at the path; of malformed JSON nothing is known. */
+/** What `of` says of the value at the path; NULL for malformed JSON. */
 function ofJson(
   [name, ...others]: readonly [string, ...string[]],
   type: ValueType,

@@ -76,14 +76,14 @@ function resolveLike(args: readonly Tree[], called: string, fold: (text: string)
   if ('message' in resolved || args.length < 3) return resolved;
   const [, pattern, escape] = resolved.args;
   const constant = { hint: "write like '100!%' escape '!'" };
-  if (escape!.kind !== 'constant') return { message: 'what escapes is not a constant', ...constant, arg: 2 };
+  if (escape!.kind !== 'constant') return { message: 'the escape letter is not a constant', ...constant, arg: 2 };
   if (escape!.value !== null && !/^[\0-\x7f]?$/.test(String(escape!.value)))
-    return { message: 'what escapes is not one letter of ASCII', ...constant, arg: 2 };
+    return { message: 'the escape letter is not one letter of ASCII', ...constant, arg: 2 };
   if (pattern!.kind !== 'constant') return { message: 'a pattern with escape is not a constant', ...constant, arg: 1 };
   if (pattern!.value === null || escape!.value === null || escape!.value === '') return resolved;
   const ends = lettersOf(fold(String(pattern!.value)), String(escape!.value)).at(-1);
   return ends === undefined && pattern!.value !== ''
-    ? { message: 'the pattern ends with what escapes', hint: 'write it twice, or leave it out', arg: 1 }
+    ? { message: 'the pattern ends with the escape letter', hint: 'write it twice, or leave it out', arg: 1 }
     : resolved;
 }
 

@@ -1,3 +1,4 @@
+import { cutText } from '../../lib/text.ts';
 import { RE2JS, RE2JSException } from 're2js';
 import { type Form, type FormProblem, type Notes, type Resolved, fixed, strict } from '../form.ts';
 import type { Tree, Value, ValueType } from '../tree.ts';
@@ -27,14 +28,14 @@ function patternOf(pattern: string, options: string, mayBeGlobal: boolean): Patt
   } catch (error) {
     if (!(error instanceof RE2JSException)) throw error;
     const said = error.message.replace(/^error parsing regexp: /, '').replaceAll('`', '"');
-    return { message: `this is not a regular expression of RE2: ${said}`, hint: SYNTAX_HINT };
+    return { message: `this is not a regular expression of RE2: ${cutText(said, 120)}`, hint: SYNTAX_HINT };
   }
 }
 
 /** A quoted part, a letter with a backslash, a class, the start of a group; or any letter. */
 const TOKENS = /\\Q[\s\S]*?(?:\\E|$)|\\[\s\S]|\[\^?\]?(?:\\[\s\S]|\[:\^?\w+:\]|[^\]\\])*\]|\(\?<|[\s\S]/g;
 
-/** What re2js has, and DuckDB's RE2 has not or means otherwise. */
+/** What re2js has and DuckDB's RE2 lacks or reads differently. */
 function beyondRe2(pattern: string): FormProblem | undefined {
   for (const [token] of pattern.matchAll(TOKENS)) {
     if (token === '(?<')
@@ -163,7 +164,7 @@ function rewriteProblem(args: readonly Tree[], regexp: RE2JS): FormProblem | und
   const text = textAt(args, 2, 'what replaces it');
   if (typeof text !== 'string') return text;
   if (rewriteOf(text, regexp.groupCount()) !== undefined) return undefined;
-  const message = `what replaces it has a \\ that is not for one of the pattern's groups (it has ${regexp.groupCount()})`;
+  const message = `the replacement has a \\ that does not name one of the pattern's groups (it has ${regexp.groupCount()})`;
   return {
     message,
     hint: String.raw`write \0 for the whole match, \1 for the first group, \\ for a \ `.trim(),

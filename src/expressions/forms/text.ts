@@ -177,7 +177,7 @@ function joinedBy(separator: string, all: readonly Value[], notes: Notes): Value
 const joined: Form = {
   name: '||',
   calls: ['||'],
-  summary: 'Both, one behind the other, as text; NULL where one of them is.',
+  summary: 'Both, one after the other, as text; NULL where one of them is.',
   examples: [
     { sql: "'a' || 'b'", value: 'ab' },
     { sql: "'a' || 1", value: 'a1' },
@@ -201,7 +201,7 @@ function texts(name: string, least: number): (args: readonly Tree[]) => Resolved
 const concat: Form = {
   name: 'concat',
   calls: ['concat'],
-  summary: 'All of them, one behind the other, as text; what is NULL is left out.',
+  summary: 'All of them, one after another, as text; what is NULL is left out.',
   examples: [
     { sql: "concat('a', null, 'b')", value: 'ab' },
     { sql: "concat('HTTP ', 200)", value: 'HTTP 200' },

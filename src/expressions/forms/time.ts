@@ -175,12 +175,12 @@ export const timePlus: Form = {
 const timezone: Form = {
   name: 'timezone',
   calls: ['timezone'],
-  summary: "The same time: `at time zone 'UTC'`. Times are in UTC, and in no other zone.",
+  summary: "The same time: `at time zone 'UTC'`. All times are in UTC.",
   examples: [{ sql: "epoch_ms(timestamptz '1970-01-01 00:00:01' at time zone 'UTC')", value: 1000 }],
   resolve([zone, time, ...others]) {
     const typed = time === undefined || others.length > 0 ? undefined : as('time', time);
     if (typed !== undefined && unitOf(zone).toUpperCase() === 'UTC') return { type: 'time', args: [typed] };
-    return { message: 'expressions have no time zone but UTC', hint: "write … at time zone 'UTC'" };
+    return { message: 'expressions know only the time zone UTC', hint: "write … at time zone 'UTC'" };
   },
   evaluator: () => strict(([timeMs]) => timeMs),
   sql: ([time]) => time!,

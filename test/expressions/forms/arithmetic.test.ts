@@ -20,10 +20,13 @@ async function problemOf(text: string): Promise<string> {
 describe('arithmetic, casts and times', () => {
   it.each([
     ['word + 1', 'word: + needs a number, and this is text (write try_cast(… as double))'],
-    ['x // 2', '//: // is of whole numbers (write trunc(… / …))'],
-    ['size % 2 % 3.5 // 1', '//: // is of whole numbers (write trunc(… / …))'],
-    ['seen - "@timestamp"', '-: times cannot be computed with (write epoch_ms(…) - epoch_ms(…), in milliseconds)'],
-    ['seen + 5', "+: a time and a number cannot be computed with (write … + interval '5 minutes')"],
+    ['x // 2', '//: // needs whole numbers (write trunc(… / …))'],
+    ['size % 2 % 3.5 // 1', '//: // needs whole numbers (write trunc(… / …))'],
+    [
+      'seen - "@timestamp"',
+      '-: arithmetic on times is not supported (write epoch_ms(…) - epoch_ms(…), in milliseconds)',
+    ],
+    ['seen + 5', "+: a time and a number cannot be combined (write … + interval '5 minutes')"],
     ['round(x, size)', 'size: round needs a constant number of places (write round(…, 2))'],
     ['sqrt(1, 2)', 'sqrt: sqrt takes 1 argument, not 2'],
     ['x & 1', 'x: & needs a whole number, and this is a number (write try_cast(… as bigint))'],
@@ -36,9 +39,9 @@ describe('arithmetic, casts and times', () => {
     ],
     ["'abc'::bigint", '\'abc\': "abc" cannot be cast to bigint'],
     ["timestamp '2024-02-30'", '\'2024-02-30\': "2024-02-30" cannot be cast to timestamp'],
-    ["seen + interval '1 month'", "'1 month': months and years are not of one length (write days: interval '30 days')"],
+    ["seen + interval '1 month'", "'1 month': months and years differ in length (write days: interval '30 days')"],
     ['hour(size)', 'size: hour needs a time, and this is a whole number'],
-    ["seen at time zone 'Europe/Berlin'", "at: expressions have no time zone but UTC (write … at time zone 'UTC')"],
+    ["seen at time zone 'Europe/Berlin'", "at: expressions know only the time zone UTC (write … at time zone 'UTC')"],
     [
       'case when size then 1 end',
       'size: when needs a condition, and this is a whole number (compare it with something)',
