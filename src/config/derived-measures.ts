@@ -8,6 +8,9 @@ import { scopeOf } from './expressions.ts';
 import { type MeasureContext, definitionCalled, noMeasure } from './measures.ts';
 import { type DerivedText, namesIn } from './sql-measures.ts';
 
+/** The view has a query for each level, and DuckDB runs out of memory where there are many. */
+const LEVELS_MAX = 16;
+
 /** Types measures that are made of others; each stands behind those that it names. `fields`: what the rows have without them. */
 export function resolveDerived(
   path: Path,
@@ -21,6 +24,13 @@ export function resolveDerived(
   const byName = new Map(texts.map((text) => [text.name, text]));
   const derived: DerivedSpec[] = [];
   const wrong = new Set<string>();
+  const levels = new Map<string, number>();
+  const refuseLevels = (name: string): void => {
+    const message = `more than ${LEVELS_MAX} measures are made of one another`;
+    const hint = 'write what they come to in fewer';
+    if (!wrong.has(name)) report([...path, name], 'value', { code: 'CONFIG_MEASURE', message, hint });
+    wrong.add(name);
+  };
   const resolve = ({ name, parsed }: DerivedText, way: readonly string[]): void => {
     if (Object.hasOwn(known, name) || wrong.has(name)) return;
     const at = [...path, name];
@@ -35,6 +45,10 @@ export function resolveDerived(
       wrong.add(name);
       return;
     }
+    if (way.length >= LEVELS_MAX) {
+      refuseLevels(way[0]!);
+      return;
+    }
     for (const one of names) {
       const other = byName.get(one);
       if (other !== undefined) resolve(other, [...way, name]);
@@ -44,6 +58,12 @@ export function resolveDerived(
       wrong.add(name);
       return;
     }
+    const level = 1 + Math.max(0, ...names.map((one) => levels.get(one) ?? 0));
+    if (level > LEVELS_MAX) {
+      refuseLevels(name);
+      return;
+    }
+    levels.set(name, level);
     const resolution = resolveExpression(parsed, scopeOf(lines));
     if ('tree' in resolution) {
       const { tree } = resolution;

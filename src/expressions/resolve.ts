@@ -70,8 +70,8 @@ const OPPOSITES: ReadonlyMap<string, string> = new Map(
   }),
 );
 
-/** Trees deeper than that are not written by hand, and code that walks them has a stack. */
-const DEPTH_MAX = 200;
+/** DuckDB refuses SQL of more than 1000 levels, and a form may be several of them (`//`, `->>`). */
+const DEPTH_MAX = 50;
 
 class Resolver {
   readonly #parsed: ParsedSql;

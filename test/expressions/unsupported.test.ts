@@ -205,6 +205,8 @@ describe('what expressions do not have', () => {
     ["regexp_matches(a, '(')", 'see github.com/google/re2/wiki/Syntax; it has no lookaround and no back-references'],
     ["a ->> '$.a[*]'", `write '$.name', '$.list[0]', '$."a name".b', or 'name' for a key at the top`],
     ['repeat(a, http.status)', 'write repeat(…, 10)'],
+    ['a like a', 'write starts_with, ends_with, contains or ='],
+    ['a not ilike chr(0)', 'write starts_with, ends_with, contains or ='],
   ])('%s: %s', async (text, hint) => {
     const [problem] = await problemsOf([text]);
     expect(problem).toMatchObject({ hint });

@@ -73,16 +73,21 @@ function matchesLetters(text: readonly string[], pattern: readonly Letter[]): bo
 function resolveLike(args: readonly Tree[], called: string, fold: (text: string) => string): Resolved | FormProblem {
   const name = called.startsWith('~~') ? (called === '~~' ? 'like' : 'ilike') : called;
   const resolved = fixed(name, ['text', 'text', 'text'], 'boolean', 1)(args);
-  if ('message' in resolved || args.length < 3) return resolved;
-  const [, pattern, escape] = resolved.args;
+  if ('message' in resolved) return resolved;
+  const [, pattern = resolved.args[0]!, escape] = resolved.args;
+  if (pattern.kind !== 'constant')
+    return { message: 'the pattern is not a constant', hint: 'write starts_with, ends_with, contains or =', arg: 1 };
+  // DuckDB takes it for what escapes, and fails where the pattern ends with it.
+  if (String(pattern.value).includes('\0'))
+    return { message: 'the pattern has a letter NUL', hint: 'write strpos(…, chr(0))', arg: 1 };
+  if (escape === undefined) return resolved;
   const constant = { hint: "write like '100!%' escape '!'" };
-  if (escape!.kind !== 'constant') return { message: 'the escape letter is not a constant', ...constant, arg: 2 };
-  if (escape!.value !== null && !/^[\0-\x7f]?$/.test(String(escape!.value)))
+  if (escape.kind !== 'constant') return { message: 'the escape letter is not a constant', ...constant, arg: 2 };
+  if (escape.value !== null && !/^[\0-\x7f]?$/.test(String(escape.value)))
     return { message: 'the escape letter is not one letter of ASCII', ...constant, arg: 2 };
-  if (pattern!.kind !== 'constant') return { message: 'a pattern with escape is not a constant', ...constant, arg: 1 };
-  if (pattern!.value === null || escape!.value === null || escape!.value === '') return resolved;
-  const ends = lettersOf(fold(String(pattern!.value)), String(escape!.value)).at(-1);
-  return ends === undefined && pattern!.value !== ''
+  if (pattern.value === null || escape.value === null || escape.value === '') return resolved;
+  const ends = lettersOf(fold(String(pattern.value)), String(escape.value)).at(-1);
+  return ends === undefined && pattern.value !== ''
     ? { message: 'the pattern ends with the escape letter', hint: 'write it twice, or leave it out', arg: 1 }
     : resolved;
 }
@@ -101,11 +106,8 @@ function likeForm(name: 'like' | 'ilike', fold: (text: string) => string): Form 
     resolve: (args, called) => resolveLike(args, called, fold),
     evaluator: ([, pattern, escape]) => {
       const escaping = escape?.kind === 'constant' ? String(escape.value ?? '') : '';
-      if (pattern!.kind === 'constant') {
-        const matches = likePattern(fold(String(pattern!.value ?? '')), escaping);
-        return strict(([text]: readonly string[]) => matches(fold(text!)));
-      }
-      return strict(([text, of]: readonly string[]) => likePattern(fold(of!), '')(fold(text!)));
+      const matches = likePattern(fold(pattern!.kind === 'constant' ? String(pattern!.value ?? '') : ''), escaping);
+      return strict(([text]: readonly string[]) => matches(fold(text!)));
     },
     sql: ([text, pattern, escape]) =>
       escape === undefined

@@ -2,8 +2,8 @@ import { type Form, type FormProblem, type Notes, type Resolved, fixed, strict }
 import { lengthOf, sliceOf } from '../letters.ts';
 import type { Tree, Value } from '../tree.ts';
 
-/** Longer texts than that are not made: one line could ask for all the memory. In UTF-16 units. */
-export const TEXT_UNITS_MAX = 2 ** 24;
+/** Longer texts than that are not made: the lines of one block could ask for all the memory. In UTF-16 units. */
+export const TEXT_UNITS_MAX = 2 ** 16;
 /** Letters of `lpad`, times of `repeat`. */
 const COUNT_MAX = 1_000;
 /** DuckDB refuses places and lengths beyond. */

@@ -53,10 +53,6 @@ const PATTERNS = fc
   )
   .map((text) => ({ text: quoted(text), sql: quoted(text) }));
 
-function patterns(of: Of): fc.Arbitrary<Pair> {
-  return fc.oneof({ arbitrary: PATTERNS, weight: 4 }, { arbitrary: of('text'), weight: 1 });
-}
-
 /** Of `!`, which never ends them, and of a letter that has a case. */
 const ESCAPED = fc
   .oneof(
@@ -75,7 +71,7 @@ function like(form: 'like' | 'ilike', words: string): Rule[] {
     mixed(
       form,
       'boolean',
-      (of) => [of('text'), patterns(of)],
+      (of) => [of('text'), PATTERNS],
       (text, pattern) => `(${text} ${words} ${pattern})`,
     ),
     mixed(
