@@ -41,7 +41,8 @@ const dateTrunc: Form = {
     const start = STARTS.get(unitOf(unit))!;
     return strict(([, timeMs]) => start(timeMs));
   },
-  sql: ([unit, time]) => `date_trunc(${unit}, ${time})`,
+  // DuckDB 1.5 compares it with a constant as if it were never NULL; not what is within TRY.
+  sql: ([unit, time]) => `TRY(date_trunc(${unit}, ${time}))`,
 };
 
 const PART_UNITS: readonly string[] = [...PARTS.keys(), 'epoch'];

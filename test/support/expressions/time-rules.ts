@@ -52,7 +52,14 @@ const INTERVALS = [
 ];
 
 export const TIME_RULES: readonly Rule[] = [
-  ofWord('date_trunc', 'time', STARTS, (unit, time) => `date_trunc('${unit}', ${time})`),
+  ofWord(
+    'date_trunc',
+    'time',
+    STARTS,
+    (unit, time) => `date_trunc('${unit}', ${time})`,
+    // Of NULL, compared with a constant, DuckDB 1.5 would say true or false.
+    (unit, time) => `TRY(date_trunc('${unit}', ${time}))`,
+  ),
   ofWord('date_part', 'long', PARTS, (unit, time) => `date_part('${unit}', ${time})`),
   ofWord('date_part', 'long', FUNCTIONS, (called, time) => `${called}(${time})`),
   rule('date_part', 'double', ['time'], (time) => `extract(epoch from ${time})`),
