@@ -79,8 +79,7 @@ export function resolveTextNow(
   const context = { file: resolve(path), folder, document, components, parser };
   const { config, problems } = resolveConfig(replaced.value, context);
   // A reference that cannot be read is the error, not the text that stands in its place.
-  const places = new Set(replaced.problems.map(({ position }) => JSON.stringify(position)));
-  const rest = problems.filter(({ position }) => !places.has(JSON.stringify(position)));
+  const rest = problems.filter(({ position }) => !replaced.problems.some((reference) => isIn(position, reference)));
   const files = tlsFileProblems(replaced.value, folder, document, use);
   const all = [...overridden.problems, ...replaced.problems, ...rest, ...files];
   if (config === undefined || all.length > 0) {
@@ -93,6 +92,12 @@ export function resolveTextNow(
     );
   }
   return { config, warnings: overridden.warnings };
+}
+
+/** Also a part of it: an expression is pointed at where it is wrong. */
+function isIn(part: Problem['position'], { position: whole }: Problem): boolean {
+  if (part === undefined || whole === undefined || part.line !== whole.line) return false;
+  return part.column >= whole.column && part.column <= whole.column + whole.length;
 }
 
 /** Shorter ones are found in words that have nothing to do with them. */

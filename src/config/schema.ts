@@ -92,6 +92,9 @@ const KEY_FORM = 'expects the name of a field, or { field, as }';
 /** A key by its field, or with a name of its own where the field's is taken. */
 const keySection = z.union([text, z.strictObject({ field: text, as: sqlName.optional() })], { error: () => KEY_FORM });
 
+/** Each is a column or more of every row, and of the code that goes over every line. */
+const MEASURES_MAX = 200;
+
 /** Tens of thousands of rows a second are written; a row takes 150 bytes of memory, and its key. */
 export const ROWS_MAX = { usual: 1_000_000, most: 10_000_000 };
 const ROWS_MAX_FORM = `must be a whole number between 1 and ${ROWS_MAX.most}`;
@@ -189,6 +192,9 @@ function rollupSection({ operators }: ConfigComponents) {
       ),
     measures: z
       .record(sqlName, text)
+      .refine((measures) => Object.keys(measures).length <= MEASURES_MAX, {
+        error: () => `takes at most ${MEASURES_MAX} measures`,
+      })
       .describe(
         'Column name → aggregate in SQL, such as `sum(http.response.body.bytes)`, `p95(event.duration / 1000000)` or `count(*) filter (where http.response.status_code >= 500)`; or an expression over other measures, keys, `lines` and the columns of the window: `errors / requests`.',
       ),

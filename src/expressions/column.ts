@@ -24,13 +24,16 @@ export function cellAt(batch: Batch, column: Column, row: number, type: ValueTyp
   return type === 'time' ? Math.floor(value) : value;
 }
 
-export function setCell(batch: Batch, column: Column, row: number, value: Value): void {
+/** False where a text has no room in the batch: it is NULL then. */
+export function setCell(batch: Batch, column: Column, row: number, value: Value): boolean {
   if (column.kind === 'string') {
     assert(value === null || typeof value === 'string', 'a text is in a column of texts');
     const bytes = value === null ? undefined : Buffer.from(value);
-    column.length[row] = bytes?.length ?? -1;
-    column.start[row] = bytes === undefined ? 0 : -1 - batch.appendScratch(bytes);
-    return;
+    const isStored = bytes === undefined || batch.hasRoom(bytes.length);
+    const stored = isStored ? bytes : undefined;
+    column.length[row] = stored?.length ?? -1;
+    column.start[row] = stored === undefined ? 0 : -1 - batch.appendScratch(stored);
+    return isStored;
   }
   assert(typeof value !== 'string', 'a number is in a column of numbers');
   if (typeof value === 'bigint' && !Number.isSafeInteger(Number(value))) Batch.setLarge(column, row, value);
@@ -38,6 +41,7 @@ export function setCell(batch: Batch, column: Column, row: number, value: Value)
     column.values[row] = value === null ? Number.NaN : Number(value);
     if (column.rest !== undefined) column.rest[row] = 0;
   }
+  return true;
 }
 
 /** Evaluates one line of a batch into a column, node by node; gives whether a value was lost. */
@@ -58,8 +62,8 @@ export function interpretedLine(tree: Tree, columnOf: (field: string) => number)
       const { column, type } = fields.get(name)!;
       return cellAt(batch, batch.columns[column]!, row, type);
     });
-    setCell(batch, into, row, value);
-    return isLost;
+    const isStored = setCell(batch, into, row, value);
+    return isLost || !isStored;
   };
 }
 

@@ -125,3 +125,12 @@ const CAST_HINTS: Readonly<Partial<Record<ValueType, string>>> = {
   double: 'write try_cast(… as double)',
   text: 'write cast(… as varchar)',
 };
+
+/** SQL that names each of some values as often as it likes, and has it once: in DuckDB a lambda of one struct. */
+export function onceSql(
+  values: Readonly<Record<string, string>>,
+  sql: (of: (name: string) => string) => string,
+): string {
+  const fields = Object.entries(values).map(([name, value]) => `'${name}': ${value}`);
+  return `list_transform([{ ${fields.join(', ')} }], lambda ".p": ${sql((name) => `(".p").${name}`)})[1]`;
+}

@@ -1,5 +1,5 @@
 import type { FormProblem } from './form.ts';
-import type { SqlNode } from './sql-parser.ts';
+import type { SqlNode } from './sql-node.ts';
 
 const UNITS_MS: ReadonlyMap<string, number> = new Map(
   Object.entries({

@@ -1,6 +1,6 @@
 import { cutText } from '../lib/text.ts';
 import type { FormProblem } from './form.ts';
-import type { SqlNode } from './sql-parser.ts';
+import type { SqlNode } from './sql-node.ts';
 import { type ConstantTree, constant } from './tree.ts';
 
 const LONG_MAX = 2n ** 63n - 1n;

@@ -1,10 +1,9 @@
-import { DuckDBInstance } from '@duckdb/node-api';
+import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import { patternsIn } from './patterns.ts';
+import type { SqlNode } from './sql-node.ts';
 import { type QuotedText, quoteFieldNames } from './field-names.ts';
 import { cutText } from '../lib/text.ts';
 import type { ExpressionProblem } from './problem.ts';
-
-/** A node of the tree that `json_serialize_sql` gives: its kind, and what that has. */
-export type SqlNode = Readonly<Record<string, unknown>> & { readonly class: string; readonly type: string };
 
 /** An expression as DuckDB reads it. */
 export interface ParsedSql {
@@ -49,7 +48,8 @@ export class SqlParser {
           const quoted = quoteFieldNames(text);
           const sql = `${BEFORE}${quoted.text}${AFTER}`;
           const answer = await connection.runAndReadAll('SELECT json_serialize_sql($1::VARCHAR)', [sql]);
-          this.#results.set(text, resultOf(text, sql, quoted, String(answer.getRows()[0]![0])));
+          const result = resultOf(text, sql, quoted, String(answer.getRows()[0]![0]));
+          this.#results.set(text, (await tooLargePattern(result, connection)) ?? result);
         }
       } finally {
         connection.closeSync();
@@ -60,6 +60,23 @@ export class SqlParser {
     this.#wanted.clear();
     return true;
   }
+}
+
+/** A pattern that is right, and larger than DuckDB takes: its views would end the warehouse. What is wrong with others is said elsewhere. */
+async function tooLargePattern(result: ParseResult, connection: DuckDBConnection): Promise<ParseResult | undefined> {
+  if ('problem' in result) return undefined;
+  const { parsed } = result;
+  for (const { node, pattern } of patternsIn(parsed.root)) {
+    try {
+      await connection.runAndReadAll("SELECT regexp_matches('', $1::VARCHAR)", [pattern]);
+    } catch (error) {
+      if (!String(error).includes('too large')) continue;
+      const start = parsed.placeOf(node) ?? 0;
+      const message = 'this regular expression is larger than DuckDB takes';
+      return { problem: { message, hint: 'repeat less, or write several', start, end: start + pattern.length + 2 } };
+    }
+  }
+  return undefined;
 }
 
 /** What `json_serialize_sql` answers. */

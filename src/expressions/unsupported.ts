@@ -2,7 +2,7 @@ import { distance } from 'fastest-levenshtein';
 import type { FormProblem } from './form.ts';
 import { FORMS, formCalled } from './forms.ts';
 import { cutText } from '../lib/text.ts';
-import type { SqlNode } from './sql-parser.ts';
+import type { SqlNode } from './sql-node.ts';
 
 type Refusal = readonly [what: string, hint?: string];
 

@@ -62,6 +62,11 @@ export interface StringColumn {
 export type Column = NumberColumn | StringColumn;
 
 /**
+ * What texts that are made may take of one batch: 500 times a whole block. Texts of codecs are no longer than the block, and need no bound.
+ */
+export const SCRATCH_BYTES_MAX = 256 * 1024 * 1024;
+
+/**
  * The decoded lines of one block, by column, for the fields the pipeline uses. One batch per decoder is filled again and
  * again: whoever gets it may read it until its call returns, and keeps nothing of it.
  */
@@ -146,9 +151,15 @@ export class Batch {
     return at;
   }
 
+  /** Whether so many more bytes of scratch are within what the lines of one block may take. */
+  hasRoom(sizeBytes: number): boolean {
+    return this.scratchLength + sizeBytes <= SCRATCH_BYTES_MAX;
+  }
+
   /** Makes room for `sizeBytes` more bytes of scratch; what is there stays. */
   reserveScratch(sizeBytes: number): void {
     const needed = this.scratchLength + sizeBytes;
+    assert(needed < 2 ** 31, 'places in the scratch are of 32 bits');
     if (needed <= this.scratch.length) return;
     const grown = new Uint8Array(Math.max(needed, this.scratch.length * 2, 4096));
     grown.set(this.scratch.subarray(0, this.scratchLength));

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { resolveText } from '../support/configs.ts';
-import { RIGHT_CONFIG, changed, problemsOf, refuses } from '../support/broken-config.ts';
+import { RIGHT_CONFIG, changed, problemsOf, refuses, problemsOfSql } from '../support/broken-config.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tailrace-config-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -82,4 +82,11 @@ test('a secret is read from a file that is its own', () => {
   expect(() => resolveText(text, join(folder, 'tailrace.yaml'), {})).toThrow(
     /secret can be read by others[^]*chmod 600 secret/,
   );
+});
+
+test('of a reference that cannot be read, an expression says nothing more', async () => {
+  const filter = '    transforms: [{ type: filter, where: "url.path = \'${env:NONE}\' and 1 = 2" }]\n';
+  const text = RIGHT_CONFIG.replace('    event_time:', () => `${filter}    event_time:`);
+  const problems = await problemsOfSql(text);
+  expect(problems).toEqual([expect.stringContaining('the environment has no NONE')]);
 });

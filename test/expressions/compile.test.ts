@@ -30,7 +30,7 @@ const WORDS = new Set([
   ...Object.keys(tools),
   ...`array at bytes break batch begin columns const continue else false fast find for getInt32 i if into lengths let literals lost memos n new out outLength
   outRest outStart abs floor trunc ceil sqrt log log2 log10 exp round sign max min return rest row slow start length scratch scratchLength scratchView bytesView values verdict tools
-  true undefined use strict function column appendScratch reserveScratch lines Math NaN e set subarray
+  true undefined use strict function column appendScratch hasRoom reserveScratch lines Math NaN e set subarray
   needles isIn sourceURL generated expression js`.split(/\s+/),
 ]);
 const LOCAL = /^(?:n|s|l|o|p|a|v|b|k|text|memo|needle|values|start|length)\d+$/;

@@ -28,6 +28,14 @@ async function refusalOf(text: string): Promise<string> {
 
 test.each<[text: string, said: string]>([
   ['1) union select (2', 'this is not one expression'],
+  [
+    "regexp_matches(url.path, '[\\pL]{1,1000}')",
+    "'[\\pL]{1,1000}': this regular expression is larger than DuckDB takes — repeat less, or write several",
+  ],
+  [
+    "url.path ~ '('",
+    '\'(\': this is not a regular expression of RE2: missing closing ): "(" — see github.com/google/re2/wiki/Syntax; it has no lookaround and no back-references',
+  ],
   ["url.path = 'a') order by ('b'", 'this is not one expression'],
   ['status) group by (1', 'this is not one expression'],
   ['status) limit (1', 'this is not one expression'],

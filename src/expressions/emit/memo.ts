@@ -91,8 +91,7 @@ export class TextMemo {
     const place = this.#placeOf(array, view, at, length);
     if (place < 0) return place;
     this.lost = this.#places[place * PLACE + LOST]!;
-    if (this.#isText) this.#takeText(place, start);
-    return place;
+    return !this.#isText || this.#takeText(place, start) ? place : -1;
   }
 
   #placeOf(array: Uint8Array, view: DataView, at: number, length: number): number {
@@ -175,7 +174,8 @@ export class TextMemo {
     return bytes;
   }
 
-  #takeText(place: number, start: number): void {
+  /** False where the batch has no room for it. */
+  #takeText(place: number, start: number): boolean {
     const places = this.#places;
     const cell = place * PLACE;
     const length = places[cell + RESULT_LENGTH]!;
@@ -185,11 +185,13 @@ export class TextMemo {
     else if (place < SLOTS && at < 0) this.start = start >= 0 ? start - 1 - at : start + 1 + at;
     else {
       if (places[cell + IN_BATCH] !== this.#batches) {
+        if (!this.#batch!.hasRoom(length)) return false;
         places[cell + IN_BATCH] = this.#batches;
         places[cell + IN_SCRATCH] = this.#batch!.appendScratch(this.#resultBytes(place, at, length));
       }
       this.start = -1 - places[cell + IN_SCRATCH]!;
     }
+    return true;
   }
 
   #resultBytes(place: number, at: number, length: number): Uint8Array {

@@ -91,7 +91,7 @@ function join(emitter: Emitter, slots: readonly TextSlot[], isNullOfOne: boolean
   if (isNullOfOne) emitter.line(`if (${slots.map(isThereText).join(' && ')}) {`);
   const lengths = slots.map(({ length: l }) => (isNullOfOne ? l : `Math.max(${l}, 0)`));
   emitter.line(`${total} = ${lengths.join(' + ')};`);
-  emitter.line(`if (${total} > ${TEXT_UNITS_MAX}) break fast;`);
+  emitter.line(`if (${total} > ${TEXT_UNITS_MAX} || !batch.hasRoom(${total})) break fast;`);
   emitter.line(`${start} = -1 - batch.scratchLength; batch.reserveScratch(${total});`);
   for (const slot of slots) {
     emitter.line(`if (${slot.length} > 0) {`);

@@ -1,4 +1,14 @@
-import { type Form, type FormProblem, type Resolved, TYPE_WORDS, as, commonType, lazy, needs } from '../form.ts';
+import {
+  type Form,
+  type FormProblem,
+  type Resolved,
+  TYPE_WORDS,
+  as,
+  commonType,
+  lazy,
+  needs,
+  onceSql,
+} from '../form.ts';
 import type { Tree, Value } from '../tree.ts';
 import { comparable, compare } from './comparison.ts';
 
@@ -94,7 +104,8 @@ export const nullif: Form = {
       return value === null || other === null || !isSame(value, other) ? value : null;
     });
   },
-  sql: (args) => `NULLIF(${args.join(', ')})`,
+  // A macro of DuckDB, which writes the first twice.
+  sql: ([value, other]) => onceSql({ a: value!, b: other! }, (of) => `NULLIF(${of('a')}, ${of('b')})`),
 };
 
 function extreme(name: 'greatest' | 'least', summary: string, sign: 1 | -1, example: Form['examples'][number]): Form {

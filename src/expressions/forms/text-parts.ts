@@ -1,4 +1,4 @@
-import { type Form, type FormProblem, type Notes, type Resolved, fixed, strict } from '../form.ts';
+import { type Form, type FormProblem, type Notes, type Resolved, fixed, strict, onceSql } from '../form.ts';
 import { lengthOf, sliceOf } from '../letters.ts';
 import type { Tree, Value } from '../tree.ts';
 
@@ -139,7 +139,9 @@ const splitPart: Form = {
       const place = number > 0n ? number - 1n : BigInt(parts.length) + number;
       return number === 0n || place < 0n ? '' : (parts[Number(place)] ?? '');
     }),
-  sql: (args) => `split_part(${args.join(', ')})`,
+  // A macro of DuckDB, which writes its arguments several times: nested, it would grow without end.
+  sql: ([text, separator, number]) =>
+    onceSql({ t: text!, s: separator!, n: number! }, (of) => `split_part(${of('t')}, ${of('s')}, ${of('n')})`),
 };
 
 /** The second argument is a number that stands there: texts of any length would not be bounded. */
