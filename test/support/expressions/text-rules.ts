@@ -134,7 +134,14 @@ export const TEXT_RULES: readonly Rule[] = [
     (a, b) => `(${a} ^@ ${b})`,
   ),
   ...['ends_with', 'suffix'].map((called) => ofTexts('ends_with', 'boolean', 2, called)),
-  ofTexts('contains', 'boolean', 2),
+  // Of a NULL that is put together DuckDB does not know that it is a text, and there are lists and maps.
+  rule(
+    'contains',
+    'boolean',
+    ['text', 'text'],
+    (a, b) => `contains(${a}, ${b})`,
+    (a, b) => `contains((${a})::VARCHAR, ${b})`,
+  ),
   ...['strpos', 'instr'].map((called) => ofTexts('strpos', 'long', 2, called)),
   mixed(
     'strpos',
