@@ -4,8 +4,8 @@ import type { SourceId } from '../record/source.ts';
 import type { Ledger } from './ledger.ts';
 
 /**
- * Lines on which an expression lost its value, as the ledger has them. One of a table is said of that table, by the name of its measure or `where`; one of
- * a field that a transform makes, or of a filter, of everyone who reads the stream.
+ * Counts lines on which an expression lost its value. An expression of a table counts for that table, under the name of its measure or `where`; a
+ * derived field or a filter counts for every reader of the stream.
  */
 export class LostValues {
   /** By the name of an expression's column: the tables that have it, and what they call it. */

@@ -1,4 +1,4 @@
-import type { Tree, WrittenExpression } from '../expressions/tree.ts';
+import { type Tree, type WrittenExpression, valueTypeOf } from '../expressions/tree.ts';
 import { assert, present } from '../lib/assert.ts';
 import { exactInteger } from '../lib/exact-integer.ts';
 import { textOf } from '../lib/text.ts';
@@ -109,18 +109,9 @@ export interface OperatorState {
   readonly arrays: readonly (Float64Array | Uint32Array | Uint8Array)[];
 }
 
-const COLUMN_TYPES: Readonly<Record<FieldType, ColumnType>> = {
-  keyword: 'text',
-  ip: 'text',
-  long: 'long',
-  double: 'double',
-  boolean: 'boolean',
-  date: 'time',
-};
-
 /** The type of a column with values of a field. */
 export function columnTypeOf(type: FieldType): ColumnType {
-  return COLUMN_TYPES[type];
+  return valueTypeOf(type);
 }
 
 /** How the values of a type are stored. */

@@ -40,7 +40,7 @@ export interface CallTree {
 /** A value outside of columns. A `long` is a bigint within 64 bits, a `double` finite, a `time` in whole milliseconds. */
 export type Value = boolean | bigint | number | string | null;
 
-const VALUE_TYPES: Readonly<Record<FieldType, ValueType>> = {
+const VALUE_TYPES: Readonly<Record<FieldType, Exclude<ValueType, 'null'>>> = {
   keyword: 'text',
   ip: 'text',
   long: 'long',
@@ -50,7 +50,7 @@ const VALUE_TYPES: Readonly<Record<FieldType, ValueType>> = {
 };
 
 /** The type of a field's values in expressions. */
-export function valueTypeOf(type: FieldType): ValueType {
+export function valueTypeOf(type: FieldType): Exclude<ValueType, 'null'> {
   return VALUE_TYPES[type];
 }
 

@@ -6,12 +6,12 @@ import {
   type Emitter,
   NoFastPath,
   type Slot,
+  TAKE_NEW_SCRATCH,
   type TextSlot,
   isThereText,
   isUtf8Text,
   literalTest,
 } from './emitter.ts';
-import { TAKE_NEW_SCRATCH } from './emitter.ts';
 
 /** What a text must begin with, hold behind that, and end with; they do not overlap. */
 interface Parts {
@@ -55,7 +55,7 @@ function literalAt(emitter: Emitter, literal: Buffer, { array, view }: Bytes, at
   return `${emitter.needle(literal)}.isIn(${array}, ${at}, ${literal.length})`;
 }
 
-/** The text of a constant; there is no code for anything else. */
+/** The text of a constant; other arguments have no fast path. */
 function constantText(tree: Tree): string {
   if (tree.kind !== 'constant' || typeof tree.value !== 'string') throw new NoFastPath();
   return tree.value;

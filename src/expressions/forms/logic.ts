@@ -64,7 +64,7 @@ function nullTest(name: 'is_null' | 'is_not_null', words: string, isNull: boolea
   return {
     name,
     calls: [name],
-    summary: `Whether there is ${isNull ? 'no' : 'a'} value.`,
+    summary: isNull ? 'True if the value is missing.' : 'True if there is a value.',
     examples: [{ sql: `null ${words}`, value: isNull }],
     resolve: (args) => ({ type: 'boolean', args }),
     evaluator: () => lazy(([value]) => (value!() === null) === isNull),
