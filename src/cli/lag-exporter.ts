@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../lib/clock.ts';
 import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
+import { type ListenAddress, parseListen } from '../lib/listen-address.ts';
 import { listenForStop } from '../lib/stop-signals.ts';
 import { LagMetrics } from '../query/lag-metrics.ts';
-import { parseListen, startMetricsServer } from '../query/metrics-server.ts';
+import { startMetricsServer } from '../query/metrics-server.ts';
 import { clusterText } from '../roles/cluster-text.ts';
 import { openBoard } from '../roles/lag-board.ts';
 import type { Components } from '../roles/definitions.ts';
@@ -38,7 +39,7 @@ export async function serveLag(
   const metrics = new LagMetrics({ clock, pipeline: config.name, version: programVersion() });
   let problem: string | undefined = 'the log was not looked at yet';
   const server = await startMetricsServer({
-    ...parseListen(options.listen),
+    ...addressOf(options.listen),
     ...guards(options),
     metrics: () => metrics.text(),
     problem: () => problem,
@@ -80,6 +81,16 @@ export async function serveLag(
   await server.close();
   await close();
   process.exitCode = stop.exitCode();
+}
+
+function addressOf(listen: string): ListenAddress {
+  const address = parseListen(listen);
+  if (address !== undefined) return address;
+  throw new OperatingError(`--listen ${listen} is not an address`, {
+    code: 'USAGE',
+    exitCode: EXIT.usage,
+    hint: 'write host and port, such as 127.0.0.1:9308',
+  });
 }
 
 function guards({ tokenFile, tlsCert, tlsKey }: ExporterOptions): {

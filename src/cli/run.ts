@@ -20,6 +20,7 @@ import { withExamples } from './examples.ts';
 import { say } from './output.ts';
 import { Progress } from './progress.ts';
 import { checkEnd } from './run-end.ts';
+import { programVersion } from './version.ts';
 
 const EXAMPLES = `Examples:
   tailrace run access.log                  follow a log; format and tables are found out
@@ -81,6 +82,7 @@ async function run(files: readonly string[], options: RunCommandOptions, launch:
   const progress = openProgress();
   try {
     return await superviseRun(config, launch, runOptions, {
+      version: programVersion(),
       notify: (event) => {
         if (event.type === 'progress') return progress.update(event.state, event.files, event.missing);
         progress.clear();

@@ -1,6 +1,7 @@
 import type { Pipeline } from '../epoch/pipeline.ts';
 import type { RestartOptions } from '../supervisor/restart-strategy.ts';
 import type { KafkaBrokerConfig } from './kafka-broker.ts';
+import type { ListenAddress } from '../lib/listen-address.ts';
 
 /**
  * What a configuration means, with every default filled in and every path absolute: plain JSON, so that `run` can hand it to
@@ -21,9 +22,18 @@ export interface Config {
   /** Bytes of epochs after which a snapshot is due. */
   readonly snapshotBytes: number;
   readonly restart: RestartOptions;
+  readonly observe: ObserveConfig;
 }
 
 export type BrokerConfig = EmbeddedBrokerConfig | KafkaBrokerConfig;
+
+/** How a run shows what it does. */
+export interface ObserveConfig {
+  /** Null: on its socket alone. */
+  readonly listen: ListenAddress | null;
+  /** What clients must bring. */
+  readonly token: string | null;
+}
 
 export interface AgentConfig {
   /** Null: minted in `data_dir`. */

@@ -12,6 +12,8 @@ export interface DataDir {
   readonly run: string;
   readonly resolvedConfig: string;
   readonly sqlSocket: string;
+  /** Where a run answers what it knows of itself. */
+  readonly observeSocket: string;
 }
 
 export function dataDirOf(root: string): DataDir {
@@ -24,6 +26,7 @@ export function dataDirOf(root: string): DataDir {
     run,
     resolvedConfig: join(run, 'config.json'),
     sqlSocket: join(run, 'sql.sock'),
+    observeSocket: join(run, 'run.sock'),
   };
 }
 

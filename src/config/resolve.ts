@@ -15,6 +15,7 @@ import { unknownField } from './measures.ts';
 import { suggestion } from './nearest.ts';
 import type { Problem } from './problem.ts';
 import { checkPartialRows } from './partial-rows.ts';
+import { checkObserve, resolveObserve } from './observe.ts';
 import { checkRestart, resolveRestart } from './restart.ts';
 import { resolveRollups } from './rollups.ts';
 import { type ConfigFile, type StreamSection, schemasOf } from './schema.ts';
@@ -86,6 +87,7 @@ export function resolveConfig(
   checkSinks(sections.sinks, neighbours, components, report);
   if (parsed.success) checkAssignment(parsed.data, report);
   if (parsed.success) checkRestart(parsed.data.restart, report);
+  if (parsed.success) checkObserve(parsed.data.observe, report);
   if (parsed.success) {
     checkPartitions(parsed.data, rollups, components, report);
     checkPartialRows({ ...parsed.data, rollups, tables: tablesOf(rollups, components) }, components, report);
@@ -346,6 +348,7 @@ function assemble(
     checkpoint: { intervalMs: checkpoint.interval, minPauseMs: checkpoint.min_pause, timeoutMs: checkpoint.timeout },
     snapshotBytes,
     restart: resolveRestart(file.restart),
+    observe: resolveObserve(file.observe),
   };
 }
 

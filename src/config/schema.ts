@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { zoneName } from '../lib/zone-clock.ts';
 import { duration, size } from '../lib/units.ts';
 import { expressionText } from '../transforms/expression-option.ts';
+import { observeSection } from './observe.ts';
 import { restartSection } from './restart.ts';
 import type { ConfigComponents } from './definitions.ts';
 import { kafkaBrokerSection } from './kafka-broker.ts';
@@ -227,6 +228,7 @@ function configSchema(
       .describe('Where the tables go.'),
     engine: engineSection.prefault({}),
     restart: restartSection.prefault({}).describe('When a role that failed is started again.'),
+    observe: observeSection.prefault({}).describe('How a run shows what it does.'),
   });
 }
 

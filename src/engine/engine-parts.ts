@@ -3,6 +3,7 @@ import type { Assignment, Log } from '../broker/broker.ts';
 import { PART_BYTES_MAX } from '../epoch/codec.ts';
 import type { Pipeline } from '../epoch/pipeline.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Meter } from '../metrics/meter.ts';
 import type { OperatorDefinition } from '../operators/operator.ts';
 import type { LineComponents } from '../transforms/stream-plan.ts';
 import type { TaskKind } from './task-kind.ts';
@@ -57,6 +58,8 @@ export interface EngineParts extends LineComponents {
   /** By type. */
   readonly operators: Readonly<Record<string, OperatorDefinition>>;
   readonly options: EngineOptions;
+  /** Where tasks measure themselves. */
+  readonly meter?: Meter;
   /** What the tasks work for. Default: the pipeline's rollups. */
   readonly kind?: TaskKind;
 }

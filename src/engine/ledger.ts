@@ -6,15 +6,30 @@ interface Account extends LedgerEntry {
   readonly sum: LineSum;
 }
 
+/** Lines of all sources with one fate. */
+export interface LedgerTotal {
+  readonly consumer: string;
+  readonly fate: Fate;
+  readonly reason: string;
+  lines: number;
+}
+
 /** Every line of every source with every consumer has one fate; this keeps the totals, and the epoch carries those that changed. */
 export class Ledger {
   readonly #accounts = new Map<SourceId, Map<string, Account>>();
   readonly #changed = new Set<Account>();
+  readonly #totals = new Map<string, LedgerTotal>();
 
   add(source: SourceId, consumer: string, fate: Fate, reason: string, sum: Readonly<LineSum>): void {
     const account = this.#account(source, consumer, fate, reason);
     addSum(account.sum, sum);
     this.#changed.add(account);
+    this.#tally(account, sum.lines);
+  }
+
+  /** Over all sources, forgotten ones among them. */
+  get totals(): Iterable<Readonly<LedgerTotal>> {
+    return this.#totals.values();
   }
 
   /** Folds a forgotten source into its agent's total, which has number 0. The source's own accounts travel once more, empty. */
@@ -22,6 +37,7 @@ export class Ledger {
     const total = sourceId(agentOf(source), 0);
     for (const account of this.#accounts.get(source)?.values() ?? []) {
       this.add(total, account.consumer, account.fate, account.reason, account.sum);
+      this.#tally(account, -account.sum.lines);
       Object.assign(account.sum, emptySum());
       this.#changed.add(account);
     }
@@ -42,11 +58,20 @@ export class Ledger {
 
   restore(entries: readonly LedgerEntry[]): void {
     for (const { source, consumer, fate, reason, sum } of entries) {
+      const account = this.#account(source, consumer, fate, reason);
+      this.#tally(account, sum.lines - account.sum.lines);
+      Object.assign(account.sum, sum);
       // A forgotten source's accounts come once more, empty: nothing is kept for them.
       if (sum.lines === 0 && sum.a === 0 && sum.b === 0)
         this.#accounts.get(source)?.delete(keyOf(consumer, fate, reason));
-      else Object.assign(this.#account(source, consumer, fate, reason).sum, sum);
     }
+  }
+
+  #tally({ consumer, fate, reason }: Account, lines: number): void {
+    const key = keyOf(consumer, fate, reason);
+    const total = this.#totals.get(key);
+    if (total === undefined) this.#totals.set(key, { consumer, fate, reason, lines });
+    else total.lines += lines;
   }
 
   *#emptied(): Iterable<Account> {

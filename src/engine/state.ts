@@ -55,7 +55,7 @@ export class TaskState implements OperatorOutput, LaterOutput {
   /** Every operator, and by how much its clock is behind that of the partition. */
   readonly #operators: readonly { readonly operator: Operator; readonly behindMs: number }[];
   readonly marks = new Marks();
-  readonly #ledger = new Ledger();
+  readonly ledger = new Ledger();
   readonly #watermark: Watermark;
   readonly #admission: Admission;
   readonly #seeds = new Map<SourceId, readonly [number, number]>();
@@ -116,7 +116,7 @@ export class TaskState implements OperatorOutput, LaterOutput {
 
   /** A line got its fate, or a window closed. */
   get hasFates(): boolean {
-    return this.#hasFired || this.#ledger.hasChanges;
+    return this.#hasFired || this.ledger.hasChanges;
   }
 
   /** Something other than positions changed: a row, a fate, a source's state, a timer. */
@@ -147,7 +147,7 @@ export class TaskState implements OperatorOutput, LaterOutput {
   takeBody(isSnapshot: boolean): EpochBody {
     for (const { operator } of this.#operators) operator.takeFates?.(this);
     const changes = this.marks.takeChanges();
-    const ledger = this.#ledger.take(isSnapshot);
+    const ledger = this.ledger.take(isSnapshot);
     const whole = isSnapshot ? this.marks.all() : undefined;
     const body: EpochBody = {
       watermarkMs: this.#watermark.watermarkMs,
@@ -195,7 +195,7 @@ export class TaskState implements OperatorOutput, LaterOutput {
     this.#watermark.lastAppendedAtMs = body.lastAppendedAtMs;
     this.marks.historyFrom = body.historyFrom;
     this.marks.restore(body.sources, body.agents);
-    this.#ledger.restore(body.ledger);
+    this.ledger.restore(body.ledger);
     this.rollupSinceMs = { ...body.rollupSinceMs };
     this.fingerprints = { ...body.fingerprints, ...this.#options.fingerprints };
     for (const { operator, behindMs } of this.#operators) {
@@ -229,7 +229,7 @@ export class TaskState implements OperatorOutput, LaterOutput {
   }
 
   fate(consumer: string, fate: Fate, reason: string, lines: number, a: number, b: number): void {
-    this.#ledger.add(this.#admission.source, consumer, fate, reason, { lines, a, b });
+    this.ledger.add(this.#admission.source, consumer, fate, reason, { lines, a, b });
   }
 
   others(consumer: string, lines: number, first: OtherKey): void {
@@ -237,7 +237,7 @@ export class TaskState implements OperatorOutput, LaterOutput {
   }
 
   fateOf(source: SourceId, consumer: string, fate: Fate, reason: string, sum: Readonly<LineSum>): void {
-    this.#ledger.add(this.#accountable(source), consumer, fate, reason, sum);
+    this.ledger.add(this.#accountable(source), consumer, fate, reason, sum);
   }
 
   deadLetter(letter: DeadLetter): void {
@@ -303,11 +303,11 @@ export class TaskState implements OperatorOutput, LaterOutput {
     const all = emptySum();
     for (const { sum } of decided) addSum(all, sum);
     for (const { name } of this.#options.operators) {
-      this.#ledger.add(source, name, 'in', '', all);
+      this.ledger.add(source, name, 'in', '', all);
       for (const { fate, reason, sum } of decided)
-        if (fate !== 'goes_on') this.#ledger.add(source, name, fate, reason, sum);
+        if (fate !== 'goes_on') this.ledger.add(source, name, fate, reason, sum);
     }
-    this.#lostValues.add(this.#ledger, source, this.#options.operators, lostValues);
+    this.#lostValues.add(this.ledger, source, this.#options.operators, lostValues);
     if (!this.#options.listsBadLines || !decided.some(({ fate }) => fate === 'dead_letter')) return;
     for (let line = 0; line < batch.length; line++) {
       const verdict = batch.verdict[line]!;
@@ -342,7 +342,7 @@ export class TaskState implements OperatorOutput, LaterOutput {
       });
     }
     for (const source of this.marks.beat(beat, message.offset, this.#watermark.logTimeMs)) {
-      this.#ledger.forget(source);
+      this.ledger.forget(source);
       this.#seeds.delete(source);
     }
     // Between the parts of a beat not every source of the round has been announced: time moves behind the last.
@@ -354,7 +354,7 @@ export class TaskState implements OperatorOutput, LaterOutput {
     // A declared loss has no lines one could count: its size in bytes stands in their place.
     if (bytes === 0) return;
     for (const { name } of this.#options.operators)
-      this.#ledger.add(control.source, name, 'declared_loss', 'bytes', { lines: bytes, a: 0, b: 0 });
+      this.ledger.add(control.source, name, 'declared_loss', 'bytes', { lines: bytes, a: 0, b: 0 });
     // The gap held the clock; after an agent's last beat nothing else would move it.
     this.#moveTime();
   }
@@ -378,7 +378,7 @@ export class TaskState implements OperatorOutput, LaterOutput {
     const move = { beforeMs, watermarkMs: this.watermarkMs };
     for (const operator of operators) if (operator.onWatermark(move.watermarkMs)) this.#hasFired = true;
     for (const feed of feeds)
-      if (feed.advance(move, this.#ledger, this.otherLines, this.#lostValues)) this.#hasFired = true;
+      if (feed.advance(move, this.ledger, this.otherLines, this.#lostValues)) this.#hasFired = true;
   }
 
   #refuse(reason: Refusal['reason'], rawOffset: number, source: SourceId | '', start: number, end: number): void {

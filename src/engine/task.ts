@@ -13,6 +13,7 @@ import { passedError } from './fence.ts';
 import { type Restored, restoreTask } from './restore.ts';
 import { EPOCH_BYTES_MAX, type TaskState } from './state.ts';
 import { type TaskKind, rollupTasks } from './task-kind.ts';
+import { TaskMeter } from './task-meter.ts';
 import { Trimming, trimAfterSnapshot } from './trimming.ts';
 
 export type TaskDependencies = Omit<EngineParts, 'assignment'> & {
@@ -60,6 +61,7 @@ interface TaskContext {
   readonly rawTopic: string;
   readonly epochTopic: string;
   readonly trimming: Trimming;
+  readonly meter: TaskMeter;
 }
 
 /**
@@ -75,7 +77,16 @@ export async function runTask(deps: TaskDependencies, id: TaskId, signal: AbortS
     rawTopic: rawTopic(deps.options.topicPrefix, id.stream),
     epochTopic: kind.epochTopic(id.stream),
     trimming: new Trimming((error) => deps.notify({ type: 'trim_failed', task: id, error })),
+    meter: new TaskMeter(deps, id),
   };
+  try {
+    await runGenerations(context, signal);
+  } finally {
+    context.meter.ended();
+  }
+}
+
+async function runGenerations(context: TaskContext, signal: AbortSignal): Promise<void> {
   const restored = await restore(context);
   const { finishBefore } = restored;
   if (finishBefore === undefined) return new Task(context, restored, signal).run();
@@ -120,12 +131,13 @@ class Task {
     try {
       await this.#work(before);
     } catch (error) {
+      this.#context.meter.failed(error);
       throw isTrimmed(error) ? passedError(this.#context.id, error) : error;
     }
   }
 
   async #work(before: number): Promise<void> {
-    const { deps, id, rawTopic, trimming } = this.#context;
+    const { deps, id, rawTopic, trimming, meter } = this.#context;
     const state = this.#state;
     const { outlet } = state;
     // A generation is in the log before its first effect outside of it.
@@ -138,11 +150,14 @@ class Task {
       isFollowing: true,
       waitMsMax: TICK_MS,
     });
+    meter.is('idle');
     for await (const messages of state.to < before ? reading : []) {
+      meter.is('busy');
       const isAtEnd = messages.length === 0;
       await this.#accept(messages, before);
       outlet?.poll(isAtEnd);
       if (this.#isDue(isAtEnd)) await this.#checkpoint();
+      meter.is('idle');
       // The append in flight needs a turn of the event loop; a busy reader alone would never give it one.
       if (this.#writer.isInFlight) await new Promise((resolve) => setImmediate(resolve));
       this.#throwIfFailed();
@@ -158,7 +173,7 @@ class Task {
   }
 
   async #accept(messages: readonly Message[], before: number): Promise<void> {
-    const { deps, id } = this.#context;
+    const { deps, id, meter } = this.#context;
     const state = this.#state;
     for (const message of messages) {
       if (message.offset >= before) break;
@@ -166,7 +181,11 @@ class Task {
         await this.#checkpoint();
         this.#throwIfFailed();
       }
-      if (state.outlet !== undefined && !(await state.outlet.room(this.#signal))) return;
+      if (state.outlet !== undefined) {
+        meter.is('backPressured');
+        if (!(await state.outlet.room(this.#signal))) return;
+        meter.is('busy');
+      }
       state.accept(message);
     }
     for (const [rollup, first] of state.otherLines.takeUnsaid())
@@ -190,17 +209,20 @@ class Task {
 
   /** Closes the epoch and sends it on its way; work goes on while it is in flight. */
   async #checkpoint(): Promise<void> {
-    const { deps, id } = this.#context;
+    const { deps, id, meter } = this.#context;
     const state = this.#state;
+    meter.is('backPressured');
     await this.#writer.settled();
     this.#context.trimming.throwIfBroken();
     const mustSettle = state.outlet !== undefined && !isMutant('documents.cursor_before_bulk');
     // What is not settled when the task must end is done again by the next one.
     if (mustSettle && !(await state.outlet.settle(this.#signal))) return;
+    meter.is('busy');
     const { hasFates: hadFates, to, rawId, generation } = state;
     const { isSnapshot } = this.#policy;
     const body = state.takeBody(isSnapshot);
     for (const refusal of body.refusals) deps.notify({ type: 'refused', task: id, refusal });
+    meter.closed(body, state.eventTimeMsMax, state.ledger.totals);
     const draft = {
       to,
       rawId,
@@ -211,6 +233,7 @@ class Task {
       body,
     };
     const { sizeBytes } = this.#writer.send(draft, ({ n, sizeBytes: bytes }: SentEpoch) => {
+      meter.counted(bytes);
       // No checkpoint waits for it: what a sink held back for days is not deleted within a checkpoint's time.
       if (isSnapshot) this.#context.trimming.start(() => this.#trim());
       deps.notify({ type: 'checkpoint', task: id, n, to, bytes, watermarkMs: body.watermarkMs });

@@ -4,11 +4,13 @@
  */
 export interface MetricDefinition<Label extends string = string> {
   readonly name: string;
-  readonly type: 'gauge' | 'counter';
+  readonly type: 'gauge' | 'counter' | 'histogram';
   readonly help: string;
   readonly labels: readonly Label[];
   /** What its value counts or measures. */
   readonly unit: string;
+  /** Of a histogram: upper bounds, in its unit. */
+  readonly buckets?: readonly number[];
 }
 
 function gauge<const Labels extends readonly string[]>(
@@ -27,6 +29,15 @@ function counter<const Labels extends readonly string[]>(
   help: string,
 ): MetricDefinition<Labels[number]> {
   return { name, type: 'counter', unit, labels, help };
+}
+
+function histogram<const Labels extends readonly string[]>(
+  name: string,
+  buckets: readonly number[],
+  labels: Labels,
+  help: string,
+): MetricDefinition<Labels[number]> {
+  return { name, type: 'histogram', unit: 'seconds', labels, help, buckets };
 }
 
 const OF_GROUP = ['group', 'topic', 'partition'] as const;
@@ -125,6 +136,89 @@ export const METRICS = {
     'offset',
     OF_PARTITION,
     'Offset of the first message that is still in a partition.',
+  ),
+  lines: counter(
+    'tailrace_lines_total',
+    'lines',
+    [...OF_TASK, 'consumer', 'fate', 'reason'],
+    'Lines of the ledger since the pipeline began, by consumer (a table, or the documents of a sink): `in`, and each fate that a line may have.',
+  ),
+  conservation: gauge(
+    'tailrace_conservation_lines',
+    'lines',
+    [...OF_TASK, 'consumer'],
+    'Lines in, less the lines of all fates, at the last checkpoint: 0, or lines were lost or counted twice.',
+  ),
+  taskBusy: counter(
+    'tailrace_task_busy_seconds_total',
+    'seconds',
+    OF_TASK,
+    'Time in which a task worked on lines or wrote an epoch. Its rate, and those of back-pressured and idle, add up to 1.',
+  ),
+  taskBackPressured: counter(
+    'tailrace_task_backpressured_seconds_total',
+    'seconds',
+    OF_TASK,
+    'Time in which a task could not go on because what follows it was not ready: the epoch before, or the store of documents.',
+  ),
+  taskIdle: counter('tailrace_task_idle_seconds_total', 'seconds', OF_TASK, 'Time in which a task waited for lines.'),
+  watermark: gauge(
+    'tailrace_watermark_timestamp_seconds',
+    'seconds since 1970',
+    OF_TASK,
+    'Event time up to which a task has seen everything, at the last checkpoint. Absent before the first line.',
+  ),
+  refusals: counter(
+    'tailrace_blocks_refused_total',
+    'blocks',
+    [...OF_TASK, 'reason'],
+    'Blocks of the log that did not count, since this process began.',
+  ),
+  checkpointSeconds: histogram(
+    'tailrace_checkpoint_duration_seconds',
+    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
+    OF_TASK,
+    'From the closing of an epoch until it counts.',
+  ),
+  checkpointSize: gauge('tailrace_checkpoint_size_bytes', 'bytes', OF_TASK, 'Of the last epoch.'),
+  checkpointAttempts: counter(
+    'tailrace_checkpoint_attempts_total',
+    'epochs',
+    [...OF_TASK, 'outcome'],
+    'Epochs that this process has tried to write: `ok`, or the code of the error they failed with.',
+  ),
+  eventLatency: histogram(
+    'tailrace_event_latency_seconds',
+    [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200],
+    OF_TASK,
+    'From the newest event time of an epoch until it counts; beyond the last bucket where old logs are read.',
+  ),
+  agentLines: counter('tailrace_agent_lines_total', 'lines', [], 'Lines that the log has taken from this agent.'),
+  agentBytes: counter('tailrace_agent_sent_bytes_total', 'bytes', [], 'Bytes that the log has taken from this agent.'),
+  agentUnsent: gauge(
+    'tailrace_agent_unsent_bytes',
+    'bytes',
+    [],
+    'Bytes that are known to be in files and that the log has not taken.',
+  ),
+  agentHeldUp: gauge(
+    'tailrace_agent_held_up_partitions',
+    'partitions',
+    [],
+    'Partitions that take nothing at present: back-pressure as far as the files.',
+  ),
+  roleUp: gauge('tailrace_role_up', 'bool', ['role'], '1 while the process of a role runs.'),
+  restarts: counter(
+    'tailrace_restarts_total',
+    'restarts',
+    ['role', 'reason'],
+    'Starts of a role after it had ended, by how it ended: `crash` (an error), `killed` (a signal), `outside` (what it needs is away).',
+  ),
+  eventLoopDelay: gauge(
+    'tailrace_event_loop_delay_seconds',
+    'seconds',
+    [],
+    'The longest time in the last second or so in which a process did not get to anything else.',
   ),
   buildInfo: gauge('tailrace_build_info', 'info', ['version', 'node'], 'Always 1: what runs here, in its labels.'),
   exporterUp: gauge('tailrace_exporter_up', 'bool', [], '1 if the last look at the log succeeded.'),

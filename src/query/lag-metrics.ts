@@ -27,16 +27,6 @@ const OF_LOOK: readonly MetricDefinition[] = [
   METRICS.topicOldestOffset,
 ];
 
-const OF_EXPORTER: readonly MetricDefinition[] = [
-  METRICS.buildInfo,
-  METRICS.exporterUp,
-  METRICS.exporterLooks,
-  METRICS.exporterLookSeconds,
-  METRICS.processCpu,
-  METRICS.processMemory,
-  METRICS.processStart,
-];
-
 export interface LagMetricsOptions {
   readonly clock: Clock;
   readonly pipeline: string;
@@ -46,7 +36,7 @@ export interface LagMetricsOptions {
 /** Looks at lag as metrics: one text for every scrape between two looks, so that scrapes cost the log nothing. */
 export class LagMetrics {
   readonly #options: LagMetricsOptions;
-  readonly #set = new MetricSet([...OF_LOOK, ...OF_EXPORTER]);
+  readonly #set = new MetricSet();
   readonly #looks = { ok: 0, failed: 0 };
 
   constructor(options: LagMetricsOptions) {

@@ -1,14 +1,10 @@
+import { chmodSync, rmSync } from 'node:fs';
 import { hash, timingSafeEqual } from 'node:crypto';
 import { type IncomingMessage, type RequestListener, type Server, type ServerResponse, createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { isIP } from 'node:net';
 import { EXIT, OperatingError, systemErrorCode } from '../lib/errors.ts';
+import { type ListenAddress, isLoopback } from '../lib/listen-address.ts';
 import { METRICS_CONTENT_TYPE } from '../metrics/metric-set.ts';
-
-export interface ListenAddress {
-  readonly host: string;
-  readonly port: number;
-}
 
 export interface MetricsServerOptions extends ListenAddress {
   /** Scrapes must bring it: `Authorization: Bearer …`. */
@@ -18,8 +14,18 @@ export interface MetricsServerOptions extends ListenAddress {
   readonly metrics: () => Promise<string>;
   /** Undefined while all is well, else what is wrong. */
   readonly problem: () => string | undefined;
+  /** What else there is, by path, behind the token like the metrics. */
+  readonly pages?: Readonly<Record<string, () => Page | Promise<Page>>>;
+  /** In place of host and port: a socket that only this user reaches. */
+  readonly socketPath?: string;
   /** Default 5 s. */
   readonly idleMsMax?: number;
+}
+
+/** A small answer, for people or programs. */
+export interface Page {
+  readonly status: number;
+  readonly json: unknown;
 }
 
 /** Prometheus scrapes from one or two places; more at once are turned away. */
@@ -28,23 +34,6 @@ const CONNECTIONS_MAX = 32;
 const IDLE_MS_MAX = 5000;
 /** Node looks for connections that are overdue each half a minute, unless it is told to look more often. */
 const LOOKS_PER_IDLE = 10;
-
-/** `127.0.0.1:9308`, `[::1]:9308`, `localhost:9308`. Throws an OperatingError for anything else. */
-export function parseListen(text: string): ListenAddress {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s[\]]+)):(\d{1,5})$/.exec(text);
-  const host = match?.[1] ?? match?.[2];
-  const port = Number(match?.[3]);
-  if (host !== undefined && port <= 65_535 && (match?.[1] === undefined || isIP(host) === 6)) return { host, port };
-  throw new OperatingError(`--listen ${text} is not an address`, {
-    code: 'USAGE',
-    exitCode: EXIT.usage,
-    hint: 'write host and port, such as 127.0.0.1:9308',
-  });
-}
-
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
-}
 
 /**
  * Whether a Host header names this machine as only it does. A page of another site can have its own name point here ("DNS rebinding") and
@@ -85,17 +74,35 @@ export async function startMetricsServer(
   // Also of a client that does not take its answer.
   server.timeout = idleMsMax;
   server.maxConnections = CONNECTIONS_MAX;
+  if (options.socketPath !== undefined) return listenOnSocket(server, options.socketPath);
   await listen(server, { host, port });
   const bound = server.address() as { port: number };
   const shown = host.includes(':') ? `[${host}]` : host;
   return {
     address: `${tls === undefined ? 'http' : 'https'}://${shown}:${bound.port}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close: () => closed(server),
   };
+}
+
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
+
+async function listenOnSocket(
+  server: Server,
+  path: string,
+): Promise<{ readonly address: string; close(): Promise<void> }> {
+  // What a killed process has left: whoever listens here holds the lock of the run.
+  rmSync(path, { force: true });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, resolve);
+  });
+  chmodSync(path, 0o600);
+  return { address: path, close: () => closed(server) };
 }
 
 function createTls(
@@ -134,7 +141,7 @@ function listen(server: Server, { host, port }: ListenAddress): Promise<void> {
 }
 
 async function respond(
-  { host, token, metrics, problem }: MetricsServerOptions,
+  { host, token, metrics, problem, pages = {} }: MetricsServerOptions,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -151,9 +158,16 @@ async function respond(
     const wrong = problem();
     return send(wrong === undefined ? 200 : 503, `${wrong ?? 'ok'}\n`);
   }
-  if (path !== '/metrics') return send(404, 'there are /metrics and /healthz\n');
+  const page = path === undefined || !Object.hasOwn(pages, path) ? undefined : pages[path];
+  const others = ['/healthz', ...Object.keys(pages)];
+  if (path !== '/metrics' && page === undefined)
+    return send(404, `there are /metrics${others.length === 1 ? ' and' : ','} ${others.join(', ')}\n`);
   if (token !== undefined && !isAuthorized(request.headers.authorization, token))
     return send(401, 'needs the token\n', { 'WWW-Authenticate': 'Bearer' });
+  if (page !== undefined) {
+    const { status, json } = await page();
+    return send(status, `${JSON.stringify(json)}\n`, { 'Content-Type': 'application/json; charset=utf-8' });
+  }
   // Whatever a client accepts: this format is the one that there is.
   return send(200, await metrics(), { 'Content-Type': METRICS_CONTENT_TYPE });
 }

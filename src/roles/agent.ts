@@ -3,6 +3,8 @@ import { openFilesWithin, processFilesMax } from '../agent/open-files.ts';
 import { rawTopic } from '../broker/broker.ts';
 import type { Config } from '../config/config.ts';
 import { EXIT, OperatingError } from '../lib/errors.ts';
+import { METRICS } from '../metrics/catalogue.ts';
+import type { Meter } from '../metrics/meter.ts';
 import type { AgentRoleEvent } from './agent-text.ts';
 import { sourcesOf } from './input-sources.ts';
 import type { RunEnd } from './run-end.ts';
@@ -10,18 +12,38 @@ import type { Components, RoleContext } from './definitions.ts';
 import { tellSupervisor } from './supervisor-channel.ts';
 
 export async function runAgent(
-  { config, components, dataDir, clock, log, signal, notify }: RoleContext<AgentRoleEvent>,
+  { config, components, dataDir, clock, log, meter, signal, notify }: RoleContext<AgentRoleEvent>,
   { isOnce, closesAll }: RunEnd,
 ): Promise<void> {
   const limits = { openFilesMax: openFilesWithin(processFilesMax(), DEFAULT_LIMITS.openFilesMax) };
   const inputs = await agentInputs(config, components);
   const options = { dataDir: dataDir.root, inputs, isOnce, closesAll, limits, ...agentId(config) };
+  const measure = agentMeasures(meter);
   const tell = (event: AgentEvent): void => {
+    measure(event);
     // The supervisor draws its progress line from these, and says which files are not in the result.
     if (event.type === 'progress' || event.type === 'unreadable' || event.type === 'readable') tellSupervisor(event);
     notify(event);
   };
   await new Agent({ clock, log, options, notify: tell }).run(signal);
+}
+
+function agentMeasures(meter: Meter): (event: AgentEvent) => void {
+  const heldUp = new Set<string>();
+  const showHeldUp = (): void => meter.set(METRICS.agentHeldUp, {}, heldUp.size);
+  showHeldUp();
+  return (event) => {
+    if (event.type === 'progress') {
+      meter.set(METRICS.agentLines, {}, event.lines);
+      meter.set(METRICS.agentBytes, {}, event.bytesSent);
+      meter.set(METRICS.agentUnsent, {}, Math.max(0, event.bytesKnown - event.bytesSent));
+    } else if (event.type === 'backpressure_began' || event.type === 'backpressure_ended') {
+      const key = `${event.topic}/${event.partition}`;
+      if (event.type === 'backpressure_began') heldUp.add(key);
+      else heldUp.delete(key);
+      showHeldUp();
+    }
+  };
 }
 
 /** Many agents share a Kafka: what is not named cannot be told from another when its disk is lost. */

@@ -5,6 +5,7 @@ import type { DataDir } from '../config/data-dir.ts';
 import type { ConfigComponents, SinkSection, SourceSection } from '../config/definitions.ts';
 import type { Pipeline } from '../epoch/pipeline.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Meter } from '../metrics/meter.ts';
 import type { DocumentStore } from '../query/audit-documents.ts';
 import type { Exit } from '../supervisor/service.ts';
 
@@ -28,6 +29,8 @@ export interface RoleContext<Event = never> {
   readonly dataDir: DataDir;
   readonly clock: Clock;
   readonly log: Log;
+  /** Where the role measures itself. */
+  readonly meter: Meter;
   /** Aborts when the role should finish what is in flight and end. */
   readonly signal: AbortSignal;
   readonly notify: (event: Event) => void;

@@ -50,11 +50,12 @@ export async function runEngine(
   context: RoleContext<EngineRoleEvent>,
   options: Worker & TaskRoleOptions,
 ): Promise<void> {
-  const { config, components, clock, log, signal, notify } = context;
+  const { config, components, clock, log, meter, signal, notify } = context;
   const assignment = assignmentOf(context, options);
   const engine = new Engine({
     clock,
     log,
+    meter,
     newId: newEpochId,
     assignment,
     ...components,

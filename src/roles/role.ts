@@ -9,7 +9,9 @@ import { dieWithSupervisor } from '../supervisor/child-process.ts';
 import type { ClusterEvent } from './cluster-text.ts';
 import type { Components, RoleContext } from './definitions.ts';
 import { openConfiguredKafka } from './kafka-broker.ts';
+import { Meter } from '../metrics/meter.ts';
 import { makeDataDir } from './make-data-dir.ts';
+import { reportMeasures } from './measures.ts';
 import { tellSupervisor } from './supervisor-channel.ts';
 import { watchWork } from './work-watch.ts';
 
@@ -30,8 +32,11 @@ export async function runRole<Event>(
   const lock = acquireRoleLock(dataDir.run, role, { busyTimeoutMs: isSupervised ? LOCK_WAIT_MS : 0 });
   const opened = openLog(config, dataDir, systemClock, (event) => tellSupervisor(event) || notify(event), stop.signal);
   const log = isSupervised ? watchWork(opened, () => tellSupervisor({ type: 'worked' })) : opened;
+  const meter = new Meter();
+  const report = reportMeasures(meter, systemClock);
   // Only after a quiet end: what failed is not closed, the next process finds it as a crash would leave it.
-  await work({ config, components, dataDir, clock: systemClock, log, signal: stop.signal, notify });
+  await work({ config, components, dataDir, clock: systemClock, log, meter, signal: stop.signal, notify });
+  await report.end();
   await log.close();
   lock.release();
   if (!isSupervised) process.exitCode = stop.exitCode();

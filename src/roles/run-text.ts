@@ -20,6 +20,8 @@ export type RunEvent =
       readonly missing: string;
     }
   | { readonly type: 'caught_up'; readonly lines: number }
+  /** It answers what it knows of itself there. */
+  | { readonly type: 'observed'; readonly address: string }
   | { readonly type: 'following' }
   | { readonly type: 'stopping' };
 
@@ -34,6 +36,8 @@ export function runText(event: Exclude<RunEvent, { type: 'progress' }>): string 
       return `${event.role}: ${escapeText(event.line)}`;
     case 'caught_up':
       return `caught up: ${formatCount(event.lines)} lines`;
+    case 'observed':
+      return `metrics on ${event.address}/metrics`;
     case 'following':
       return 'following; Ctrl-C stops';
     case 'stopping':

@@ -17,6 +17,8 @@ import type { ClusterEvent } from './cluster-text.ts';
 import type { Launch } from './definitions.ts';
 import { LogWatch, missingIn } from './log-watch.ts';
 import { makeDataDir } from './make-data-dir.ts';
+import { Observation } from './observation.ts';
+import { serveObservation } from './observation-server.ts';
 import { openLog } from './role.ts';
 import type { RunEnd } from './run-end.ts';
 import { bringGenerations } from './run-generations.ts';
@@ -43,6 +45,8 @@ export interface RunOutcome {
 /** Who started the run. */
 export interface RunPorts {
   readonly notify: (event: RunEvent) => void;
+  /** Of this program, for whoever asks what runs here. */
+  readonly version: string;
   /** Called once its data_dir is the run's own. */
   readonly announce: () => void;
   /** Of a run that ends by itself: everything is stored, and can be asked. Resolves to the exit code. */
@@ -103,6 +107,7 @@ class SupervisedRun {
   readonly #options: RunOptions;
   readonly #ports: RunPorts;
   readonly #supervisor: Supervisor;
+  readonly #observation: Observation;
   readonly #unread = new Set<string>();
   /** What patterns found that is not a log to read. */
   readonly #leftOut = new Set<string>();
@@ -123,20 +128,30 @@ class SupervisedRun {
     this.#dataDir = dataDir;
     this.#launch = launch;
     this.#options = options;
-    this.#ports = ports;
+    const observation = new Observation({ clock: systemClock, pipeline: config.name, version: ports.version });
+    this.#observation = observation;
+    this.#ports = {
+      ...ports,
+      notify: (event) => {
+        if (event.type !== 'progress') observation.happened(event);
+        ports.notify(event);
+      },
+    };
+    const { notify } = this.#ports;
     const echoes = new Echoes(systemClock);
     const start = childProcesses({
       program: launch.entry,
       environment: process.env,
       onLine: (service, line) => {
         const words = echoes.pass(service, line.replace(/^tailrace: /, ''));
-        if (words !== undefined) ports.notify({ type: 'role_line', role: service, line: words });
+        if (words !== undefined) notify({ type: 'role_line', role: service, line: words });
       },
       onMessage: (service, message) => {
         if (!isRoleMessage(message)) return;
         if (message.type === 'progress') this.#files = message;
         else if (message.type === 'cluster') this.#ofCluster(service, message);
         else if (message.type === 'worked') this.#supervisor.noteWork(service);
+        else if (message.type === 'measures') this.#observation.measured(service, message.families);
         else this.#noteReadability(message);
       },
     });
@@ -145,13 +160,22 @@ class SupervisedRun {
         clock: systemClock,
         random: seededRandom(randomInt(2 ** 32)),
         start: this.#watched(echoes.following(start)),
-        notify: ports.notify,
+        notify,
       },
       { restart: restartOptions(config, options), drainMs: DRAIN_MS },
     );
   }
 
   async run(): Promise<number> {
+    const server = await serveObservation(this.#observation, this.#config, this.#dataDir, this.#ports.notify);
+    try {
+      return await this.#supervised();
+    } finally {
+      await server.close();
+    }
+  }
+
+  async #supervised(): Promise<number> {
     const stop = listenForStop({ onSecond: () => this.#supervisor.killAll() });
     stop.signal.addEventListener('abort', () => {
       this.#ports.notify({ type: 'stopping' });
@@ -261,7 +285,9 @@ class SupervisedRun {
     return (service) => {
       const process = start(service);
       this.#alive.add(service.name);
-      void process.exited.then(() => {
+      this.#observation.started(service.name, process.pid);
+      void process.exited.then((exit) => {
+        this.#observation.exited(service.name, exit);
         this.#alive.delete(service.name);
         this.#away.delete(service.name);
       });

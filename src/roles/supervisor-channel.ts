@@ -1,4 +1,5 @@
 import type { AgentEvent } from '../agent/events.ts';
+import type { Family } from '../metrics/metric-set.ts';
 import type { ClusterEvent } from './cluster-text.ts';
 
 type ProgressEvent = Extract<AgentEvent, { type: 'progress' }>;
@@ -7,11 +8,17 @@ export type FileProgress = Omit<ProgressEvent, 'type'>;
 export type Readability = Extract<AgentEvent, { type: 'unreadable' }> | Extract<AgentEvent, { type: 'readable' }>;
 
 /** What a role tells its supervisor, beside the lines it prints. */
-export type RoleMessage = ClusterEvent | ProgressEvent | Readability | Worked;
+export type RoleMessage = ClusterEvent | ProgressEvent | Readability | Worked | Measures;
 
 /** It has done some of its work (work-watch.ts): what ends it from here on is not what ended it before. Once a process. */
 export interface Worked {
   readonly type: 'worked';
+}
+
+/** All that a role measures, once a second. */
+export interface Measures {
+  readonly type: 'measures';
+  readonly families: readonly Family[];
 }
 
 const TYPES: readonly unknown[] = [
@@ -20,6 +27,7 @@ const TYPES: readonly unknown[] = [
   'unreadable',
   'readable',
   'worked',
+  'measures',
 ] satisfies RoleMessage['type'][];
 
 /** False where there is no supervisor. */

@@ -1,14 +1,7 @@
 import { once } from 'node:events';
 import { type Socket, connect } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { OperatingError } from '../../src/lib/errors.ts';
-import {
-  type MetricsServerOptions,
-  isLoopback,
-  isLoopbackName,
-  parseListen,
-  startMetricsServer,
-} from '../../src/query/metrics-server.ts';
+import { type MetricsServerOptions, isLoopbackName, startMetricsServer } from '../../src/query/metrics-server.ts';
 
 const TOKEN = 'a-token-of-some-length';
 let close: (() => Promise<void>) | undefined;
@@ -28,24 +21,6 @@ async function serve(options: Partial<MetricsServerOptions> = {}): Promise<strin
   close = () => server.close();
   return server.address;
 }
-
-describe('addresses', () => {
-  test.each([
-    ['127.0.0.1:9308', '127.0.0.1', 9308],
-    ['[::1]:0', '::1', 0],
-    ['localhost:65535', 'localhost', 65_535],
-  ])('%s', (text, host, port) => expect(parseListen(text)).toEqual({ host, port }));
-
-  test.each(['9308', ':9308', '127.0.0.1', '127.0.0.1:70000', '::1:9308', '[localhost]:1', 'a b:1', ''])(
-    'not %j',
-    (text) => expect(() => parseListen(text)).toThrow(OperatingError),
-  );
-
-  test('what only this machine reaches', () => {
-    expect(['127.0.0.1', '127.8.8.8', '::1', 'localhost'].filter((host) => !isLoopback(host))).toEqual([]);
-    expect(['0.0.0.0', '::', '10.0.0.1', '127.example.org', 'example.org'].filter(isLoopback)).toEqual([]);
-  });
-});
 
 test('text 0.0.4, whatever a client would rather have', async () => {
   const address = await serve();

@@ -57,6 +57,7 @@ export async function runDocuments(context: RoleContext<DocumentsEvent>, tasks: 
     const engine = new Engine({
       clock,
       log,
+      meter: context.meter,
       newId: newEpochId,
       assignment: staticAssignment(0, 1),
       ...components,
