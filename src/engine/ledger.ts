@@ -62,8 +62,10 @@ export class Ledger {
       this.#tally(account, sum.lines - account.sum.lines);
       Object.assign(account.sum, sum);
       // A forgotten source's accounts come once more, empty: nothing is kept for them.
-      if (sum.lines === 0 && sum.a === 0 && sum.b === 0)
-        this.#accounts.get(source)?.delete(keyOf(consumer, fate, reason));
+      if (sum.lines !== 0 || sum.a !== 0 || sum.b !== 0) continue;
+      const accounts = this.#accounts.get(source)!;
+      accounts.delete(keyOf(consumer, fate, reason));
+      if (accounts.size === 0) this.#accounts.delete(source);
     }
   }
 

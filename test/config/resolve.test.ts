@@ -302,6 +302,7 @@ test('what the file leaves out is filled in, and every path is absolute', () => 
     checkpoint: { intervalMs: 1000, minPauseMs: 0, timeoutMs: 60_000 },
     snapshotBytes: 64 * 1024 * 1024,
     restart: RESTART_DEFAULTS,
+    observe: { listen: null, token: null },
   });
 });
 

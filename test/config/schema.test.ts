@@ -22,7 +22,7 @@ refuses(
   'an unknown key that resembles nothing',
   'name: web',
   'name: web\nquux: 3',
-  '3:1 UNKNOWN_KEY: unknown key "quux" — one of: version, name, data_dir, broker, agent, sources, streams, rollups, … (11 in all)',
+  '3:1 UNKNOWN_KEY: unknown key "quux" — one of: version, name, data_dir, broker, agent, sources, streams, rollups, … (12 in all)',
 );
 refuses(
   'a merge key',

@@ -88,6 +88,8 @@ describe('the ledger', () => {
         const total = emptySum();
         for (const entry of ledger.take(true)) addSum(total, entry.sum);
         expect(total).toEqual(added);
+        const lines = (of: Ledger): number => [...of.totals].reduce((sum, { lines: some }) => sum + some, 0);
+        expect([lines(ledger), lines(restored)]).toEqual([added.lines, added.lines]);
         expect(sorted(restored.take(true))).toEqual(sorted(ledger.take(true)));
       }),
       { seed: 11, numRuns: 300 },

@@ -87,7 +87,7 @@ describe('the catalogue', () => {
       expect(name).toMatch(/^(tailrace|kafka|process)_[a-z_]+$/);
       expect(name.endsWith('_total')).toBe(type === 'counter');
       if (unit === 'seconds' || unit.startsWith('seconds ')) expect(name).toMatch(/_seconds(_total)?$/);
-      if (unit === 'bytes') expect(name).toMatch(/_bytes$/);
+      if (unit === 'bytes') expect(name).toMatch(/_bytes(_total)?$/);
       expect(help.length).toBeGreaterThan(10);
       expect(new Set(labels).size).toBe(labels.length);
     }
