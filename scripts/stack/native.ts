@@ -69,6 +69,7 @@ export class NativeStack {
     return {
       TAILRACE_BROKER_BROKERS_0: `127.0.0.1:${this.#ports.kafka}`,
       TAILRACE_SINKS_SEARCH_NODES_0: `http://127.0.0.1:${this.#ports.elasticsearch}`,
+      TAILRACE_OBSERVE_LISTEN: `127.0.0.1:${this.#ports.run}`,
     };
   }
 
@@ -239,13 +240,14 @@ export class NativeStack {
   #alertFiles(): string {
     const { folder } = this.#options;
     const own = join(folder, 'alerts');
-    if (this.#ports.lag === PORTS.lag && this.#ports.alertmanager === PORTS.alertmanager) return own;
+    const mapped = (['lag', 'run', 'alertmanager'] as const).filter((name) => this.#ports[name] !== PORTS[name]);
+    if (mapped.length === 0) return own;
     const copies = join(folder, 'stack-data', 'alerts');
     cpSync(own, copies, { recursive: true });
     const file = join(copies, 'prometheus.yml');
-    const text = readFileSync(file, 'utf8')
-      .replaceAll(`127.0.0.1:${PORTS.lag}`, `127.0.0.1:${this.#ports.lag}`)
-      .replaceAll(`127.0.0.1:${PORTS.alertmanager}`, `127.0.0.1:${this.#ports.alertmanager}`);
+    let text = readFileSync(file, 'utf8');
+    for (const name of mapped)
+      text = text.replaceAll(`127.0.0.1:${PORTS[name]}`, () => `127.0.0.1:${this.#ports[name]}`);
     writeFileSync(file, text);
     return copies;
   }

@@ -3,7 +3,14 @@ import { connect } from 'node:net';
 import { freePorts } from '../../test/support/stack/server-process.ts';
 
 /** As in .env, alerts/prometheus.yml and stack.yaml: with these the same files serve the containers and this. */
-export const PORTS = { kafka: 9092, elasticsearch: 9200, prometheus: 9090, alertmanager: 9093, lag: 9308 } as const;
+export const PORTS = {
+  kafka: 9092,
+  elasticsearch: 9200,
+  prometheus: 9090,
+  alertmanager: 9093,
+  lag: 9308,
+  run: 9309,
+} as const;
 export type PortName = keyof typeof PORTS;
 
 export async function choosePorts(anyPorts: boolean): Promise<Readonly<Record<PortName, number>>> {

@@ -85,15 +85,20 @@ describeWith(
     await until(
       async () => (await ask<Targets>('targets')).data.activeTargets.every(({ health }) => health === 'up'),
       120_000,
-      () => 'Prometheus finds the exporter down',
+      () => 'Prometheus finds the exporter or the run down',
     );
-    expect((await ask<Targets>('targets')).data.activeTargets).toHaveLength(1);
+    expect((await ask<Targets>('targets')).data.activeTargets).toHaveLength(2);
     const query = encodeURIComponent('count by (group) (tailrace_lag_seconds)');
     const { data } = await ask<{ data: { result: { metric: { group: string } }[] } }>(`query?query=${query}`);
     const groups = data.result.map(({ metric }) => metric.group).toSorted();
     expect(groups).toEqual(
       expect.arrayContaining(['pipeline.stack', 'stack.search', expect.stringMatching(/^stack\.warehouse\./)]),
     );
+    const measured = encodeURIComponent('count by (stream) (tailrace_conservation_lines == 0)');
+    const { data: balanced } = await ask<{ data: { result: { metric: { stream: string } }[] } }>(
+      `query?query=${measured}`,
+    );
+    expect(balanced.result.map(({ metric }) => metric.stream).toSorted()).toEqual(['access', 'shop']);
     const alertmanagers = await ask<{ data: { activeAlertmanagers: unknown[] } }>('alertmanagers');
     expect(alertmanagers.data.activeAlertmanagers).toHaveLength(1);
     const rules = await ask<{ data: { groups: unknown[] } }>('rules');
