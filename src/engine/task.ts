@@ -131,7 +131,7 @@ class Task {
     try {
       await this.#work(before);
     } catch (error) {
-      this.#context.meter.failed(error);
+      this.#context.meter.failed();
       throw isTrimmed(error) ? passedError(this.#context.id, error) : error;
     }
   }

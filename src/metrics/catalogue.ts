@@ -185,7 +185,7 @@ export const METRICS = {
     'tailrace_checkpoint_attempts_total',
     'epochs',
     [...OF_TASK, 'outcome'],
-    'Epochs that this process has tried to write: `ok`, or the code of the error they failed with.',
+    'Epochs that a process has tried to write: `ok`, or `failed`: an error, no answer in time, or it did not count. What an ended process has failed at is kept by the run, with `process="run"`.',
   ),
   eventLatency: histogram(
     'tailrace_event_latency_seconds',

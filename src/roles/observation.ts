@@ -65,6 +65,7 @@ export class Observation {
     role.pid = null;
     role.sinceMs = this.#options.clock.nowMs();
     role.lastExit = describeExit(exit);
+    this.#keepFailures(name);
     this.#measures.delete(name);
     this.#meter.set(METRICS.roleUp, { role: name }, 0);
     if (!isDone) this.#meter.add(METRICS.restarts, { role: name, reason: reasonOf(exit) }, 1);
@@ -75,6 +76,13 @@ export class Observation {
     if (role === undefined || role.state !== 'running') return;
     role.measuredAtMs = this.#options.clock.nowMs();
     this.#measures.set(name, families);
+    for (const labels of failedCheckpoints(families).keys()) this.#meter.add(METRICS.checkpointAttempts, labels, 0);
+  }
+
+  /** Most processes end with the checkpoint that failed. */
+  #keepFailures(name: string): void {
+    for (const [labels, failed] of failedCheckpoints(this.#measures.get(name) ?? []))
+      this.#meter.add(METRICS.checkpointAttempts, labels, failed);
   }
 
   happened(event: Exclude<RunEvent, { type: 'progress' }>): void {
@@ -124,6 +132,15 @@ export class Observation {
       measures: { run: await this.#meter.read(), ...Object.fromEntries(this.#measures) },
     };
   }
+}
+
+type AttemptLabels = Readonly<Record<(typeof METRICS.checkpointAttempts.labels)[number], string | number>>;
+
+/** Checkpoints that failed in one life of a process, by task. */
+function failedCheckpoints(families: readonly Family[]): Map<AttemptLabels, number> {
+  const attempts = families.find(({ name }) => name === METRICS.checkpointAttempts.name)?.values ?? [];
+  const failed = attempts.filter(({ labels }) => labels['outcome'] === 'failed');
+  return new Map(failed.map(({ labels, value }) => [labels as AttemptLabels, value]));
 }
 
 /** A small closed set: what it said before it ended stands in its events. */

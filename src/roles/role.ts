@@ -34,9 +34,10 @@ export async function runRole<Event>(
   const log = isSupervised ? watchWork(opened, () => tellSupervisor({ type: 'worked' })) : opened;
   const meter = new Meter();
   const report = reportMeasures(meter, systemClock);
+  const context = { config, components, dataDir, clock: systemClock, log, meter, signal: stop.signal, notify };
+  // Also of a role that fails: what it has failed at is counted.
+  await work(context).finally(() => report.end());
   // Only after a quiet end: what failed is not closed, the next process finds it as a crash would leave it.
-  await work({ config, components, dataDir, clock: systemClock, log, meter, signal: stop.signal, notify });
-  await report.end();
   await log.close();
   lock.release();
   if (!isSupervised) process.exitCode = stop.exitCode();

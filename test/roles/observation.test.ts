@@ -66,6 +66,25 @@ test('what an ended process measured is gone with it; its restarts are counted b
   ]);
 });
 
+test('checkpoints that failed are counted on when the process that failed is gone', async () => {
+  const { seen } = world();
+  const task = { pipeline: 'web', stream: 'access', partition: 0 };
+  for (let life = 1; life <= 2; life++) {
+    const meter = new Meter();
+    meter.add(METRICS.checkpointAttempts, { ...task, outcome: 'ok' }, 9);
+    meter.add(METRICS.checkpointAttempts, { ...task, outcome: 'failed' }, 1);
+    seen.started('engine', life);
+    seen.measured('engine', await meter.read());
+    const labels = 'pipeline="web",stream="access",partition="0"';
+    const kept = `tailrace_checkpoint_attempts_total{${labels},outcome="failed",process="run"}`;
+    expect(await seen.metricsText()).toContain(`${kept} ${life - 1}\n`);
+    seen.exited('engine', { code: EXIT.failed, signal: null });
+    const text = await seen.metricsText();
+    expect(text).toContain(`${kept} ${life}\n`);
+    expect(text).not.toContain('process="engine"');
+  }
+});
+
 test('the last 500 events, each as a person reads it', async () => {
   const { seen } = world();
   for (let n = 0; n < 600; n++) seen.happened({ type: 'role_line', role: 'engine', line: `word ${n}\u0007` });
